@@ -1,0 +1,220 @@
+"""Every knob of every stage on one page. The default is the paper's value, with its section; "(ours)" is our choice.
+
+Sections of the VibeThinker-3B report are bare numbers (2.1.2); "1.5B" and "CLR" name the other two papers.
+Models are strict and frozen, and an unknown key is an error: `config.load` turns it into "did you mean".
+A recipe is a TOML file with these tables; `etalon run --set rl.gamma=0` overrides one value.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+class Spec(BaseModel):
+    """Base of all tables: unknown keys fail, values keep their type, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSpec(Spec):
+    """The base model: a Hugging Face directory, or "scratch" for a tiny Qwen2 that the base stage pretrains."""
+
+    base: str = "scratch"
+    hidden: Positive = 96  # (ours) the next five describe the scratch model only
+    layers: Positive = 3
+    heads: Positive = 6
+    kv_heads: Positive = 2
+    mlp: Positive = 288
+    max_positions: Positive = 1024
+
+
+class ProblemsSpec(Spec):
+    """Where problems come from: the synthetic nano world, or files in one of the field's formats."""
+
+    source: Literal["nano", "files"] = "nano"
+    files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
+    train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
+    probe: Positive = 64
+    rl: Positive = 512
+    test: Positive = 200
+
+
+class OptimSpec(Spec):
+    """One optimiser and its schedule: linear warmup, then cosine from `lr` to `final_lr` (2.1.2)."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    lr: Annotated[float, Field(gt=0)] = 5e-5  # 2.1.2
+    final_lr: NonNegative = 8e-8  # 2.1.2
+    warmup: Share = 0.05  # 2.1.2, share of all steps
+    muon_lr: Annotated[float, Field(gt=0)] = 0.02  # (ours) for hidden matrices when name = "muon"; scaled by the schedule
+    beta1: Share = 0.9  # (ours)
+    beta2: Share = 0.95  # (ours)
+    weight_decay: NonNegative = 0.0  # (ours)
+    clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
+
+
+class BaseStageSpec(Spec):
+    """Pretraining of the scratch model on plain documents: the stand-in for Qwen2.5-Coder-3B."""
+
+    documents: Positive = 20000  # (ours)
+    batch: Positive = 64  # (ours) documents per step
+    optim: OptimSpec = OptimSpec(name="muon", lr=3e-3, final_lr=3e-4)
+
+
+class DataSpec(Spec):
+    """Data construction (2.1.1): labels, traces, gates, strata."""
+
+    teacher: str = "nano"  # "nano", "reference" (solutions that came with the problems), a model directory or an endpoint URL
+    teacher_model: str = ""  # model name at the endpoint
+    label_votes: Positive = 5  # (ours) teacher answers per query for its pseudo-label
+    agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
+    paths: Positive = 4  # (ours) traces sampled per query
+    max_paths: Positive = 4  # (ours) distinct valid traces kept per query
+    ngram: Positive = 10  # 1.5B: n of the overlap gate, in words
+    max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
+    difficulty_attempts: Positive = 8  # 2.1.2: rollouts of the reference model behind the error rate
+    max_tokens: Positive = 65536  # longest trace that is kept
+    expand: Count = 0  # (ours) new queries asked for per seed; needs a teacher that can write queries
+
+
+class BroadSpec(Spec):
+    """Stage 1 of the curriculum: everything (2.1.2)."""
+
+    epochs: Positive = 5  # 2.1.2
+
+
+class HardSpec(Spec):
+    """Stage 2 of the curriculum: long traces of hard queries only (2.1.2)."""
+
+    epochs: Positive = 2  # 2.1.2
+    min_tokens: Count = 5000  # 2.1.2
+    min_error_rate: Share = 0.75  # 2.1.2
+
+
+class SftSpec(Spec):
+    """Supervised fine-tuning with packing (2.1.2)."""
+
+    batch: Positive = 128  # 2.1.2: sequences per optimiser step
+    micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
+    max_steps: Count = 0  # (ours) 0: as many as the epochs need
+    checkpoints: Positive = 5  # (ours) evenly spaced checkpoints that the probe compares ("every k steps", 2.1.2)
+    optim: OptimSpec = OptimSpec()
+    broad: BroadSpec = BroadSpec()
+    hard: HardSpec = HardSpec()
+
+
+class ProbeSpec(Spec):
+    """Pass@K of each checkpoint per skill, and the merge of the best (2.1.2; 1.5B)."""
+
+    k: Positive = 8  # (ours) K of Pass@K
+    weights: dict[str, NonNegative] = {}  # per skill; empty is uniform (1.5B)
+
+
+class RlStageSpec(Spec):
+    """One phase of RL on one domain."""
+
+    steps: Count = 200  # (ours)
+    lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
+
+
+class RlSpec(Spec):
+    """MGPO (2.2; 1.5B section 2): strictly on-policy, token-level ratio, entropy weight on the advantage."""
+
+    gamma: NonNegative = 1.0  # (ours) the papers give no value; 0 is GRPO
+    group_size: Annotated[int, Field(ge=2)] = 16  # (ours) rollouts per prompt
+    prompts_per_step: Positive = 64  # (ours)
+    clip_epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.2  # (ours)
+    std_ddof: Literal[0, 1] = 0  # 1.5B section 2: population standard deviation
+    std_epsilon: NonNegative = 1e-6  # (ours)
+    temperature: Annotated[float, Field(gt=0)] = 1.0  # 2.2
+    max_tokens: Positive = 65536  # 2.2.2: one long window from the start
+    prefilter_attempts: Positive = 8  # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1
+    micro_tokens: Positive = 16384  # (ours)
+    save_every: Positive = 20  # (ours) steps between resumable states
+    beta1: Share = 0.9  # (ours)
+    beta2: Share = 0.95  # (ours)
+    clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
+    lambda_: Annotated[float, Field(ge=0.0, alias="lambda")] = 0.2  # 2.2.3: strength of Long2Short
+    math: RlStageSpec = RlStageSpec()
+    long2short: RlStageSpec = RlStageSpec()
+    code: RlStageSpec = RlStageSpec()
+    stem: RlStageSpec = RlStageSpec()
+
+
+class DistillSpec(Spec):
+    """Offline self-distillation (2.3)."""
+
+    student: Literal["stem", "math", "code", "hard"] = "stem"  # (ours) the checkpoint that is trained further
+    problems: Positive = 512  # (ours) queries sampled per domain
+    n: Positive = 4  # (ours) rollouts per query
+    min_tokens: Count = 16  # (ours) shorter traces are left out of the score selection
+    buckets: Positive = 4  # (ours) length buckets per domain
+    low: Share = 0.2  # (ours) quantile of learning potential below which a trace is too easy to teach anything
+    high: Share = 0.95  # (ours) quantile above which a trace is an outlier
+    replay: Count = 0  # (ours) SFT rows per remaining domain mixed in, so that they are not forgotten
+    epochs: Positive = 2  # (ours)
+    batch: Positive = 128
+    micro_tokens: Positive = 16384
+    optim: OptimSpec = OptimSpec()
+
+
+class InstructSpec(Spec):
+    """Instruct RL (2.4): rule-checked prompts, mixed with general alignment examples of the other domains."""
+
+    steps: Count = 200  # (ours)
+    lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
+    reward: Literal["all", "fraction"] = "all"  # (ours) every rule, or the share of satisfied rules
+    general: Share = 0.2  # (ours) share of prompts from the other domains (the "general alignment examples" of 2.4)
+
+
+class EvalSpec(Spec):
+    """Evaluation after every stage (3.1)."""
+
+    n: Positive = 64  # 3.1: generations per problem
+    temperature: NonNegative = 1.0  # 3.1
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1
+    max_tokens: Positive = 65536  # 3.1: no cap below the model's maximum
+    k: Positive = 8  # (ours) K of Pass@K in the table
+
+
+class ClrSpec(Spec):
+    """Claim-level reliability (3.1; CLR)."""
+
+    k: Annotated[int, Field(ge=2)] = 32  # CLR: trajectories per problem
+    m: Positive = 5  # CLR: claims per trajectory
+    early: Literal["exact", "off"] = "exact"  # (ours) stop once the answer can no longer change
+    prior: Share = 0.5  # (ours) reliability of a trajectory that gave no claim; CLR reports 1
+    problems: Positive = 200  # (ours) held-out math problems
+    max_tokens: Positive = 65536
+    verify_temperature: NonNegative = 1.0  # CLR: the evaluation parameters
+
+
+class Recipe(Spec):
+    """A whole run. One instance, built by `config.load`, is passed down; nobody reads the TOML again."""
+
+    name: str = "run"
+    seed: Count = 0
+    engine: Literal["local"] = "local"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
+    threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
+    jobs: Positive = 2  # (ours) processes: evaluation runs beside training
+    prompts: str = "default"  # folder of prompt files: packaged ("default", "nano") or a path
+    model: ModelSpec = ModelSpec()
+    problems: ProblemsSpec = ProblemsSpec()
+    base: BaseStageSpec = BaseStageSpec()
+    data: DataSpec = DataSpec()
+    sft: SftSpec = SftSpec()
+    probe: ProbeSpec = ProbeSpec()
+    rl: RlSpec = RlSpec()
+    distill: DistillSpec = DistillSpec()
+    instruct: InstructSpec = InstructSpec()
+    eval: EvalSpec = EvalSpec()
+    clr: ClrSpec = ClrSpec()
