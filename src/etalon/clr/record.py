@@ -1,0 +1,134 @@
+"""A finished flow as one Rollout: the final answer, the true cost, and a JSON record of how it was decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from etalon.clr.decision import standings
+from etalon.clr.flow import Flow, Trajectory
+from etalon.clr.reliability import cluster_scores, majority, winner
+from etalon.types import Rollout, Stop
+from etalon.verifiers.text import extract_answer
+
+CALLS_PER_TRAJECTORY = 2  # CLR: one to generate, one to verify
+
+
+def final_rollout(flow: Flow, index: int) -> Rollout:
+    """The answer of a decided flow in a box; `Stop.ERROR` with the reason when no trajectory was usable.
+
+    num_tokens and calls are those of both stages together, also of trajectories that were dropped.
+    """
+    record = detail(flow)
+    answer = record["answer"]
+    return Rollout(
+        problem_id="",
+        index=index,
+        text="" if answer is None else _stated(answer),
+        stop=Stop.ERROR if answer is None else Stop.EOS,
+        num_tokens=sum(record["tokens"].values()),
+        calls=sum(record["calls"].values()),
+        error=_why_unusable(flow) if answer is None else "",
+        detail=record,
+    )
+
+
+def _stated(answer: str) -> str:
+    """The answer so that a verifier extracts it unchanged: in a box, unless its own braces are not balanced."""
+    boxed = f"\\boxed{{{answer}}}"
+    return boxed if extract_answer(boxed) == answer else f"Answer: {answer}"
+
+
+def detail(flow: Flow) -> dict[str, Any]:
+    """The record, JSON values only.
+
+    majority is the answer with the most votes among the same trajectories (Cons@K). A cluster's final score lies
+    between score and score_max; they differ where the early decision left trajectories unverified.
+    calls_full is what verifying everything costs (2K); `counts` is explained at `_counts`.
+    """
+    chosen = winner(flow.clusters, cluster_scores(flow.clusters, flow.reliabilities)) if flow.clusters else None
+    voted = majority(flow.clusters) if flow.clusters else None
+    return {
+        "answer": None if chosen is None else _answer(flow, chosen),
+        "majority": None if voted is None else _answer(flow, voted),
+        "k": len(flow.trajectories),
+        "m": flow.m,
+        "early": flow.early,
+        "prior": float(flow.prior),
+        "clusters": _clusters(flow),
+        "trajectories": [_trajectory(flow, trajectory) for trajectory in flow.trajectories],
+        "counts": _counts(flow),
+        "calls": {"generate": sum(t.calls for t in flow.trajectories), "verify": flow.verify_calls},
+        "tokens": {"generate": sum(t.num_tokens for t in flow.trajectories), "verify": flow.verify_tokens},
+        "calls_full": CALLS_PER_TRAJECTORY * len(flow.trajectories),
+    }
+
+
+def _answer(flow: Flow, position: int) -> str | None:
+    """What a cluster answers, in the words of its earliest trajectory."""
+    return flow.trajectories[min(flow.clusters[position])].answer
+
+
+def _clusters(flow: Flow) -> list[dict[str, Any]]:
+    table = standings(flow.clusters, flow.reliabilities)
+    return [
+        {
+            "answer": _answer(flow, position),
+            "votes": len(cluster),
+            "score": float(standing.lower),
+            "score_max": float(standing.upper),
+            "unverified": len(standing.unverified),
+            "trajectories": list(cluster),
+        }
+        for position, (cluster, standing) in enumerate(zip(flow.clusters, table, strict=True))
+    ]
+
+
+def _trajectory(flow: Flow, trajectory: Trajectory) -> dict[str, Any]:
+    """One trajectory; `valid` of a claim is None when its verdict is unreadable or was not asked for."""
+    reliability = flow.reliabilities.get(trajectory.index)
+    verdicts = flow.verdicts.get(trajectory.index) or [None] * len(trajectory.claims)
+    return {
+        "index": trajectory.index,
+        "answer": trajectory.answer,
+        "stop": trajectory.stop.value,
+        "dropped": trajectory.dropped,
+        "error": trajectory.error,
+        "claims": [
+            {"text": claim, "valid": verdict} for claim, verdict in zip(trajectory.claims, verdicts, strict=True)
+        ],
+        "verified": bool(flow.verdicts.get(trajectory.index)),
+        "reliability": None if reliability is None else float(reliability),
+    }
+
+
+def _counts(flow: Flow) -> dict[str, int]:
+    """How often something was missing.
+
+    failed, truncated, unparsed: trajectories that were dropped. no_claims: usable trajectories that got the prior.
+    missing_claims: padded claims of the other usable ones. unreadable_verdicts: single verdicts taken as valid.
+    failed_verifications: calls that failed, whose trajectory got the prior.
+    """
+    dropped = Counter(trajectory.dropped for trajectory in flow.trajectories)
+    with_claims = [trajectory for trajectory in flow.usable if trajectory.claims]
+    return {
+        "usable": len(flow.usable),
+        "failed": dropped["failed"],
+        "truncated": dropped["truncated"],
+        "unparsed": dropped["unparsed"],
+        "no_claims": len(flow.usable) - len(with_claims),
+        "missing_claims": sum(flow.m - len(trajectory.claims) for trajectory in with_claims),
+        "unreadable_verdicts": sum(verdicts.count(None) for verdicts in flow.verdicts.values()),
+        "verified": sum(bool(verdicts) for verdicts in flow.verdicts.values()),
+        "failed_verifications": sum(not verdicts for verdicts in flow.verdicts.values()),
+    }
+
+
+def _why_unusable(flow: Flow) -> str:
+    counts = _counts(flow)
+    reason = (
+        f"none of {len(flow.trajectories)} trajectories is usable: {counts['failed']} failed, "
+        f"{counts['truncated']} truncated, {counts['unparsed']} without an answer"
+    )
+    first_error = next((trajectory.error for trajectory in flow.trajectories if trajectory.error), "")
+    return f"{reason}; first error: {first_error}" if first_error else reason

@@ -1,0 +1,171 @@
+"""CLR as a Sampler around a Sampler: whole batches of flows move through the two stages together.
+
+    all conversations -> one inner.sample(n = flows x K) -> Flow per flow
+    -> rounds: one inner.sample(n = 1) over the next verifications of every undecided flow -> one Rollout per flow
+
+The early decision saves verification calls. Its rounds are few: 1 to 3 per flow on average in simulation (K = 32),
+for at most 0.6 points more of the 2K calls than one call at a time. Generation is one batch, so it is not stopped
+early here; `decision` takes trajectories that are still to come, for a caller that generates one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from etalon.clr.claims import generation_conversation, load_templates, question_of, verification_conversation
+from etalon.clr.flow import Early, Flow, read_trajectory
+from etalon.clr.record import final_rollout
+from etalon.errors import ConfigError
+from etalon.hashing import stable_hash
+from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
+from etalon.verifiers import cluster as cluster_answers
+from etalon.verifiers.claims import parse_verdicts
+
+Cluster = Callable[[Sequence[str | None]], Sequence[int | None]]  # a cluster number per answer, None for None
+Call = tuple[Flow, int]  # a trajectory of a flow to verify
+
+
+class ClrSampler:
+    """A `Sampler` whose every rollout is the answer of one whole CLR flow over `inner`.
+
+    k: trajectories per flow; m: claims per trajectory; prior: reliability of a trajectory without a claim, in [0, 1].
+    early: "exact" stops verifying once the answer can no longer change, "off" verifies everything.
+    prompts: folder with clr_generate.txt and clr_verify.txt: packaged ("default", "nano") or a path.
+    verify_temperature: of the verification calls; None is the temperature of generation (CLR paper).
+    """
+
+    def __init__(
+        self,
+        inner: Sampler,
+        *,
+        k: int = 32,
+        m: int = 5,
+        early: Early = "exact",
+        prior: float = 0.5,
+        prompts: str = "default",
+        verify_temperature: float | None = None,
+        cluster: Cluster = cluster_answers,
+    ) -> None:
+        """ConfigError for a value that cannot be run, InputError for prompts that cannot be used."""
+        if k < 2:
+            raise ConfigError(f"clr.k: {k} trajectories cannot be compared; use at least 2 (the paper uses 32)")
+        if m < 1:
+            raise ConfigError(f"clr.m: {m}; at least 1 claim per trajectory is needed (the paper uses 5)")
+        if not 0.0 <= prior <= 1.0:
+            raise ConfigError(f"clr.prior: {prior}; a reliability lies between 0 and 1")
+        if early not in ("exact", "off"):
+            raise ConfigError(f"clr.early: {early!r}; use 'exact' or 'off'")
+        self.inner = inner
+        self.k = k
+        self.m = m
+        self.early: Early = early
+        self.prior = Fraction(str(prior))
+        self.templates = load_templates(prompts)
+        self.verify_temperature = verify_temperature
+        self.cluster = cluster
+        self.name = f"clr-k{k}-m{m}({inner.name})"
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        """Yield n final answers per conversation, from n independent flows; `detail` of each is its record.
+
+        Raises ConfigError at temperature 0: the K trajectories would be one and the same.
+        """
+        if params.temperature <= 0:
+            raise ConfigError(
+                f"temperature: {params.temperature}; CLR compares {self.k} different trajectories of one problem, and "
+                "greedy sampling repeats one; use a temperature above 0 (the paper uses 1.0)"
+            )
+        return self._sample(conversations, n, params, seed)
+
+    def _sample(
+        self, conversations: Sequence[Conversation], n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        questions: dict[int, str] = {}
+        for index, conversation in enumerate(conversations):
+            question = question_of(conversation)
+            if question is None:
+                yield index, tuple(_no_question(flow) for flow in range(n))
+            else:
+                questions[index] = question
+        undecided = self._generate(conversations, questions, n, params, seed) if questions else {}
+        verify_seed = _stage_seed(seed, "verify")
+        while undecided:
+            calls: list[Call] = []
+            for index, flows in list(undecided.items()):
+                needed = [(flow, trajectory) for flow in flows for trajectory in flow.next_round()]
+                calls += needed
+                if not needed:
+                    del undecided[index]
+                    yield index, tuple(final_rollout(flow, position) for position, flow in enumerate(flows))
+            if calls:
+                self._verify(calls, params, verify_seed)
+
+    def _generate(
+        self,
+        conversations: Sequence[Conversation],
+        questions: dict[int, str],
+        n: int,
+        params: SamplingParams,
+        seed: int,
+    ) -> dict[int, list[Flow]]:
+        """Stage 1: the flows of each conversation that has a question, from one call over all of them."""
+        indices = list(questions)
+        asked = [generation_conversation(conversations[index], self.templates.generate, self.m) for index in indices]
+        stage_seed = _stage_seed(seed, "generate")
+        flows: dict[int, list[Flow]] = {}
+        # each conversation's responses are read as they come: only answers and claims stay in memory
+        for position, rollouts in self.inner.sample(asked, n=n * self.k, params=params, seed=stage_seed):
+            assert len(rollouts) == n * self.k
+            index = indices[position]
+            flows[index] = [
+                self._flow(questions[index], rollouts[start : start + self.k]) for start in range(0, n * self.k, self.k)
+            ]
+        assert len(flows) == len(indices)
+        return dict(sorted(flows.items()))  # the order of verification does not depend on who came first
+
+    def _flow(self, question: str, rollouts: Sequence[Rollout]) -> Flow:
+        trajectories = tuple(read_trajectory(rollout, index, self.m) for index, rollout in enumerate(rollouts))
+        members: dict[int, list[int]] = {}
+        for index, number in enumerate(self.cluster([trajectory.answer for trajectory in trajectories])):
+            if number is not None:
+                members.setdefault(number, []).append(index)
+        return Flow(
+            question=question,
+            m=self.m,
+            early=self.early,
+            prior=self.prior,
+            trajectories=trajectories,
+            clusters=tuple(tuple(indices) for indices in members.values()),
+        )
+
+    def _verify(self, calls: Sequence[Call], params: SamplingParams, seed: int) -> None:
+        """One round of stage 2: the next verifications of every undecided flow, in one call."""
+        claims = [flow.trajectories[index].claims for flow, index in calls]
+        shown = [
+            verification_conversation(flow.question, own, self.templates.verify)
+            for (flow, _), own in zip(calls, claims, strict=True)
+        ]
+        if self.verify_temperature is not None:
+            params = replace(params, temperature=self.verify_temperature)
+        answered = dict(self.inner.sample(shown, n=1, params=params, seed=seed))
+        for position, (flow, index) in enumerate(calls):
+            (rollout,) = answered[position]
+            flow.record_verdicts(index, rollout, parse_verdicts(rollout.text, len(claims[position])))
+
+
+def _stage_seed(seed: int, stage: str) -> int:
+    """A seed per stage, 31 bits as endpoints expect.
+
+    All rounds share one: with an inner sampler that draws by seed and prompt, a trajectory's verdicts do not depend
+    on its round or its neighbours, so early "exact" and "off" agree verdict by verdict.
+    """
+    return int(stable_hash([seed, stage]), 16) % 2**31
+
+
+def _no_question(index: int) -> Rollout:
+    error = "the conversation has no user message to answer"
+    return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=0, error=error)

@@ -1,0 +1,1 @@
+"""One file per family of commands. Heavy imports happen inside a command, never for --help."""

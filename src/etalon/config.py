@@ -1,0 +1,178 @@
+"""A recipe file plus `--set` overrides become one Recipe, or one line that says what to change.
+
+TOML text -> dict -> overrides -> paths -> Recipe (strict)            to_toml writes a Recipe back
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from etalon.errors import ConfigError
+from etalon.recipe import Recipe
+from etalon.recipe_help import Keys, explain, field_at
+from etalon.toml import toml_key, toml_lines
+
+# values that may be paths, with the words that are never taken for one
+PATHS: dict[Keys, frozenset[str]] = {
+    ("prompts",): frozenset({"default", "nano"}),
+    ("model", "base"): frozenset({"scratch"}),
+    ("problems", "files"): frozenset(),
+    ("data", "teacher"): frozenset({"nano", "reference"}),
+}
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in `path` with each "a.b=value" of `overrides` applied; ConfigError when it cannot be run."""
+    table = _read(path)
+    _resolve_paths(table, path.parent)
+    changed: set[Keys] = set()
+    for override in overrides:
+        keys, value = _parse_override(override)
+        single: dict[str, Any] = {}
+        _put(single, keys, value, override)
+        _resolve_paths(single, Path.cwd())
+        _put(table, keys, _get(single, keys), override)
+        changed.add(keys)
+    try:
+        recipe = Recipe.model_validate(_lists_to_tuples(table))
+    except ValidationError as error:
+        problems = [(tuple(map(str, one["loc"])), explain(one)) for one in error.errors()]
+    else:
+        problems = []
+    problems += [(keys, f"must be a finite number, found {number}") for keys, number in _non_finite(table, ())]
+    if problems:
+        raise ConfigError(_one_line(problems, path, changed))
+    return recipe
+
+
+def packaged_recipe(name: str) -> Path:
+    """The file of a recipe that comes with the package, such as "nano"."""
+    folder = Path(str(resources.files("etalon"))) / "recipes"
+    names = sorted(file.stem for file in folder.glob("*.toml"))
+    if name not in names:
+        raise ConfigError(f"no recipe named {name!r} comes with etalon; there are: {', '.join(names)}")
+    return folder / f"{name}.toml"
+
+
+def to_toml(recipe: Recipe) -> str:
+    """All values of a recipe as TOML that `load` reads back to an equal recipe."""
+    return "\n".join(toml_lines(recipe.model_dump(by_alias=True))) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory; name the .toml file in it") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}: line {line} is not valid UTF-8; save the file as UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: invalid TOML: {error}") from None
+
+
+def _parse_override(override: str) -> tuple[Keys, Any]:
+    """`a.b=value`: the value as TOML where it is TOML, as plain text where it is not or where text is wanted."""
+    dotted, equals, text = override.partition("=")
+    keys = _parse_keys(dotted)
+    if not equals or keys is None:
+        raise ConfigError(f"--set {override}: expected KEY=VALUE, such as rl.gamma=0")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"--set {dotted}: the value is not valid UTF-8") from None
+    return keys, _parse_value(text, field_at(keys))
+
+
+def _parse_value(text: str, field: FieldInfo | None) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        parsed = {}
+    value = parsed["value"] if parsed.keys() == {"value"} else text
+    if field and field.annotation is str and not isinstance(value, str):
+        return text  # name=2026 means the text
+    if field and get_origin(field.annotation) is tuple and isinstance(value, str):
+        return [value]  # problems.files=mine.jsonl means a list of one
+    return value
+
+
+def _parse_keys(dotted: str) -> Keys | None:
+    """The keys of a dotted TOML key, quoted parts included."""
+    try:
+        node: Any = tomllib.loads(f"{dotted} = 0")
+    except ValueError:
+        return None
+    keys = []
+    while isinstance(node, dict):
+        if len(node) != 1:
+            return None
+        ((key, node),) = node.items()
+        keys.append(key)
+    return tuple(keys) if node == 0 else None
+
+
+def _put(table: dict[str, Any], keys: Keys, value: Any, override: str) -> None:
+    for depth, key in enumerate(keys[:-1], start=1):
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override}: {'.'.join(keys[:depth])} is a value, not a table")
+    table[keys[-1]] = value
+
+
+def _get(table: Any, keys: Keys) -> Any:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
+    """Make the relative paths that exist below `folder` absolute; words and names of models stay as they are."""
+    for keys, words in PATHS.items():
+        parent, value = _get(table, keys[:-1]), _get(table, keys)
+        if isinstance(value, list):
+            parent[keys[-1]] = [_resolve(one, words, folder) for one in value]
+        elif value is not None:
+            parent[keys[-1]] = _resolve(value, words, folder)
+
+
+def _resolve(value: Any, words: frozenset[str], folder: Path) -> Any:
+    if not isinstance(value, str) or not value or value in words:
+        return value
+    candidate = folder / (os.path.expanduser(value) if value.startswith("~/") else value)
+    return os.path.abspath(candidate) if os.path.exists(candidate) else value
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    """TOML has lists, strict frozen models have tuples; nothing else differs."""
+    if isinstance(value, dict):
+        return {key: _lists_to_tuples(inner) for key, inner in value.items()}
+    return tuple(_lists_to_tuples(inner) for inner in value) if isinstance(value, list) else value
+
+
+def _non_finite(value: Any, keys: Keys) -> Iterator[tuple[Keys, float]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _non_finite(inner, (*keys, key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield keys, value
+
+
+def _one_line(problems: Sequence[tuple[Keys, str]], path: Path, changed: set[Keys]) -> str:
+    keys, text = problems[0]
+    is_override = any(keys[: len(override)] == override for override in changed)
+    dotted = ".".join(map(toml_key, keys))
+    place = f"--set {dotted}" if is_override else f"{path}: {dotted}" if keys else f"{path}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place}: {text}{more}"

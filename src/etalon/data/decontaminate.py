@@ -1,0 +1,55 @@
+"""Gate a, second half (SPEC 1.4): queries that overlap with evaluation sets, by exact word n-grams.
+
+    evaluation prompts -> boilerplate cut out -> index of n-grams (n words) and of whole short prompts
+    query              -> boilerplate cut out -> the first shared n-gram, or the whole text if it is shorter
+
+Boilerplate is the instruction that every prompt of a domain ends in: 12 words that would match everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from etalon.data.ngrams import Ngram, cut, ngrams, tokens, words
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlapIndex:
+    """What evaluation prompts contain. Build it with `index`."""
+
+    n: int
+    boilerplate: tuple[Ngram, ...]
+    seen: frozenset[Ngram]
+    whole: frozenset[str]
+
+    def overlap(self, query: str) -> str | None:
+        """The words a query shares with an evaluation prompt, None when it shares no n-gram.
+
+        A query of fewer than n words is compared whole: normalised, operators included, exact.
+        """
+        grams, whole = _contents(query, self.boilerplate, self.n)
+        for gram in grams:
+            if gram in self.seen:
+                return " ".join(gram)
+        return whole if whole in self.whole else None
+
+
+def index(prompts: Iterable[str], *, n: int = 10, boilerplate: Iterable[str] = ()) -> OverlapIndex:
+    """The index of evaluation prompts. `boilerplate`: texts that are part of many prompts and mean nothing."""
+    phrases = tuple(tuple(tokens(text)) for text in boilerplate)
+    seen: set[Ngram] = set()
+    shorts: set[str] = set()
+    for prompt in prompts:
+        grams, whole = _contents(prompt, phrases, n)
+        seen.update(grams)
+        if whole:
+            shorts.add(whole)
+    return OverlapIndex(n=n, boilerplate=phrases, seen=frozenset(seen), whole=frozenset(shorts))
+
+
+def _contents(text: str, boilerplate: tuple[Ngram, ...], n: int) -> tuple[list[Ngram], str]:
+    """(n-grams, "") of a text, or ([], the whole normalised text) when it has fewer than n words."""
+    segments = cut(tokens(text), boilerplate)
+    grams = [gram for segment in segments for gram in ngrams(words(segment), n)]
+    return (grams, "") if grams else ([], " ".join(token for segment in segments for token in segment))

@@ -1,0 +1,185 @@
+"""Quality control (SPEC 1.4): each gate lets rows pass and reports how many it dropped, why, with examples.
+
+    overlap_gate      overlap of a query with evaluation sets
+    ngram_gate        the same for traces, and degenerate repetition in the response
+    quality_gate      an LLM (or anything) judges the query
+    correctness_gate  the verdict on the response
+    length_gate       too long for the window, or empty
+
+An undecided check is not a failed one: it is counted on its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from etalon.data.decontaminate import OverlapIndex
+from etalon.data.repetition import degeneration, measure
+from etalon.types import Problem, Trace, Verdict
+
+Row = TypeVar("Row")
+
+MAX_EXAMPLES = 3  # per reason
+MAX_TEXT = 300  # characters of an example
+OVERLAP = "overlap with an evaluation set"
+
+
+class Outcome(Enum):
+    KEPT = "kept"
+    DROPPED = "dropped"
+    UNDECIDED = "undecided"  # not kept
+    UNDECIDED_KEPT = "undecided, kept"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a gate does with one row; `text` is what an example of the reason shows."""
+
+    outcome: Outcome
+    reason: str = ""
+    text: str = ""
+
+
+KEEP = Decision(outcome=Outcome.KEPT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateReport:
+    """What a gate did. kept: rows that passed; dropped: rows that failed; undecided: rows it could not decide.
+
+    Undecided rows are never among `dropped`; where they pass (`quality_gate`) they are also among `kept`.
+    """
+
+    gate: str
+    kept: int
+    dropped: int
+    undecided: int
+    reasons: dict[str, int]
+    examples: tuple[Example, ...]
+
+    def to_row(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        examples = [{"reason": example.reason, "text": example.text} for example in self.examples]
+        counts = {"kept": self.kept, "dropped": self.dropped, "undecided": self.undecided}
+        return {"gate": self.gate, **counts, "reasons": dict(self.reasons), "examples": examples}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated(Generic[Row]):
+    """The rows that passed a gate, in order, and its report."""
+
+    kept: tuple[Row, ...]
+    report: GateReport
+
+
+def sift(gate: str, decided: Iterable[tuple[Row, Decision]]) -> Gated[Row]:
+    """The rows that pass, and the count of the others by reason, the most frequent first."""
+    kept: list[Row] = []
+    outcomes: Counter[Outcome] = Counter()
+    reasons: Counter[str] = Counter()
+    examples: list[Example] = []
+    for row, decision in decided:
+        outcomes[decision.outcome] += 1
+        if decision.outcome in (Outcome.KEPT, Outcome.UNDECIDED_KEPT):
+            kept.append(row)
+        if decision.outcome is Outcome.KEPT:
+            continue
+        reasons[decision.reason] += 1
+        if reasons[decision.reason] <= MAX_EXAMPLES:
+            examples.append(Example(reason=decision.reason, text=excerpt(decision.text)))
+    report = GateReport(
+        gate=gate,
+        kept=len(kept),
+        dropped=outcomes[Outcome.DROPPED],
+        undecided=outcomes[Outcome.UNDECIDED] + outcomes[Outcome.UNDECIDED_KEPT],
+        reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
+        examples=tuple(examples),
+    )
+    return Gated(kept=tuple(kept), report=report)
+
+
+def excerpt(text: str) -> str:
+    """The beginning and the end of a text that is too long to show whole."""
+    half = MAX_TEXT // 2
+    return text if len(text) <= MAX_TEXT else f"{text[:half]} [...] {text[-half:]}"
+
+
+def drop(reason: str, text: str) -> Decision:
+    return Decision(outcome=Outcome.DROPPED, reason=reason, text=text)
+
+
+def ngram_gate(
+    traces: Sequence[Trace], *, evaluation: OverlapIndex | None = None, n: int = 10, max_repetition: float = 0.5
+) -> Gated[Trace]:
+    """Drop degenerate responses, and queries that overlap with an evaluation set."""
+    shared = {prompt: evaluation.overlap(prompt) for prompt in {t.prompt for t in traces}} if evaluation else {}
+
+    def decide(trace: Trace) -> Decision:
+        if (overlap := shared.get(trace.prompt)) is not None:
+            return drop(OVERLAP, f"{overlap} | {trace.prompt}")
+        reason = degeneration(measure(trace.response, n=n), max_share=max_repetition)
+        return KEEP if reason is None else drop(reason, trace.response)
+
+    return sift("ngram", ((trace, decide(trace)) for trace in traces))
+
+
+def overlap_gate(problems: Sequence[Problem], evaluation: OverlapIndex) -> Gated[Problem]:
+    """Drop queries that overlap with an evaluation set, before anything is sampled for them."""
+
+    def decide(problem: Problem) -> Decision:
+        overlap = evaluation.overlap(problem.prompt)
+        return KEEP if overlap is None else drop(OVERLAP, f"{overlap} | {problem.prompt}")
+
+    return sift("overlap", ((problem, decide(problem)) for problem in problems))
+
+
+def quality_gate(
+    problems: Sequence[Problem], judge: Callable[[Problem], Verdict], *, keep_undecided: bool = True
+) -> Gated[Problem]:
+    """Drop queries that the judge finds incomplete, unreasonable or invalid."""
+    undecided = Outcome.UNDECIDED_KEPT if keep_undecided else Outcome.UNDECIDED
+
+    def decide(problem: Problem) -> Decision:
+        return of_verdict(judge(problem), problem.prompt, undecided)
+
+    return sift("quality", ((problem, decide(problem)) for problem in problems))
+
+
+def correctness_gate(pairs: Sequence[tuple[Trace, Verdict]]) -> Gated[Trace]:
+    """Keep the traces whose answer is right; what could not be decided is not kept either, nor called wrong."""
+    return sift(
+        "correctness", ((trace, of_verdict(verdict, trace.response, Outcome.UNDECIDED)) for trace, verdict in pairs)
+    )
+
+
+def length_gate(traces: Sequence[Trace], *, max_tokens: int, min_tokens: int = 1) -> Gated[Trace]:
+    """Keep the traces of min_tokens to max_tokens tokens."""
+
+    def decide(trace: Trace) -> Decision:
+        if trace.num_tokens > max_tokens:
+            return drop(f"longer than {max_tokens} tokens", trace.response)
+        if trace.num_tokens < min_tokens:
+            return drop(f"shorter than {min_tokens} tokens", trace.response)
+        return KEEP
+
+    return sift("length", ((trace, decide(trace)) for trace in traces))
+
+
+def of_verdict(verdict: Verdict, text: str, undecided: Outcome) -> Decision:
+    """The decision a verdict stands for. A reason is counted up to its first colon: details would never repeat."""
+    if verdict.is_correct:
+        return KEEP
+    reason = verdict.reason.partition(":")[0].strip() or "wrong"
+    if verdict.is_undecided:
+        return Decision(outcome=undecided, reason=f"undecided: {reason}", text=text)
+    return drop(reason, text)

@@ -1,0 +1,184 @@
+"""One small training loop for base, SFT, self-distillation and RL.
+
+    make_batch(step) -> Batch(rows, objective) -> micro-batches by length -> backward -> clip -> optimiser step
+                                                                               |
+                        metrics.jsonl, one row a step  <-----------------------+--> resumable state every few steps
+
+The objective turns log-probs of one micro-batch into its share of the batch's loss, so the sum over micro-batches
+is the big-batch loss and gradient accumulation is exact.
+
+Axes: N response tokens of a micro-batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from etalon.engines import optim
+from etalon.models import LanguageModel
+from etalon.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
+from etalon.recipe import OptimSpec
+from etalon.store import append_jsonl, read_json, truncate_jsonl, write_json_atomic, writing
+
+# (log-probs of the micro-batch's response tokens, the micro-batch, indices of its rows in the batch) -> loss share
+Objective = Callable[[torch.Tensor, PackedBatch, list[int]], torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows of one optimiser step, the objective over them, and what to log beside the loss.
+
+    A batch without rows (no prompt carried a signal) takes no optimiser step, and is logged all the same.
+    """
+
+    rows: Sequence[TokenRow]
+    objective: Objective
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cross_entropy(rows: Sequence[TokenRow]) -> Objective:
+    """Mean negative log-likelihood (nats) over all response tokens of the batch."""
+    num_tokens = sum(len(row.response) for row in rows)
+
+    def objective(logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
+        return -logprobs_N.sum() / num_tokens
+
+    return objective
+
+
+class Trainer:
+    """A model with its optimisers. `step` is one update; `save_state` and `load_state` make it resumable."""
+
+    def __init__(
+        self,
+        language_model: LanguageModel,
+        spec: OptimSpec,
+        *,
+        total_steps: int,
+        micro_tokens: int,
+        autocast: str = "off",
+    ) -> None:
+        self.language_model = language_model
+        self.spec = spec
+        self.total_steps = total_steps
+        self.micro_tokens = micro_tokens
+        self.autocast = autocast
+        self.optimisers = optim.build(language_model.model, spec)
+
+    def step(self, step: int, batch: Batch) -> dict[str, float]:
+        """One update from one batch; returns loss, gradient norm before clipping, learning rate and tokens."""
+        floor = self.spec.final_lr / self.spec.lr
+        share = optim.schedule(step, self.total_steps, warmup=self.spec.warmup, floor=floor)
+        tokens = sum(len(row) for row in batch.rows)
+        if not batch.rows:
+            return {"loss": 0.0, "grad_norm": 0.0, "lr": self.spec.lr * share, "tokens": 0}
+        loss = self.backward(batch)
+        parameters = [p for p in self.language_model.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.spec.clip)
+        optim.set_lr(self.optimisers, share)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        return {"loss": loss, "grad_norm": float(norm), "lr": self.spec.lr * share, "tokens": tokens}
+
+    def backward(self, batch: Batch) -> float:
+        """Accumulate the gradient of the whole batch; returns its loss."""
+        model = self.language_model.model
+        device = self.language_model.device
+        cast = (
+            torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
+        )
+        model.train()
+        total = 0.0
+        for indices in micro_batches([len(row) for row in batch.rows], self.micro_tokens):
+            packed = pack([batch.rows[i] for i in indices], device)
+            with cast:
+                logprobs_N = token_logprobs(model, packed)
+            loss = batch.objective(logprobs_N, packed, indices)
+            loss.backward()
+            total += float(loss.detach())
+        model.eval()
+        return total
+
+    def save_state(self, directory: Path, step: int) -> None:
+        """Everything the next step needs, in files that appear whole; the previous state goes last."""
+        from safetensors.torch import save_file
+
+        target = directory / f"step-{step:06d}"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        with writing(target):
+            save_file(_tensors(self.language_model.model.state_dict()), target / "model.safetensors")
+            for index, optimiser in enumerate(self.optimisers):
+                state = {
+                    f"{parameter}.{name}": value
+                    for parameter, entry in optimiser.state_dict()["state"].items()
+                    for name, value in entry.items()
+                }
+                save_file(_tensors(state), target / f"optimiser-{index}.safetensors")
+        write_json_atomic(directory / "state.json", {"step": step})
+        for old in directory.glob("step-*"):
+            if old != target:
+                shutil.rmtree(old)
+
+    def load_state(self, directory: Path) -> int:
+        """Restore the saved state, if there is one. Returns the number of steps already taken."""
+        from safetensors.torch import load_file
+
+        if not (directory / "state.json").exists():
+            return 0
+        step = int(read_json(directory / "state.json")["step"])
+        source = directory / f"step-{step:06d}"
+        self.language_model.model.load_state_dict(load_file(source / "model.safetensors"))
+        for index, optimiser in enumerate(self.optimisers):
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for key, value in load_file(source / f"optimiser-{index}.safetensors").items():
+                parameter, name = key.split(".", 1)
+                state.setdefault(int(parameter), {})[name] = value
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        return step
+
+
+def _tensors(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone().contiguous() for name, value in state.items()}
+
+
+def run(
+    trainer: Trainer,
+    make_batch: Callable[[int], Batch],
+    *,
+    directory: Path,
+    save_every: int,
+    on_step: Callable[[int, dict[str, Any]], None],
+    resume: Callable[[int], None] = lambda step: None,
+    after_step: Callable[[int], None] = lambda steps: None,
+) -> None:
+    """Run all steps, or those that a killed run left over.
+
+    on_step: shown the number of steps done and the row that was logged. resume: called once with the number of
+    steps already taken, to cut other logs to it. after_step: called with the number of steps done, before the
+    state is saved, so that a checkpoint it writes exists by the time the state says the step is past.
+    """
+    state = directory / "state"
+    metrics = directory / "metrics.jsonl"
+    done = trainer.load_state(state)
+    truncate_jsonl(metrics, done)
+    resume(done)
+    for step in range(done, trainer.total_steps):
+        started = time.perf_counter()
+        batch = make_batch(step)
+        row: dict[str, Any] = {"step": step + 1, **trainer.step(step, batch), **batch.metrics}
+        row["seconds"] = round(time.perf_counter() - started, 4)
+        append_jsonl(metrics, [row])
+        after_step(step + 1)
+        if (step + 1) % save_every == 0 and step + 1 < trainer.total_steps:
+            trainer.save_state(state, step + 1)
+        on_step(step + 1, row)

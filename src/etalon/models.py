@@ -1,0 +1,194 @@
+"""The only loader and saver of weights and tokenizers: ordinary Hugging Face directories in, the same out.
+
+    load(DIR) -> LanguageModel(model, tokenizer) -> save(language_model, DIR)
+    scratch(...) -> a tiny Qwen2 with a tokenizer of its own, for recipes whose base is "scratch"
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from etalon import packed
+from etalon.errors import InputError, UnsupportedModelError
+from etalon.recipe import ModelSpec
+from etalon.types import Conversation
+
+# (ours) used only for models whose tokenizer brings no chat template
+FALLBACK_TEMPLATE = (
+    "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+SCRATCH_TEMPLATE = (
+    "{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+SCRATCH_SPECIAL = ("<pad>", "<end>", "<unk>", "<system>", "<user>", "<assistant>")
+# Markers of the response format that are one token each, so that a tiny model spends no capacity on spelling them.
+SCRATCH_MARKERS = (
+    "<think>", "</think>", "\\boxed{", "<claims>", "</claims>", "<verify>", "<verdicts>", "</verdicts>",
+    "```python\n", "\n```", "def f(x):\n", " return ", "print(", "int(input())",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """A causal language model with its tokenizer; `end_tokens` are the ids that end a response."""
+
+    model: Any
+    tokenizer: Any
+    path: Path | None = None
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    @property
+    def end_token(self) -> int:
+        """The id that closes a training response and stops sampling."""
+        return int(self.tokenizer.eos_token_id)
+
+    def render(self, conversation: Conversation) -> list[int]:
+        """Token ids of the prompt, up to where the assistant's response starts."""
+        messages = [{"role": m.role, "content": m.content} for m in conversation]
+        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.encode(text)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of a response; the end token is left out."""
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
+
+    @property
+    def window(self) -> int:
+        """Longest prompt plus response the position encoding was made for, in tokens."""
+        return int(self.model.config.max_position_embeddings)
+
+
+def choose_device(name: str) -> torch.device:
+    """"auto" takes a CUDA device when there is one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UnsupportedModelError("device: 'cuda' was asked for, but torch finds no CUDA device; use 'auto' or 'cpu'")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") -> LanguageModel:
+    """Load a Hugging Face causal LM directory in float32.
+
+    Raises InputError when the directory is missing or unreadable, UnsupportedModelError for adapters (LoRA).
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    check_model_dir(path)
+    packed.register()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation=attention)
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: cannot be loaded as a causal language model: {reason}") from error
+    except Exception as error:
+        if type(error).__module__.startswith("safetensors"):
+            raise InputError(f"{path}: its weights are damaged ({error}); copy or make the checkpoint again") from error
+        raise
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{path}: its tokenizer has no eos_token, so a response could never end; set one")
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = FALLBACK_TEMPLATE
+    model.eval()
+    return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer, path=path)
+
+
+def check_model_dir(path: Path) -> None:
+    """Raise the one-line reason why this directory cannot be a full model, without importing transformers."""
+    if not path.is_dir():
+        raise InputError(f"{path}: no such model directory; give a local Hugging Face directory")
+    if (path / "adapter_config.json").exists():
+        raise UnsupportedModelError(
+            f"{path}: is a LoRA adapter, not a whole model; merge it into its base first (peft: merge_and_unload)"
+        )
+    if not (path / "config.json").exists():
+        raise InputError(f"{path}: has no config.json, so it is not a Hugging Face model directory")
+
+
+def save(language_model: LanguageModel, path: Path) -> Path:
+    """Write an ordinary Hugging Face directory; it appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    language_model.model.save_pretrained(partial, safe_serialization=True)
+    language_model.tokenizer.save_pretrained(partial)
+    for file in partial.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    if path.exists():
+        shutil.rmtree(path)
+    partial.rename(path)
+    return path
+
+
+def scratch_tokenizer(corpus: Iterable[str], *, size: int) -> Any:
+    """A byte-pair tokenizer learned from the corpus: letters and digits merge, everything else is one character.
+
+    Numbers are cut into one or two digits (Llama 3 cuts into up to three), so an operand below 100 is one token.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[a-z]+|[A-Z]+|\d{1,2}|[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - len(SCRATCH_MARKERS),
+        special_tokens=list(SCRATCH_SPECIAL),
+        initial_alphabet=["\n", *string.printable[:95]],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in SCRATCH_MARKERS])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>", unk_token="<unk>")
+    fast.chat_template = SCRATCH_TEMPLATE
+    return fast
+
+
+def scratch(spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = "auto") -> LanguageModel:
+    """A randomly initialised Qwen2 of the recipe's size with a tokenizer learned from the corpus."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    packed.register()
+    tokenizer = scratch_tokenizer(corpus, size=spec.vocabulary)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=spec.hidden,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        num_key_value_heads=spec.kv_heads,
+        intermediate_size=spec.mlp,
+        max_position_embeddings=spec.max_positions,
+        tie_word_embeddings=False,
+        use_sliding_window=False,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        attn_implementation="etalon_packed",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Qwen2ForCausalLM(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.eval()
+    return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer)

@@ -1,0 +1,56 @@
+"""What several formats share: picking a column, and turning a gold of any JSON type into text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.problems.rows import shown
+
+QUESTIONS = ("problem", "question", "query")
+ANSWERS = ("answer", "final_answer", "expected_answer")
+
+
+def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The first of the named columns that the row has a value in."""
+    return next((name for name in names if row.get(name) is not None), None)
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    """A column that must hold text."""
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{name}: found {shown(value)}, expected text")
+    return value
+
+
+def gold(name: str, value: object) -> str:
+    """A reference answer as text, exactly as written: "025" stays "025", 70 becomes "70"."""
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return format(Decimal(repr(value)), "f")  # 1e22 would not be read as a number by a LaTeX parser
+    raise InputError(f"{name}: found {shown(value)}, expected a reference answer (text or a number)")
+
+
+def row_id(row: Mapping[str, Any], *names: str) -> str:
+    """The id a row states in one of these columns, "" when it has none."""
+    name = first_of(row, names)
+    if name is None:
+        return ""
+    return gold(name, row[name])
+
+
+def labels(row: Mapping[str, Any]) -> tuple[str, int]:
+    """(skill, level) as MATH-like sets state them: {subject: "Algebra", level: "Level 5" or 5}."""
+    name = first_of(row, ("skill", "subject"))
+    skill = row[name] if name else ""
+    level = row.get("level")
+    digits = level.removeprefix("Level ") if isinstance(level, str) else level
+    is_number = isinstance(digits, int) or (isinstance(digits, str) and digits.isdecimal())
+    return (skill.strip().lower() if isinstance(skill, str) else ""), int(digits) if is_number and digits else 0

@@ -1,0 +1,43 @@
+"""GSM8K: {question, answer}, the answer being a rationale with <<48/2=24>> annotations and "#### 72" at its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.problems.formats.columns import text
+from etalon.problems.instructions import with_instruction
+from etalon.problems.rows import shown
+from etalon.types import Domain, Problem
+
+ANNOTATION = re.compile(r"<<[^<>]*>>")  # written by GSM8K's calculator, not by its authors
+MARK = "####"
+
+
+def recognises(row: Mapping[str, Any]) -> bool:
+    answer = row.get("answer")
+    return "question" in row and isinstance(answer, str) and MARK in answer
+
+
+def read(row: Mapping[str, Any], prompts: str) -> Problem:
+    rationale, _, last = text(row, "answer").rpartition(MARK)
+    answer = last.strip().replace(",", "")
+    if not answer:
+        raise InputError(f"answer: found {shown(row['answer'])}, expected a final answer after '####'")
+    rationale = ANNOTATION.sub("", rationale).strip()
+    return Problem(
+        id="",
+        domain=Domain.MATH,
+        prompt=with_instruction(text(row, "question"), Domain.MATH, prompts=prompts),
+        answer=answer,
+        skill=Domain.MATH.value,
+        source="gsm8k",
+        solutions=(response(rationale, answer),),
+    )
+
+
+def response(rationale: str, answer: str) -> str:
+    """A rationale and its answer in the form our models answer in."""
+    return f"<think>{rationale}</think>\n\\boxed{{{answer}}}"

@@ -1,0 +1,35 @@
+"""Our own rows: the fields of Problem. The prompt is complete as it stands: no instruction is added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.problems.rows import problem_from_row
+from etalon.types import Domain, Problem
+
+# What decides a problem of each domain; a row without it cannot be checked.
+REFERENCES = {
+    Domain.MATH: "answer",
+    Domain.STEM: "answer",
+    Domain.CODE: "tests",
+    Domain.INSTRUCT: "rules",
+    Domain.CLAIMS: "answer",
+    Domain.FACTS: "answer",
+}
+
+
+def recognises(row: Mapping[str, Any]) -> bool:
+    return "domain" in row and isinstance(row.get("prompt"), str)
+
+
+def read(row: Mapping[str, Any], prompts: str) -> Problem:
+    problem = problem_from_row(row)
+    reference = REFERENCES[problem.domain]
+    if not getattr(problem, reference):
+        raise InputError(f"{reference}: missing or empty, a problem of domain {problem.domain} is checked by it")
+    if problem.options is not None and problem.answer not in problem.options:
+        raise InputError(f"answer: found {problem.answer!r}, expected one of {', '.join(problem.options)}")
+    return replace(problem, skill=problem.skill or problem.domain.value)

@@ -1,0 +1,84 @@
+"""The nano world: four verifiable domains small enough for a 0.3M-parameter model on a CPU.
+
+    split_of(prompt) -> train | probe | rl | test     a hash of the prompt decides, so splits cannot overlap
+    problems(domain, split, count, seed)              problems of that split, levels drawn in turn
+    NanoTeacher                                       the program that plays the strong model (teacher.py)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import Literal
+
+from etalon import prompts
+from etalon.errors import ConfigError
+from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
+from etalon.types import Domain, Problem
+
+Split = Literal["train", "probe", "rl", "test"]
+SPLITS: tuple[Split, ...] = ("train", "probe", "rl", "test")
+# (ours) hundredths of the world's prompts that belong to each split
+SHARES: dict[Split, int] = {"train": 60, "probe": 8, "rl": 20, "test": 12}
+MAX_DRAWS = 400  # draws per wanted problem before the world counts as exhausted
+
+
+def split_of(prompt: str) -> Split:
+    """The one split a prompt belongs to, whatever the seed."""
+    bucket = int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big") % 100
+    for split, share in SHARES.items():
+        if bucket < share:
+            return split
+        bucket -= share
+    raise AssertionError("the shares add up to 100")
+
+
+def generate(domain: Domain, rng: random.Random, level: int, *, m: int) -> Problem:
+    """One problem of a domain; `m` is the number of claims that the claims domain judges."""
+    match domain:
+        case Domain.MATH:
+            return arithmetic.generate(rng, level)
+        case Domain.CODE:
+            return programs.generate(rng, level)
+        case Domain.STEM:
+            return physics.generate(rng, level)
+        case Domain.INSTRUCT:
+            return instructions.generate(rng, level)
+        case Domain.CLAIMS:
+            return judging.generate(rng, level, verify_prompt=prompts.load("clr_verify", "nano"), m=m)
+        case _:
+            raise ConfigError(f"the nano world has no generator for domain {domain.value!r}")
+
+
+MAX_LEVELS = {
+    Domain.MATH: arithmetic.MAX_LEVEL,
+    Domain.CODE: programs.MAX_LEVEL,
+    Domain.STEM: physics.MAX_LEVEL,
+    Domain.INSTRUCT: instructions.MAX_LEVEL,
+    Domain.CLAIMS: judging.MAX_LEVEL,
+}
+
+
+def problems(domain: Domain, split: Split, count: int, *, seed: int, m: int = 5) -> list[Problem]:
+    """`count` different problems of one split, levels drawn in turn; fewer only with an error.
+
+    Two seeds draw different samples of the same split; the same seed always gives the same list.
+    """
+    rng = random.Random(f"{domain.value}-{split}-{seed}")
+    found: dict[str, Problem] = {}
+    for draw in range(count * MAX_DRAWS):
+        level = 1 + draw % MAX_LEVELS[domain]
+        problem = generate(domain, rng, level, m=m)
+        if split_of(question_of(problem)) == split:
+            found.setdefault(problem.prompt, problem)
+        if len(found) == count:
+            return list(found.values())
+    raise ConfigError(
+        f"problems.{split}: the nano world has fewer than {count} {domain.value} problems in this split "
+        f"(found {len(found)}); ask for fewer"
+    )
+
+
+def question_of(problem: Problem) -> str:
+    """What decides the split: claims about a question belong to the split of that question."""
+    return problem.prompt.partition("\n<claims>")[0]

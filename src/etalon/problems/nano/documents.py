@@ -1,0 +1,63 @@
+"""Plain documents for the base stage: the arithmetic, formulas, code and words of the world, without any questions."""
+
+from __future__ import annotations
+
+import random
+
+from etalon.problems.nano import arithmetic, instructions, physics
+
+LINES = 8
+
+
+def document(rng: random.Random) -> str:
+    """About 80 characters of one kind of text."""
+    kind = rng.random()
+    if kind < 0.3:
+        return "\n".join(fact(rng) for _ in range(LINES))
+    if kind < 0.75:
+        return chain(rng)
+    if kind < 0.85:
+        word, asked = rng.choice(instructions.WORDS), instructions.constraints(rng, rng.randint(1, 3))
+        return f"{', '.join(asked)}\n{instructions.write(word, asked)}"
+    if kind < 0.95:
+        return formula(rng)
+    factor, offset = rng.randint(2, 9), rng.randint(1, 15)
+    body = f"def f(x):\n return {factor}*x+{offset}" if rng.random() < 0.5 else f"print({factor}*int(input())+{offset})"
+    return f"```python\n{body}\n```"
+
+
+def fact(rng: random.Random) -> str:
+    """One operation, drawn as the reasoning uses them."""
+    operator = rng.choice("++--**/")
+    if operator == "+":
+        right = rng.randint(1, 9)
+        left = rng.randint(0, arithmetic.LARGEST - right)
+        return f"{left}+{right}={left + right}"
+    if operator == "-":
+        left = rng.randint(1, arithmetic.LARGEST)
+        right = rng.randint(0, min(left, 9 if rng.random() < 0.7 else left))
+        return f"{left}-{right}={left - right}"
+    right = rng.randint(1, 9)
+    left = rng.randint(1, arithmetic.LARGEST // right)
+    if operator == "*":
+        return f"{left}*{right}={left * right}"
+    return f"{left * right}/{right}={left}"
+
+
+def chain(rng: random.Random) -> str:
+    """An expression and its steps, as they would stand in a book."""
+    problem = arithmetic.generate(rng, rng.randint(2, arithmetic.MAX_LEVEL))
+    steps = arithmetic.parse(problem.prompt)
+    return arithmetic.expression(steps) + "\n" + "\n".join(map(str, steps))
+
+
+def formula(rng: random.Random) -> str:
+    """Formulas with numbers."""
+    lines = []
+    for _ in range(LINES // 2):
+        symbol = rng.choice(sorted(physics.FORMULAS))
+        left, right = rng.randint(2, 9), rng.randint(2, 9)
+        lines.append(f"{symbol}={''.join(physics.FORMULAS[symbol])}={left}*{right}={left * right}")
+    return "\n".join(lines)
+
+

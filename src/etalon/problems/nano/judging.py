@@ -1,0 +1,85 @@
+"""Judging claims in the nano world: the second call of CLR as a problem of its own, so that it can be taught.
+
+The prompt is CLR's verification prompt (question and claims, nothing else). A claim is refuted when it is not the
+step that the question asks for at that point, or when its arithmetic is wrong. A claim that follows correctly from
+an earlier wrong one is valid: only the first slip is refuted.
+"""
+
+from __future__ import annotations
+
+import random
+
+from etalon.problems.nano import arithmetic
+from etalon.problems.nano.arithmetic import OPERATIONS, Step
+from etalon.types import Domain, Problem
+
+MAX_LEVEL = arithmetic.MAX_LEVEL
+
+
+def generate(rng: random.Random, level: int, *, verify_prompt: str, m: int) -> Problem:
+    """Claims of a solution that slipped with probability one half."""
+    question = arithmetic.generate(rng, level).prompt
+    steps = arithmetic.parse(question)
+    if rng.random() < 0.5:
+        steps = slip(steps, rng)
+    claims = arithmetic.claims(question, steps, m)
+    verdicts = [verdict for _, verdict in judge(question, claims)]
+    prompt = verify_prompt.replace("{question}", question).replace("{claims}", "\n".join(claims))
+    return Problem(
+        id=f"claims-{prompt}",
+        domain=Domain.CLAIMS,
+        prompt=prompt,
+        answer=" ".join("1" if v else "0" for v in verdicts),
+        skill="claims/steps",
+        level=level,
+        source="nano",
+    )
+
+
+def slip(steps: list[Step], rng: random.Random) -> list[Step]:
+    """One slip as a small model makes them: a wrong result, a wrong operand or a wrong operation."""
+    at = rng.randrange(len(steps))
+    value, wrong = steps[0].left, []
+    for index, step in enumerate(steps):
+        operator, right = step.operator, step.right
+        kind = rng.random()
+        if index == at and kind < 0.15:
+            right = max(1, right + rng.choice((-1, 1)))
+        elif index == at and kind < 0.25:
+            operator = rng.choice([o for o in OPERATIONS if o != operator])
+        result = OPERATIONS[operator](value, right)
+        if index == at and kind >= 0.25:
+            result += rng.choice((-20, -10, -9, -2, -1, -1, 1, 1, 2, 9, 10, 20))
+        result = abs(result)
+        wrong.append(Step(left=value, operator=operator, right=right, result=result))
+        value = result
+    return wrong
+
+
+def judge(question: str, claims: list[str]) -> list[tuple[str, bool]]:
+    """For each claim the step it should be, given the result claimed before it, and whether it is that step."""
+    steps = arithmetic.parse(question)[-len(claims) :]
+    judged = []
+    value = steps[0].left
+    for step, claim in zip(steps, claims, strict=True):
+        result = OPERATIONS[step.operator](value, step.right)
+        expected = f"{value}{step.operator}{step.right}={result}"
+        judged.append((expected, claim == expected))
+        digits = claim.rpartition("=")[2]
+        value = int(digits) if digits.isdigit() else result
+    return judged
+
+
+def is_prompt(prompt: str) -> bool:
+    return prompt.endswith("<verify>")
+
+
+def respond(prompt: str, rng: random.Random, *, error: bool) -> str:
+    """Redo each step, then say v (valid) or x (refuted)."""
+    question, _, rest = prompt.partition("\n<claims>\n")
+    claims = rest.partition("\n</claims>")[0].split("\n")
+    lines = []
+    for expected, is_valid in judge(question, claims):
+        said = is_valid != (error and rng.random() < 0.5)
+        lines.append(f"{expected} {'v' if said else 'x'}")
+    return "<verdicts>\n" + "\n".join(lines) + "\n</verdicts>"

@@ -1,0 +1,105 @@
+"""STEM of the nano world: quantities, a formula to know, four options: `m=3 a=7 t=4 F? 21=A 10=B 28=C 24=D`.
+
+Level 1 applies one formula, level 2 chains two, level 3 chains two with a quantity that is not needed.
+Styles: direct (letter at once), terse (the numbers), full (formula and numbers), checked (full, then the products again).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from etalon.types import Domain, Problem
+
+MAX_LEVEL = 3
+PATTERN = re.compile(r"^((?:[a-zA-Z]=\d+ )+)([a-zA-Z])\? (\d+)=A (\d+)=B (\d+)=C (\d+)=D$")
+STYLES = ("direct", "terse", "full", "checked")
+# each quantity is the product of two others; a chain replaces the first factor by its own formula
+FORMULAS = {
+    "F": ("m", "a"), "p": ("m", "v"), "d": ("v", "t"), "W": ("F", "d"),
+    "U": ("R", "I"), "P": ("U", "I"), "Q": ("I", "t"), "E": ("P", "t"),
+}  # fmt: skip
+SKILLS = {"F": "motion", "p": "motion", "d": "motion", "W": "motion"}  # the others: electricity
+SYMBOLS = sorted({s for pair in FORMULAS.values() for s in pair})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One use of a formula with its numbers."""
+
+    symbol: str
+    left: int
+    right: int
+    factors: tuple[str, str]
+
+    @property
+    def result(self) -> int:
+        return self.left * self.right
+
+
+def generate(rng: random.Random, level: int) -> Problem:
+    """Draw a formula (and a second for its first factor), quantities, distractors."""
+    while True:
+        symbol = rng.choice(sorted(FORMULAS))
+        left, right = FORMULAS[symbol]
+        if level == 1 or (left in FORMULAS and right not in FORMULAS[left]):
+            break
+    needed = [left, right] if level == 1 else [*FORMULAS[left], right]
+    top = 9 if level == 1 else 4
+    values = {s: rng.randint(2, top) for s in needed}
+    if level != 2:
+        spare = rng.choice([s for s in SYMBOLS if s not in needed and s not in (symbol, left)])
+        values[spare] = rng.randint(2, 9)
+    shown = sorted(values, key=lambda _: rng.random())
+    result = solve(symbol, values)[-1].result
+    wrong = {result + d for d in (-9, -4, -2, -1, 1, 2, 3, 10)} | {sum(values[s] for s in needed)}
+    wrong = {w for w in wrong if w > 0 and w != result}
+    contents = [result, *rng.sample(sorted(wrong), 3)]
+    rng.shuffle(contents)
+    options = {letter: str(c) for letter, c in zip("ABCD", contents, strict=True)}
+    quantities = " ".join(f"{s}={values[s]}" for s in shown)
+    prompt = f"{quantities} {symbol}? " + " ".join(f"{v}={k}" for k, v in options.items())
+    return Problem(
+        id=f"stem-{prompt}",
+        domain=Domain.STEM,
+        prompt=prompt,
+        answer=next(k for k, v in options.items() if v == str(result)),
+        options=options,
+        skill=f"stem/{SKILLS.get(symbol, 'electricity')}",
+        level=level,
+        source="nano",
+    )
+
+
+def solve(symbol: str, values: dict[str, int]) -> list[Product]:
+    """The chain of products that gives `symbol`, innermost first."""
+    left, right = FORMULAS[symbol]
+    chain = [] if left in values else solve(left, values)
+    left_value = values[left] if left in values else chain[-1].result
+    return [*chain, Product(symbol=symbol, left=left_value, right=values[right], factors=(left, right))]
+
+
+def think(chain: list[Product], style: str, letter: str) -> str:
+    """The reasoning of one style; all but the direct one end by finding the result among the options."""
+    if style == "direct":
+        return ""
+    sums = [f"{p.left}*{p.right}={p.result}" for p in chain]
+    if style == "terse":
+        return "*".join([str(chain[0].left), *(str(p.right) for p in chain)]) + f"={chain[-1].result}={letter}"
+    lines = [f"{p.symbol}={p.factors[0]}{p.factors[1]}={s}" for p, s in zip(chain, sums, strict=True)]
+    if style == "checked":
+        lines += ["again", *sums]
+    return "\n".join(lines) + f"={letter}"
+
+
+def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
+    """Reasoning and the letter in a box; with `error`, a wrong letter."""
+    match = PATTERN.match(prompt)
+    assert match is not None
+    values = {s: int(v) for s, v in re.findall(r"([a-zA-Z])=(\d+)", match.group(1))}
+    chain = solve(match.group(2), values)
+    letters = dict(zip("ABCD", match.groups()[2:], strict=True))
+    correct = next(k for k, v in letters.items() if v == str(chain[-1].result))
+    letter = rng.choice([k for k in "ABCD" if k != correct]) if error else correct
+    return f"<think>{think(chain, style, letter)}</think>\\boxed{{{letter}}}"

@@ -1,0 +1,77 @@
+"""The teacher of the nano world: a program behind the same protocol that a strong model would use.
+
+It reads the prompt, picks a solution style at random, errs now and then, and now and then degenerates into a loop:
+the data gates have something real to catch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
+from etalon.types import Conversation, Rollout, SamplingParams, Stop
+
+ERROR_RATE = 0.05  # (ours)
+LOOP_RATE = 0.01  # (ours)
+CLAIMS_MARK = "\n<claims>"
+
+
+class NanoTeacher:
+    """Answers every prompt of the nano world, and says so when it is asked anything else."""
+
+    name = "nano-teacher"
+
+    def __init__(self, *, m: int = 5) -> None:
+        self.m = m
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        """n responses per conversation, each in a random style; one character counts as one token."""
+        for index, conversation in enumerate(conversations):
+            prompt = conversation[-1].content
+            rng = random.Random(f"{seed}-{prompt}")
+            yield index, tuple(self._rollout(i, prompt, rng, params) for i in range(n))
+
+    def _rollout(self, index: int, prompt: str, rng: random.Random, params: SamplingParams) -> Rollout:
+        try:
+            text = self.respond(prompt, rng)
+        except UnknownPromptError as error:
+            return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, error=str(error))
+        stop = Stop.EOS if len(text) <= params.max_tokens else Stop.LENGTH
+        text = text[: params.max_tokens]
+        return Rollout(problem_id="", index=index, text=text, stop=stop, num_tokens=len(text))
+
+    def respond(self, prompt: str, rng: random.Random) -> str:
+        """One response to one prompt."""
+        error = rng.random() < ERROR_RATE
+        if rng.random() < LOOP_RATE:
+            line = rng.choice(("so", "wait", "again"))
+            return "<think>" + "\n".join([line] * 40) + "</think>"
+        if judging.is_prompt(prompt):
+            return judging.respond(prompt, rng, error=error)
+        question, mark, _ = prompt.partition(CLAIMS_MARK)
+        if mark and arithmetic.PATTERN.match(question):
+            return self._with_claims(question, rng, error=error)
+        for pattern, world in (
+            (arithmetic.PATTERN.match, arithmetic),
+            (programs.is_prompt, programs),
+            (physics.PATTERN.match, physics),
+            (instructions.PATTERN.match, instructions),
+        ):
+            if pattern(prompt):
+                return world.respond(prompt, rng.choice(world.STYLES), rng, error=error)
+        raise UnknownPromptError(f"the nano teacher cannot read this prompt: {prompt[:60]!r}")
+
+    def _with_claims(self, question: str, rng: random.Random, *, error: bool) -> str:
+        steps = arithmetic.parse(question)
+        if error:
+            steps = arithmetic.misstep(steps, rng)
+        claims = "\n".join(arithmetic.claims(question, steps, self.m))
+        answer = f"<think>{arithmetic.think(steps, 'full')}</think>\\boxed{{{steps[-1].result}}}"
+        return f"{answer}\n<claims>\n{claims}\n</claims>"
+
+
+class UnknownPromptError(Exception):
+    """A prompt that is not of the nano world."""

@@ -1,0 +1,107 @@
+"""Our own row format: the fields of `Problem` as one JSON object, written and read without loss."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.types import Domain, Problem, Rule
+
+Row = Mapping[str, Any]
+
+FIELDS = tuple(field.name for field in fields(Problem))
+
+
+def problem_to_row(problem: Problem) -> dict[str, Any]:
+    """The problem as JSON values; fields at their default are left out."""
+    row: dict[str, Any] = {"id": problem.id, "domain": problem.domain.value, "prompt": problem.prompt}
+    if problem.answer is not None:
+        row["answer"] = problem.answer
+    if problem.options is not None:
+        row["options"] = dict(problem.options)
+    if problem.tests is not None:
+        row["tests"] = dict(problem.tests)
+    if problem.rules:
+        row["rules"] = [{"id": rule.id, "kwargs": dict(rule.kwargs)} for rule in problem.rules]
+    for name, value in (("skill", problem.skill), ("level", problem.level), ("source", problem.source)):
+        if value:
+            row[name] = value
+    if problem.solutions:
+        row["solutions"] = list(problem.solutions)
+    return row
+
+
+def problem_from_row(row: Row) -> Problem:
+    """The problem a row describes; InputError names the column that is unknown, missing or of a wrong type."""
+    unknown = sorted(set(row) - set(FIELDS))
+    if unknown:
+        raise InputError(f"{unknown[0]}: unknown column; a native row has {', '.join(FIELDS)}")
+    options = _typed(row, "options", dict, "an object of letter to content")
+    if options is not None and not all(isinstance(v, str) for pair in options.items() for v in pair):
+        raise InputError("options: found a value that is not text, expected an object of letter to content")
+    solutions = _typed(row, "solutions", list, "a list of texts") or []
+    if not all(isinstance(solution, str) for solution in solutions):
+        raise InputError("solutions: found a value that is not text, expected a list of texts")
+    return Problem(
+        id=_typed(row, "id", str, "text") or "",
+        domain=_domain(row),
+        prompt=_required(row, "prompt"),
+        answer=_typed(row, "answer", str, "text"),
+        options=options,
+        tests=_typed(row, "tests", dict, "an object"),
+        rules=tuple(_rule(rule) for rule in _typed(row, "rules", list, "a list of {id, kwargs}") or []),
+        skill=_typed(row, "skill", str, "text") or "",
+        level=_typed(row, "level", int, "an integer") or 0,
+        source=_typed(row, "source", str, "text") or "",
+        solutions=tuple(solutions),
+    )
+
+
+def content_id(problem: Problem) -> str:
+    """An id made of the problem's content: the same in every file and on every machine."""
+    row = problem_to_row(problem)
+    del row["id"]
+    text = json.dumps(row, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def shown(value: object) -> str:
+    """A value as an error message quotes it: JSON, at most 60 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _domain(row: Row) -> Domain:
+    name = _required(row, "domain")
+    try:
+        return Domain(name)
+    except ValueError:
+        raise InputError(f"domain: found {shown(name)}, expected one of {', '.join(Domain)}") from None
+
+
+def _required(row: Row, name: str) -> str:
+    value: str | None = _typed(row, name, str, "text")
+    if not value:
+        raise InputError(f"{name}: missing or empty, expected text")
+    return value
+
+
+def _typed(row: Row, name: str, kind: type, expected: str) -> Any:
+    """The value of an optional column (None when absent), or InputError when it has another type."""
+    value = row.get(name)
+    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+        return value
+    raise InputError(f"{name}: found {shown(value)}, expected {expected}")
+
+
+def _rule(rule: object) -> Rule:
+    if not isinstance(rule, dict) or not isinstance(rule.get("id"), str) or set(rule) - {"id", "kwargs"}:
+        raise InputError(f"rules: found {shown(rule)}, expected {{id, kwargs}}")
+    kwargs = rule.get("kwargs") or {}
+    if not isinstance(kwargs, dict):
+        raise InputError(f"rules: {rule['id']}: kwargs: found {shown(kwargs)}, expected an object")
+    return Rule(id=rule["id"], kwargs=kwargs)

@@ -1,0 +1,29 @@
+"""Every prompt is a file one can open: packaged folders ("default", "nano"), or a folder of the user's own."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from etalon.errors import InputError
+
+PACKAGED = ("default", "nano")
+
+
+@cache
+def load(name: str, folder: str = "default") -> str:
+    """The text of prompt `name` (without .txt), without its final newline.
+
+    folder: a packaged folder's name or a path. A file missing from a folder of the user's own or from "nano" is
+    taken from "default". Raises InputError naming the missing file.
+    """
+    roots = [resources.files(__name__) / folder] if folder in PACKAGED else [Path(folder)]
+    if not roots[0].is_dir():
+        raise InputError(f"prompts: {folder}: no such folder; use one of {', '.join(PACKAGED)} or a path")
+    roots.append(resources.files(__name__) / "default")
+    for root in roots:
+        file = root / f"{name}.txt"
+        if file.is_file():
+            return file.read_text(encoding="utf-8").removesuffix("\n")
+    raise InputError(f"prompts: {folder}/{name}.txt: no such prompt file, and the default folder has none either")

@@ -1,0 +1,88 @@
+"""One self-contained report.html from the files of a run; training never imports this.
+
+write_report(run_dir): files -> load -> Run -> sections -> one page without scripts, network or second file
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+from etalon.errors import InputError
+from etalon.report.checks import check_section
+from etalon.report.claims import clr_section
+from etalon.report.files import Run
+from etalon.report.html import Html, count, duration, folded, join, section, tag
+from etalon.report.load import load_run
+from etalon.report.rl import rl_section
+from etalon.report.stages import headline, stage_section
+from etalon.report.training import data_section, distill_section, sft_section
+from etalon.store import write_atomic
+
+NAVIGATION = {
+    "stages": "Stages",
+    "checks": "What did not do its job",
+    "data": "Data",
+    "sft": "Fine-tuning",
+    "rl": "Reinforcement learning",
+    "distill": "Self-distillation",
+    "clr": "CLR",
+    "inputs": "Environment and recipe",
+}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write report.html into a run directory, finished or not, and return its path."""
+    if not run_dir.is_dir():
+        raise InputError(f"{run_dir}: no such run directory")
+    path = run_dir / "report.html"
+    write_atomic(path, page(load_run(run_dir)))
+    return path
+
+
+def page(run: Run) -> str:
+    """The whole document. The policy allows nothing but this very style sheet, whatever a model wrote into a file."""
+    style = (resources.files("etalon.report") / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    sections = [
+        stage_section(run),
+        check_section(run),
+        data_section(run),
+        sft_section(run),
+        rl_section(run),
+        distill_section(run),
+        clr_section(run),
+        _inputs(run),
+    ]
+    present = [name for name, part in zip(NAVIGATION, sections, strict=True) if part]
+    links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
+    body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"{tag('title', f'{run.name}: Etalon report')}<style>{style}</style></head>{body}</html>\n"
+    )
+
+
+def _title(run: Run) -> list[Html]:
+    summary, num_open = run.summary, sum(not folder.is_done for folder in run.folders)
+    facts = [
+        f"seed {count(summary.seed)}",
+        f"{duration(summary.seconds)} in all",
+        f"peak memory {count(summary.peak_memory_mb)} MB",
+        f"{len(run.folders) - num_open} of {len(run.folders)} started stages finished",
+    ]
+    missing = tag("p", "Not in this report: ", "; ".join(run.missing), ".", class_="note") if run.missing else join([])
+    return [tag("h1", run.name), tag("p", *(tag("span", fact) for fact in facts), class_="facts"), missing]
+
+
+def _inputs(run: Run) -> Html:
+    versions = tag("pre", "\n".join(f"{name}: {value}" for name, value in run.env.items()) or "not recorded")
+    files = [folded(name, tag("pre", content)) for name, content in run.folded.items() if content]
+    lead = "What made this run. Sections in brackets are those of the VibeThinker-3B report, arXiv 2606.16140."
+    return section("inputs", "Environment and recipe", lead, folded("Environment", versions), *files)

@@ -1,0 +1,93 @@
+"""Markup that cannot be injected into: `tag` escapes every child and attribute that is not `Html` already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from etalon.report.read import Number
+
+MISSING = "–"
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+class Html(str):
+    """Markup; a plain str is text."""
+
+
+def join(children: Iterable[str]) -> Html:
+    return Html("".join(c if isinstance(c, Html) else escape(UNPRINTABLE.sub("\ufffd", c)) for c in children))
+
+
+def tag(name: str, *children: str, **attributes: str | float | None) -> Html:
+    """`tag("td", "1 < 2", class_="x")`: an attribute that is None or "" is left out, floats have one decimal."""
+    shown = {
+        key.strip("_").replace("_", "-"): f"{value:.1f}" if isinstance(value, float) else str(value)
+        for key, value in attributes.items()
+        if value not in (None, "")
+    }
+    inside = "".join(f' {key}="{escape(value)}"' for key, value in shown.items())
+    return Html(f"<{name}{inside}>{join(children)}</{name}>")
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, classes: Sequence[str] = ()) -> Html:
+    """A table that scrolls sideways where the page is narrow; the first column is text, the others numbers."""
+    lines = [
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]), class_=cls)
+        for row, cls in zip(rows, classes or [""] * len(rows), strict=True)
+    ]
+    top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in head)))
+    return tag("div", tag("table", top, tag("tbody", *lines)), class_="scroll", tabindex="0")
+
+
+def figure(title: str, chart: Html, note: str = "", *, legend: Sequence[tuple[str, str]] = ()) -> Html:
+    """A chart under its title; `legend` pairs the class of a swatch with its words."""
+    keys = [tag("span", tag("i", class_=swatch), words, class_="key") for swatch, words in legend]
+    foot = [tag("figcaption", *keys, note)] if keys or note else []
+    return tag("figure", tag("h4", title), chart, *foot)
+
+
+def section(name: str, title: str, lead: str, *parts: str) -> Html:
+    return tag("section", tag("h2", title), tag("p", lead, class_="lead"), *parts, id_=name)
+
+
+def folded(title: str, *parts: str) -> Html:
+    return tag("details", tag("summary", title), *parts)
+
+
+def clip(words: str, length: int) -> str:
+    return words if len(words) <= length else f"{words[:length]} … ({len(words) - length:,} more characters)"
+
+
+def share(value: Number) -> str:
+    return MISSING if value is None else minus(f"{value:.3f}")
+
+
+def signed(value: Number) -> str:
+    return MISSING if value is None else minus(f"{value:+.3f}")
+
+
+def count(value: Number, decimals: int = 0) -> str:
+    return MISSING if value is None else minus(f"{value:,.{decimals}f}")
+
+
+def percent(value: Number) -> str:
+    return MISSING if value is None else f"{value:.1%}"
+
+
+def between(low: Number, high: Number, shown: str = "+.3f") -> str:
+    return MISSING if low is None or high is None else minus(f"[{low:{shown}}, {high:{shown}}]")
+
+
+def duration(seconds: Number) -> str:
+    if seconds is None:
+        return MISSING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def minus(digits: str) -> str:
+    return digits.replace("-", "\u2212")

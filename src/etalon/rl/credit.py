@@ -1,0 +1,56 @@
+"""credit(group, spec): whole groups in, one scalar per rollout out. The seam to every RL engine.
+
+    raw correctness -> p(q) -> weight          lengths -> Long2Short -> shaped rewards -> advantages
+    credit = weight * advantage
+
+Undecided rollouts (score None) carry no reward: they are left out of p(q) and of the group's mean, and get zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from etalon.rl.long2short import brevity_rewards
+from etalon.rl.mgpo import entropy_weight, group_advantages
+from etalon.types import Credit, Group
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreditSpec:
+    """What an engine has to honour, or refuse."""
+
+    gamma: float = 1.0
+    std_ddof: Literal[0, 1] = 0
+    std_epsilon: float = 1e-6
+    brevity: float = 0.0  # lambda of Long2Short; 0 is off
+    clip_epsilon: float = 0.2
+    aggregation: Literal["sequence-mean-token-mean"] = "sequence-mean-token-mean"
+    importance: Literal["none"] = "none"
+
+
+def credit(group: Group, spec: CreditSpec) -> list[Credit]:
+    """Credits of one whole group, in the order of its rollouts."""
+    decided = [i for i, v in enumerate(group.verdicts) if v.score is not None]
+    accuracy = group.accuracy
+    if accuracy is None:
+        return [Credit(advantage=0.0, weight=0.0, reward=0.0) for _ in group.rollouts]
+    rewards = [group.verdicts[i].score or 0.0 for i in decided]
+    if spec.brevity:
+        is_correct = [group.verdicts[i].is_correct for i in decided]
+        lengths = [max(1, group.rollouts[i].num_tokens) for i in decided]
+        rewards = brevity_rewards(rewards, is_correct, lengths, strength=spec.brevity)
+    weight = entropy_weight(accuracy, spec.gamma)
+    advantages = group_advantages(rewards, ddof=spec.std_ddof, epsilon=spec.std_epsilon)
+    credits = {
+        i: Credit(advantage=weight * a, weight=weight, reward=r)
+        for i, a, r in zip(decided, advantages, rewards, strict=True)
+    }
+    undecided = Credit(advantage=0.0, weight=weight, reward=0.0)
+    return [credits.get(i, undecided) for i in range(len(group.rollouts))]
+
+
+def credits(groups: Sequence[Group], spec: CreditSpec) -> list[list[Credit]]:
+    """`credit` of every group."""
+    return [credit(group, spec) for group in groups]

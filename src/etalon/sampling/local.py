@@ -1,0 +1,188 @@
+"""The in-process sampler: shared prefill per group, rows that finish are compacted away, log-probs included.
+
+    conversations -> prompts of similar length together -> prefill -> decode until every row ended -> Rollouts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from etalon.errors import ConfigError
+from etalon.models import LanguageModel
+from etalon.sampling.decoder import Decoder
+from etalon.types import Conversation, Rollout, SamplingParams, Stop
+
+MAX_ROWS = 512  # (ours) rollouts decoded together
+COMPACT_BELOW = 0.8  # (ours) share of live rows under which the cache is compacted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """One finished row: response ids (end token included) and their log-probs."""
+
+    tokens: list[int]
+    logprobs: list[float]
+    stop: Stop
+
+
+class LocalSampler:
+    """A `Sampler` over a model in this process (Qwen2, Qwen3, Llama; CPU or one GPU)."""
+
+    def __init__(self, language_model: LanguageModel, *, name: str = "local", max_rows: int = MAX_ROWS) -> None:
+        self.language_model = language_model
+        self.name = name
+        self.max_rows = max_rows
+        self.decoder = Decoder(language_model.model)
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        """Yield each conversation's n rollouts; prompts longer than the window come back as `Stop.ERROR`."""
+        prompts = [self.language_model.render(c) for c in conversations]
+        window = self.language_model.window
+        for index, prompt in enumerate(prompts):
+            if not prompt or len(prompt) >= window:
+                error = f"the prompt has {len(prompt)} tokens, the model's window is {window}"
+                yield index, tuple(_failed(i, error) for i in range(n))
+        usable = [i for i, p in enumerate(prompts) if p and len(p) < window]
+        usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
+        per_batch = max(1, self.max_rows // n)
+        generator = torch.Generator(device=self.language_model.device).manual_seed(seed)
+        for start in range(0, len(usable), per_batch):
+            batch = usable[start : start + per_batch]
+            rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, generator)
+            for position, index in enumerate(batch):
+                own = rows[position * n : (position + 1) * n]
+                yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
+
+    def _rollout(self, index: int, row: Decoded, prompt: list[int]) -> Rollout:
+        visible = row.tokens[:-1] if row.tokens and row.tokens[-1] == self.language_model.end_token else row.tokens
+        return Rollout(
+            problem_id="",
+            index=index,
+            text=self.language_model.decode(visible),
+            stop=row.stop,
+            num_tokens=len(row.tokens),
+            tokens=tuple(row.tokens),
+            logprobs=tuple(row.logprobs),
+            prompt_tokens=tuple(prompt),
+        )
+
+
+def _failed(index: int, error: str) -> Rollout:
+    return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
+
+
+@torch.no_grad()
+def decode(
+    prompts: list[list[int]],
+    n: int,
+    language_model: LanguageModel,
+    decoder: Decoder,
+    params: SamplingParams,
+    generator: torch.Generator,
+) -> list[Decoded]:
+    """Decode n rows per prompt, prompt by prompt in the result."""
+    device = language_model.device
+    num_rows = len(prompts) * n
+    limit = min(params.max_tokens, language_model.window - max(map(len, prompts)))
+    end = language_model.end_token
+    token_steps: list[torch.Tensor] = []
+    logprob_steps: list[torch.Tensor] = []
+    row_steps: list[torch.Tensor] = []
+    finished: dict[int, Stop] = {}
+    stop_strings = StopStrings(params.stop, language_model) if params.stop else None
+    alive = torch.arange(num_rows, device=device)
+    live_mask = torch.ones(num_rows, dtype=torch.bool, device=device)
+    logits = decoder.prefill(prompts, n)
+    for step in range(limit):
+        token_R, logprob_R = choose(logits, params, generator)
+        token_steps.append(token_R)
+        logprob_steps.append(logprob_R)
+        row_steps.append(torch.where(live_mask, alive, -1))
+        ended = token_R == end
+        if stop_strings is not None:
+            ended = ended | stop_strings.hit(alive, token_R)
+        live_mask = live_mask & ~ended
+        live = int(live_mask.sum())
+        if live == 0 or step + 1 == limit:
+            break
+        if live < COMPACT_BELOW * live_mask.shape[0]:
+            kept = torch.nonzero(live_mask).squeeze(1)
+            decoder.keep(kept)
+            alive, token_R = alive[kept], token_R[kept]
+            live_mask = torch.ones_like(alive, dtype=torch.bool)
+        logits = decoder.step(token_R)
+    for row in alive[live_mask].tolist():
+        finished[row] = Stop.LENGTH
+    return _collect(num_rows, row_steps, token_steps, logprob_steps, finished)
+
+
+def _collect(
+    num_rows: int,
+    row_steps: list[torch.Tensor],
+    token_steps: list[torch.Tensor],
+    logprob_steps: list[torch.Tensor],
+    finished: dict[int, Stop],
+) -> list[Decoded]:
+    tokens: list[list[int]] = [[] for _ in range(num_rows)]
+    logprobs: list[list[float]] = [[] for _ in range(num_rows)]
+    rows = torch.cat(row_steps).tolist()
+    for row, token, logprob in zip(
+        rows, torch.cat(token_steps).tolist(), torch.cat(logprob_steps).tolist(), strict=True
+    ):
+        if row >= 0:
+            tokens[row].append(token)
+            logprobs[row].append(logprob)
+    return [
+        Decoded(tokens=tokens[r], logprobs=logprobs[r], stop=finished.get(r, Stop.EOS)) for r in range(num_rows)
+    ]
+
+
+def choose(
+    logits_RV: torch.Tensor, params: SamplingParams, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw one token per row. The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from."""
+    logprobs_RV = logits_RV.log_softmax(-1)
+    if params.temperature == 0:
+        token_R = logprobs_RV.argmax(-1)
+    else:
+        scaled = logprobs_RV if params.temperature == 1 else (logits_RV / params.temperature).log_softmax(-1)
+        probs_RV = nucleus(scaled.exp(), params.top_p) if params.top_p < 1 else scaled.exp()
+        # the smallest -log(u)/p is a draw from p; one pass, and no cumulative rounding
+        noise = torch.empty_like(probs_RV).exponential_(generator=generator)
+        token_R = (probs_RV / noise).argmax(-1)
+    return token_R, logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
+
+
+def nucleus(probs_RV: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Zero everything outside the smallest set of tokens whose mass reaches top_p; not renormalised."""
+    ordered, order = probs_RV.sort(-1, descending=True)
+    outside = ordered.cumsum(-1) - ordered >= top_p
+    return probs_RV.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), 0.0)
+
+
+class StopStrings:
+    """Ends a row when its decoded tail contains one of the strings."""
+
+    def __init__(self, stops: Sequence[str], language_model: LanguageModel) -> None:
+        if not all(stops):
+            raise ConfigError("stop: an empty stop string would end every response at once")
+        self.stops = stops
+        self.language_model = language_model
+        self.tails: dict[int, list[int]] = {}
+        self.window = max(len(s) for s in stops) + 8
+
+    def hit(self, alive: torch.Tensor, token_R: torch.Tensor) -> torch.Tensor:
+        """Which rows just completed a stop string, shape (R,)."""
+        hits = []
+        for row, token in zip(alive.tolist(), token_R.tolist(), strict=True):
+            tail = self.tails.setdefault(row, [])
+            tail.append(token)
+            del tail[: -self.window]
+            text = self.language_model.decode(tail)
+            hits.append(any(stop in text for stop in self.stops))
+        return torch.tensor(hits, device=token_R.device)

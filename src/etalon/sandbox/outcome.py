@@ -1,0 +1,76 @@
+"""What goes into the sandbox and what comes out. Expected values are in neither.
+
+    program + StdinTests | CallTests | AssertTests + Limits -> one Outcome per test
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How one test ended. The sandbox never says `WRONG`: the caller does, after comparing the output."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    RUNTIME_ERROR = "runtime_error"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    OUTPUT_LIMIT = "output_limit"
+    SYNTAX_ERROR = "syntax_error"
+    INFRASTRUCTURE = "infrastructure"  # ours, never the program's: undecided
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of one program. cpu_seconds is per test; the others hold for all its tests together.
+
+    A test may wait three times as long as it may compute, plus two seconds: a machine under load costs nobody a reward.
+    """
+
+    cpu_seconds: float = 6.0  # LiveCodeBench
+    memory_mb: int = 1024  # (ours) address space
+    output_mb: int = 16  # (ours) standard output, and the results of functions
+
+    @property
+    def wall_seconds(self) -> float:
+        return 3 * self.cpu_seconds + 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class StdinTests:
+    """The program is run as `__main__` once per input, with that text as its standard input."""
+
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallTests:
+    """The program is loaded once; then `function` (or the method of its class Solution) is called per input.
+
+    inputs: one JSON value per line, each an argument.
+    """
+
+    function: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssertTests:
+    """The program is loaded, then `code` runs in its namespace and must reach its end."""
+
+    code: str
+
+
+Tests = StdinTests | CallTests | AssertTests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One test. output: standard output, or the returned value as JSON. seconds: CPU time of the child."""
+
+    status: Status
+    output: str = ""
+    detail: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,215 @@
+"""Zygotes and the threads that use them: each program takes a free zygote, or waits for one.
+
+    run_program -> SandboxPool.run -> request (two JSON lines) -> zygote -> claims -> Outcomes
+
+Zygotes are started by `subprocess` with an empty environment when first needed. One that dies or does not answer is
+killed and replaced; the program is tried once more, and then its outcome is `INFRASTRUCTURE`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import secrets
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
+
+START_SECONDS = 30.0  # (ours)
+MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
+RECYCLE_AFTER = 5000  # (ours) programs per zygote
+ATTEMPTS = 2  # (ours) a program whose zygote died is tried once more
+
+_ZYGOTE = Path(__file__).with_name("zygote.py")
+
+
+class _Zygote:
+    """One fork server. Any OSError from `ask` means that it must be killed."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="etalon-sandbox-")
+        self.served = 0
+        self._pending = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), self._folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd=self._folder,
+            start_new_session=True,
+        )
+        try:
+            self._read_line(START_SECONDS)
+        except OSError:
+            self.kill()
+            raise
+
+    def ask(self, opened: bytes, sealed: bytes, *, seconds: float) -> dict[str, Any]:
+        """Send one program, get its claims. Raises OSError when the zygote died or let the deadline pass."""
+        assert self._process.stdin is not None
+        self.served += 1
+        self._process.stdin.write(opened + b"\n" + sealed + b"\n")
+        self._process.stdin.flush()
+        reply = json.loads(self._read_line(seconds))
+        assert isinstance(reply, dict)
+        return reply
+
+    def _read_line(self, seconds: float) -> bytes:
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + seconds
+        poller = select.poll()
+        poller.register(self._process.stdout, select.POLLIN)
+        chunks = []
+        while True:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not poller.poll(remaining * 1000):
+                raise TimeoutError("the sandbox did not answer")
+            chunk = os.read(self._process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                raise ConnectionError("the sandbox process ended")
+            chunks.append(chunk)
+            if chunk.endswith(b"\n"):  # one reply per request, so nothing follows its line
+                return b"".join(chunks)
+
+    def kill(self) -> None:
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class SandboxPool:
+    """At most `workers` zygotes, shared by any number of threads."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._slots = threading.Semaphore(self.workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Zygote] = []
+        self._is_closed = False
+
+    def run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
+        """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input."""
+        opened, nonce, sealed, count = _request(program, tests, limits)
+        seconds = count * limits.wall_seconds + MARGIN_SECONDS
+        failure: OSError | None = None
+        with self._slots:
+            for _ in range(ATTEMPTS):
+                try:
+                    zygote = self._take()
+                except OSError as error:
+                    failure = error
+                    continue
+                try:
+                    reply = zygote.ask(opened, sealed, seconds=seconds)
+                except OSError as error:
+                    failure = error
+                    zygote.kill()
+                    continue
+                except BaseException:
+                    zygote.kill()
+                    raise
+                self._give_back(zygote)
+                return tuple(_outcome(claim, tests, nonce) for claim in reply["outcomes"])
+        return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
+
+    def _take(self) -> _Zygote:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _Zygote()
+
+    def _give_back(self, zygote: _Zygote) -> None:
+        with self._lock:
+            if not self._is_closed and zygote.served < RECYCLE_AFTER:
+                self._idle.append(zygote)
+                return
+        zygote.kill()
+
+    def close(self) -> None:
+        """Kill the zygotes; one that is running a program is killed when it has answered."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for zygote in idle:
+            zygote.kill()
+
+    def __enter__(self) -> SandboxPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _request(program: str, tests: Tests, limits: Limits) -> tuple[bytes, str, bytes, int]:
+    """The open line, the nonce, the sealed line (read by the child after the program was loaded), and the test count."""
+    nonce = secrets.token_hex(16)
+    inputs: Sequence[str] = ()
+    sealed: dict[str, Any] = {"nonce": nonce}
+    match tests:
+        case StdinTests():
+            mode, count, inputs = "stdin", len(tests.inputs), tests.inputs
+        case CallTests():
+            mode, count = "call", len(tests.inputs)
+            sealed |= {"function": tests.function, "inputs": tests.inputs}
+        case AssertTests():
+            mode, count = "assert", 1
+            sealed |= {"code": tests.code}
+    opened = {
+        "mode": mode,
+        "count": count,
+        "program": program,
+        "inputs": inputs,
+        "cpu_seconds": limits.cpu_seconds,
+        "wall_seconds": limits.wall_seconds,
+        "memory_mb": limits.memory_mb,
+        "output_mb": limits.output_mb,
+    }
+    return json.dumps(opened).encode(), nonce, json.dumps(sealed).encode(), count
+
+
+def _outcome(claim: Mapping[str, Any], tests: Tests, nonce: str) -> Outcome:
+    status, detail = Status(claim["status"]), str(claim["detail"])
+    if status is Status.OK and not isinstance(tests, StdinTests) and claim["nonce"] != nonce:
+        status, detail = Status.RUNTIME_ERROR, "left before the end"
+    return Outcome(status=status, output=claim["output"], detail=detail, seconds=claim["seconds"])
+
+
+_POOL: tuple[int, SandboxPool] | None = None
+_POOL_LOCK = threading.Lock()
+
+
+def default_pool() -> SandboxPool:
+    """The pool of this process, one zygote per core, created on first use and closed at exit."""
+    global _POOL
+    with _POOL_LOCK:
+        if _POOL is None or _POOL[0] != os.getpid():  # a forked child must not share its parent's pipes
+            pool = SandboxPool()
+            atexit.register(pool.close)
+            _POOL = (os.getpid(), pool)
+        return _POOL[1]
+
+
+def run_program(
+    program: str, tests: Tests, limits: Limits | None = None, *, pool: SandboxPool | None = None
+) -> tuple[Outcome, ...]:
+    """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended the child."""
+    return (pool or default_pool()).run(program, tests, limits or Limits())

@@ -1,0 +1,121 @@
+"""The tables at the end of a run: what each stage bought, and what CLR bought.
+
+`summary` is the content of a run's summary.json; scores in it are shares, shown in percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+FULL_WIDTH = 100
+CAPTION = (
+    "Pass@1, Pass@8 and Change in percent. Change: Pass@1 against the stage before, paired by problem, with its "
+    "95% interval; * when it excludes 0."
+)
+WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers, Open: undecided ones, in percent."
+CLR_METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
+
+
+def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print both tables on stdout; a pipe gets 100 columns."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = FULL_WIDTH
+    for table in (stage_table(summary, width=console.width), clr_table(summary)):
+        if table is not None:
+            console.print(table)
+
+
+def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table:
+    """One row per stage and domain; a skipped stage says why. Below 100 columns three columns are left out."""
+    is_wide = width >= FULL_WIDTH
+    table = _table(CAPTION + (WIDE_CAPTION if is_wide else ""))
+    for name in ("Stage", "Domain"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Pass@1", "Pass@8", "Tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(Text("Change [95%]"), width=24)  # a reason for skipping is folded in it
+    for name in ("Correct", "Cut", "Open") if is_wide else ():
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Seconds", justify="right", no_wrap=True)
+    for stage in summary["stages"]:
+        for row in _rows(stage, is_wide=is_wide):
+            table.add_row(*map(Text, row))
+    return table
+
+
+def clr_table(summary: Mapping[str, Any]) -> Table | None:
+    """Accuracy of one answer, of majority votes and of CLR on the same problems; None when CLR did not run."""
+    clr = summary.get("clr")
+    if not clr or clr.get("skipped"):
+        return None
+    table = _table(
+        f"{clr['problems']} problems; {clr['calls']:,} of the {clr['calls_full']:,} model calls of a full CLR"
+    )
+    table.add_column("Answer by", no_wrap=True)
+    table.add_column("Correct", justify="right", no_wrap=True)
+    table.add_column(Text("[95%]"), no_wrap=True)
+    for key, title in CLR_METHODS.items():
+        if clr.get(key) is not None:
+            interval = _interval(clr.get(f"{key}_low"), clr.get(f"{key}_high"), sign="")
+            table.add_row(title, _percent(clr[key]), Text(interval))
+    return table
+
+
+def _table(caption: str) -> Table:
+    return Table(
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+        caption=caption,
+        caption_justify="left",
+        min_width=60,
+    )
+
+
+def _rows(stage: Mapping[str, Any], *, is_wide: bool) -> Iterator[list[str]]:
+    seconds = "" if stage.get("seconds") is None else f"{stage['seconds']:,.{0 if stage['seconds'] >= 1000 else 1}f}"
+    domains = stage.get("domains") or {}
+    rare = 3 if is_wide else 0
+    if not domains:
+        yield [stage["name"], "", "", "", "", stage.get("skipped") or "", *[""] * rare, seconds]
+    for number, (domain, scores) in enumerate(domains.items()):
+        shares = [_percent(scores.get("pass1")), _percent(scores.get("pass8"))]
+        counts = [
+            _count(scores.get("correct_tokens")),
+            _percent(scores.get("truncated")),
+            _percent(scores.get("undecided")),
+        ]
+        lead, tail = (stage["name"], seconds) if number == 0 else ("", "")
+        yield [lead, domain, *shares, _count(scores.get("mean_tokens")), _change(scores), *counts[:rare], tail]
+    if domains and stage.get("skipped"):
+        yield ["", "", "", "", "", stage["skipped"], *[""] * rare, ""]
+
+
+def _change(scores: Mapping[str, Any]) -> str:
+    """`+15.3 [+12.0, +18.6] *`; empty for the first stage."""
+    delta, low, high = (scores.get(key) for key in ("delta", "delta_low", "delta_high"))
+    if delta is None:
+        return ""
+    excludes_zero = low is not None and high is not None and (low > 0 or high < 0)
+    return f"{100 * delta:+.1f} {_interval(low, high, sign='+')}{' *' if excludes_zero else ''}".rstrip()
+
+
+def _interval(low: float | None, high: float | None, *, sign: str) -> str:
+    if low is None or high is None:
+        return ""
+    return f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _count(number: float | None) -> str:
+    return "-" if number is None else f"{number:,.0f}"

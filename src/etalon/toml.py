@@ -1,0 +1,38 @@
+"""Plain values as TOML text; `tomllib` of the standard library only reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def toml_lines(table: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[str]:
+    """Lines of TOML for a table: its values first, then its tables."""
+    for key, value in table.items():
+        if not isinstance(value, Mapping):
+            yield f"{toml_key(key)} = {toml_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            inner = (*keys, key)
+            yield f"\n[{'.'.join(map(toml_key, inner))}]"
+            yield from toml_lines(value, inner)
+
+
+def toml_key(key: str) -> str:
+    """A key, quoted when it has to be."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key)
+
+
+def toml_value(value: Any) -> str:
+    """One value as TOML on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{toml_key(key)} = {toml_value(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return str(value)

@@ -1,0 +1,61 @@
+"""Decides responses: `verify` for one, `verify_all` for many, `VERIFIERS` to see who judges what.
+
+    response + stop -> verifier of the domain -> Verdict(score 1.0, 0.0, partial, or None = undecided; reason)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from etalon.types import Domain, Problem, Rollout, Stop, Verdict, Verifier
+from etalon.verifiers.answer import are_equal, canonical, cluster, verify_answer
+from etalon.verifiers.choice import verify_choice
+from etalon.verifiers.claims import parse_verdicts, verify_claims
+from etalon.verifiers.code import verify_code
+from etalon.verifiers.instruct import verify_rules
+
+__all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "verify", "verify_all"]
+
+VERIFIERS: dict[Domain, Verifier] = {
+    Domain.MATH: verify_answer,
+    Domain.FACTS: verify_answer,
+    Domain.STEM: verify_choice,
+    Domain.CODE: verify_code,
+    Domain.INSTRUCT: verify_rules,
+    Domain.CLAIMS: verify_claims,
+}
+
+
+def verify(problem: Problem, response: str, *, stop: Stop = Stop.EOS, verifier: Verifier | None = None) -> Verdict:
+    """The verdict on one response; a verifier that raises is undecided, and truncation without an answer is named.
+
+    verifier: replaces the default one of the problem's domain.
+    """
+    if stop is Stop.ERROR:
+        return Verdict(score=None, reason="sampling_error")
+    started = time.perf_counter()
+    try:
+        verdict = (verifier or VERIFIERS[problem.domain])(problem, response)
+    except Exception as error:  # our crash must never count as a wrong answer
+        verdict = Verdict(score=None, reason=f"crashed: {type(error).__name__}: {error}"[:200])
+    if stop is Stop.LENGTH and verdict.reason == "no_answer":
+        verdict = replace(verdict, reason="truncated")
+    return replace(verdict, seconds=time.perf_counter() - started)
+
+
+def verify_all(
+    items: Sequence[tuple[Problem, Rollout]], workers: int = 1, *, verifier: Verifier | None = None
+) -> list[Verdict]:
+    """One verdict per (problem, rollout), in order, from `workers` threads; the result does not depend on them."""
+
+    def judge(item: tuple[Problem, Rollout]) -> Verdict:
+        problem, rollout = item
+        return verify(problem, rollout.text, stop=rollout.stop, verifier=verifier)
+
+    if workers <= 1 or len(items) <= 1:
+        return [judge(item) for item in items]
+    with ThreadPoolExecutor(min(workers, len(items)), thread_name_prefix="verify") as threads:
+        return list(threads.map(judge, items))

@@ -1,0 +1,91 @@
+"""Is a program's output the expected one? Pure functions of (expected, output).
+
+    tokens    (default) line by line, blanks do not count; a number written with a point compares by value, 1e-6
+    lines     line by line, trailing blanks and empty lines at the end do not count
+    exact     the same text, but for one newline at the end
+    float1e-6 as tokens, and every number compares by value, 1e-6
+
+Returned values compare by type: True is not 1, a tuple is a list, and a float is close (1e-6) only where the
+reference is a float.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+TOLERANCE = 1e-6  # (ours) absolute, or relative to the larger value
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
+
+
+def _same_exact(expected: str, output: str) -> bool:
+    return expected.removesuffix("\n") == output.removesuffix("\n")
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").rstrip().split("\n")
+
+
+def _same_lines(expected: str, output: str) -> bool:
+    return [line.rstrip() for line in _lines(expected)] == [line.rstrip() for line in _lines(output)]
+
+
+def _same_tokens(expected: str, output: str, *, all_numbers: bool = False) -> bool:
+    if expected == output:
+        return True
+    left, right = _lines(expected.strip()), _lines(output.strip())
+    if len(left) != len(right):
+        return False
+    return all(_same_line(a.split(), b.split(), all_numbers) for a, b in zip(left, right, strict=True))
+
+
+def _same_line(expected: list[str], output: list[str], all_numbers: bool) -> bool:
+    return len(expected) == len(output) and all(
+        a == b or ((all_numbers or "." in a) and _is_close_text(a, b)) for a, b in zip(expected, output, strict=True)
+    )
+
+
+def _is_close_text(expected: str, output: str) -> bool:
+    if not _NUMBER.fullmatch(expected) or not _NUMBER.fullmatch(output):
+        return False
+    return _is_close(float(expected), float(output))
+
+
+def _is_close(expected: float, output: float) -> bool:
+    return math.isclose(expected, output, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _same_floats(expected: str, output: str) -> bool:
+    return _same_tokens(expected, output, all_numbers=True)
+
+
+COMPARE: dict[str, Callable[[str, str], bool]] = {
+    "tokens": _same_tokens,
+    "lines": _same_lines,
+    "exact": _same_exact,
+    "float1e-6": _same_floats,
+}
+
+
+def compare_value(expected: Any, output: str) -> bool:
+    """True when `output` is JSON for the expected value, type by type."""
+    try:
+        return _same_value(expected, json.loads(output))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _same_value(expected: Any, value: Any) -> bool:
+    if isinstance(expected, float) and type(value) in (int, float):
+        return _is_close(expected, value) or (math.isnan(expected) and math.isnan(value))
+    if type(expected) is not type(value):
+        return False
+    if isinstance(expected, list):
+        return len(expected) == len(value) and all(map(_same_value, expected, value))
+    if isinstance(expected, dict):
+        return expected.keys() == value.keys() and all(_same_value(v, value[key]) for key, v in expected.items())
+    return bool(expected == value)

@@ -1,0 +1,72 @@
+r"""Where the answer is in a response: after the last `</think>`, in the last balanced box.
+
+    response -> final_part -> last_boxed, or answer_line -> the answer's text
+
+Nothing here scans a reasoning trace for something that looks like an answer: a truncated trace has none.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
+
+_BOX = "\\boxed"
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_ANSWER_LINE = re.compile(
+    r"^[ \t]*[*_#>]*[ \t]*(?:the[ \t]+)?(?:final[ \t]+)?answer[ \t]*[*_]*[ \t]*(?:is[ \t]*)?[:：][ \t]*(.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def final_part(response: str) -> str:
+    """The text after the last `</think>`; a `<think>` that was never closed hides all that follows it."""
+    final = response.rpartition("</think>")[2]
+    return final.partition("<think>")[0]
+
+
+def last_boxed(text: str) -> str | None:
+    r"""The content of the last balanced `\boxed{...}` of at most 4 KB, or None."""
+    position = len(text)
+    for _ in range(MAX_BOX_ATTEMPTS):
+        position = text.rfind(_BOX, 0, position)
+        if position < 0:
+            return None
+        content = _braced(text, position + len(_BOX))
+        if content is not None:
+            return content.strip()
+    return None
+
+
+def _braced(text: str, start: int) -> str | None:
+    """The content of the brace group that opens at `start` (blanks before it allowed); None if it never closes."""
+    limit = min(len(text), start + MAX_ANSWER_CHARS + 2)
+    while start < limit and text[start] in " \t\n":
+        start += 1
+    if start >= limit or text[start] != "{":
+        return None
+    depth = 0
+    for brace in _BRACES.finditer(text, start, limit):
+        depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+        if depth == 0:
+            return text[start + 1 : brace.start()]
+    return None
+
+
+def answer_line(text: str) -> str | None:
+    """What follows the last line-initial `Answer:` (or `Final answer:`), or None."""
+    found = None
+    for found in _ANSWER_LINE.finditer(text):
+        pass
+    if found is None:
+        return None
+    answer = found.group(1).strip().strip("*_").strip()
+    return answer if 0 < len(answer) <= MAX_ANSWER_CHARS else None
+
+
+def extract_answer(response: str) -> str | None:
+    """The answer as written: the last box of the final part, else its `Answer:` line, else None."""
+    final = final_part(response)
+    boxed = last_boxed(final)
+    return boxed if boxed else answer_line(final)

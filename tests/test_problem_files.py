@@ -1,0 +1,314 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etalon.errors import InputError
+from etalon.problems.files import read_problems
+from etalon.problems.formats import FORMATS, recognise
+from etalon.problems.instructions import instructions, with_instruction, without_instruction
+from etalon.problems.rows import content_id, problem_from_row, problem_to_row
+from etalon.types import Domain, Problem, Rule
+
+BENCHMARKS = Path(__file__).parents[1].parent / "shared" / "benchmarks"
+needs_benchmarks = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="needs ../shared/benchmarks")
+
+BOX = r"Let's think step by step and output the final answer within \boxed{}."
+GSM = {"question": "How many?", "answer": "She has 4*500=<<4*500=2000>>2,000.\n#### 2,000"}
+
+
+def written(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def read_one(folder: Path, row: object) -> Problem:
+    [problem] = read_problems(written(folder, row))
+    return problem
+
+
+def error_of(folder: Path, *rows: object) -> str:
+    with pytest.raises(InputError) as caught:
+        read_problems(written(folder, *rows))
+    return str(caught.value)
+
+
+# --- formats -----------------------------------------------------------------------------------------------------
+
+
+def test_gsm8k_gives_the_number_after_the_marks_and_the_rationale_without_annotations(tmp_path: Path) -> None:
+    problem = read_one(tmp_path, GSM)
+    assert problem.answer == "2000"
+    assert problem.prompt == f"How many? {BOX}"
+    assert problem.solutions == ("<think>She has 4*500=2,000.</think>\n\\boxed{2000}",)
+
+
+def verl(truth: object, ability: str = "math", content: str = "Find $x$.") -> dict[str, object]:
+    prompt = [{"role": "user", "content": content}]
+    return {"prompt": prompt, "reward_model": {"ground_truth": truth, "style": "rule"}, "ability": ability}
+
+
+@pytest.mark.parametrize(("truth", "answer"), [("025", "025"), (70, "70"), ('["72"]', "72"), ("[1, 2]", "[1, 2]")])
+def test_verl_golds_stay_as_they_are_written(tmp_path: Path, truth: object, answer: str) -> None:
+    assert read_one(tmp_path, verl(truth)).answer == answer
+
+
+def test_a_verl_prompt_that_already_asks_for_a_box_is_left_alone(tmp_path: Path) -> None:
+    assert read_one(tmp_path, verl("1", content=r"Answer in \boxed{}.")).prompt == r"Answer in \boxed{}."
+
+
+def test_verl_code_takes_its_tests_from_json_text_and_drops_null_keys(tmp_path: Path) -> None:
+    problem = read_one(tmp_path, verl(json.dumps({"inputs": ["1"], "outputs": ["2"], "fn_name": None}), "code"))
+    assert problem.domain is Domain.CODE
+    assert problem.tests == {"inputs": ["1"], "outputs": ["2"]}
+    assert problem.answer is None
+
+
+def test_the_index_of_a_verl_row_is_not_its_id(tmp_path: Path) -> None:
+    row = {**verl("1"), "extra_info": {"index": 0}}
+    other = {**verl("2"), "extra_info": {"index": 0}}
+    assert len({problem.id for problem in read_problems(written(tmp_path, row, other))}) == 2
+
+
+HUMAN = {
+    "task_id": "HumanEval/x",
+    "prompt": "import math\ndef half(x):\n    return x / 2\n\ndef f(x):\n    '''Half of x.'''\n",
+    "entry_point": "f",
+    "canonical_solution": "    return half(x)\n",
+    "test": "def check(candidate):\n    assert candidate(4) == half(4)\n",
+}
+
+
+def test_humaneval_tests_run_after_a_program_that_leaves_the_helpers_out(tmp_path: Path) -> None:
+    problem = read_one(tmp_path, HUMAN)
+    assert problem.tests is not None
+    exec("def f(x):\n    return x / 2\n" + problem.tests["assert_code"], {})
+    with pytest.raises(AssertionError):
+        exec("def f(x):\n    return x\n" + problem.tests["assert_code"], {})
+
+
+def test_ifeval_drops_null_arguments_and_pairs_them_with_their_instruction(tmp_path: Path) -> None:
+    ids = ["punctuation:no_comma", "length_constraints:number_words"]
+    kwargs = [{"n": None}, {"n": None, "num_words": 300}]
+    problem = read_one(tmp_path, {"key": 1000, "prompt": "Write.", "instruction_id_list": ids, "kwargs": kwargs})
+    assert problem.rules == (Rule(id=ids[0]), Rule(id=ids[1], kwargs={"num_words": 300}))
+    assert (problem.id, problem.prompt) == ("if-1000", "Write.")
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        (["2", "4", "8"], 1),
+        (["2", "4", "8"], "B"),
+        (["2", "4", "8"], "4"),
+        ({"A": "2", "B": "4"}, "B"),
+        ({"text": ["two", "four"], "label": ["1", "2"]}, "2"),
+    ],
+)
+def test_a_choice_is_named_by_letter_content_position_or_label(tmp_path: Path, options: object, answer: object) -> None:
+    problem = read_one(tmp_path, {"question": "2+2?", "choices": options, "answer": answer})
+    assert (problem.domain, problem.answer) == (Domain.STEM, "B")
+    assert problem.prompt.startswith("2+2?\n\nA. ")
+    assert problem.prompt.count(r"\boxed") == 1
+
+
+def test_a_choice_that_can_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
+    assert "ambiguous" in error_of(tmp_path, {"question": "?", "options": ["B", "A"], "answer": "A"})
+
+
+@pytest.mark.parametrize("question", ["problem", "question", "query"])
+@pytest.mark.parametrize("answer", ["answer", "final_answer", "expected_answer"])
+def test_a_question_and_an_answer_column_make_a_math_problem(tmp_path: Path, question: str, answer: str) -> None:
+    problem = read_one(
+        tmp_path, {question: "What is 6*7?", answer: 42, "id": 7, "level": "Level 3", "subject": "Algebra"}
+    )
+    assert (problem.id, problem.domain, problem.answer) == ("7", Domain.MATH, "42")
+    assert (problem.skill, problem.level) == ("algebra", 3)
+
+
+def test_every_example_row_is_recognised_as_its_own_format() -> None:
+    rows = [
+        {"id": "1", "domain": "math", "prompt": "?", "answer": "1"},
+        verl("1"),
+        HUMAN,
+        {"key": "0", "prompt": "?", "instruction_id_list": ["a"], "kwargs": [{}]},
+        {"question": "?", "options": ["a", "b"], "answer": "A"},
+        GSM,
+        {"query": "?", "answer": "1"},
+    ]
+    assert [recognise(row) for row in rows] == list(FORMATS)
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+texts = st.text(max_size=8)
+problems = st.builds(
+    Problem,
+    id=texts,
+    domain=st.sampled_from(Domain),
+    prompt=st.text(min_size=1, max_size=20),
+    answer=st.none() | texts,
+    options=st.none() | st.dictionaries(texts, texts, max_size=3),
+    tests=st.none()
+    | st.fixed_dictionaries({"inputs": st.lists(texts, max_size=2), "outputs": st.lists(texts, max_size=2)}),
+    rules=st.lists(
+        st.builds(Rule, id=texts, kwargs=st.dictionaries(texts, texts | st.integers(), max_size=2)), max_size=2
+    ).map(tuple),
+    skill=texts,
+    level=st.integers(0, 9),
+    source=texts,
+    solutions=st.lists(texts, max_size=2).map(tuple),
+)
+
+
+@given(problems)
+def test_a_problem_survives_json(problem: Problem) -> None:
+    assert problem_from_row(json.loads(json.dumps(problem_to_row(problem)))) == problem
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answr": "1"}, "answr: unknown column"),
+        ({"answer": 1}, "answer: found 1, expected text"),
+        ({"domain": "maths"}, 'domain: found "maths", expected one of math, code'),
+        ({"level": True}, "level: found true, expected an integer"),
+        ({"prompt": ""}, "prompt: missing or empty"),
+        ({"rules": [{"kwargs": {}}]}, "rules: found"),
+        ({"options": {"A": 1}}, "options: found a value that is not text"),
+    ],
+)
+def test_a_native_row_that_does_not_fit_names_the_column(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        problem_from_row({"id": "1", "domain": "math", "prompt": "?", "answer": "1", **change})
+
+
+def test_an_id_made_of_content_ignores_where_the_problem_came_from(tmp_path: Path) -> None:
+    first = read_problems(written(tmp_path, GSM, name="a.jsonl"))
+    [_, second] = read_problems(written(tmp_path, {"question": "Other", "answer": "#### 1"}, GSM, name="b.jsonl"))
+    assert first == [second]
+    assert second.id == content_id(second)
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+def test_errors_name_file_line_what_was_found_and_what_was_expected(tmp_path: Path) -> None:
+    assert error_of(tmp_path, GSM, {"question": "?", "answer": "#### "}) == (
+        f"{tmp_path}/rows.jsonl: line 2: answer: found \"#### \", expected a final answer after '####'"
+    )
+    assert "line 1: answer: found true, expected a reference answer" in error_of(
+        tmp_path, {"query": "?", "answer": True}
+    )
+    assert "line 1: found [1], expected a JSON object" in error_of(tmp_path, [1])
+    assert "line 1: columns {text} fit no known format; known are {question, answer}" in error_of(
+        tmp_path, {"text": "x"}
+    )
+    assert 'ability: found "chess", expected one of math' in error_of(tmp_path, verl("1", ability="chess"))
+    assert "tests: missing or empty" in error_of(tmp_path, {"id": "1", "domain": "code", "prompt": "?"})
+
+
+def test_a_gsm8k_row_without_marks_is_not_taken_for_a_plain_answer(tmp_path: Path) -> None:
+    message = error_of(tmp_path, GSM, {"question": "?", "answer": "She has 2."})
+    assert "line 2: a question and answer row" in message
+    assert "began as GSM8K" in message
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    contents = {
+        "empty.jsonl": (b"\n", "has no rows"),
+        "half.jsonl": (b'{"question": ', "line 1: not JSON"),
+        "latin.jsonl": (b'{"question": "\xe9"}', "line 1: not UTF-8"),
+        "plain.jsonl.gz": (b"{}", "cannot be read"),
+        "cut.jsonl.gz": (gzip.compress(json.dumps(GSM).encode())[:-9], "damaged after line"),
+        "table.csv": (b"a,b", "expected .jsonl, .jsonl.gz or .parquet"),
+    }
+    for name, (content, message) in contents.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            read_problems(tmp_path / name)
+    with pytest.raises(InputError, match="no such file"):
+        read_problems(tmp_path / "absent.jsonl")
+
+
+def test_gz_bom_and_blank_lines_do_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + json.dumps(GSM).encode() + b"\n\n"))
+    assert len(read_problems(path)) == 1
+
+
+def test_exact_copies_count_once_and_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(read_problems(written(tmp_path, GSM, GSM, GSM))) == 1
+    assert "2 rows are exact copies" in caplog.text
+
+
+def test_one_id_for_two_problems_is_refused(tmp_path: Path) -> None:
+    row = {"id": "a", "query": "?", "answer": "1"}
+    assert 'line 2: id "a" already names another problem (line 1)' in error_of(tmp_path, row, {**row, "answer": "2"})
+
+
+def test_parquet_rows_lose_the_nulls_of_other_rows(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"id": "1", "domain": "stem", "prompt": "?", "answer": "A", "options": {"A": "x", "B": "y"}, "skill": None},
+        {"id": "2", "domain": "stem", "prompt": "?", "answer": "C", "options": {"A": "x", "C": "z"}, "skill": None},
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    first, second = read_problems(tmp_path / "rows.parquet")
+    assert (first.options, second.options) == ({"A": "x", "B": "y"}, {"A": "x", "C": "z"})
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        read_problems(tmp_path / "rows.parquet")
+
+
+def test_the_instruction_comes_off_as_it_went_on() -> None:
+    for domain in (Domain.MATH, Domain.CODE, Domain.STEM):
+        assert without_instruction(with_instruction("Why?", domain), domain) == "Why?"
+    assert with_instruction("Sing.", Domain.INSTRUCT) == "Sing."
+    assert BOX in instructions()
+
+
+# --- files that nobody here wrote --------------------------------------------------------------------------------
+
+
+@needs_benchmarks
+@pytest.mark.parametrize(
+    ("name", "count", "domain"),
+    [
+        ("gsm8k_test.jsonl", 1319, Domain.MATH),
+        ("humaneval.jsonl.gz", 164, Domain.CODE),
+        ("ifeval.jsonl", 541, Domain.INSTRUCT),
+        ("ifbench_test.jsonl", 300, Domain.INSTRUCT),
+    ],
+)
+def test_public_sets_are_read_whole(name: str, count: int, domain: Domain) -> None:
+    read = read_problems(BENCHMARKS / name)
+    assert len(read) == len({problem.id for problem in read}) == count
+    assert {problem.domain for problem in read} == {domain}
+    assert [problem_from_row(problem_to_row(problem)) for problem in read] == read
+
+
+@needs_benchmarks
+def test_golds_of_vibethinkers_files_are_text_as_written() -> None:
+    pytest.importorskip("pyarrow")
+    golds = {
+        name: [p.answer for p in read_problems(BENCHMARKS / f"{name}.parquet")] for name in ("aime", "aime25", "hmmt25")
+    }
+    assert [len(answers) for answers in golds.values()] == [30, 30, 30]
+    assert golds["aime"][1] == "025"
+    assert golds["aime25"][0] == "70"
+    assert golds["hmmt25"][2] == r"\frac{1}{576}"
+
+
+@needs_benchmarks
+@pytest.mark.parametrize("number", [0, 32, 38, 50])  # the last three call helpers of their stubs
+def test_a_humaneval_solution_passes_its_own_tests(number: int) -> None:
+    problem = read_problems(BENCHMARKS / "humaneval.jsonl.gz")[number]
+    assert problem.tests is not None
+    program = problem.solutions[0].removeprefix("```python\n").removesuffix("\n```")
+    exec(program + "\n" + problem.tests["assert_code"], {})
