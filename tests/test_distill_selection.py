@@ -30,7 +30,7 @@ traces_of_all_kinds = st.lists(
     st.builds(
         trace,
         st.integers(0, 10**6),
-        st.none() | st.floats(0, 20),
+        st.none() | st.integers(0, 2000).map(lambda hundredths: hundredths / 100),
         tokens=st.integers(1, 400),
         domain=st.sampled_from([Domain.MATH, Domain.CODE]),
     ),

@@ -8,15 +8,12 @@ from hypothesis import strategies as st
 
 from etalon.errors import InputError
 from etalon.problems.files import read_problems
-from etalon.problems.formats import FORMATS, recognise
-from etalon.problems.instructions import instructions, with_instruction, without_instruction
 from etalon.problems.rows import content_id, problem_from_row, problem_to_row
 from etalon.types import Domain, Problem, Rule
 
 BENCHMARKS = Path(__file__).parents[1].parent / "shared" / "benchmarks"
 needs_benchmarks = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="needs ../shared/benchmarks")
 
-BOX = r"Let's think step by step and output the final answer within \boxed{}."
 GSM = {"question": "How many?", "answer": "She has 4*500=<<4*500=2000>>2,000.\n#### 2,000"}
 
 
@@ -26,121 +23,15 @@ def written(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:
     return path
 
 
-def read_one(folder: Path, row: object) -> Problem:
-    [problem] = read_problems(written(folder, row))
-    return problem
-
-
 def error_of(folder: Path, *rows: object) -> str:
     with pytest.raises(InputError) as caught:
         read_problems(written(folder, *rows))
     return str(caught.value)
 
 
-# --- formats -----------------------------------------------------------------------------------------------------
-
-
-def test_gsm8k_gives_the_number_after_the_marks_and_the_rationale_without_annotations(tmp_path: Path) -> None:
-    problem = read_one(tmp_path, GSM)
-    assert problem.answer == "2000"
-    assert problem.prompt == f"How many? {BOX}"
-    assert problem.solutions == ("<think>She has 4*500=2,000.</think>\n\\boxed{2000}",)
-
-
 def verl(truth: object, ability: str = "math", content: str = "Find $x$.") -> dict[str, object]:
     prompt = [{"role": "user", "content": content}]
     return {"prompt": prompt, "reward_model": {"ground_truth": truth, "style": "rule"}, "ability": ability}
-
-
-@pytest.mark.parametrize(("truth", "answer"), [("025", "025"), (70, "70"), ('["72"]', "72"), ("[1, 2]", "[1, 2]")])
-def test_verl_golds_stay_as_they_are_written(tmp_path: Path, truth: object, answer: str) -> None:
-    assert read_one(tmp_path, verl(truth)).answer == answer
-
-
-def test_a_verl_prompt_that_already_asks_for_a_box_is_left_alone(tmp_path: Path) -> None:
-    assert read_one(tmp_path, verl("1", content=r"Answer in \boxed{}.")).prompt == r"Answer in \boxed{}."
-
-
-def test_verl_code_takes_its_tests_from_json_text_and_drops_null_keys(tmp_path: Path) -> None:
-    problem = read_one(tmp_path, verl(json.dumps({"inputs": ["1"], "outputs": ["2"], "fn_name": None}), "code"))
-    assert problem.domain is Domain.CODE
-    assert problem.tests == {"inputs": ["1"], "outputs": ["2"]}
-    assert problem.answer is None
-
-
-def test_the_index_of_a_verl_row_is_not_its_id(tmp_path: Path) -> None:
-    row = {**verl("1"), "extra_info": {"index": 0}}
-    other = {**verl("2"), "extra_info": {"index": 0}}
-    assert len({problem.id for problem in read_problems(written(tmp_path, row, other))}) == 2
-
-
-HUMAN = {
-    "task_id": "HumanEval/x",
-    "prompt": "import math\ndef half(x):\n    return x / 2\n\ndef f(x):\n    '''Half of x.'''\n",
-    "entry_point": "f",
-    "canonical_solution": "    return half(x)\n",
-    "test": "def check(candidate):\n    assert candidate(4) == half(4)\n",
-}
-
-
-def test_humaneval_tests_run_after_a_program_that_leaves_the_helpers_out(tmp_path: Path) -> None:
-    problem = read_one(tmp_path, HUMAN)
-    assert problem.tests is not None
-    exec("def f(x):\n    return x / 2\n" + problem.tests["assert_code"], {})
-    with pytest.raises(AssertionError):
-        exec("def f(x):\n    return x\n" + problem.tests["assert_code"], {})
-
-
-def test_ifeval_drops_null_arguments_and_pairs_them_with_their_instruction(tmp_path: Path) -> None:
-    ids = ["punctuation:no_comma", "length_constraints:number_words"]
-    kwargs = [{"n": None}, {"n": None, "num_words": 300}]
-    problem = read_one(tmp_path, {"key": 1000, "prompt": "Write.", "instruction_id_list": ids, "kwargs": kwargs})
-    assert problem.rules == (Rule(id=ids[0]), Rule(id=ids[1], kwargs={"num_words": 300}))
-    assert (problem.id, problem.prompt) == ("if-1000", "Write.")
-
-
-@pytest.mark.parametrize(
-    ("options", "answer"),
-    [
-        (["2", "4", "8"], 1),
-        (["2", "4", "8"], "B"),
-        (["2", "4", "8"], "4"),
-        ({"A": "2", "B": "4"}, "B"),
-        ({"text": ["two", "four"], "label": ["1", "2"]}, "2"),
-    ],
-)
-def test_a_choice_is_named_by_letter_content_position_or_label(tmp_path: Path, options: object, answer: object) -> None:
-    problem = read_one(tmp_path, {"question": "2+2?", "choices": options, "answer": answer})
-    assert (problem.domain, problem.answer) == (Domain.STEM, "B")
-    assert problem.prompt.startswith("2+2?\n\nA. ")
-    assert problem.prompt.count(r"\boxed") == 1
-
-
-def test_a_choice_that_can_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
-    assert "ambiguous" in error_of(tmp_path, {"question": "?", "options": ["B", "A"], "answer": "A"})
-
-
-@pytest.mark.parametrize("question", ["problem", "question", "query"])
-@pytest.mark.parametrize("answer", ["answer", "final_answer", "expected_answer"])
-def test_a_question_and_an_answer_column_make_a_math_problem(tmp_path: Path, question: str, answer: str) -> None:
-    problem = read_one(
-        tmp_path, {question: "What is 6*7?", answer: 42, "id": 7, "level": "Level 3", "subject": "Algebra"}
-    )
-    assert (problem.id, problem.domain, problem.answer) == ("7", Domain.MATH, "42")
-    assert (problem.skill, problem.level) == ("algebra", 3)
-
-
-def test_every_example_row_is_recognised_as_its_own_format() -> None:
-    rows = [
-        {"id": "1", "domain": "math", "prompt": "?", "answer": "1"},
-        verl("1"),
-        HUMAN,
-        {"key": "0", "prompt": "?", "instruction_id_list": ["a"], "kwargs": [{}]},
-        {"question": "?", "options": ["a", "b"], "answer": "A"},
-        GSM,
-        {"query": "?", "answer": "1"},
-    ]
-    assert [recognise(row) for row in rows] == list(FORMATS)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -264,13 +155,6 @@ def test_parquet_rows_lose_the_nulls_of_other_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(InputError, match="cannot be read as parquet"):
         read_problems(tmp_path / "rows.parquet")
-
-
-def test_the_instruction_comes_off_as_it_went_on() -> None:
-    for domain in (Domain.MATH, Domain.CODE, Domain.STEM):
-        assert without_instruction(with_instruction("Why?", domain), domain) == "Why?"
-    assert with_instruction("Sing.", Domain.INSTRUCT) == "Sing."
-    assert BOX in instructions()
 
 
 # --- files that nobody here wrote --------------------------------------------------------------------------------

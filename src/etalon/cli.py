@@ -56,7 +56,7 @@ def main() -> int:
     except BrokenPipeError:
         return _quiet_end()
     except OSError as error:
-        return _fail(_describe(error))
+        return _fail(describe(error))
     except Exception as error:
         if not hasattr(error, "format_message"):  # of typer's usage errors, which moved between its versions
             raise
@@ -77,7 +77,7 @@ def _help_hint(error: Exception) -> str:
     return f"see {context.command_path if context else 'etalon'} --help"
 
 
-def _describe(error: OSError) -> str:
+def describe(error: OSError) -> str:
     """One line for a disk or a path that the user can put right; any other OSError is ours and goes on."""
     from etalon.store import DISK_FULL
 

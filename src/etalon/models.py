@@ -1,7 +1,7 @@
 """The only loader and saver of weights and tokenizers: ordinary Hugging Face directories in, the same out.
 
-    load(DIR) -> LanguageModel(model, tokenizer) -> save(language_model, DIR)
-    scratch(...) -> a tiny Qwen2 with a tokenizer of its own, for recipes whose base is "scratch"
+load(DIR) -> LanguageModel(model, tokenizer) -> save(language_model, DIR)
+scratch(...) -> a tiny Qwen2 with a tokenizer of its own, for recipes whose base is "scratch"
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class LanguageModel:
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto" takes a CUDA device when there is one."""
+    """ "auto" takes a CUDA device when there is one."""
     if name == "cuda" and not torch.cuda.is_available():
         raise UnsupportedModelError("device: 'cuda' was asked for, but torch finds no CUDA device; use 'auto' or 'cpu'")
     if name == "auto":
@@ -113,6 +113,14 @@ def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") 
     return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer, path=path)
 
 
+def load_tokenizer(path: Path) -> Any:
+    """The tokenizer of a model directory, alone."""
+    from transformers import AutoTokenizer
+
+    check_model_dir(path)
+    return AutoTokenizer.from_pretrained(path)
+
+
 def check_model_dir(path: Path) -> None:
     """Raise the one-line reason why this directory cannot be a full model, without importing transformers."""
     if not path.is_dir():
@@ -142,15 +150,15 @@ def save(language_model: LanguageModel, path: Path) -> Path:
 
 
 def scratch_tokenizer(corpus: Iterable[str], *, size: int) -> Any:
-    """A byte-pair tokenizer learned from the corpus: letters and digits merge, everything else is one character.
+    """A byte-pair tokenizer learned from the corpus: letters merge into words, everything else is one character.
 
-    Numbers are cut into one or two digits (Llama 3 cuts into up to three), so an operand below 100 is one token.
+    Digits and operators stay single, as in Qwen2: a tiny model learns arithmetic faster on them than on whole numbers.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[a-z]+|[A-Z]+|\d{1,2}|[\s\S]"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[a-z]+|[A-Z]+|\d|[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     trainer = trainers.BpeTrainer(
         vocab_size=size - len(SCRATCH_MARKERS),

@@ -68,7 +68,8 @@ def pack(sequences: Sequence[TokenRow], device: torch.device | str = "cpu") -> P
     tokens = [t for s in sequences for t in (*s.prompt, *s.response)]
     tokens_T = torch.tensor(tokens)
     positions_T = torch.cat([torch.arange(n) for n in lengths.tolist()])
-    source, owner = [], []
+    source: list[int] = []
+    owner: list[int] = []
     for index, (start, sequence) in enumerate(zip(starts.tolist(), sequences, strict=True)):
         assert sequence.prompt, "a sequence needs a prompt token to predict its first response token from"
         first = start + len(sequence.prompt) - 1
@@ -162,7 +163,7 @@ def token_logprobs(model: Any, batch: PackedBatch) -> torch.Tensor:
         return _head_logprobs(head, hidden_N, batch.target_N)
     parts = [
         checkpoint(_head_logprobs, head, h, t, use_reentrant=False)
-        for h, t in zip(hidden_N.split(chunk), batch.target_N.split(chunk), strict=True)
+        for h, t in zip(torch.split(hidden_N, chunk), torch.split(batch.target_N, chunk), strict=True)
     ]
     return torch.cat(parts)
 

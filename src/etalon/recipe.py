@@ -54,7 +54,9 @@ class OptimSpec(Spec):
     lr: Annotated[float, Field(gt=0)] = 5e-5  # 2.1.2
     final_lr: NonNegative = 8e-8  # 2.1.2
     warmup: Share = 0.05  # 2.1.2, share of all steps
-    muon_lr: Annotated[float, Field(gt=0)] = 0.02  # (ours) for hidden matrices when name = "muon"; scaled by the schedule
+    muon_lr: Annotated[float, Field(gt=0)] = (
+        0.02  # (ours) for hidden matrices when name = "muon"; scaled by the schedule
+    )
     beta1: Share = 0.9  # (ours)
     beta2: Share = 0.95  # (ours)
     weight_decay: NonNegative = 0.0  # (ours)
@@ -72,9 +74,12 @@ class BaseStageSpec(Spec):
 class DataSpec(Spec):
     """Data construction (2.1.1): labels, traces, gates, strata."""
 
-    teacher: str = "nano"  # "nano", "reference" (solutions that came with the problems), a model directory or an endpoint URL
+    teacher: str = (
+        "nano"  # "nano", "reference" (solutions that came with the problems), a model directory or an endpoint URL
+    )
     teacher_model: str = ""  # model name at the endpoint
     label_votes: Positive = 5  # (ours) teacher answers per query for its pseudo-label
+    relabel: Share = 0.0  # (ours) share of labelled math queries whose label is withheld and voted, to check the vote
     agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
     paths: Positive = 4  # (ours) traces sampled per query
     max_paths: Positive = 4  # (ours) distinct valid traces kept per query
@@ -82,6 +87,7 @@ class DataSpec(Spec):
     max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
     difficulty_attempts: Positive = 8  # 2.1.2: rollouts of the reference model behind the error rate
     max_tokens: Positive = 65536  # longest trace that is kept
+    claims: Count = 500  # (ours) math queries that are also answered in the form CLR asks for (answer and claims)
     expand: Count = 0  # (ours) new queries asked for per seed; needs a teacher that can write queries
 
 
@@ -97,6 +103,7 @@ class HardSpec(Spec):
     epochs: Positive = 2  # 2.1.2
     min_tokens: Count = 5000  # 2.1.2
     min_error_rate: Share = 0.75  # 2.1.2
+    queries: Positive = 5000  # (ours) queries per domain whose error rate is measured
 
 
 class SftSpec(Spec):
@@ -142,7 +149,7 @@ class RlSpec(Spec):
     beta1: Share = 0.9  # (ours)
     beta2: Share = 0.95  # (ours)
     clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
-    lambda_: Annotated[float, Field(ge=0.0, alias="lambda")] = 0.2  # 2.2.3: strength of Long2Short
+    lambda_: Annotated[float, Field(ge=0.0, alias="lambda")] = 0.2  # 2.2: strength of Long2Short
     math: RlStageSpec = RlStageSpec()
     long2short: RlStageSpec = RlStageSpec()
     code: RlStageSpec = RlStageSpec()

@@ -61,6 +61,8 @@ def _output(out: Path | None) -> Iterator[BinaryIO]:
     elif out.exists() and not out.is_file():  # /dev/stdout, a named pipe
         with open(out, "wb") as stream:
             yield stream
+    elif not out.parent.is_dir():
+        raise InputError(f"--out {out}: no such directory {out.parent}")
     else:
         partial = out.with_name(f"{out.name}.part")
         with open(partial, "wb") as stream:

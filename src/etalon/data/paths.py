@@ -1,12 +1,13 @@
 """Multi-path selection (SPEC 1.3): several distinct valid traces per query, the spectrum that SFT learns.
 
-Two traces are the same path when they share most of their n-grams, whatever their spaces, case and punctuation.
+Two traces are the same path when they share most of their n-grams, whatever their spaces, case and punctuation;
+a derivation that is checked by doing it again is another path than the same without the check.
 Chosen are the traces that differ most: first the one of middle length, then whichever is least similar to those chosen.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from etalon.data.gates import KEEP, Decision, Gated, drop, sift
@@ -36,16 +37,16 @@ def distinct_paths(traces: Sequence[Trace], *, max_paths: int, max_similarity: f
     return sift("paths", ((trace, decide(trace)) for trace in traces))
 
 
-def similarity(one: frozenset[Ngram], other: frozenset[Ngram]) -> float:
-    """The share of n-grams that two texts have in common, of all they have (Jaccard)."""
-    union = len(one | other)
-    return len(one & other) / union if union else 1.0
+def similarity(one: Counter[Ngram], other: Counter[Ngram]) -> float:
+    """The share of n-grams that two texts have in common, of all they have (Jaccard, repetitions counted)."""
+    union = (one | other).total()
+    return (one & other).total() / union if union else 1.0
 
 
-def fingerprint(text: str) -> frozenset[Ngram]:
+def fingerprint(text: str) -> Counter[Ngram]:
     """The n-grams of a text; the whole text when it is shorter than one."""
     found = tokens(text)
-    return frozenset(ngrams(found, NGRAM)) or frozenset([tuple(found)])
+    return Counter(ngrams(found, NGRAM)) or Counter([tuple(found)])
 
 
 def _choose(traces: Sequence[Trace], max_paths: int, max_similarity: float) -> dict[str, str | None]:

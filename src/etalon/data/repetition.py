@@ -4,8 +4,9 @@
     longest_loop      words in the longest stretch of one block three or more times in a row
     repeated_lines    share of characters in lines or sentences that occurred before
 
-A loop is found by distance: inside one, every n-gram last occurred exactly one block earlier. A block that contains
-some n-gram twice hides a part of its loop from this measure; the other two see it.
+A loop is found by distance: inside one, every n-gram last occurred exactly one block earlier. So every loop that is
+found is one, but a stretch of fewer than n words more than its block is not seen, and a block that contains some
+n-gram twice hides a part of its loop; the other two measures see it.
 """
 
 from __future__ import annotations

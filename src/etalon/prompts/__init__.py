@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from etalon.errors import InputError
@@ -18,7 +19,7 @@ def load(name: str, folder: str = "default") -> str:
     folder: a packaged folder's name or a path. A file missing from a folder of the user's own or from "nano" is
     taken from "default". Raises InputError naming the missing file.
     """
-    roots = [resources.files(__name__) / folder] if folder in PACKAGED else [Path(folder)]
+    roots: list[Traversable] = [resources.files(__name__) / folder] if folder in PACKAGED else [Path(folder)]
     if not roots[0].is_dir():
         raise InputError(f"prompts: {folder}: no such folder; use one of {', '.join(PACKAGED)} or a path")
     roots.append(resources.files(__name__) / "default")

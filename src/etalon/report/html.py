@@ -16,8 +16,13 @@ class Html(str):
     """Markup; a plain str is text."""
 
 
+def escaped(words: str) -> str:
+    """Text as markup; what would hide, reorder or break it (controls, surrogates, bidi overrides) becomes U+FFFD."""
+    return escape(UNPRINTABLE.sub("\ufffd", words))
+
+
 def join(children: Iterable[str]) -> Html:
-    return Html("".join(c if isinstance(c, Html) else escape(UNPRINTABLE.sub("\ufffd", c)) for c in children))
+    return Html("".join(child if isinstance(child, Html) else escaped(child) for child in children))
 
 
 def tag(name: str, *children: str, **attributes: str | float | None) -> Html:
@@ -27,7 +32,7 @@ def tag(name: str, *children: str, **attributes: str | float | None) -> Html:
         for key, value in attributes.items()
         if value not in (None, "")
     }
-    inside = "".join(f' {key}="{escape(value)}"' for key, value in shown.items())
+    inside = "".join(f' {key}="{escaped(value)}"' for key, value in shown.items())
     return Html(f"<{name}{inside}>{join(children)}</{name}>")
 
 

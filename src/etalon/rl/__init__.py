@@ -1,1 +1,1 @@
-"""Reinforcement learning: the equations (mgpo, long2short), the seam to engines (credit), and one RL phase (phase)."""
+"""Reinforcement learning without an engine: equations (mgpo, long2short), the seam (credit), prompts, metrics."""

@@ -1,6 +1,6 @@
-"""Long2Short: brevity as a zero-sum bonus among the correct rollouts of a group (3B report 2.2.3).
+"""Long2Short: brevity as a zero-sum bonus among the correct rollouts of a group (3B report 2.2).
 
-    s_i = 1 / L_i,   r_i' = r_i + lambda (s_i - mean s) / max_j |s_j - mean s|     for correct rollouts i
+s_i = 1 / L_i,   r_i' = r_i + lambda (s_i - mean s) / max_j |s_j - mean s|     for correct rollouts i
 """
 
 from __future__ import annotations

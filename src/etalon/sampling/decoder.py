@@ -28,9 +28,13 @@ def check_supported(model: Any) -> None:
             "serve other models with vLLM and sample through an endpoint"
         )
     if getattr(config, "use_sliding_window", False):
-        raise UnsupportedModelError(f"{config.model_type}: sliding-window attention is not supported by the local sampler")
+        raise UnsupportedModelError(
+            f"{config.model_type}: sliding-window attention is not supported by the local sampler"
+        )
     if config.hidden_act != "silu":
-        raise UnsupportedModelError(f"{config.model_type}: activation {config.hidden_act!r} is not supported, only 'silu'")
+        raise UnsupportedModelError(
+            f"{config.model_type}: activation {config.hidden_act!r} is not supported, only 'silu'"
+        )
 
 
 class Decoder:
@@ -77,8 +81,10 @@ class Decoder:
         self.columns = longest
         self.pad_R = pad_P.repeat_interleave(repeat)
         real_RC = real_PC.repeat_interleave(repeat, 0)
-        self.mask_RC = None if bool(real_RC.all()) else torch.zeros_like(real_RC, dtype=hidden.dtype).masked_fill_(
-            ~real_RC, float("-inf")
+        self.mask_RC = (
+            None
+            if bool(real_RC.all())
+            else torch.zeros_like(real_RC, dtype=hidden.dtype).masked_fill_(~real_RC, float("-inf"))
         )
         logits = self._logits(hidden[:, -1])
         return logits.repeat_interleave(repeat, 0)

@@ -1,10 +1,11 @@
 """The in-process sampler: shared prefill per group, rows that finish are compacted away, log-probs included.
 
-    conversations -> prompts of similar length together -> prefill -> decode until every row ended -> Rollouts
+conversations -> prompts of similar length together -> prefill -> decode until every row ended -> Rollouts
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -50,10 +51,10 @@ class LocalSampler:
         usable = [i for i, p in enumerate(prompts) if p and len(p) < window]
         usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
         per_batch = max(1, self.max_rows // n)
-        generator = torch.Generator(device=self.language_model.device).manual_seed(seed)
         for start in range(0, len(usable), per_batch):
             batch = usable[start : start + per_batch]
-            rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, generator)
+            draws = Draws([prompts[i] for i in batch], n, seed)
+            rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, draws)
             for position, index in enumerate(batch):
                 own = rows[position * n : (position + 1) * n]
                 yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
@@ -83,7 +84,7 @@ def decode(
     language_model: LanguageModel,
     decoder: Decoder,
     params: SamplingParams,
-    generator: torch.Generator,
+    draws: Draws,
 ) -> list[Decoded]:
     """Decode n rows per prompt, prompt by prompt in the result."""
     device = language_model.device
@@ -99,7 +100,7 @@ def decode(
     live_mask = torch.ones(num_rows, dtype=torch.bool, device=device)
     logits = decoder.prefill(prompts, n)
     for step in range(limit):
-        token_R, logprob_R = choose(logits, params, generator)
+        token_R, logprob_R = choose(logits, params, draws.at(step, alive))
         token_steps.append(token_R)
         logprob_steps.append(logprob_R)
         row_steps.append(torch.where(live_mask, alive, -1))
@@ -137,25 +138,60 @@ def _collect(
         if row >= 0:
             tokens[row].append(token)
             logprobs[row].append(logprob)
-    return [
-        Decoded(tokens=tokens[r], logprobs=logprobs[r], stop=finished.get(r, Stop.EOS)) for r in range(num_rows)
-    ]
+    return [Decoded(tokens=tokens[r], logprobs=logprobs[r], stop=finished.get(r, Stop.EOS)) for r in range(num_rows)]
 
 
 def choose(
-    logits_RV: torch.Tensor, params: SamplingParams, generator: torch.Generator
+    logits_RV: torch.Tensor, params: SamplingParams, uniform_R: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw one token per row. The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from."""
+    """Draw one token per row by inverting the distribution at `uniform_R`.
+
+    The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from.
+    """
     logprobs_RV = logits_RV.log_softmax(-1)
     if params.temperature == 0:
         token_R = logprobs_RV.argmax(-1)
     else:
         scaled = logprobs_RV if params.temperature == 1 else (logits_RV / params.temperature).log_softmax(-1)
         probs_RV = nucleus(scaled.exp(), params.top_p) if params.top_p < 1 else scaled.exp()
-        # the smallest -log(u)/p is a draw from p; one pass, and no cumulative rounding
-        noise = torch.empty_like(probs_RV).exponential_(generator=generator)
-        token_R = (probs_RV / noise).argmax(-1)
+        mass_RV = probs_RV.cumsum(-1)
+        target_R1 = uniform_R.to(mass_RV.dtype)[:, None] * mass_RV[:, -1:]
+        token_R = torch.searchsorted(mass_RV, target_R1, right=True).squeeze(1)
+        # rounding can only push past the last token that has any mass
+        last_R = probs_RV.shape[1] - 1 - (probs_RV.flip(-1) > 0).int().argmax(-1)
+        token_R = torch.minimum(token_R, last_R)
     return token_R, logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
+
+
+class Draws:
+    """Uniform numbers that depend on (seed, prompt, rollout, step) only, so a rollout is the same in any batch."""
+
+    BLOCK = 128
+
+    def __init__(self, prompts: Sequence[Sequence[int]], n: int, seed: int) -> None:
+        self.keys = [stream_key(seed, prompt, index) for prompt in prompts for index in range(n)]
+        self.block = -1
+        self.uniform_RS = torch.empty(0)
+
+    def at(self, step: int, alive: torch.Tensor) -> torch.Tensor:
+        """One number in [0, 1) per live row, on the device of `alive`."""
+        block, column = divmod(step, self.BLOCK)
+        if block != self.block:
+            self.block = block
+            self.uniform_RS = torch.zeros(len(self.keys), self.BLOCK, device=alive.device)
+            rows = alive.tolist()
+            fresh = torch.stack([
+                torch.rand(self.BLOCK, generator=torch.Generator().manual_seed((self.keys[r] + block) % 2**63))
+                for r in rows
+            ])  # fmt: skip
+            self.uniform_RS[alive] = fresh.to(alive.device)
+        return self.uniform_RS[alive, column]
+
+
+def stream_key(seed: int, prompt: Sequence[int], index: int) -> int:
+    """A 62-bit number for one rollout's stream."""
+    digest = hashlib.blake2b(f"{seed} {index} {','.join(map(str, prompt))}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 2
 
 
 def nucleus(probs_RV: torch.Tensor, top_p: float) -> torch.Tensor:

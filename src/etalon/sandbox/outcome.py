@@ -1,6 +1,6 @@
 """What goes into the sandbox and what comes out. Expected values are in neither.
 
-    program + StdinTests | CallTests | AssertTests + Limits -> one Outcome per test
+program + StdinTests | CallTests | AssertTests + Limits -> one Outcome per test
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of one program. cpu_seconds is per test; the others hold for all its tests together.
+    """Limits of one program. cpu_seconds is per test; the memory and output limits hold for all its tests together.
 
-    A test may wait three times as long as it may compute, plus two seconds: a machine under load costs nobody a reward.
+    Time is judged in CPU seconds: on a machine under load, wall clocks would cost honest programs their reward.
     """
 
     cpu_seconds: float = 6.0  # LiveCodeBench
@@ -34,8 +34,14 @@ class Limits:
     output_mb: int = 16  # (ours) standard output, and the results of functions
 
     @property
+    def idle_seconds(self) -> float:
+        """How long a test may sleep or wait: time in which it neither computes nor could compute."""
+        return self.cpu_seconds + 2
+
+    @property
     def wall_seconds(self) -> float:
-        return 3 * self.cpu_seconds + 2
+        """The end of a test on a machine that does not let it compute."""
+        return 10 * self.cpu_seconds + 20
 
 
 @dataclass(frozen=True, kw_only=True)

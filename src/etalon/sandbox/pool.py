@@ -40,6 +40,7 @@ class _Zygote:
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="etalon-sandbox-")
+        os.chmod(self._folder, 0o711)  # noqa: S103  # children may run as another user
         self.served = 0
         self._pending = b""
         self._process = subprocess.Popen(
@@ -91,7 +92,10 @@ class _Zygote:
                 with contextlib.suppress(OSError):
                     pipe.close()
         self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if os.path.exists(self._folder):  # a program may leave folders nested too deeply for shutil
+            subprocess.run(["rm", "-rf", "--", self._folder], stderr=subprocess.DEVNULL, check=False)
 
 
 class SandboxPool:
@@ -160,7 +164,7 @@ class SandboxPool:
 
 
 def _request(program: str, tests: Tests, limits: Limits) -> tuple[bytes, str, bytes, int]:
-    """The open line, the nonce, the sealed line (read by the child after the program was loaded), and the test count."""
+    """The open line, the nonce, the sealed line (read by the child once the program is loaded), the test count."""
     nonce = secrets.token_hex(16)
     inputs: Sequence[str] = ()
     sealed: dict[str, Any] = {"nonce": nonce}
@@ -179,6 +183,7 @@ def _request(program: str, tests: Tests, limits: Limits) -> tuple[bytes, str, by
         "program": program,
         "inputs": inputs,
         "cpu_seconds": limits.cpu_seconds,
+        "idle_seconds": limits.idle_seconds,
         "wall_seconds": limits.wall_seconds,
         "memory_mb": limits.memory_mb,
         "output_mb": limits.output_mb,

@@ -9,6 +9,7 @@ its CPU or wall limit, kills whatever the child left behind (it is a subreaper),
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -20,11 +21,14 @@ import shutil
 import signal
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import driver  # noqa: E402  # the sibling file; -I keeps this folder off the path
-from driver import Files  # noqa: E402
+if TYPE_CHECKING:
+    from etalon.sandbox import driver, privileges
+else:  # the sibling file, as a module of its own: -I keeps this folder off the path, and etalon must not be imported
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import driver
+    import privileges
 
 POLL_SECONDS = 0.02  # (ours) how late a limit may be noticed
 PARENT_CHECK_SECONDS = 1.0  # (ours)
@@ -37,7 +41,8 @@ WARM = (
     "threading", "typing",
 )  # fmt: skip
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.CDLL(None)
+_fork_raw = ctypes.PyDLL(None).fork  # os.fork runs hooks that touch 180 pages; one thread, so none is needed
 
 
 _STATUSES = {"ok", "runtime_error", "memory", "syntax_error"}
@@ -69,29 +74,35 @@ def main() -> None:
     parent = os.getppid()
     requests = os.fdopen(0, "rb", buffering=1 << 16, closefd=False)
     replies = os.dup(1)
-    _warm_up()
+    _warm_up(folder)
     driver._write_all(replies, b'{"ready": true}\n')
     number = 0
-    while _wait_for_request(parent):
-        opened = requests.readline()
-        if not opened.endswith(b"\n"):
-            return
-        number += 1
-        reply = serve(json.loads(opened), requests, os.path.join(folder, str(number)), parent)
-        driver._write_all(replies, json.dumps(reply).encode() + b"\n")
+    try:
+        while _wait_for_request(parent):
+            opened = requests.readline()
+            if not opened.endswith(b"\n"):
+                return
+            number += 1
+            reply = serve(json.loads(opened), requests, os.path.join(folder, str(number)), parent)
+            driver._write_all(replies, json.dumps(reply).encode() + b"\n")
+    finally:  # the parent removes the folder, unless it died
+        _remove(folder)
 
 
-def _warm_up() -> None:
+def _warm_up(folder: str) -> None:
     import builtins
 
     for name in WARM:
         __import__(name)
     driver.warm_up()
+    privileges.drop(folder)
     sys.path.pop(0)  # a program must import neither this file nor the driver
-    del sys.modules["driver"]
+    del sys.modules["driver"], sys.modules["privileges"]
     sys.argv = ["solution.py"]
     builtins.exit = builtins.quit = _leave  # type: ignore[assignment]  # site defines them, -S leaves site out
-    random.seed(0)
+    random.seed(0)  # every program finds the same state
+    _set_limit(resource.RLIMIT_NOFILE, 64)
+    _set_limit(resource.RLIMIT_CORE, 0)
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     gc.collect()
     gc.freeze()
@@ -124,7 +135,7 @@ def serve(request: dict[str, Any], requests: Any, work: str, parent: int) -> dic
     control, child_control = os.pipe()
     try:
         driver._write_all(files[4], requests.readline())
-        child = _fork(request, Files(*files, child_control), work, control)
+        child = _fork(request, driver.Files._make([*files, child_control]), work, control)
         os.close(child_control)
         ended = _watch(child, control, request, parent)
         output = files[1] if request["mode"] == "stdin" else files[3]
@@ -132,21 +143,30 @@ def serve(request: dict[str, Any], requests: Any, work: str, parent: int) -> dic
     finally:
         for descriptor in (*files, control):
             os.close(descriptor)
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
 
 
-def _fork(request: dict[str, Any], files: Files, work: str, control: int) -> int:
-    child = os.fork()
+def _remove(work: str) -> None:
+    try:
+        os.rmdir(work)
+    except OSError:  # the program left files
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _fork(request: dict[str, Any], files: driver.Files, work: str, control: int) -> int:
+    child = int(_fork_raw())
+    if child < 0:
+        raise OSError("fork failed")
     if child:
         return child
     try:
         os.setsid()
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        random.seed(0)  # os.fork reseeds it; a verdict must not depend on that
         os.chdir(work)
         os.close(control)
         os.closerange(3, min(files))
         _limit(request)
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         driver.run(request, files)
         os._exit(0)
     finally:
@@ -154,19 +174,19 @@ def _fork(request: dict[str, Any], files: Files, work: str, control: int) -> int
 
 
 def _limit(request: dict[str, Any]) -> None:
-    longest = max((len(text) * 4 for text in request["inputs"]), default=0)
-    limits = {
-        resource.RLIMIT_CPU: int(request["cpu_seconds"] * request["count"]) + 2,
-        resource.RLIMIT_AS: request["memory_mb"] << 20,
-        resource.RLIMIT_FSIZE: max(request["output_mb"] << 20, longest) + 1,
-        resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_NPROC: 4096,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, limit in limits.items():
-        hard = resource.getrlimit(kind)[1]
-        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (limit, limit))
+    """What the child may use; the limits that never change were set by `_warm_up` for the zygote itself."""
+    output = request["output_mb"] << 20
+    for text in request["inputs"]:
+        output = max(output, 4 * len(text))
+    _set_limit(resource.RLIMIT_CPU, int(request["cpu_seconds"] * request["count"]) + 2)
+    _set_limit(resource.RLIMIT_AS, request["memory_mb"] << 20)
+    _set_limit(resource.RLIMIT_FSIZE, output + 1)
+
+
+def _set_limit(kind: int, limit: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def _watch(child: int, control: int, request: dict[str, Any], parent: int) -> Ended:
@@ -178,23 +198,29 @@ def _watch(child: int, control: int, request: dict[str, Any], parent: int) -> En
     poller.register(control, select.POLLIN)
     claims: list[Claim] = []
     pending, killed_for = b"", ""
-    cpu, started, is_dead = 0.0, time.monotonic(), False
+    cpu, idle, is_dead = 0.0, 0.0, False
+    started = last = time.monotonic()
     while not is_dead and not killed_for:
         ready = {descriptor for descriptor, _ in poller.poll(POLL_SECONDS * 1000)}
         is_dead = death in ready
-        cpu = _cpu_seconds(clock, cpu)
+        cpu, now = _cpu_seconds(clock, cpu), time.monotonic()
+        if not ready and not _is_computing(child):
+            idle += now - last
+        last = now
         if control in ready:
             chunk = os.read(control, 1 << 16)
             if not chunk:
                 poller.unregister(control)
             fresh, pending, is_sane = _parse_claims(pending + chunk, cpu)
             claims += fresh
-            started = time.monotonic() if fresh else started
-            if not is_sane or len(claims) > request["count"]:
+            started, idle = (now, 0.0) if fresh else (started, idle)
+            if not is_sane:
                 killed_for = "nonsense"
+            elif len(claims) >= request["count"]:  # what the child would do from here on does not matter
+                break
         used_by_test = cpu - (claims[-1].cpu_seconds if claims else 0.0)
-        waited = time.monotonic() - started
-        if not is_dead and (used_by_test > request["cpu_seconds"] or waited > request["wall_seconds"]):
+        is_late = idle > request["idle_seconds"] or now - started > request["wall_seconds"]
+        if not is_dead and (used_by_test > request["cpu_seconds"] or is_late):
             killed_for = "timeout"
         if os.getppid() != parent:
             killed_for = "orphan"
@@ -210,10 +236,19 @@ def _cpu_seconds(clock: int, last: float) -> float:
         return last
 
 
+def _is_computing(child: int) -> bool:
+    """True when the child runs, could run, or waits for a disk: what a busy machine makes long."""
+    try:
+        with open(f"/proc/{child}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+    except (OSError, IndexError):
+        return False
+
+
 def _parse_claims(content: bytes, cpu: float) -> tuple[list[Claim], bytes, bool]:
     """Complete control lines, the incomplete rest, and whether all of it makes sense: the child is not trusted."""
     *lines, pending = content.split(b"\n")
-    claims = []
+    claims: list[Claim] = []
     for line in lines:
         try:
             nonce, status, end, detail = json.loads(line)
@@ -228,10 +263,8 @@ def _parse_claims(content: bytes, cpu: float) -> tuple[list[Claim], bytes, bool]
 def _end(child: int) -> tuple[int, Any]:
     """Kill the child's process group and everything else that descends from us; the exit status and usage."""
     for kill in (os.killpg, os.kill):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             kill(child, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     _, exit_status, used = os.wait4(child, 0)
     deadline = time.monotonic() + STRAY_SECONDS
     while time.monotonic() < deadline:

@@ -1,6 +1,6 @@
 """Decides responses: `verify` for one, `verify_all` for many, `VERIFIERS` to see who judges what.
 
-    response + stop -> verifier of the domain -> Verdict(score 1.0, 0.0, partial, or None = undecided; reason)
+response + stop -> verifier of the domain -> Verdict(score 1.0, 0.0, partial, or None = undecided; reason)
 """
 
 from __future__ import annotations

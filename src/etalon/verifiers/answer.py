@@ -15,7 +15,14 @@ from fractions import Fraction
 
 from etalon.types import Problem, Verdict
 from etalon.verifiers import symbolic
-from etalon.verifiers.arithmetic import cannot_be_number, is_arithmetic, is_unevaluated, right_hand_side
+from etalon.verifiers.arithmetic import (
+    TooLargeError,
+    cannot_be_number,
+    evaluate,
+    is_arithmetic,
+    is_unevaluated,
+    right_hand_side,
+)
 from etalon.verifiers.memo import Memo
 from etalon.verifiers.normalise import drop_assignment, drop_unit, is_prose, normalise
 from etalon.verifiers.numbers import Number, parse_number
@@ -33,6 +40,7 @@ class Comparison:
 
 
 _MEMO: Memo[Comparison] = Memo(20_000)
+_SLOW: Memo[bool] = Memo(1_000)  # texts that hang the engine by themselves: one such answer must not cost K timeouts
 
 
 def verify_answer(problem: Problem, response: str) -> Verdict:
@@ -132,46 +140,58 @@ def _compare_cheaply(expected: str, given: str, *, is_lenient: bool) -> Comparis
 
 
 def _compare_numbers(expected: Number, given: Number, *, is_lenient: bool) -> Comparison:
-    values = {expected.value / 100 if expected.is_percent else expected.value}
-    other = given.value / 100 if given.is_percent else given.value
+    """As values, a percent being a hundredth; leniently also without percent signs, and rounded."""
+    left = expected.value / 100 if expected.is_percent else expected.value
+    right = given.value / 100 if given.is_percent else given.value
+    pairs = {(left, right)}
     if is_lenient and expected.is_percent != given.is_percent:
-        values = {expected.value} | ({expected.value / 100} if expected.is_percent else set())
-        other = given.value
-    if other in values:
-        return Comparison(is_equal=True, reason="rational")
-    if is_lenient and any(_is_rounding(given, value) or _rounds(expected, value, other) for value in values):
+        pairs.add((expected.value, given.value))
+    if any(a == b for a, b in pairs):
+        return _same(True)
+    if is_lenient and any(_rounds(given, a - b) or _rounds(expected, a - b) for a, b in pairs):
         return Comparison(is_equal=True, reason="rounded")
-    return Comparison(is_equal=False, reason="different")
+    return _same(False)
 
 
-def _is_rounding(number: Number, value: Fraction) -> bool:
-    """True when `number` is written with enough decimals and is `value` rounded (or cut) to them."""
-    return number.decimals >= ROUNDED_DECIMALS and abs(number.value - value) < Fraction(1, 10**number.decimals)
-
-
-def _rounds(expected: Number, value: Fraction, given: Fraction) -> bool:
-    return expected.decimals >= ROUNDED_DECIMALS and abs(value - given) < Fraction(1, 10**expected.decimals)
+def _rounds(number: Number, difference: Fraction) -> bool:
+    """True when `number` is written with enough decimals for the difference to be its rounding."""
+    return number.decimals >= ROUNDED_DECIMALS and abs(difference) < Fraction(1, 10**number.decimals)
 
 
 def _compare_number_with_text(number: Number, text: str, *, text_is_reference: bool) -> Comparison | None:
-    """A rational against something else: bare words, `3+4=7` and unevaluated arithmetic are decided here."""
+    """A rational against something else: bare words, `3+4=7` and arithmetic are decided here."""
     if cannot_be_number(text):
         return Comparison(is_equal=False, reason="different")
-    if text_is_reference or not is_arithmetic(text):
+    if not is_arithmetic(text):
         return None
     result = right_hand_side(text)
     if result is not None:
-        same = result.value == number.value
-        return Comparison(is_equal=same, reason="rational" if same else "different")
-    return Comparison(is_equal=False, reason="unevaluated") if is_unevaluated(text) else None
+        return _same(result.value == number.value)
+    if is_unevaluated(text) and not text_is_reference:
+        return Comparison(is_equal=False, reason="unevaluated")
+    try:
+        value = evaluate(text)
+    except TooLargeError:
+        return Comparison(is_equal=False, reason="different")
+    return None if value is None else _same(value == number.value)
+
+
+def _same(is_equal: bool) -> Comparison:
+    return Comparison(is_equal=is_equal, reason="rational" if is_equal else "different")
 
 
 def _compare_symbolically(expected: str, given: str) -> Comparison:
     known = _MEMO.get((expected, given))
     if known is not None:
         return known
+    if _SLOW.get(expected) or _SLOW.get(given):
+        return Comparison(is_equal=None, reason="timeout")
     answer = symbolic.compare(expected, given)
     comparison = Comparison(is_equal=answer.is_equal, reason=answer.reason)
     if comparison.is_equal is not None:
         _MEMO.put((expected, given), comparison)
+    elif comparison.reason == "timeout":
+        for text in (expected, given):
+            if _SLOW.get(text) is None:
+                _SLOW.put(text, symbolic.compare("1", text).reason == "timeout")
     return comparison

@@ -103,7 +103,8 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
     if compare not in COMPARE:
         raise BadTestsError(f"compare: {compare!r} is none of {', '.join(COMPARE)}")
     assert_code, function = tests.get("assert_code"), tests.get("fn_name")
-    inputs, outputs = (), ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[Any, ...] = ()
     if assert_code is None:
         inputs, outputs = _read_cases(tests, function)
     elif not isinstance(assert_code, str) or not assert_code.strip():

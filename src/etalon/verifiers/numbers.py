@@ -1,6 +1,6 @@
 r"""Exact rationals out of answers, without a symbolic engine: the path that almost every comparison takes.
 
-    "1,234"  "-0.50"  "3/4"  "\frac{3}{4}"  "1\frac12"  "2 1/2"  "25\%"  "1.5e3"  "3\times10^{5}"
+"1,234"  "-0.50"  "3/4"  "\frac{3}{4}"  "1\frac12"  "2 1/2"  "25\%"  "1.5e3"  "3\times10^{5}"
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ _INTEGER = r"\d+"
 _DECIMAL = r"(?:\d+\.?\d*|\.\d+)"
 _PLAIN = re.compile(rf"([+-]?)({_DECIMAL})(?:[eE]([+-]?\d{{1,3}}))?$")
 _RATIO = re.compile(rf"([+-]?)({_DECIMAL})/([+-]?{_DECIMAL})$")
-_LATEX_RATIO = re.compile(
-    rf"([+-]?)\\frac(?:\{{([+-]?{_DECIMAL})\}}|(\d))(?:\{{([+-]?{_DECIMAL})\}}|(\d))$"
-)
+_LATEX_RATIO = re.compile(rf"([+-]?)\\frac(?:\{{([+-]?{_DECIMAL})\}}|(\d))(?:\{{([+-]?{_DECIMAL})\}}|(\d))$")
 _MIXED = re.compile(rf"([+-]?)({_INTEGER})(?:\\frac(?:\{{(\d+)\}}|(\d))(?:\{{(\d+)\}}|(\d))|_(\d+)/(\d+))$")
 _SCIENTIFIC = re.compile(rf"([+-]?)({_DECIMAL})\*10\^(?:\{{([+-]?\d{{1,3}})\}}|(\d))$")
 _PARENTHESES = re.compile(r"\(([^()]*)\)$|\{([^{}]*)\}$")

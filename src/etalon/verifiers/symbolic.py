@@ -21,8 +21,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-DEADLINE_SECONDS = 2.0  # (ours) per comparison
-START_SECONDS = 60.0  # (ours) sympy imports in 1 s on an idle core
+DEADLINE_SECONDS = 2.0  # (ours) of CPU per comparison
+START_SECONDS = 30.0  # (ours) of CPU; sympy imports in less than one
+WALL_FACTOR = 10  # (ours) wall-clock seconds per CPU second allowed, on a busy machine
+POLL_SECONDS = 0.05  # (ours)
 MEMORY_MB = 2048  # (ours) address space of a worker
 WORKERS = 2  # (ours)
 
@@ -59,17 +61,19 @@ class _Worker:
             raise OSError("the math-verify worker did not start")
 
     def ask(self, request: dict[str, object], *, seconds: float) -> dict[str, object] | None:
-        """The reply, or None when the deadline passed. Raises OSError when the process is gone."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        """The reply, or None after `seconds` of CPU. Raises OSError when the process is gone."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
-        deadline = time.monotonic() + seconds
+        cpu_deadline, wall_deadline = self._cpu_seconds() + seconds, time.monotonic() + WALL_FACTOR * seconds
         poller = select.poll()
         poller.register(self._process.stdout, select.POLLIN | select.POLLHUP)
         while b"\n" not in self._pending:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or not poller.poll(remaining * 1000):
-                return None
+            if not poller.poll(POLL_SECONDS * 1000):
+                if self._cpu_seconds() > cpu_deadline or time.monotonic() > wall_deadline:
+                    return None
+                continue
             chunk = os.read(self._process.stdout.fileno(), 65536)
             if not chunk:
                 raise OSError("the math-verify worker died")
@@ -78,6 +82,13 @@ class _Worker:
         reply = json.loads(line)
         assert isinstance(reply, dict)
         return reply
+
+    def _cpu_seconds(self) -> float:
+        """CPU time of the worker: a busy machine must not make answers undecided. See clock_getcpuclockid(3)."""
+        try:
+            return time.clock_gettime((~self._process.pid << 3) | 2)
+        except OSError as error:
+            raise OSError("the math-verify worker died") from error
 
     def kill(self) -> None:
         self._process.kill()

@@ -56,12 +56,10 @@ def _braced(text: str, start: int) -> str | None:
 
 def answer_line(text: str) -> str | None:
     """What follows the last line-initial `Answer:` (or `Final answer:`), or None."""
-    found = None
-    for found in _ANSWER_LINE.finditer(text):
-        pass
-    if found is None:
+    lines = _ANSWER_LINE.findall(text)
+    if not lines:
         return None
-    answer = found.group(1).strip().strip("*_").strip()
+    answer = str(lines[-1]).strip().strip("*_").strip()
     return answer if 0 < len(answer) <= MAX_ANSWER_CHARS else None
 
 

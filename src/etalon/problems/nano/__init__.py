@@ -1,8 +1,8 @@
 """The nano world: four verifiable domains small enough for a 0.3M-parameter model on a CPU.
 
-    split_of(prompt) -> train | probe | rl | test     a hash of the prompt decides, so splits cannot overlap
-    problems(domain, split, count, seed)              problems of that split, levels drawn in turn
-    NanoTeacher                                       the program that plays the strong model (teacher.py)
+split_of(prompt) -> train | probe | rl | test     a hash of the prompt decides, so splits cannot overlap
+problems(domain, split, count, seed)              problems of that split, levels drawn in turn
+NanoTeacher                                       the program that plays the strong model (teacher.py)
 """
 
 from __future__ import annotations

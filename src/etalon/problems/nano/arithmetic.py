@@ -1,4 +1,4 @@
-"""Math of the nano world: integer expressions of 1-5 operations, `(7+5)*3-2=?`, answered in a box.
+"""Math of the nano world: integer expressions of 1-4 operations, `(7+5)*3-2=?`, answered in a box.
 
 Four solution styles, from short and unreliable to long and reliable (for a model that is good at single operations):
 direct (no steps), terse (two operations per line), full (one per line), checked (full, then every step again).
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from etalon.types import Domain, Problem
 
 LARGEST = 99  # every intermediate result lies in 0..LARGEST
-MAX_LEVEL = 5
+MAX_LEVEL = 4
 PATTERN = re.compile(r"^[()\d+*-]+=\?$")
 OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b,

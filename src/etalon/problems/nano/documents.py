@@ -12,14 +12,14 @@ LINES = 8
 def document(rng: random.Random) -> str:
     """About 80 characters of one kind of text."""
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.25:
         return "\n".join(fact(rng) for _ in range(LINES))
-    if kind < 0.75:
+    if kind < 0.7:
         return chain(rng)
     if kind < 0.85:
         word, asked = rng.choice(instructions.WORDS), instructions.constraints(rng, rng.randint(1, 3))
         return f"{', '.join(asked)}\n{instructions.write(word, asked)}"
-    if kind < 0.95:
+    if kind < 0.93:
         return formula(rng)
     factor, offset = rng.randint(2, 9), rng.randint(1, 15)
     body = f"def f(x):\n return {factor}*x+{offset}" if rng.random() < 0.5 else f"print({factor}*int(input())+{offset})"
@@ -52,12 +52,8 @@ def chain(rng: random.Random) -> str:
 
 
 def formula(rng: random.Random) -> str:
-    """Formulas with numbers."""
-    lines = []
-    for _ in range(LINES // 2):
-        symbol = rng.choice(sorted(physics.FORMULAS))
-        left, right = rng.randint(2, 9), rng.randint(2, 9)
-        lines.append(f"{symbol}={''.join(physics.FORMULAS[symbol])}={left}*{right}={left * right}")
-    return "\n".join(lines)
-
-
+    """A formula with its numbers, or a chain of two."""
+    problem = physics.generate(rng, rng.randint(1, physics.MAX_LEVEL))
+    quantities, _, rest = problem.prompt.partition("? ")[0].rpartition(" ")
+    values = {part[0]: int(part[2:]) for part in quantities.split()}
+    return f"{quantities}\n{physics.think(physics.solve(rest, values), 'full')}"

@@ -1,7 +1,8 @@
-"""STEM of the nano world: quantities, a formula to know, four options: `m=3 a=7 t=4 F? 21=A 10=B 28=C 24=D`.
+"""STEM of the nano world: quantities, a formula to know, four options: `m=3 a=7 F? A21 B10 C28 D24`.
 
 Level 1 applies one formula, level 2 chains two, level 3 chains two with a quantity that is not needed.
-Styles: direct (letter at once), terse (the numbers), full (formula and numbers), checked (full, then the products again).
+Styles: direct (a letter at once), terse (all numbers in one product), full (formula and numbers, one step per line),
+checked (full, then the products again). All but the direct one box the value of the option, not its letter.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from etalon.types import Domain, Problem
 
 MAX_LEVEL = 3
-PATTERN = re.compile(r"^((?:[a-zA-Z]=\d+ )+)([a-zA-Z])\? (\d+)=A (\d+)=B (\d+)=C (\d+)=D$")
+PATTERN = re.compile(r"^((?:[a-zA-Z]=\d+ )+)([a-zA-Z])\? A(\d+) B(\d+) C(\d+) D(\d+)$")
 STYLES = ("direct", "terse", "full", "checked")
 # each quantity is the product of two others; a chain replaces the first factor by its own formula
 FORMULAS = {
@@ -48,10 +49,11 @@ def generate(rng: random.Random, level: int) -> Problem:
     needed = [left, right] if level == 1 else [*FORMULAS[left], right]
     top = 9 if level == 1 else 4
     values = {s: rng.randint(2, top) for s in needed}
-    if level != 2:
+    shown = list(needed)
+    if level == 3:
         spare = rng.choice([s for s in SYMBOLS if s not in needed and s not in (symbol, left)])
         values[spare] = rng.randint(2, 9)
-    shown = sorted(values, key=lambda _: rng.random())
+        shown.insert(rng.choice((0, len(shown))), spare)
     result = solve(symbol, values)[-1].result
     wrong = {result + d for d in (-9, -4, -2, -1, 1, 2, 3, 10)} | {sum(values[s] for s in needed)}
     wrong = {w for w in wrong if w > 0 and w != result}
@@ -59,7 +61,7 @@ def generate(rng: random.Random, level: int) -> Problem:
     rng.shuffle(contents)
     options = {letter: str(c) for letter, c in zip("ABCD", contents, strict=True)}
     quantities = " ".join(f"{s}={values[s]}" for s in shown)
-    prompt = f"{quantities} {symbol}? " + " ".join(f"{v}={k}" for k, v in options.items())
+    prompt = f"{quantities} {symbol}? " + " ".join(f"{k}{v}" for k, v in options.items())
     return Problem(
         id=f"stem-{prompt}",
         domain=Domain.STEM,
@@ -80,17 +82,17 @@ def solve(symbol: str, values: dict[str, int]) -> list[Product]:
     return [*chain, Product(symbol=symbol, left=left_value, right=values[right], factors=(left, right))]
 
 
-def think(chain: list[Product], style: str, letter: str) -> str:
-    """The reasoning of one style; all but the direct one end by finding the result among the options."""
+def think(chain: list[Product], style: str) -> str:
+    """The reasoning of one style."""
     if style == "direct":
         return ""
     sums = [f"{p.left}*{p.right}={p.result}" for p in chain]
     if style == "terse":
-        return "*".join([str(chain[0].left), *(str(p.right) for p in chain)]) + f"={chain[-1].result}={letter}"
+        return "*".join([str(chain[0].left), *(str(p.right) for p in chain)]) + f"={chain[-1].result}"
     lines = [f"{p.symbol}={p.factors[0]}{p.factors[1]}={s}" for p, s in zip(chain, sums, strict=True)]
     if style == "checked":
         lines += ["again", *sums]
-    return "\n".join(lines) + f"={letter}"
+    return "\n".join(lines)
 
 
 def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
@@ -99,7 +101,9 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
     assert match is not None
     values = {s: int(v) for s, v in re.findall(r"([a-zA-Z])=(\d+)", match.group(1))}
     chain = solve(match.group(2), values)
-    letters = dict(zip("ABCD", match.groups()[2:], strict=True))
-    correct = next(k for k, v in letters.items() if v == str(chain[-1].result))
-    letter = rng.choice([k for k in "ABCD" if k != correct]) if error else correct
-    return f"<think>{think(chain, style, letter)}</think>\\boxed{{{letter}}}"
+    result = chain[-1].result
+    letters = dict(zip("ABCD", map(int, match.groups()[2:]), strict=True))
+    wrong = [letter for letter, value in letters.items() if value != result]
+    letter = rng.choice(wrong) if error else next(k for k, v in letters.items() if v == result)
+    answer = letter if style == "direct" else letters[letter]
+    return f"<think>{think(chain, style)}</think>\\boxed{{{answer}}}"

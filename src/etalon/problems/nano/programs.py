@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from typing import NamedTuple
 
 from etalon.types import Domain, Problem
 
@@ -17,6 +18,15 @@ FUNCTION = re.compile(r"^f\((\d+)\)=(\d+) f\((\d+)\)=(\d+)$")
 PROGRAM = re.compile(r"^(\d+)->(\d+) (\d+)->(\d+)$")
 STYLES = ("direct", "terse", "full", "checked")
 HIDDEN_TESTS = 6
+
+
+class Points(NamedTuple):
+    """The two examples."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
 
 
 def generate(rng: random.Random, level: int) -> Problem:
@@ -51,7 +61,7 @@ def is_prompt(prompt: str) -> bool:
     return bool(FUNCTION.match(prompt) or PROGRAM.match(prompt))
 
 
-def think(points: tuple[int, int, int, int], factor: int, offset: int, style: str) -> str:
+def think(points: Points, factor: int, offset: int, style: str) -> str:
     x1, y1, x2, y2 = points
     if style == "direct":
         return ""
@@ -70,7 +80,7 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
     is_function = match is not None
     match = match or PROGRAM.match(prompt)
     assert match is not None
-    x1, y1, x2, y2 = points = tuple(map(int, match.groups()))  # type: ignore[assignment]
+    x1, y1, x2, y2 = points = Points(*map(int, match.groups()))
     factor = (y2 - y1) // (x2 - x1)
     offset = y1 - factor * x1
     if error:

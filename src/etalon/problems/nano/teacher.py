@@ -7,7 +7,8 @@ the data gates have something real to catch.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
@@ -54,14 +55,9 @@ class NanoTeacher:
         question, mark, _ = prompt.partition(CLAIMS_MARK)
         if mark and arithmetic.PATTERN.match(question):
             return self._with_claims(question, rng, error=error)
-        for pattern, world in (
-            (arithmetic.PATTERN.match, arithmetic),
-            (programs.is_prompt, programs),
-            (physics.PATTERN.match, physics),
-            (instructions.PATTERN.match, instructions),
-        ):
-            if pattern(prompt):
-                return world.respond(prompt, rng.choice(world.STYLES), rng, error=error)
+        for is_prompt, styles, respond in WORLDS:
+            if is_prompt(prompt):
+                return respond(prompt, rng.choice(styles), rng, error=error)
         raise UnknownPromptError(f"the nano teacher cannot read this prompt: {prompt[:60]!r}")
 
     def _with_claims(self, question: str, rng: random.Random, *, error: bool) -> str:
@@ -71,6 +67,18 @@ class NanoTeacher:
         claims = "\n".join(arithmetic.claims(question, steps, self.m))
         answer = f"<think>{arithmetic.think(steps, 'full')}</think>\\boxed{{{steps[-1].result}}}"
         return f"{answer}\n<claims>\n{claims}\n</claims>"
+
+
+class Respond(Protocol):
+    def __call__(self, prompt: str, style: str, rng: random.Random, *, error: bool) -> str: ...
+
+
+WORLDS: tuple[tuple[Callable[[str], object], Sequence[str], Respond], ...] = (
+    (arithmetic.PATTERN.match, arithmetic.STYLES, arithmetic.respond),
+    (programs.is_prompt, programs.STYLES, programs.respond),
+    (physics.PATTERN.match, physics.STYLES, physics.respond),
+    (instructions.PATTERN.match, instructions.STYLES, instructions.respond),
+)
 
 
 class UnknownPromptError(Exception):

@@ -37,7 +37,7 @@ def capital_word_frequency(response: str, *, capital_frequency: int, capital_rel
 
 
 def english_capital(response: str) -> bool:
-    """All letters are capitals. The reference also asks langdetect for English; capitals defeat it, so only script counts."""
+    """All letters are capitals. The reference also asks langdetect for English; here the script decides."""
     return response.isupper() and is_latin(response)
 
 

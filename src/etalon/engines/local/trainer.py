@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from etalon.engines import optim
+from etalon.engines.local import optim
 from etalon.models import LanguageModel
 from etalon.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
 from etalon.recipe import OptimSpec
@@ -93,9 +93,7 @@ class Trainer:
         """Accumulate the gradient of the whole batch; returns its loss."""
         model = self.language_model.model
         device = self.language_model.device
-        cast = (
-            torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
-        )
+        cast = torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
         model.train()
         total = 0.0
         for indices in micro_batches([len(row) for row in batch.rows], self.micro_tokens):
@@ -103,7 +101,7 @@ class Trainer:
             with cast:
                 logprobs_N = token_logprobs(model, packed)
             loss = batch.objective(logprobs_N, packed, indices)
-            loss.backward()
+            torch.autograd.backward(loss)
             total += float(loss.detach())
         model.eval()
         return total

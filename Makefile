@@ -1,0 +1,32 @@
+# make setup: install; make demo: the whole recipe on this CPU; make test: the test suite; make check: before every commit
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+
+.PHONY: setup demo test check format
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[train,dev]" -c constraints.txt
+	touch $@
+
+demo: setup
+	$(OFFLINE) $(BIN)/etalon demo
+
+test: setup
+	$(OFFLINE) $(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(OFFLINE) $(BIN)/python -m pytest -m "not slow and not gpu and not network and not torch"
+
+format:
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -1,0 +1,126 @@
+"""The pipeline: what runs, what is cached, what resumes. Training loads when a stage starts, not on import."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from etalon import config
+from etalon.errors import ConfigError, RunError
+from etalon.pipeline import graph
+from etalon.pipeline.plan import print_plan
+from etalon.progress import Progress
+from etalon.recipe import Recipe
+from etalon.store import RunLock, StageDir, write_atomic, write_json_atomic
+
+
+def run(
+    recipe: Recipe,
+    *,
+    run_dir: Path,
+    recipe_path: Path | None = None,
+    from_stage: str | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Run a recipe in a directory: skip what is done, resume what is not, redo what changed.
+
+    from_stage: forget this stage and all that need it. dry_run: print the plan and stop.
+    Raises EtalonError for what the user can fix.
+    """
+    if from_stage is not None and from_stage not in graph.BY_NAME:
+        raise ConfigError(f"--from {from_stage}: no such stage; stages are {', '.join(graph.BY_NAME)}")
+    check_inputs(recipe)
+    check_owner(run_dir, recipe)
+    keys = graph.keys(recipe)
+    directories = graph.directories(run_dir)
+    if dry_run:
+        print_plan(recipe, keys, directories, from_stage)
+        return
+    with RunLock(run_dir):
+        if from_stage:
+            forget(from_stage, directories)
+        write_run_files(recipe, run_dir, recipe_path)
+        progress = Progress()
+        from etalon.pipeline.runner import Runner
+        from etalon.pipeline.summary import summarise
+
+        runner = Runner(recipe=recipe, run_dir=run_dir, progress=progress, keys=keys, directories=directories)
+        waited = runner.run()
+        finish(run_dir, summarise(recipe, directories, wait_seconds=waited))
+
+
+def finish(run_dir: Path, summary: dict[str, Any]) -> None:
+    """summary.json (left as it is when nothing new was measured), report.html and the table."""
+    from etalon.report import write_report
+    from etalon.table import print_summary
+
+    path = run_dir / "summary.json"
+    timeless = {k: v for k, v in summary.items() if k not in ("seconds", "peak_memory_mb")}
+    if path.exists():
+        old = json.loads(path.read_text())
+        if {k: v for k, v in old.items() if k not in ("seconds", "peak_memory_mb")} == json.loads(json.dumps(timeless)):
+            summary = old
+    write_json_atomic(path, summary)
+    write_report(run_dir)
+    print_summary(summary)
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Everything outside the run that the recipe names exists; said before any work is done."""
+    for file in recipe.problems.files:
+        if not Path(file).is_file():
+            raise ConfigError(f"problems.files: {file}: no such file")
+    if recipe.problems.source == "files" and not recipe.problems.files:
+        raise ConfigError("problems.files: is empty; name a problem file, or set problems.source to 'nano'")
+    if recipe.problems.source == "nano" and recipe.problems.files:
+        raise ConfigError("problems.files: is set, but problems.source is 'nano'; set problems.source to 'files'")
+    if recipe.model.base != "scratch":
+        check_base(Path(recipe.model.base))
+
+
+def check_base(path: Path) -> None:
+    """The base is a whole model directory (checked without loading torch)."""
+    if not path.is_dir():
+        raise ConfigError(f"model.base: {path}: no such directory; give a Hugging Face model directory or 'scratch'")
+    if (path / "adapter_config.json").exists():
+        raise ConfigError(f"model.base: {path}: is a LoRA adapter; merge it into its base first (merge_and_unload)")
+    if not (path / "config.json").exists():
+        raise ConfigError(f"model.base: {path}: has no config.json, so it is not a Hugging Face model directory")
+
+
+def check_owner(run_dir: Path, recipe: Recipe) -> None:
+    """A run directory belongs to one recipe name; changing values within it is fine."""
+    if not run_dir.exists():
+        return
+    resolved = run_dir / "resolved.toml"
+    if resolved.exists():
+        owner = config.load(resolved).name
+        if owner != recipe.name:
+            raise RunError(f"{run_dir}: was made by recipe {owner!r}, not {recipe.name!r}; use another --run directory")
+    elif run_dir.is_dir() and any(path.name != ".lock" for path in run_dir.iterdir()):
+        raise RunError(f"{run_dir}: is not empty and not a run directory; use another --run directory")
+
+
+def forget(name: str, directories: dict[str, Path]) -> None:
+    """Drop a stage and everything that depends on it."""
+    dropped = {name}
+    for stage in graph.STAGES:
+        if stage.name in dropped or dropped & set(stage.needs):
+            dropped.add(stage.name)
+            if directories[stage.name].exists():
+                StageDir(directories[stage.name]).clear()
+
+
+def write_run_files(recipe: Recipe, run_dir: Path, recipe_path: Path | None) -> None:
+    """recipe.toml as written, resolved.toml with every value, env.json with versions."""
+    if recipe_path is not None:
+        shutil.copyfile(recipe_path, run_dir / "recipe.toml")
+    write_atomic(run_dir / "resolved.toml", config.to_toml(recipe))
+    versions = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in ("etalon", "torch", "transformers", "math-verify"):
+        versions[package] = metadata.version(package)
+    write_json_atomic(run_dir / "env.json", versions)

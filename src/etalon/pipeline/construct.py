@@ -1,0 +1,221 @@
+"""Stages `problems` and `data` (2.1.1): where queries come from, and how traces are made of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from etalon import models
+from etalon.clr.claims import generation_conversation, load_templates
+from etalon.data import decontaminate, gates, label, paths, strata
+from etalon.data.expand import expand
+from etalon.data.split import split_problems
+from etalon.errors import InputError
+from etalon.pipeline.stage import Outputs, Work
+from etalon.pipeline.teachers import teacher_of
+from etalon.problems import nano
+from etalon.problems.files import read_problems
+from etalon.problems.instructions import instructions
+from etalon.problems.nano.documents import document
+from etalon.problems.rows import problem_to_row
+from etalon.recipe import Recipe
+from etalon.sampling import attempt
+from etalon.store import append_jsonl, write_json_atomic
+from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Trace, ask
+from etalon.verifiers import answer
+from etalon.verifiers.text import extract_answer
+
+Row = TypeVar("Row")
+SPLITS: tuple[nano.Split, ...] = ("train", "probe", "rl", "test")
+
+
+def problems(work: Work) -> Outputs:
+    """Write problems/{split}.jsonl, and documents.jsonl when the base model is to be pretrained."""
+    recipe = work.recipe
+    splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(recipe)
+    counts: dict[str, dict[str, int]] = {}
+    for split, members in splits.items():
+        path = work.directory / f"{split}.jsonl"
+        path.unlink(missing_ok=True)
+        append_jsonl(path, [problem_to_row(p) for p in members])
+        counts[split] = {
+            d.value: sum(p.domain is d for p in members) for d in Domain if any(p.domain is d for p in members)
+        }
+    if recipe.model.base == "scratch":
+        path = work.directory / "documents.jsonl"
+        path.unlink(missing_ok=True)
+        append_jsonl(path, [{"text": text} for text in _documents(recipe, splits["train"])])
+    work.view.note(f"train: {', '.join(f'{count} {domain}' for domain, count in counts['train'].items())}")
+    return {"counts": counts}
+
+
+def _nano_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
+    sizes = {split: getattr(recipe.problems, split) for split in SPLITS}
+    return {
+        split: [
+            problem
+            for domain in nano.MAX_LEVELS
+            for problem in nano.problems(domain, split, sizes[split], seed=recipe.seed, m=recipe.clr.m)
+        ]
+        for split in SPLITS
+    }
+
+
+def _file_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
+    spec = recipe.problems
+    if not spec.files:
+        raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
+    found = [p for file in spec.files for p in read_problems(Path(file), prompts=recipe.prompts)]
+    cut = split_problems(found, train=spec.train, probe=spec.probe, rl=spec.rl, test=spec.test, seed=recipe.seed)
+    return {split: _at_most(getattr(cut, split), getattr(spec, split)) for split in SPLITS}
+
+
+def _at_most(members: Sequence[Problem], count: int) -> list[Problem]:
+    """The first `count` problems of each domain."""
+    taken: dict[Domain, int] = {}
+    kept = []
+    for problem in members:
+        taken[problem.domain] = taken.get(problem.domain, 0) + 1
+        if taken[problem.domain] <= count:
+            kept.append(problem)
+    return kept
+
+
+def _documents(recipe: Recipe, train: Sequence[Problem]) -> list[str]:
+    rng = random.Random(f"documents-{recipe.seed}")
+    if recipe.problems.source == "nano":
+        return [document(rng) for _ in range(recipe.base.documents)]
+    texts = [f"{p.prompt}\n{s}" for p in train for s in p.solutions or ("",)]
+    return [rng.choice(texts) for _ in range(recipe.base.documents)]
+
+
+class GateLog:
+    """Gates in the order they were passed, with what each dropped."""
+
+    def __init__(self) -> None:
+        self.reports: list[gates.GateReport] = []
+
+    def passed(self, gated: gates.Gated[Row]) -> list[Row]:
+        self.reports.append(gated.report)
+        return list(gated.kept)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{r.gate}: {r.kept} kept, {r.dropped} dropped" for r in self.reports)
+
+
+def data(work: Work) -> Outputs:
+    """Labels, traces, gates: train problems in, traces.jsonl, gates.json and strata.json out."""
+    teacher = teacher_of(work)
+    log = GateLog()
+    queries, agreement = _queries(work, teacher, log)
+    groups = _sampled_paths(work, queries, teacher)
+    count_tokens = _token_counter(work)
+    pairs = [
+        (_trace(group.problem, rollout.text, count_tokens, teacher.name), verdict)
+        for group in groups
+        for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
+    ]
+    spec = work.recipe.data
+    traces = log.passed(gates.correctness_gate(pairs))
+    traces = log.passed(gates.ngram_gate(traces, n=spec.ngram, max_repetition=spec.max_repetition))
+    traces = log.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
+    traces = log.passed(paths.distinct_paths(traces, max_paths=spec.max_paths))
+    write_json_atomic(work.directory / "gates.json", [report.to_row() for report in log.reports])
+    if not traces:
+        raise InputError(f"data: no trace passed the gates ({log}); examples are in {work.directory / 'gates.json'}")
+    path = work.directory / "traces.jsonl"
+    path.unlink(missing_ok=True)
+    append_jsonl(path, [trace_to_row(trace) for trace in traces])
+    write_json_atomic(work.directory / "strata.json", strata.table(strata.strata(traces)))
+    work.view.note(str(log))
+    return {"traces": len(traces), "queries": len(queries), "label_agreement": agreement}
+
+
+def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem], float | None]:
+    """Train problems without overlap with probe or test, new ones if asked for, all of them labelled."""
+    spec, prompts = work.recipe.data, work.recipe.prompts
+    index = decontaminate.index(
+        (p.prompt for split in ("probe", "test") for p in work.problems(split)),
+        n=spec.ngram,
+        boilerplate=instructions(prompts),
+    )
+    queries = log.passed(gates.overlap_gate(work.problems("train"), index))
+    if spec.expand:
+        params = SamplingParams(max_tokens=spec.max_tokens)
+        grown = expand(queries, teacher, count=spec.expand, params=params, seed=work.seed, prompts=prompts)
+        queries += log.passed(gates.overlap_gate(log.passed(grown), index))
+    return _labelled(work, queries, teacher, log)
+
+
+def _labelled(work: Work, queries: list[Problem], teacher: Sampler, log: GateLog) -> tuple[list[Problem], float | None]:
+    """Pseudo-labels for queries without an answer, and for a share of the labelled ones as a check of the vote.
+
+    Returns the labelled queries and the share of voted labels that equal the withheld ones (None without any).
+    """
+    spec = work.recipe.data
+    votable = [p for p in queries if p.domain in (Domain.MATH, Domain.FACTS)]
+    withheld = {p.id: p.answer for i, p in enumerate(votable) if p.answer and (i * spec.relabel) % 1 < spec.relabel}
+    unlabelled = [replace(p, answer=None) for p in votable if p.answer is None or p.id in withheld]
+    if not unlabelled:
+        return queries, None
+    params = SamplingParams(max_tokens=spec.max_tokens)
+    conversations = [ask(p.prompt) for p in unlabelled]
+    sampled = dict(teacher.sample(conversations, n=spec.label_votes, params=params, seed=work.seed + 1))
+    pairs = [(p, [extract_answer(r.text) for r in sampled[i]]) for i, p in enumerate(unlabelled)]
+    labelled = log.passed(label.label_problems(pairs, agreement=spec.agreement))
+    checked = [answer.are_equal(p.answer, withheld[p.id]) for p in labelled if p.id in withheld]
+    asked = {p.id for p in unlabelled}
+    known = [p for p in queries if p.id not in asked]
+    return known + labelled, sum(checked) / len(checked) if checked else None
+
+
+def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> list[Group]:
+    """Several responses per query; some math queries once more in the form CLR asks for."""
+    recipe = work.recipe
+    params = SamplingParams(max_tokens=recipe.data.max_tokens)
+    groups = attempt(
+        teacher,
+        queries,
+        n=recipe.data.paths,
+        params=params,
+        seed=work.seed,
+        path=work.directory / "rollouts.jsonl",
+        watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+    )
+    templates = load_templates(recipe.prompts)
+    asked = []
+    for problem in [p for p in queries if p.domain is Domain.MATH][: recipe.data.claims]:
+        text = generation_conversation(ask(problem.prompt), templates.generate, recipe.clr.m)[-1].content
+        asked.append(replace(problem, id=f"{problem.id}-claims", prompt=text))
+    path = work.directory / "claims.jsonl"
+    return groups + attempt(teacher, asked, n=1, params=params, seed=work.seed + 2, path=path)
+
+
+def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], source: str) -> Trace:
+    return Trace(
+        problem_id=problem.id,
+        domain=problem.domain,
+        prompt=problem.prompt,
+        response=response,
+        num_tokens=count_tokens(response),
+        source=source,
+    )
+
+
+def _token_counter(work: Work) -> Callable[[str], int]:
+    """Length in tokens of the real tokenizer (2.1.1)."""
+    tokenizer = models.load_tokenizer(work.checkpoint("base"))
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+
+
+def trace_to_row(trace: Trace) -> dict[str, Any]:
+    """The trace as JSON values."""
+    return asdict(trace)
+
+
+def trace_from_row(row: dict[str, Any]) -> Trace:
+    """The trace that `trace_to_row` wrote."""
+    return Trace(**{**row, "domain": Domain(row["domain"])})

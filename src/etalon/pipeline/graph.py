@@ -1,0 +1,204 @@
+"""The recipe as a graph of stages, in the order of the paper, and the content key of each.
+
+problems -> base -> data -> sft-broad -> sft-broad-fused -> sft-hard -> sft-hard-fused
+         -> rl-math -> rl-long2short -> rl-code -> rl-stem -> distill -> instruct;  eval-X beside each;  clr at the end
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from etalon.pipeline.stage import Stage
+from etalon.recipe import Recipe
+from etalon.store import hash_file, hash_tree, stable_hash
+
+
+def _rl(recipe: Recipe, phase: str) -> Any:
+    phases = {"math", "long2short", "code", "stem"}
+    unused = phases | (set() if phase == "long2short" else {"lambda_"})
+    return recipe.rl.model_dump(exclude=unused) | {"phase": getattr(recipe.rl, phase).model_dump()}
+
+
+def _sft(recipe: Recipe, part: str) -> Any:
+    return recipe.sft.model_dump(exclude={"broad", "hard"}) | {"part": getattr(recipe.sft, part).model_dump()}
+
+
+def _common(recipe: Recipe) -> Any:
+    return {"seed": recipe.seed, "device": recipe.device, "autocast": recipe.autocast, "engine": recipe.engine}
+
+
+PIPELINE = (
+    Stage(
+        name="problems",
+        purpose="draw or read problems and cut them into train, probe, RL and test",
+        section="2.1.1",
+        needs=(),
+        knobs=lambda r: [r.problems.model_dump(), r.model.base, r.base.documents, r.clr.m, r.prompts],
+        work="construct:problems",
+    ),
+    Stage(
+        name="base",
+        purpose="a base model: pretrain a tiny one, or take the user's",
+        section="3.1",
+        needs=("problems",),
+        knobs=lambda r: [r.model.model_dump(), r.base.model_dump()],
+        work="train:base",
+    ),
+    Stage(
+        name="data",
+        purpose="label queries, distil several traces per query, gate them",
+        section="2.1.1",
+        needs=("problems", "base"),
+        knobs=lambda r: [r.data.model_dump(exclude={"difficulty_attempts"}), r.clr.m, r.prompts],
+        work="construct:data",
+    ),
+    Stage(
+        name="sft-broad",
+        purpose="supervised fine-tuning on everything, many checkpoints",
+        section="2.1.2, stage 1",
+        needs=("base", "data"),
+        knobs=lambda r: _sft(r, "broad"),
+        work="train:sft_broad",
+    ),
+    Stage(
+        name="sft-broad-fused",
+        purpose="probe Pass@K per skill, merge the specialists",
+        section="2.1.2",
+        needs=("problems", "sft-broad"),
+        knobs=lambda r: [r.probe.model_dump(), r.eval.temperature, r.eval.top_p, r.eval.max_tokens],
+        work="train:probe_and_fuse",
+        arguments={"source": "sft-broad"},
+    ),
+    Stage(
+        name="sft-hard",
+        purpose="fine-tune on long traces of hard queries only",
+        section="2.1.2, stage 2",
+        needs=("problems", "data", "sft-broad-fused"),
+        knobs=lambda r: [_sft(r, "hard"), r.data.difficulty_attempts, r.rl.max_tokens],
+        work="train:sft_hard",
+    ),
+    Stage(
+        name="sft-hard-fused",
+        purpose="probe Pass@K per skill, merge the specialists",
+        section="2.1.2",
+        needs=("problems", "sft-hard"),
+        knobs=lambda r: [r.probe.model_dump(), r.eval.temperature, r.eval.top_p, r.eval.max_tokens],
+        work="train:probe_and_fuse",
+        arguments={"source": "sft-hard"},
+    ),
+    Stage(
+        name="rl-math",
+        purpose="MGPO on math",
+        section="2.2",
+        needs=("problems", "sft-hard-fused"),
+        knobs=lambda r: _rl(r, "math"),
+        work="train:reinforce",
+        arguments={"source": "sft-hard-fused", "domain": "math", "phase": "math"},
+    ),
+    Stage(
+        name="rl-long2short",
+        purpose="MGPO on math with a zero-sum bonus for short correct answers",
+        section="2.2",
+        needs=("problems", "rl-math"),
+        knobs=lambda r: _rl(r, "long2short"),
+        work="train:reinforce",
+        arguments={"source": "rl-math", "domain": "math", "phase": "long2short"},
+    ),
+    Stage(
+        name="rl-code",
+        purpose="MGPO on code, judged by running it",
+        section="2.2",
+        needs=("problems", "rl-long2short"),
+        knobs=lambda r: _rl(r, "code"),
+        work="train:reinforce",
+        arguments={"source": "rl-long2short", "domain": "code", "phase": "code"},
+    ),
+    Stage(
+        name="rl-stem",
+        purpose="MGPO on STEM, judged by option",
+        section="2.2",
+        needs=("problems", "rl-code"),
+        knobs=lambda r: _rl(r, "stem"),
+        work="train:reinforce",
+        arguments={"source": "rl-code", "domain": "stem", "phase": "stem"},
+    ),
+    Stage(
+        name="distill",
+        purpose="one student learns from the verified traces of all RL checkpoints",
+        section="2.3",
+        needs=("problems", "data", "sft-hard-fused", "rl-long2short", "rl-code", "rl-stem"),
+        knobs=lambda r: [r.distill.model_dump(), r.rl.temperature, r.rl.max_tokens],
+        work="train:self_distill",
+    ),
+    Stage(
+        name="instruct",
+        purpose="RL on rule-checked instructions, mixed with the other domains",
+        section="2.4",
+        needs=("problems", "distill"),
+        knobs=lambda r: [_rl(r, "math"), r.instruct.model_dump()],
+        work="train:instruct",
+    ),
+)
+MODEL_STAGES = tuple(stage.name for stage in PIPELINE if stage.name not in ("problems", "data"))
+
+
+def _evaluation(name: str) -> Stage:
+    return Stage(
+        name=f"eval-{name}",
+        purpose=f"Pass@1 and Pass@K of {name} on held-out problems",
+        section="3.1",
+        needs=("problems", name),
+        knobs=lambda r: r.eval.model_dump(exclude={"k"}),
+        work="measure:evaluate",
+        is_background=True,
+        arguments={"source": name},
+    )
+
+
+CLR = Stage(
+    name="clr",
+    purpose="claim-level reliability against majority vote at the same number of calls",
+    section="3.1; CLR",
+    needs=("problems", "instruct"),
+    knobs=lambda r: [r.clr.model_dump(), r.eval.temperature, r.eval.top_p, r.prompts],
+    work="measure:clr",
+    is_background=True,
+)
+STAGES = (*PIPELINE, *(_evaluation(name) for name in MODEL_STAGES), CLR)
+BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def directories(run_dir: Path) -> dict[str, Path]:
+    """Stage name -> runs/<name>/stages/NN-<stage>."""
+    return {stage.name: run_dir / "stages" / f"{number:02d}-{stage.name}" for number, stage in enumerate(STAGES)}
+
+
+def fingerprints(recipe: Recipe) -> dict[str, str]:
+    """Hashes of what lies outside the run: problem files, the base model, the user's prompt folder."""
+    found = {file: hash_file(Path(file)) for file in recipe.problems.files}
+    if recipe.model.base != "scratch":
+        found[recipe.model.base] = hash_tree(Path(recipe.model.base))
+    if Path(recipe.data.teacher).is_dir():
+        found[recipe.data.teacher] = hash_tree(Path(recipe.data.teacher))
+    if Path(recipe.prompts).is_dir():
+        found[recipe.prompts] = hash_tree(Path(recipe.prompts))
+    return found
+
+
+def keys(recipe: Recipe) -> dict[str, str]:
+    """The content key of every stage: its version and knobs, the keys of what it needs, and outside inputs."""
+    outside = sorted(fingerprints(recipe).values())
+    found: dict[str, str] = {}
+    for stage in STAGES:
+        found[stage.name] = stable_hash(
+            {
+                "stage": stage.name,
+                "version": stage.version,
+                "common": _common(recipe),
+                "knobs": stage.knobs(recipe),
+                "needs": [found[name] for name in stage.needs],
+                "outside": outside if not stage.needs else [],
+            }
+        )
+    return found

@@ -1,0 +1,162 @@
+"""The stages that only measure: evaluation of every checkpoint, and CLR against majority vote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from etalon import stats
+from etalon.clr.sampler import ClrSampler
+from etalon.pipeline.stage import Outputs, Work
+from etalon.pipeline.train import evaluation_params, load
+from etalon.sampling import attempt
+from etalon.sampling.local import LocalSampler
+from etalon.store import append_jsonl, write_json_atomic
+from etalon.types import Domain, Group, Problem, SamplingParams
+from etalon.verifiers import cluster
+from etalon.verifiers.text import extract_answer
+
+
+def evaluate(work: Work) -> Outputs:
+    """Pass@1 and Pass@K per domain on the test split; per-problem means are kept for paired differences."""
+    recipe = work.recipe
+    problems = work.problems("test")
+    groups = attempt(
+        LocalSampler(load(work, work.stage.arguments["source"])),
+        problems,
+        n=recipe.eval.n,
+        params=evaluation_params(recipe),
+        seed=work.seed,
+        path=work.directory / "rollouts.jsonl",
+        watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+    )
+    by_domain: dict[Domain, list[Group]] = {}
+    for group in groups:
+        by_domain.setdefault(group.problem.domain, []).append(group)
+    means = {domain.value: stats.problem_means(members) for domain, members in by_domain.items()}
+    write_json_atomic(work.directory / "means.json", means)
+    scores = {
+        domain.value: asdict(stats.score_groups(members, min(recipe.eval.k, recipe.eval.n), None))
+        for domain, members in by_domain.items()
+    }
+    return {"scores": scores}
+
+
+def clr(work: Work) -> Outputs:
+    """CLR@K, Cons@K of the same trajectories, Cons@2K (the fair baseline) and Pass@1 on held-out math problems."""
+    recipe = work.recipe
+    spec = recipe.clr
+    problems = work.problems("test", Domain.MATH)[: spec.problems]
+    if not problems:
+        return {"skipped": "there are no math problems"}
+    inner = LocalSampler(load(work, "instruct"))
+    params = SamplingParams(
+        temperature=recipe.eval.temperature, top_p=recipe.eval.top_p, max_tokens=spec.max_tokens
+    )  # fmt: skip
+    sampler = ClrSampler(
+        inner, k=spec.k, m=spec.m, early=spec.early, prior=spec.prior, prompts=recipe.prompts,
+        verify_temperature=spec.verify_temperature,
+    )  # fmt: skip
+    whole = attempt(
+        sampler, problems, n=1, params=params, seed=work.seed, path=work.directory / "rollouts.jsonl",
+        watch=lambda done, total, numbers: work.view.update(done, 2 * total, **numbers),
+    )  # fmt: skip
+    plain = attempt(
+        inner, problems, n=2 * spec.k, params=params, seed=work.seed, path=work.directory / "plain.jsonl",
+        watch=lambda done, total, numbers: work.view.update(total + done, 2 * total, **numbers),
+    )  # fmt: skip
+    path = work.directory / "clr.jsonl"
+    path.unlink(missing_ok=True)
+    rows = [clr_row(group) for group in whole]
+    append_jsonl(path, rows)
+    return {"clr": clr_summary(rows, plain, spec.k, spec.m)}
+
+
+def clr_row(group: Group) -> dict[str, Any]:
+    """What the report shows of one problem: the vote, every trajectory, and whether each answer was right."""
+    [rollout], [verdict] = group.rollouts, group.verdicts
+    detail: Mapping[str, Any] = rollout.detail or {}
+    right = _right_clusters(group.problem, detail)
+    trajectories = detail.get("trajectories", [])
+    majority = detail.get("majority")
+    return {
+        "problem_id": group.problem.id,
+        "question": group.problem.prompt,
+        "answer": group.problem.answer,
+        "chosen": detail.get("answer"),
+        "correct": verdict.score,
+        "majority": majority,
+        "majority_correct": float(majority is not None and majority in right),
+        "pass1": sum(_is_right(t, detail, right) for t in trajectories) / max(1, len(trajectories)),
+        "clusters": [c | {"correct": c["answer"] in right} for c in detail.get("clusters", [])],
+        "trajectories": trajectories,
+        "counts": detail.get("counts", {}),
+        "calls": rollout.calls,
+        "calls_full": detail.get("calls_full"),
+        "error": rollout.error,
+    }  # fmt: skip
+
+
+def _right_clusters(problem: Problem, detail: Mapping[str, Any]) -> set[str]:
+    from etalon.verifiers import verify
+
+    answers = [c["answer"] for c in detail.get("clusters", [])]
+    return {a for a in answers if verify(problem, f"\\boxed{{{a}}}").is_correct}
+
+
+def _is_right(trajectory: Mapping[str, Any], detail: Mapping[str, Any], right: set[str]) -> bool:
+    return any(trajectory["index"] in c["trajectories"] and c["answer"] in right for c in detail.get("clusters", []))
+
+
+def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int, m: int) -> dict[str, Any]:
+    """Accuracies with intervals clustered by problem, calls, and how good the claim verdicts are."""
+    cons_2k = [_vote(group) for group in plain]
+    decided = [row for row in rows if row["correct"] is not None]
+    columns = {
+        "pass1": [row["pass1"] for row in rows],
+        "cons_k": [row["majority_correct"] for row in rows],
+        "cons_2k": cons_2k,
+        "clr": [float(row["correct"]) for row in decided],
+    }
+    summary: dict[str, Any] = {"problems": len(rows), "k": k, "m": m, "undecided": len(rows) - len(decided)}
+    for name, values in columns.items():
+        interval = stats.mean_interval(values)
+        summary |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    against = stats.paired_difference(
+        {row["problem_id"]: v for row, v in zip(rows, cons_2k, strict=True)},
+        {row["problem_id"]: float(row["correct"]) for row in decided},
+    )
+    counts = [row["counts"] for row in rows]
+    return summary | {
+        "clr_minus_cons_2k": against.mean,
+        "clr_minus_cons_2k_low": against.low,
+        "clr_minus_cons_2k_high": against.high,
+        "calls": sum(row["calls"] for row in rows),
+        "calls_full": 2 * k * len(rows),
+        "no_claims": sum(c.get("no_claims", 0) for c in counts),
+        "unreadable_verdicts": sum(c.get("unreadable_verdicts", 0) for c in counts),
+        "rejected_wrong": _verdict_rate(rows, of_right=False),
+        "rejected_right": _verdict_rate(rows, of_right=True),
+    }
+
+
+def _vote(group: Group) -> float:
+    """Majority vote over all rollouts of a group, ties to the earliest."""
+    clusters = cluster([extract_answer(r.text) for r in group.rollouts])
+    return stats.cons_accuracy(clusters, [v.is_correct for v in group.verdicts], len(clusters))
+
+
+def _verdict_rate(rows: Sequence[Mapping[str, Any]], *, of_right: bool) -> float | None:
+    """Share of verified trajectories with a right (or wrong) answer of which a claim was refuted."""
+    refuted = []
+    for row in rows:
+        right = {i for c in row["clusters"] if c["correct"] for i in c["trajectories"]}
+        for trajectory in row["trajectories"]:
+            if (
+                trajectory["verified"]
+                and trajectory["answer"] is not None
+                and (trajectory["index"] in right) is of_right
+            ):
+                refuted.append(any(claim["valid"] is False for claim in trajectory["claims"]))
+    return sum(refuted) / len(refuted) if refuted else None

@@ -1,0 +1,209 @@
+"""Runs the graph: one stage after the other, evaluations beside them in worker processes, everything resumable.
+
+A stage directory belongs to a content key (inputs.json, written first) and is done when DONE.json, written last,
+exists. Another key empties the directory; the same key without DONE.json resumes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from etalon.pipeline import graph
+from etalon.pipeline.stage import Outputs, Silent, Stage, View, Work, in_this_process
+from etalon.progress import Progress
+from etalon.recipe import Recipe
+from etalon.store import StageDir, append_jsonl, read_json, write_json_atomic
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Runner:
+    """One run of one recipe in one directory."""
+
+    recipe: Recipe
+    run_dir: Path
+    progress: Progress
+    keys: Mapping[str, str]
+    directories: Mapping[str, Path]
+    pool: ProcessPoolExecutor | None = None
+    beside: dict[Future[Outputs], Stage] = field(default_factory=dict)
+
+    def run(self) -> float:
+        """Run whatever is not done. Returns the seconds spent waiting for evaluations at the end."""
+        set_threads(self.recipe.threads)
+        if self.recipe.jobs > 1:
+            self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads)
+        try:
+            for stage in graph.PIPELINE:
+                if not self.is_done(stage):
+                    self.run_here(stage)
+                self.submit_ready()
+            started = time.monotonic()
+            self.finish_background()
+            return time.monotonic() - started
+        except BaseException:
+            self.stop_workers()
+            raise
+        finally:
+            if self.pool:
+                self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def is_done(self, stage: Stage) -> bool:
+        """Whether the stage was finished with the very inputs it has now."""
+        done = StageDir(self.directories[stage.name]).done()
+        return done is not None and done["key"] == self.keys[stage.name]
+
+    def run_here(self, stage: Stage) -> None:
+        with self.progress.stage(stage.name, stage.purpose, stage.section) as view:
+            execute(self.recipe, stage, self.keys[stage.name], self.directories, view, self.spread)
+        self.log(stage)
+        self.report_finished()
+
+    def submit_ready(self) -> None:
+        """Hand every evaluation whose checkpoint exists to the workers."""
+        waiting = {stage.name for stage in self.beside.values()}
+        for stage in graph.STAGES:
+            if not stage.is_background or stage.name in waiting or self.is_done(stage) or self.pool is None:
+                continue
+            if all(self.is_done(graph.BY_NAME[name]) for name in stage.needs):
+                future = self.pool.submit(
+                    execute_silently, self.recipe, stage.name, self.keys[stage.name], dict(self.directories)
+                )
+                self.beside[future] = stage
+
+    def finish_background(self) -> None:
+        """Take evaluations that no worker has begun into this process; then wait for the others."""
+        for stage in graph.STAGES:
+            if not stage.is_background or self.is_done(stage):
+                continue
+            future = next((f for f, s in self.beside.items() if s is stage), None)
+            if future is None or future.cancel():
+                if future:
+                    del self.beside[future]
+                self.run_here(stage)
+        wait(self.beside)
+        self.report_finished()
+
+    def spread(self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Independent calls over this process and the workers; the result does not depend on who did what."""
+        if self.pool is None or len(arguments) < 2:
+            return in_this_process(function, arguments)
+        futures = [self.pool.submit(function, *one) for one in arguments]
+        results: list[Any] = [None] * len(arguments)
+        for index in reversed(range(len(arguments))):  # from the end, while workers take from the front
+            if futures[index].cancel():
+                results[index] = function(*arguments[index])
+        return [
+            result if future.cancelled() else future.result() for result, future in zip(results, futures, strict=True)
+        ]
+
+    def report_finished(self) -> None:
+        """Say what the workers have finished; their errors surface here."""
+        for future in [f for f in self.beside if f.done()]:
+            stage = self.beside.pop(future)
+            outputs = future.result()
+            self.log(stage)
+            scores = outputs.get("scores", {})
+            shown = ", ".join(
+                f"{domain} {score['pass1']:.2f}/{score['passk']:.2f}"
+                for domain, score in scores.items()
+                if score["pass1"] is not None and score["passk"] is not None
+            )
+            self.progress.say(f"  {stage.name} (beside): {shown or 'done'}")
+
+    def log(self, stage: Stage) -> None:
+        done = StageDir(self.directories[stage.name]).done()
+        assert done is not None
+        append_jsonl(
+            self.run_dir / "events.jsonl",
+            [{"event": "done", "stage": stage.name, "seconds": done["seconds"], "time": round(time.time(), 3)}],
+        )
+
+    def stop_workers(self) -> None:
+        """End the workers at once; what they were doing is resumed next time."""
+        if self.pool is None:
+            return
+        for process in list((self.pool._processes or {}).values()):
+            process.kill()
+
+
+def execute(
+    recipe: Recipe,
+    stage: Stage,
+    key: str,
+    directories: Mapping[str, Path],
+    view: View,
+    spread: Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], list[Any]] = in_this_process,
+    *,
+    beside: bool = False,
+) -> Outputs:
+    """Do the work of one stage in its directory, resuming what the same key has left there."""
+    directory = StageDir(directories[stage.name])
+    inputs = directory.path / "inputs.json"
+    if directory.done() is not None or not inputs.exists() or read_json(inputs)["key"] != key:
+        directory.clear()
+        write_json_atomic(inputs, {"stage": stage.name, "key": key, "needs": list(stage.needs)})
+    started = time.monotonic()
+    work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
+    outputs = stage.function()(work)
+    directory.finish(
+        {
+            "stage": stage.name,
+            "key": key,
+            "seconds": round(time.monotonic() - started, 2),
+            "peak_memory_mb": peak_memory_mb(),
+            "beside": beside,
+            "outputs": outputs,
+        }
+    )
+    return outputs
+
+
+def execute_silently(recipe: Recipe, name: str, key: str, directories: Mapping[str, Path]) -> Outputs:
+    """`execute` in a worker process."""
+    return execute(recipe, graph.BY_NAME[name], key, directories, Silent(), beside=True)
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
+
+
+def set_threads(threads: int) -> None:
+    """Threads of torch in this process; must come before torch is imported to hold for OpenMP as well."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def worker_pool(size: int, threads: int) -> ProcessPoolExecutor:
+    """Fresh processes that die with this one and leave Ctrl-C to it."""
+    return ProcessPoolExecutor(
+        size, mp_context=get_context("spawn"), initializer=start_worker, initargs=(threads, os.getpid())
+    )
+
+
+def start_worker(threads: int, parent: int) -> None:
+    """Set up a worker: threads, no Ctrl-C, death with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked to die with it
+        os._exit(1)
+    set_threads(threads)

@@ -1,0 +1,55 @@
+"""Who plays the teacher: the nano world's program, the solutions that came with the problems, or a model directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from etalon.errors import ConfigError
+from etalon.pipeline.stage import Work
+from etalon.problems.nano.teacher import NanoTeacher
+from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
+
+
+class ReferenceTeacher:
+    """Answers a prompt with the solutions its problem came with; says so where there are none."""
+
+    name = "reference"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.solutions = {p.prompt: p.solutions for p in problems}
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        """The i-th rollout is the i-th solution; with fewer solutions than n the others are failed calls."""
+        for index, conversation in enumerate(conversations):
+            solutions = self.solutions.get(conversation[-1].content, ())
+            yield index, tuple(_given(i, solutions) for i in range(n))
+
+
+def _given(index: int, solutions: Sequence[str]) -> Rollout:
+    if index >= len(solutions):
+        error = f"the problem came with {len(solutions)} solutions"
+        return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
+    text = solutions[index]
+    return Rollout(problem_id="", index=index, text=text, stop=Stop.EOS, num_tokens=len(text.split()))
+
+
+def teacher_of(work: Work) -> Sampler:
+    """The sampler that `data.teacher` names."""
+    recipe = work.recipe
+    name = recipe.data.teacher
+    if name == "nano":
+        if recipe.problems.source != "nano":
+            raise ConfigError(
+                "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' "
+                "(their own solutions) or a model directory"
+            )
+        return NanoTeacher(m=recipe.clr.m)
+    if name == "reference":
+        return ReferenceTeacher(work.problems("train"))
+    from etalon import models
+    from etalon.sampling.local import LocalSampler
+
+    return LocalSampler(models.load(Path(name), device=recipe.device), name=name)

@@ -1,0 +1,44 @@
+"""The prompts of one RL phase: those that carry a signal under its starting checkpoint (2.2)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etalon.types import Group, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Prompts that carry a signal, and why the others were dropped."""
+
+    kept: tuple[Problem, ...]
+    record: Mapping[str, Any]
+
+
+def sort_pool(groups: Sequence[Group]) -> Pool:
+    """Keep prompts whose accuracy is strictly between 0 and 1; undecided prompts are dropped and counted."""
+    accuracies = [g.accuracy for g in groups]
+    kept = tuple(g.problem for g, a in zip(groups, accuracies, strict=True) if a is not None and 0 < a < 1)
+    record = {
+        "prompts": len(groups),
+        "kept": len(kept),
+        "all_wrong": sum(a == 0 for a in accuracies),
+        "all_right": sum(a == 1 for a in accuracies),
+        "undecided": sum(a is None for a in accuracies),
+        "accuracies": accuracies,
+    }
+    return Pool(kept=kept, record=record)
+
+
+def prompts_of_step(pool: Sequence[Problem], step: int, count: int, seed: int) -> list[Problem]:
+    """`count` prompts for a step: passes over shuffled copies of the pool, so every prompt is seen equally often."""
+    chosen = []
+    for position in range(step * count, (step + 1) * count):
+        epoch, index = divmod(position, len(pool))
+        order = list(range(len(pool)))
+        random.Random(f"{seed}-{epoch}").shuffle(order)
+        chosen.append(pool[order[index]])
+    return chosen

@@ -1,0 +1,139 @@
+"""`attempt`: the only place that samples and verifies. Problems in, Groups out, every step of it resumable.
+
+    problems -> chunks -> sampler.sample -> verify_all -> rollouts.jsonl (one row per group) -> Groups
+
+A chunk is a fixed slice of the problem list. A killed run keeps its whole chunks and redoes the torn one, so it ends
+with the same file as a run that was never killed. Light: no torch here (`sampling.local` has it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import RunError
+from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
+from etalon.types import Conversation, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Verdict, ask
+from etalon.verifiers import verify_all
+
+CHUNK = 64  # (ours) problems sampled, verified and written together
+Watch = Callable[[int, int, Mapping[str, float]], None]  # problems done, problems in all, live numbers
+
+
+def attempt(
+    sampler: Sampler,
+    problems: Sequence[Problem],
+    *,
+    n: int,
+    params: SamplingParams,
+    seed: int,
+    path: Path | None = None,
+    workers: int = 4,
+    chunk: int = CHUNK,
+    watch: Watch | None = None,
+    converse: Callable[[Problem], Conversation] | None = None,
+) -> list[Group]:
+    """Sample n rollouts per problem and verify them; `path` makes it resumable.
+
+    converse: how a problem becomes a conversation; default is its prompt as one user message.
+    Raises RunError when `path` holds groups of other problems.
+    """
+    converse = converse or (lambda problem: ask(problem.prompt))
+    groups = _resume(problems, path, n=n, chunk=chunk) if path else []
+    for start in range(len(groups), len(problems), chunk):
+        batch = problems[start : start + chunk]
+        sampled = dict(sampler.sample([converse(p) for p in batch], n=n, params=params, seed=seed))
+        fresh = verify_groups([(p, sampled[i]) for i, p in enumerate(batch)], workers=workers)
+        if path:
+            append_jsonl(path, [group_to_row(group) for group in fresh])
+        groups.extend(fresh)
+        if watch:
+            watch(len(groups), len(problems), live_numbers(groups))
+    return groups
+
+
+def verify_groups(pairs: Sequence[tuple[Problem, Sequence[Rollout]]], *, workers: int) -> list[Group]:
+    """Verdicts for every rollout, put together as groups."""
+    items = [(problem, rollout) for problem, rollouts in pairs for rollout in rollouts]
+    verdicts = iter(verify_all(items, workers=workers))
+    return [
+        Group(
+            problem=problem,
+            rollouts=tuple(_named(rollout, problem) for rollout in rollouts),
+            verdicts=tuple(next(verdicts) for _ in rollouts),
+        )
+        for problem, rollouts in pairs
+    ]
+
+
+def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
+    """Pass@1, mean tokens and truncated share so far, for a progress bar."""
+    accuracies = [a for a in (g.accuracy for g in groups) if a is not None]
+    rollouts = [r for g in groups for r in g.rollouts]
+    return {
+        "pass@1": sum(accuracies) / len(accuracies) if accuracies else 0.0,
+        "tokens": sum(r.num_tokens for r in rollouts) / max(1, len(rollouts)),
+        "truncated": sum(r.stop is Stop.LENGTH for r in rollouts) / max(1, len(rollouts)),
+    }
+
+
+def group_to_row(group: Group) -> dict[str, Any]:
+    """What rollouts.jsonl keeps of a group: texts and verdicts, not token ids (the problem is in problems.jsonl)."""
+    return {
+        "problem_id": group.problem.id,
+        "rollouts": [
+            {
+                "text": r.text, "stop": r.stop.value, "tokens": r.num_tokens, "score": v.score, "reason": v.reason,
+                **({"extracted": v.extracted} if v.extracted is not None else {}),
+                **({"calls": r.calls} if r.calls != 1 else {}),
+                **({"error": r.error} if r.error else {}),
+                **({"detail": dict(r.detail)} if r.detail is not None else {}),
+            }
+            for r, v in zip(group.rollouts, group.verdicts, strict=True)
+        ],
+    }  # fmt: skip
+
+
+def group_from_row(row: Mapping[str, Any], problem: Problem) -> Group:
+    """The group that `group_to_row` wrote."""
+    kept = row["rollouts"]
+    return Group(
+        problem=problem,
+        rollouts=tuple(
+            Rollout(
+                problem_id=problem.id, index=index, text=r["text"], stop=Stop(r["stop"]), num_tokens=r["tokens"],
+                calls=r.get("calls", 1), error=r.get("error", ""), detail=r.get("detail"),
+            )
+            for index, r in enumerate(kept)
+        ),
+        verdicts=tuple(Verdict(score=r["score"], reason=r["reason"], extracted=r.get("extracted")) for r in kept),
+    )  # fmt: skip
+
+
+def read_groups(path: Path, problems: Sequence[Problem]) -> list[Group]:
+    """Groups of a finished rollouts.jsonl, for the problems it holds."""
+    by_id = {problem.id: problem for problem in problems}
+    return [group_from_row(row, by_id[row["problem_id"]]) for row in read_jsonl(path) if row["problem_id"] in by_id]
+
+
+def _resume(problems: Sequence[Problem], path: Path, *, n: int, chunk: int) -> list[Group]:
+    rows = read_jsonl(path)
+    for row, problem in zip(rows, problems, strict=False):
+        if row["problem_id"] != problem.id or len(row["rollouts"]) != n:
+            raise RunError(
+                f"{path}: holds rollouts of other problems or another n; delete it, or use another directory"
+            )
+    whole = len(rows) if len(rows) >= len(problems) else len(rows) - len(rows) % chunk
+    whole = min(whole, len(problems))
+    truncate_jsonl(path, whole)
+    return [group_from_row(row, problem) for row, problem in zip(rows[:whole], problems, strict=False)]
+
+
+def _named(rollout: Rollout, problem: Problem) -> Rollout:
+
+    return replace(rollout, problem_id=problem.id)
+
+
+__all__ = ["CHUNK", "attempt", "group_from_row", "group_to_row", "live_numbers", "read_groups", "verify_groups"]

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning without an engine: token rows, the Pass@K probe, the merge of specialists (fuse)."""

@@ -1,0 +1,174 @@
+"""Programs: which one is judged, how outputs compare, and what never passes."""
+
+import json
+
+import pytest
+
+from etalon.types import Domain, Problem
+from etalon.verifiers import verify
+from etalon.verifiers.code import extract_program
+from etalon.verifiers.outputs import COMPARE, compare_value
+
+
+def judge(program, tests, fence="```python\n{}\n```"):
+    return verify(Problem(id="c", domain=Domain.CODE, prompt="", tests=tests), fence.format(program))
+
+
+def stdin(*pairs, **more):
+    return {"inputs": [pair[0] for pair in pairs], "outputs": [pair[1] for pair in pairs], "fn_name": None, **more}
+
+
+def calls(name, *pairs, **more):
+    return {**stdin(*pairs, **more), "fn_name": name}
+
+
+@pytest.mark.parametrize(
+    ("response", "program"),
+    [
+        ("```python\na = 1\n```", "a = 1\n"),
+        ("```py\na\n```\ntext\n```python3\nb\n```", "b\n"),
+        ("```python\na\n```\n```\noutput\n```\n```text\nmore\n```", "a\n"),
+        ("<think>```python\na\n```</think>", None),
+        ("<think>\n```python\na\n```\n</think>\n```python\nb\n```", "b\n"),
+        ("```\nno tag\n```", None),
+        ("```python\na\n```\n```python\nb = ", None),
+        ("print(1)", None),
+        ("- item\n  ```python\n  if a:\n      b\n  ```", "if a:\n    b\n"),
+        ("````python\ns = '''\n```\n'''\n````", "s = '''\n```\n'''\n"),
+        ("```python title=x\na\n```", "a\n"),
+    ],
+)
+def test_the_last_closed_python_block_of_the_final_part_is_the_program(response, program):
+    assert extract_program(response) == program
+
+
+def test_a_program_that_passes_every_test_is_correct():
+    tests = stdin(*((f"{k}\n", f"{k + 1}\n") for k in range(30)))
+    assert judge("print(int(input()) + 1)", tests).reason == "passed"
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("print(int(input()))", "wrong (test 1 of 8)"),
+        ("n = int(input())\nprint(n + 1 if n < 6 else 0)", "wrong (test 7 of 8)"),
+        ("n = int(input())\nprint(n + 1)\nif n == 2: raise KeyError(n)", "runtime_error (test 3 of 8): KeyError: 2"),
+        ("while True: pass", "timeout (test 1 of 8)"),
+        ("print('x' * 2**25)", "output_limit (test 1 of 8): OSError: [Errno 27] File too large"),
+        ("def", "syntax_error (test 1 of 8): SyntaxError: invalid syntax (solution.py, line 1)"),
+    ],
+)
+def test_the_first_failure_decides_and_is_named(program, reason):
+    tests = stdin(*((f"{k}\n", f"{k + 1}\n") for k in range(8)), time_limit_s=0.3)
+    verdict = judge(program, tests)
+    assert (verdict.score, verdict.reason) == (0.0, reason)
+
+
+def test_what_one_test_leaves_behind_does_not_fail_the_next():
+    program = "import sys\nif hasattr(sys, 'spoilt'): raise SystemExit(1)\nsys.spoilt = True\nprint(input())"
+    assert judge(program, stdin(*((str(k), str(k)) for k in range(7)))).score == 1.0
+
+
+def test_leaving_by_os_exit_does_not_skip_the_other_tests():
+    program = "import os\nprint(input(), flush=True)\nos._exit(0)"
+    assert judge(program, stdin(("a", "a"), ("b", "b"))).score == 1.0
+    assert judge(program, stdin(("a", "a"), ("b", "c"))).reason == "wrong (test 2 of 2)"
+
+
+def test_functions_are_compared_by_type_and_value():
+    assert judge("def f(a): return a + 1", calls("f", ("1", "2"), ("2", "3"))).score == 1.0
+    assert judge("def f(a): return (a, a)", calls("f", ("1", "[1, 1]"))).score == 1.0
+    assert judge("def f(a): return a > 0", calls("f", ("1", "1"))).score == 0.0
+    assert judge("def f(a): return a / 3", calls("f", ("1", "0.3333333"))).score == 1.0
+    assert (
+        judge("class Solution:\n    def f(self, a, b):\n        return a + b", calls("f", ("[1]\n[2]", "[1, 2]"))).score
+        == 1.0
+    )
+
+
+def test_a_function_that_prints_the_answer_does_not_return_it():
+    assert judge("def f(a): print(2)", calls("f", ("1", "2"))).score == 0.0
+
+
+def test_assertions_judge_a_program():
+    assert judge("def f(x): return x + 1", {"assert_code": "assert f(1) == 2"}).score == 1.0
+    assert judge("def f(x): return x", {"assert_code": "assert f(1) == 2"}).score == 0.0
+    assert judge("import os; os._exit(0)", {"assert_code": "assert f(1) == 2"}).score == 0.0
+
+
+def test_no_block_is_no_answer():
+    assert judge("print(1)", stdin(("", "1")), fence="{}").reason == "no_answer"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        None,
+        {},
+        {"inputs": [], "outputs": []},
+        {"inputs": ["1"], "outputs": []},
+        {"inputs": [1], "outputs": [1]},
+        {"inputs": ["1"], "outputs": ["1"], "compare": "fuzzy"},
+        {"inputs": ["not json"], "outputs": ["1"], "fn_name": "f"},
+        {"inputs": ["1"], "outputs": ["not json"], "fn_name": "f"},
+        {"inputs": ["1"], "outputs": ["1"], "fn_name": "not a name"},
+        {"inputs": ["1"], "outputs": ["1"], "time_limit_s": -1},
+        {"inputs": ["1"], "outputs": ["1"], "memory_limit_mb": "many"},
+        {"assert_code": ""},
+    ],
+)
+def test_tests_that_cannot_be_run_are_undecided(tests):
+    verdict = judge("print(1)", tests)
+    assert verdict.score is None
+    assert verdict.reason.startswith("bad_reference")
+
+
+@pytest.mark.parametrize(
+    ("compare", "expected", "output", "same"),
+    [
+        ("tokens", "1 2\n3\n", "1  2 \n3", True),
+        ("tokens", "1 2\n3\n", "1 2 3", False),
+        ("tokens", "0.5", "0.50000001", True),
+        ("tokens", "5", "5.0", False),
+        ("tokens", "1\n2", "1\n2\n3", False),
+        ("tokens", "", "\n", True),
+        ("tokens", "nan.", "nan.", True),
+        ("lines", "a  b\n", "a b\n", False),
+        ("lines", "a b\n\n", "a b ", True),
+        ("exact", "a\n", "a", True),
+        ("exact", "a ", "a", False),
+        ("float1e-6", "5", "5.0000001", True),
+        ("float1e-6", "5", "5.1", False),
+    ],
+)
+def test_outputs_compare_as_their_mode_says(compare, expected, output, same):
+    assert COMPARE[compare](expected, output) is same
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "same"),
+    [
+        (1, 1, True),
+        (1, True, False),
+        (1, 1.0, False),
+        (1.0, 1, True),
+        (0.1 + 0.2, 0.3, True),
+        ([1, [2]], [1, [2]], True),
+        ([1, 2], [1], False),
+        ({"a": 1.0}, {"a": 1.0000001}, True),
+        ({"a": 1}, {"b": 1}, False),
+        (None, None, True),
+        ("1", 1, False),
+        (float("nan"), float("nan"), True),
+    ],
+)
+def test_values_compare_by_type(expected, value, same):
+    assert compare_value(expected, json.dumps(value)) is same
+
+
+def test_the_same_program_in_a_group_runs_once_and_gets_the_same_verdict():
+    tests = stdin(("", "1"))
+    program = "import time\ntime.sleep(0.2)\nprint(1)"
+    first, second = judge(program, tests), judge(program, dict(reversed(tests.items())))
+    assert (first.score, first.reason) == (second.score, second.reason)
+    assert second.seconds < first.seconds

@@ -1,0 +1,143 @@
+"""Rows of `etalon verify`: one out per line in, in order, whatever the line holds."""
+
+import base64
+import json
+import pickle
+import zlib
+
+import pytest
+
+from etalon.verifiers.rows import verify_lines, verify_row
+
+
+def test_each_domain_reads_its_rows():
+    rows = [
+        {"id": "m", "domain": "math", "answer": 70, "response": r"\boxed{70}"},
+        {"id": "s", "domain": "stem", "answer": "B", "options": {"A": "1", "B": "2"}, "response": r"\boxed{B}"},
+        {"id": "l", "domain": "stem", "answer": "B", "options": ["1", "2"], "response": r"\boxed{2}"},
+        {"id": "f", "domain": "stem", "answer": "2", "response": r"\boxed{2}"},
+        {"id": "i", "domain": "instruct", "rules": [{"id": "punctuation:no_comma", "kwargs": {}}], "response": "hi"},
+        {"id": "c", "domain": "code", "tests": {"inputs": ["1"], "outputs": ["1"]}, "response": "```py\nprint(1)\n```"},
+        {
+            "id": "a",
+            "domain": "code",
+            "tests": {"assert_code": "assert f() == 1"},
+            "response": "```py\nf=lambda:1\n```",
+        },
+    ]
+    found = list(verify_lines([json.dumps(row) for row in rows], None, 2))
+    assert [(row["id"], row["score"]) for row in found] == [(row["id"], 1.0) for row in rows]
+    assert set(found[0]) == {"id", "score", "reason", "extracted", "seconds"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "   \n",
+        "{",
+        "[1, 2]",
+        "null",
+        '"text"',
+        "[" * 100_000,
+        "1" * 10_000,
+        '{"response": "x"}',
+        '{"answer": "1"}',
+        '{"answer": "1", "response": null}',
+        '{"answer": "1", "response": ["x"]}',
+        '{"answer": [1], "response": "x"}',
+        '{"answer": true, "response": "x"}',
+        '{"answer": "1", "response": "x", "domain": "poetry"}',
+        '{"answer": "1", "response": "x", "domain": ["math"]}',
+        '{"answer": "1", "response": "x", "stop": "maybe"}',
+        '{"domain": "code", "response": "x"}',
+        '{"domain": "code", "response": "x", "tests": "assert"}',
+        '{"domain": "instruct", "response": "x", "rules": []}',
+        '{"domain": "instruct", "response": "x", "rules": ["punctuation:no_comma"]}',
+        '{"domain": "instruct", "response": "x", "rules": [{"id": "a"}], "mode": "gentle"}',
+        '{"domain": "stem", "response": "x", "answer": "A", "options": 3}',
+    ],
+)
+def test_a_line_that_cannot_be_read_is_one_undecided_row(line):
+    found = list(verify_lines([line], "math", 1))
+    assert len(found) == 1
+    assert found[0]["score"] is None
+    assert found[0]["reason"].startswith("unreadable: ")
+    json.dumps(found[0], allow_nan=False)
+
+
+def test_rows_stay_in_order_and_none_is_lost():
+    lines = [
+        json.dumps({"id": k, "answer": "1", "response": f"\\boxed{{{k % 2}}}"}) if k % 5 else "broken"
+        for k in range(100)
+    ]
+    found = list(verify_lines(iter(lines), "math", 4))
+    assert [row["score"] for row in found] == [float(k % 2) if k % 5 else None for k in range(100)]
+    assert [row["id"] for row in found] == [k if k % 5 else None for k in range(100)]
+
+
+def test_lines_are_read_only_a_little_ahead():
+    read = []
+
+    def lines():
+        for k in range(1000):
+            read.append(k)
+            yield json.dumps({"answer": "1", "response": r"\boxed{1}"})
+
+    next(verify_lines(lines(), "math", 1))
+    assert len(read) < 100
+
+
+def test_an_id_that_json_cannot_hold_becomes_text():
+    assert verify_row({"id": float("inf"), "answer": "1", "response": ""}, "math")["id"] == "Infinity"
+
+
+def test_modes_of_an_instruct_row_are_honoured():
+    row = {
+        "domain": "instruct",
+        "rules": [{"id": "punctuation:no_comma"}, {"id": "startend:quotation"}],
+        "response": "Sure, so:\n*a*",
+    }
+    assert verify_row(row, None)["score"] == 0.0
+    assert verify_row({**row, "mode": "fraction", "response": "a"}, None)["score"] == 0.5
+    assert verify_row({**row, "mode": "loose", "response": 'Sure, so:\n"a"'}, None)["score"] == 1.0
+
+
+CASES = [{"input": "1\n", "output": "2\n", "testtype": "stdin"}, {"input": "2\n", "output": "3\n", "testtype": "stdin"}]
+PROGRAM = "```python\nprint(int(input()) + 1)\n```"
+
+
+def packed(value):
+    return base64.b64encode(zlib.compress(pickle.dumps(value))).decode()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"public_test_cases": json.dumps(CASES[:1]), "private_test_cases": packed(json.dumps(CASES[1:]))},
+        {"public_test_cases": json.dumps(CASES), "private_test_cases": "[]", "metadata": "{}"},
+        {"input_output": json.dumps({"inputs": ["1\n", "2\n"], "outputs": ["2\n", "3\n"]})},
+    ],
+)
+def test_livecodebench_rows_are_read(row):
+    assert verify_row({**row, "response": PROGRAM}, "code")["score"] == 1.0
+    assert verify_row({"tests": row, "response": PROGRAM}, "code")["score"] == 1.0
+    assert verify_row({**row, "response": PROGRAM.replace("+ 1", "+ 2 - (n := 1) * 0")}, "code")["score"] == 0.0
+
+
+def test_functional_livecodebench_rows_call_the_named_function():
+    cases = [{"input": "[1, 2]\n3", "output": "[1, 2, 3]", "testtype": "functional"}]
+    row = {"public_test_cases": json.dumps(cases), "metadata": json.dumps({"func_name": "add"})}
+    program = "```python\nclass Solution:\n    def add(self, a: List[int], b: int):\n        return a + [b]\n```"
+    assert verify_row({**row, "response": program}, "code")["score"] == 1.0
+
+
+class Canary:
+    def __reduce__(self):
+        return (open, ("/tmp/etalon-canary-of-a-pickle", "w"))
+
+
+def test_a_pickle_that_asks_for_a_function_is_refused():
+    found = verify_row({"private_test_cases": packed(Canary()), "response": PROGRAM}, "code")
+    assert found["score"] is None
+    assert "the pickle asks for io.open" in found["reason"]
