@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from etalon.types import Domain, Problem, Rollout, Stop, Verdict
 from etalon.verifiers import are_equal, canonical, cluster, parse_verdicts, verify, verify_all
 from etalon.verifiers.answer import compare
+from etalon.verifiers.judge import equivalence_judge, query_quality_judge
 from etalon.verifiers.symbolic import SymbolicPool
 from etalon.verifiers.text import extract_answer, final_part, last_boxed
 
@@ -247,3 +248,42 @@ def test_claims_are_right_only_when_all_are():
     assert verify(problem, "<verdicts>\nvalid\nvalid\n</verdicts>").reason == "different"
     assert verify(problem, "both are fine").reason == "no_answer"
     assert verify(Problem(id="c", domain=Domain.CLAIMS, prompt="", answer="yes"), "").score is None
+
+
+class Scripted:
+    """A sampler that says the given replies one after the other."""
+
+    name = "scripted"
+
+    def __init__(self, *replies):
+        self.replies, self.prompts = list(replies), []
+
+    def sample(self, conversations, *, n, params, seed):
+        self.prompts.append(conversations[0][-1].content)
+        text = self.replies.pop(0)
+        stop = Stop.ERROR if text is None else Stop.EOS
+        yield 0, (Rollout(problem_id="", index=0, text=text or "", stop=stop, num_tokens=1, error="down"),)
+
+
+@pytest.mark.parametrize(
+    ("replies", "score", "reason"),
+    [
+        (["Same value.\nYes"], 1.0, "judge"),
+        (["<think>Yes</think>They differ.\n**No.**"], 0.0, "judge"),
+        (["Perhaps", "Yes"], 1.0, "judge"),
+        (["Perhaps", "Yes, I think"], None, "judge_unreadable"),
+        ([None, None], None, "judge_unreachable: down"),
+    ],
+)
+def test_a_judge_answers_yes_or_no_or_leaves_it_undecided(replies, score, reason):
+    judge = Scripted(*replies)
+    verdict = equivalence_judge(judge, question="{answer}?", reference="1", answer="{reference}")
+    assert (verdict.score, verdict.reason) == (score, reason)
+    assert "{answer}?" in judge.prompts[0]
+    assert "{question}" not in judge.prompts[0]
+
+
+def test_a_query_is_judged_with_its_own_prompt():
+    judge = Scripted("Fine.\nYes")
+    assert query_quality_judge(judge, query="How many?").is_correct
+    assert "How many?" in judge.prompts[0]

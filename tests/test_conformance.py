@@ -88,3 +88,10 @@ def test_every_humaneval_solution_passes_and_an_empty_one_fails():
         program = row["prompt"] + row["canonical_solution"]
         assert verify(problem, f"```python\n{program}\n```").score == 1.0, row["task_id"]
         assert verify(problem, f"```python\n{row['prompt']}    pass\n```").score == 0.0, row["task_id"]
+
+
+def test_every_rule_of_the_ifeval_prompts_can_be_checked():
+    for row in rows("benchmarks/ifeval.jsonl"):
+        for id_, kwargs in zip(row["instruction_id_list"], row["kwargs"], strict=True):
+            found = follows("Some text, with a comma.", Rule(id=id_, kwargs=kwargs), prompt=row["prompt"])
+            assert found is not None or id_ == "language:response_language"

@@ -6,9 +6,9 @@ scratch(...) -> a tiny Qwen2 with a tokenizer of its own, for recipes whose base
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ SCRATCH_TEMPLATE = (
     "{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-SCRATCH_SPECIAL = ("<pad>", "<end>", "<unk>", "<system>", "<user>", "<assistant>")
+SCRATCH_SPECIAL = ("<pad>", "<end>", "<system>", "<user>", "<assistant>")
 # Markers of the response format that are one token each, so that a tiny model spends no capacity on spelling them.
 SCRATCH_MARKERS = (
     "<think>", "</think>", "\\boxed{", "<claims>", "</claims>", "<verify>", "<verdicts>", "</verdicts>",
@@ -94,7 +94,7 @@ def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     check_model_dir(path)
-    packed.register()
+    _prepare()
     try:
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation=attention)
         tokenizer = AutoTokenizer.from_pretrained(path)
@@ -111,6 +111,14 @@ def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") 
         tokenizer.chat_template = FALLBACK_TEMPLATE
     model.eval()
     return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer, path=path)
+
+
+def _prepare() -> None:
+    """Our attention known to transformers, and its progress bars (one per file) off: stages have their own."""
+    from transformers.utils.logging import disable_progress_bar
+
+    packed.register()
+    disable_progress_bar()
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -150,34 +158,39 @@ def save(language_model: LanguageModel, path: Path) -> Path:
 
 
 def scratch_tokenizer(corpus: Iterable[str], *, size: int) -> Any:
-    """A byte-pair tokenizer learned from the corpus: letters merge into words, everything else is one character.
+    """A byte-level BPE tokenizer of the Qwen2 family learned from the corpus, of at most `size` tokens.
 
-    Digits and operators stay single, as in Qwen2: a tiny model learns arithmetic faster on them than on whole numbers.
+    Qwen2 splits numbers into digits, which a tiny model learns arithmetic on faster than on whole numbers.
     """
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
+    from transformers import Qwen2Tokenizer
 
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[a-z]+|[A-Z]+|\d|[\s\S]"), "isolated")
-    tokenizer.decoder = decoders.Fuse()
+    family = Qwen2Tokenizer()  # what any Qwen2 checkpoint splits text by when it is loaded again
+    learner = Tokenizer(models.BPE())
+    learner.normalizer = family.backend_tokenizer.normalizer
+    learner.pre_tokenizer = family.backend_tokenizer.pre_tokenizer
     trainer = trainers.BpeTrainer(
-        vocab_size=size - len(SCRATCH_MARKERS),
-        special_tokens=list(SCRATCH_SPECIAL),
-        initial_alphabet=["\n", *string.printable[:95]],
+        vocab_size=size - len(SCRATCH_SPECIAL) - len(SCRATCH_MARKERS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus, trainer)
+    learner.train_from_iterator(corpus, trainer)
+    learned = json.loads(learner.to_str())["model"]
+    merges = [tuple(merge) for merge in learned["merges"]]
+    tokenizer = Qwen2Tokenizer(
+        vocab=learned["vocab"], merges=merges, unk_token=None, pad_token="<pad>", eos_token="<end>"
+    )  # fmt: skip
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in SCRATCH_SPECIAL])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in SCRATCH_MARKERS])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>", unk_token="<unk>")
-    fast.chat_template = SCRATCH_TEMPLATE
-    return fast
+    tokenizer.chat_template = SCRATCH_TEMPLATE
+    return tokenizer
 
 
 def scratch(spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = "auto") -> LanguageModel:
     """A randomly initialised Qwen2 of the recipe's size with a tokenizer learned from the corpus."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    packed.register()
+    _prepare()
     tokenizer = scratch_tokenizer(corpus, size=spec.vocabulary)
     config = Qwen2Config(
         vocab_size=len(tokenizer),

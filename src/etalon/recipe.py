@@ -27,7 +27,7 @@ class ModelSpec(Spec):
     """The base model: a Hugging Face directory, or "scratch" for a tiny Qwen2 that the base stage pretrains."""
 
     base: str = "scratch"
-    vocabulary: Positive = 400  # (ours) tokens of the scratch model's tokenizer
+    vocabulary: Annotated[int, Field(ge=320)] = 512  # (ours) tokens of the scratch model's tokenizer
     hidden: Positive = 96  # (ours) the next five describe the scratch model only
     layers: Positive = 3
     heads: Positive = 6

@@ -119,8 +119,10 @@ def data(work: Work) -> Outputs:
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
     ]
     spec = work.recipe.data
-    traces = log.passed(gates.correctness_gate(pairs))
+    verdicts = {id(trace): verdict for trace, verdict in pairs}
+    traces = [trace for trace, _ in pairs]
     traces = log.passed(gates.ngram_gate(traces, n=spec.ngram, max_repetition=spec.max_repetition))
+    traces = log.passed(gates.correctness_gate([(trace, verdicts[id(trace)]) for trace in traces]))
     traces = log.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
     traces = log.passed(paths.distinct_paths(traces, max_paths=spec.max_paths))
     write_json_atomic(work.directory / "gates.json", [report.to_row() for report in log.reports])

@@ -208,9 +208,14 @@ def default_pool() -> SandboxPool:
     with _POOL_LOCK:
         if _POOL is None or _POOL[0] != os.getpid():  # a forked child must not share its parent's pipes
             pool = SandboxPool()
-            atexit.register(pool.close)
+            atexit.register(_close, os.getpid(), pool)
             _POOL = (os.getpid(), pool)
         return _POOL[1]
+
+
+def _close(owner: int, pool: SandboxPool) -> None:
+    if os.getpid() == owner:  # a forked child inherits this exit handler
+        pool.close()
 
 
 def run_program(

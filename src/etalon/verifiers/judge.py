@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 
 from etalon import prompts
-from etalon.types import Sampler as JudgeSampler
-from etalon.types import SamplingParams, Stop, Verdict, ask
+from etalon.types import Sampler, SamplingParams, Stop, Verdict, ask
 from etalon.verifiers.text import final_part
 
 ATTEMPTS = 2
@@ -22,19 +21,19 @@ _YES_NO = re.compile(r"\W*(yes|no)\W*", re.IGNORECASE)
 
 
 def equivalence_judge(
-    sampler: JudgeSampler, *, question: str, reference: str, answer: str, seed: int = 0, folder: str = "default"
+    sampler: Sampler, *, question: str, reference: str, answer: str, seed: int = 0, folder: str = "default"
 ) -> Verdict:
     """1.0 when the judge says that `answer` means the same as `reference`, 0.0 when it denies it."""
     texts = {"question": question, "reference": reference, "answer": answer}
     return _judge(sampler, "judge_equivalence", texts, seed=seed, folder=folder)
 
 
-def query_quality_judge(sampler: JudgeSampler, *, query: str, seed: int = 0, folder: str = "default") -> Verdict:
+def query_quality_judge(sampler: Sampler, *, query: str, seed: int = 0, folder: str = "default") -> Verdict:
     """1.0 when the judge finds the query complete, reasonable and able to test something (2.1.1), else 0.0."""
     return _judge(sampler, "judge_query_quality", {"query": query}, seed=seed, folder=folder)
 
 
-def _judge(sampler: JudgeSampler, name: str, texts: dict[str, str], *, seed: int, folder: str) -> Verdict:
+def _judge(sampler: Sampler, name: str, texts: dict[str, str], *, seed: int, folder: str) -> Verdict:
     prompt = fill(prompts.load(name, folder), texts)
     reason = "judge_unreachable: no reply"
     for attempt in range(ATTEMPTS):

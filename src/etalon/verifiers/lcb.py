@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import pickle
@@ -73,7 +72,9 @@ def _unpack(value: str) -> Any:
         if unpacker.unconsumed_tail:
             raise BadRowError("private_test_cases: too large")
         return _TextOnly(io.BytesIO(content)).load()
-    except (zlib.error, binascii.Error, pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as error:
+    except BadRowError:
+        raise
+    except Exception as error:  # a malformed pickle raises anything
         raise BadRowError(f"private_test_cases: {error}") from error
 
 

@@ -48,6 +48,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt at the terminal is for the parent
         )
         self._pending = b""
         try:
@@ -160,6 +161,11 @@ def _pool() -> SymbolicPool:
     with _POOL_LOCK:
         if _POOL is None or _POOL[0] != os.getpid():  # a forked child must not share its parent's pipes
             pool = SymbolicPool()
-            atexit.register(pool.close)
+            atexit.register(_close, os.getpid(), pool)
             _POOL = (os.getpid(), pool)
         return _POOL[1]
+
+
+def _close(owner: int, pool: SymbolicPool) -> None:
+    if os.getpid() == owner:  # a forked child inherits this exit handler
+        pool.close()

@@ -23,11 +23,13 @@ class CannotDecideError(Exception):
 
 
 def holds(count: int, relation: str, bound: int) -> bool:
-    """`less than` or `at least`, the two relations of the data set."""
+    """`less than` and `at least` are the data set's relations; `at most` is a common addition."""
     if relation == "less than":
         return count < bound
     if relation == "at least":
         return count >= bound
+    if relation == "at most":
+        return count <= bound
     raise CannotDecideError(f"unknown relation {relation!r}")
 
 

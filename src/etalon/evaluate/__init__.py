@@ -1,0 +1,110 @@
+"""Score a model on problem files: Pass@1 as the mean over n generations, with its interval and truncation (3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from etalon import stats
+from etalon.errors import RunError
+from etalon.problems.files import read_problems
+from etalon.sampling import attempt
+from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
+from etalon.types import Group, SamplingParams
+
+
+def evaluate_files(
+    files: Sequence[Path],
+    model: Path,
+    *,
+    n: int,
+    out: Path | None = None,
+    max_tokens: int | None = None,
+    temperature: float = 1.0,
+    top_p: float = 0.95,
+    seed: int = 0,
+) -> None:
+    """Sample n responses per problem of every file, verify them, print one table row per file and domain.
+
+    out: directory for rollouts and scores; the same command continues there after an interruption.
+    max_tokens: None is whatever the model's window leaves.
+    Raises RunError when `out` holds another evaluation.
+    """
+    from etalon import models
+    from etalon.progress import Progress
+    from etalon.sampling.local import LocalSampler
+
+    problems = {file: read_problems(file) for file in files}
+    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens or 2**31)
+    if out is not None:
+        _claim(out, {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}, model)
+    sampler = LocalSampler(models.load(model), name=str(model))
+    progress = Progress()
+    scored: list[tuple[str, str, stats.DomainScore, stats.Interval]] = []
+    for file, members in problems.items():
+        with progress.stage(file.name, f"{len(members)} problems, {n} generations each", "3.1") as view:
+            groups = attempt(
+                sampler,
+                members,
+                n=n,
+                params=params,
+                seed=seed,
+                path=out / f"{file.stem}.jsonl" if out else None,
+                watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
+            )
+        scored += [(file.name, domain, *_score(own, n)) for domain, own in _by_domain(groups).items()]
+    _print(scored)
+    if out is not None:
+        write_json_atomic(
+            out / "scores.json",
+            [{"file": f, "domain": d, **asdict(s), "low": i.low, "high": i.high} for f, d, s, i in scored],
+        )
+
+
+def _claim(out: Path, settings: dict[str, object], model: Path) -> None:
+    """An output directory belongs to one evaluation."""
+    key = stable_hash(settings | {"model": str(model.resolve())})
+    marker = out / "evaluation.json"
+    if marker.exists() and read_json(marker)["key"] != key:
+        raise RunError(f"{out}: holds another evaluation (other files, model or settings); use another --out")
+    write_json_atomic(marker, {"key": key, **settings})
+
+
+def _by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.problem.domain.value, []).append(group)
+    return found
+
+
+def _score(groups: Sequence[Group], n: int) -> tuple[stats.DomainScore, stats.Interval]:
+    means = list(stats.problem_means(groups).values())
+    interval = stats.mean_interval(means) if means else stats.Interval(mean=0.0, low=0.0, high=1.0)
+    return stats.score_groups(groups, min(8, n), None), interval
+
+
+def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for column in ("file", "domain", "problems", "Pass@1", "95%", "Pass@K", "tokens", "truncated", "undecided"):
+        table.add_column(column, justify="left" if column in ("file", "domain") else "right")
+    for file, domain, score, interval in scored:
+        table.add_row(
+            file,
+            domain,
+            str(score.problems),
+            _shown(score.pass1),
+            f"{interval.low:.3f}..{interval.high:.3f}",
+            f"{_shown(score.passk)} (K={score.k})",
+            "-" if score.mean_tokens is None else f"{score.mean_tokens:.0f}",
+            f"{score.truncated:.1%}",
+            str(score.undecided),
+        )
+    Console().print(table)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
