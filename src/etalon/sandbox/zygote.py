@@ -4,7 +4,7 @@
     parent <--(one JSON line: outcome per test, as claimed)-- zygote <--control lines, memory files-- child
 
 Run as `python -I -S -X utf8 zygote.py FOLDER`. One program at a time. The zygote holds the clock: it kills the child at
-its CPU or wall limit, kills whatever the child left behind (it is a subreaper), and empties the working folder.
+its CPU, idle or wall limit, kills whatever the child left behind (it is a subreaper), and empties the working folder.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _warm_up(folder: str) -> None:
         __import__(name)
     driver.warm_up()
     privileges.drop(folder)
-    sys.path.pop(0)  # a program must import neither this file nor the driver
+    sys.path.pop(0)  # a program must not import these files
     for name in ("collect", "driver", "privileges", "watch"):
         del sys.modules[name]
     sys.argv = ["solution.py"]

@@ -21,7 +21,7 @@ def document(rng: random.Random) -> str:
         return f"{', '.join(asked)}\n{instructions.write(word, asked)}"
     if kind < 0.93:
         return formula(rng)
-    factor, offset = rng.randint(2, 9), rng.randint(1, 15)
+    factor, offset = rng.randint(2, 9), rng.randint(1, 9)
     body = f"def f(x):\n return {factor}*x+{offset}" if rng.random() < 0.5 else f"print({factor}*int(input())+{offset})"
     return f"```python\n{body}\n```"
 
@@ -35,7 +35,7 @@ def fact(rng: random.Random) -> str:
         return f"{left}+{right}={left + right}"
     if operator == "-":
         left = rng.randint(1, arithmetic.LARGEST)
-        right = rng.randint(0, min(left, 9 if rng.random() < 0.7 else left))
+        right = left - rng.randint(0, min(left, 18)) if rng.random() < 0.4 else rng.randint(0, min(left, 9))
         return f"{left}-{right}={left - right}"
     right = rng.randint(1, 9)
     left = rng.randint(1, arithmetic.LARGEST // right)

@@ -15,9 +15,7 @@ MAX_LEVEL = 3
 PATTERN = re.compile(r"^([a-z]+): (.+)$")
 STYLES = ("direct", "plan", "checked")
 WORDS = (
-    "lemon", "river", "stone", "cloud", "tiger", "bread", "piano", "green", "night", "apple",
-    "ocean", "chair", "sugar", "horse", "light", "field", "music", "train", "glass", "north",
-    "paper", "queen", "smile", "under", "voice", "water", "youth", "zebra", "maple", "comet",
+    "lemon", "river", "stone", "cloud", "tiger", "bread", "piano", "green", "night", "apple", "ocean", "chair",
 )  # fmt: skip
 ENDINGS = ("ok", "done", "bye")
 
@@ -29,7 +27,7 @@ def constraints(rng: random.Random, level: int) -> list[str]:
     pool = [
         f"{number} words" if shape == "count" else f"{min(number, 4)} bullets",
         "upper",
-        f"with {rng.choice(WORDS)}",
+        "ps",
         f"end {rng.choice(ENDINGS)}" if shape == "bullets" or rng.random() < 0.5 else "quotes",
         "title",
     ]
@@ -69,8 +67,8 @@ def rule(text: str, word: str, asked: list[str]) -> Rule:
     if head == "upper":
         capitals = {"capital_frequency": num_repeats(asked), "capital_relation": "at least"}
         return Rule(id="change_case:capital_word_frequency", kwargs=capitals)
-    if head == "with":
-        return Rule(id="keywords:existence", kwargs={"keywords": [tail]})
+    if head == "ps":
+        return Rule(id="detectable_content:postscript", kwargs={"postscript_marker": "P.S."})
     if head == "end":
         return Rule(id="startend:end_checker", kwargs={"end_phrase": tail})
     if head == "quotes":
@@ -83,14 +81,15 @@ def write(word: str, asked: list[str]) -> str:
     """A text that satisfies every constraint."""
     named = {text.partition(" ")[0]: text.partition(" ")[2] for text in asked}
     said = word.upper() if "upper" in named else word
-    extra = [named["with"].upper() if "upper" in named else named["with"]] if "with" in named else []
     count = num_repeats(asked)
     if any(t.endswith(" bullets") for t in asked):
-        text = "\n".join(["* " + " ".join([said, *extra]), *[f"* {said}"] * (count - 1)])
+        text = "\n".join([f"* {said}"] * count)
     else:
-        text = " ".join([*extra, *[said] * count])
+        text = " ".join([said] * count)
     if "title" in named:
         text = f"<<{said}>>\n{text}"
+    if "ps" in named:
+        text += f"\nP.S. {said}"
     if "end" in named:
         text += f" {named['end'].upper() if 'upper' in named else named['end']}"
     return f'"{text}"' if "quotes" in named else text

@@ -14,13 +14,14 @@ from etalon.problems.nano.arithmetic import OPERATIONS, Step
 from etalon.types import Domain, Problem
 
 MAX_LEVEL = arithmetic.MAX_LEVEL
+SOUND = 0.3  # (ours) share without a slip; a half would make "all valid" a good answer
 
 
 def generate(rng: random.Random, level: int, *, verify_prompt: str, m: int) -> Problem:
-    """Claims of a solution that slipped with probability one half."""
+    """Claims of a solution that slipped, or with probability SOUND did not."""
     question = arithmetic.generate(rng, level).prompt
     steps = arithmetic.parse(question)
-    if rng.random() < 0.5:
+    if rng.random() >= SOUND:
         steps = slip(steps, rng)
     claims = arithmetic.claims(question, steps, m)
     verdicts = [verdict for _, verdict in judge(question, claims)]
@@ -75,11 +76,11 @@ def is_prompt(prompt: str) -> bool:
 
 
 def respond(prompt: str, rng: random.Random, *, error: bool) -> str:
-    """Redo each step, then say v (valid) or x (refuted)."""
+    """Repeat each claim, redo its step, compare the results: v (valid) or x (refuted)."""
     question, _, rest = prompt.partition("\n<claims>\n")
     claims = rest.partition("\n</claims>")[0].split("\n")
     lines = []
-    for expected, is_valid in judge(question, claims):
+    for claim, (expected, is_valid) in zip(claims, judge(question, claims), strict=True):
         said = is_valid != (error and rng.random() < 0.5)
-        lines.append(f"{expected} {'v' if said else 'x'}")
+        lines.append(f"{claim}:{expected.rpartition('=')[2]} {'v' if said else 'x'}")
     return "<verdicts>\n" + "\n".join(lines) + "\n</verdicts>"

@@ -61,12 +61,12 @@ class NanoTeacher:
         raise UnknownPromptError(f"the nano teacher cannot read this prompt: {prompt[:60]!r}")
 
     def _with_claims(self, question: str, rng: random.Random, *, error: bool) -> str:
+        """The steps as claims, then the answer: at this size the claims are the derivation."""
         steps = arithmetic.parse(question)
         if error:
             steps = arithmetic.misstep(steps, rng)
         claims = "\n".join(arithmetic.claims(question, steps, self.m))
-        answer = f"<think>{arithmetic.think(steps, 'full')}</think>\\boxed{{{steps[-1].result}}}"
-        return f"{answer}\n<claims>\n{claims}\n</claims>"
+        return f"<claims>\n{claims}\n</claims>\n\\boxed{{{steps[-1].result}}}"
 
 
 class Respond(Protocol):

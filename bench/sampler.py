@@ -1,0 +1,137 @@
+"""Tokens per second of LocalSampler against transformers `generate`, in one run: same model, prompts and settings.
+
+uniform    no response can end early: every row runs to the limit
+skewed     a bias on the end token makes lengths geometric, with a mean of an eighth of the limit
+
+`generate` gets its best case: prompts of equal length, so no padding, and all rollouts in one batch. Only useful
+tokens count: those up to the end of each response. Best of the rounds; the two take turns; the ratio comes last.
+
+    HF_HUB_OFFLINE=1 python bench/sampler.py [--size nano|small|medium]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from etalon import models
+from etalon.models import LanguageModel
+from etalon.sampling.local import LocalSampler
+from etalon.types import Conversation, SamplingParams, Stop, ask
+
+SIZES = {  # hidden, layers, heads, key-value heads, MLP
+    "nano": (96, 3, 6, 2, 288),
+    "small": (256, 6, 8, 2, 768),
+    "medium": (512, 12, 8, 4, 1536),
+}
+TARGETS = {"uniform": 3.0, "skewed": 8.0}
+NEVER = -1e9  # bias of an end token that cannot be drawn
+
+
+def build(size: str, window: int) -> LanguageModel:
+    """A random Qwen2 whose output head has a bias, through which the end token is made likely or impossible."""
+    tokenizer = models.scratch_tokenizer(["7+5=12\n", "(3+4)*2=14\n"], size=320)
+    hidden, layers, heads, kv_heads, mlp = SIZES[size]
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
+        num_key_value_heads=kv_heads, intermediate_size=mlp, max_position_embeddings=window,
+        tie_word_embeddings=False, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id, attn_implementation="sdpa",
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = Qwen2ForCausalLM(config).eval()
+    head = torch.nn.Linear(hidden, len(tokenizer))
+    torch.nn.init.normal_(head.weight, std=0.02)
+    torch.nn.init.zeros_(head.bias)
+    model.lm_head = head
+    return LanguageModel(model=model, tokenizer=tokenizer)
+
+
+def set_end(language_model: LanguageModel, lengths: str, max_tokens: int) -> None:
+    """Bias of the end token: impossible, or so likely that a response has a mean of max_tokens / 8 tokens."""
+    head = language_model.model.lm_head
+    chance = 8 / max_tokens
+    likely = math.log((head.out_features - 1) * chance / (1 - chance))
+    with torch.no_grad():
+        head.bias[language_model.end_token] = NEVER if lengths == "uniform" else likely
+
+
+def ours(
+    language_model: LanguageModel, conversations: list[Conversation], n: int, max_tokens: int, seed: int
+) -> list[int]:
+    """Lengths of all responses of LocalSampler."""
+    sampler = LocalSampler(language_model, max_rows=len(conversations) * n)
+    params = SamplingParams(max_tokens=max_tokens)
+    groups = dict(sampler.sample(conversations, n=n, params=params, seed=seed))
+    rollouts = [rollout for rollouts in groups.values() for rollout in rollouts]
+    assert all(rollout.stop is not Stop.ERROR for rollout in rollouts)
+    return [rollout.num_tokens for rollout in rollouts]
+
+
+@torch.no_grad()
+def theirs(
+    language_model: LanguageModel, conversations: list[Conversation], n: int, max_tokens: int, seed: int
+) -> list[int]:
+    """Lengths of all responses of `generate`."""
+    prompts = torch.tensor([language_model.render(c) for c in conversations])
+    torch.manual_seed(seed)
+    sequences = language_model.model.generate(
+        prompts, attention_mask=torch.ones_like(prompts), do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
+        use_cache=True, num_return_sequences=n, max_new_tokens=max_tokens,
+    )  # fmt: skip
+    responses = sequences[:, prompts.shape[1] :]
+    is_end = responses == language_model.end_token
+    before = (is_end.cumsum(1) == 0).sum(1)
+    return (before + is_end.any(1)).tolist()
+
+
+Side = Callable[[LanguageModel, list[Conversation], int, int, int], list[int]]
+
+
+def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: str) -> float:
+    """Print tokens/s of both sides on one kind of lengths; returns the ratio."""
+    set_end(language_model, lengths, args.max_tokens)
+    conversations = [ask(f"({i % 9 + 1}+{i // 9 % 9 + 1})*{i // 81 % 9 + 1}-2=?") for i in range(args.prompts)]
+    sides: dict[str, Side] = {"LocalSampler": ours, "generate": theirs}
+    best = dict.fromkeys(sides, 0.0)
+    for side in sides.values():  # caches and lazy imports, outside the clock
+        side(language_model, conversations[:2], 2, 4, 0)
+    for seed in range(args.rounds):
+        for name, side in sides.items():
+            started = time.perf_counter()
+            tokens = side(language_model, conversations, args.n, args.max_tokens, seed)
+            seconds = time.perf_counter() - started
+            best[name] = max(best[name], sum(tokens) / seconds)
+            print(
+                f"{lengths:8} round {seed + 1} {name:12} {sum(tokens) / seconds:9.0f} tokens/s   "
+                f"mean {sum(tokens) / len(tokens):5.1f}  longest {max(tokens)}",
+                flush=True,
+            )
+    return best["LocalSampler"] / best["generate"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="nano")
+    parser.add_argument("--prompts", type=int, default=32)
+    parser.add_argument("--n", type=int, default=8, help="rollouts per prompt")
+    parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lengths", choices=["uniform", "skewed", "both"], default="both")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    language_model = build(args.size, window=args.max_tokens + 64)
+    kinds = list(TARGETS) if args.lengths == "both" else [args.lengths]
+    ratios = {lengths: measure(args, language_model, lengths) for lengths in kinds}
+    for lengths, ratio in ratios.items():
+        print(f"{lengths}: {ratio:.1f}x (target {TARGETS[lengths]:.0f}x)")
+
+
+if __name__ == "__main__":
+    main()
