@@ -41,6 +41,7 @@ class ProblemsSpec(Spec):
 
     source: Literal["nano", "files"] = "nano"
     files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
+    mix: dict[str, NonNegative] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
     train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
     probe: Positive = 64
     rl: Positive = 512

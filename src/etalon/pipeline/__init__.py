@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,11 @@ from etalon.errors import ConfigError, RunError
 from etalon.pipeline import graph
 from etalon.pipeline.plan import print_plan
 from etalon.progress import Progress
+from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
-from etalon.store import RunLock, StageDir, write_atomic, write_json_atomic
+from etalon.store import RunLock, StageDir, is_temporary, write_atomic, write_json_atomic
+
+LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
 
 
 def run(
@@ -40,7 +43,7 @@ def run(
     if dry_run:
         print_plan(recipe, keys, directories, from_stage)
         return
-    with RunLock(run_dir):
+    with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         if from_stage:
             forget(from_stage, directories)
         write_run_files(recipe, run_dir, recipe_path)
@@ -78,8 +81,23 @@ def check_inputs(recipe: Recipe) -> None:
         raise ConfigError("problems.files: is empty; name a problem file, or set problems.source to 'nano'")
     if recipe.problems.source == "nano" and recipe.problems.files:
         raise ConfigError("problems.files: is set, but problems.source is 'nano'; set problems.source to 'files'")
+    if recipe.prompts not in PACKAGED and not Path(recipe.prompts).is_dir():
+        raise ConfigError(f"prompts: {recipe.prompts}: no such folder; use one of {', '.join(PACKAGED)} or a path")
     if recipe.model.base != "scratch":
         check_base(Path(recipe.model.base))
+    check_teacher(recipe)
+
+
+def check_teacher(recipe: Recipe) -> None:
+    """Somebody can answer the training queries; said now, not when the data stage asks."""
+    name = recipe.data.teacher
+    if name == "nano" and recipe.problems.source != "nano":
+        raise ConfigError(
+            "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' (their own "
+            "solutions) or a model directory"
+        )
+    if name not in ("nano", "reference") and not (Path(name) / "config.json").is_file():
+        raise ConfigError(f"data.teacher: {name}: no such model directory; or use 'nano' or 'reference'")
 
 
 def check_base(path: Path) -> None:
@@ -98,11 +116,19 @@ def check_owner(run_dir: Path, recipe: Recipe) -> None:
         return
     resolved = run_dir / "resolved.toml"
     if resolved.exists():
-        owner = config.load(resolved).name
+        owner = owner_of(resolved)
         if owner != recipe.name:
             raise RunError(f"{run_dir}: was made by recipe {owner!r}, not {recipe.name!r}; use another --run directory")
-    elif run_dir.is_dir() and any(path.name != ".lock" for path in run_dir.iterdir()):
+    elif run_dir.is_dir() and not all(path.name == ".lock" or is_temporary(path) for path in run_dir.iterdir()):
         raise RunError(f"{run_dir}: is not empty and not a run directory; use another --run directory")
+
+
+def owner_of(resolved: Path) -> str:
+    """The name of the recipe that made a run, whatever version of etalon wrote it."""
+    try:
+        return str(tomllib.loads(resolved.read_text(encoding="utf-8"))["name"])
+    except (ValueError, KeyError):
+        raise RunError(f"{resolved}: cannot be read, so nobody knows whose run this is; use another --run") from None
 
 
 def forget(name: str, directories: dict[str, Path]) -> None:
@@ -117,9 +143,9 @@ def forget(name: str, directories: dict[str, Path]) -> None:
 
 def write_run_files(recipe: Recipe, run_dir: Path, recipe_path: Path | None) -> None:
     """recipe.toml as written, resolved.toml with every value, env.json with versions."""
+    write_atomic(run_dir / "resolved.toml", config.to_toml(recipe))  # first: it makes the directory a run
     if recipe_path is not None:
-        shutil.copyfile(recipe_path, run_dir / "recipe.toml")
-    write_atomic(run_dir / "resolved.toml", config.to_toml(recipe))
+        write_atomic(run_dir / "recipe.toml", recipe_path.read_bytes())
     versions = {"python": platform.python_version(), "machine": platform.machine()}
     for package in ("etalon", "torch", "transformers", "math-verify"):
         versions[package] = metadata.version(package)

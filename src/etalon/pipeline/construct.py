@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,15 +54,22 @@ def problems(work: Work) -> Outputs:
 
 
 def _nano_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
-    sizes = {split: getattr(recipe.problems, split) for split in SPLITS}
     return {
         split: [
             problem
             for domain in nano.MAX_LEVELS
-            for problem in nano.problems(domain, split, sizes[split], seed=recipe.seed, m=recipe.clr.m)
+            for problem in nano.problems(
+                domain, split, wanted(recipe, split, domain), seed=recipe.seed, m=recipe.clr.m
+            )
         ]
         for split in SPLITS
     }
+
+
+def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
+    """How many problems of a domain a split is asked for."""
+    count: int = getattr(recipe.problems, split)
+    return round(count * recipe.problems.mix.get(domain.value, 1.0)) if split == "train" else count
 
 
 def _file_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
@@ -70,16 +78,19 @@ def _file_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
         raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
     found = [p for file in spec.files for p in read_problems(Path(file), prompts=recipe.prompts)]
     cut = split_problems(found, train=spec.train, probe=spec.probe, rl=spec.rl, test=spec.test, seed=recipe.seed)
-    return {split: _at_most(getattr(cut, split), getattr(spec, split)) for split in SPLITS}
+    return {
+        split: at_most(getattr(cut, split), {domain: wanted(recipe, split, domain) for domain in Domain})
+        for split in SPLITS
+    }
 
 
-def _at_most(members: Sequence[Problem], count: int) -> list[Problem]:
-    """The first `count` problems of each domain."""
-    taken: dict[Domain, int] = {}
+def at_most(members: Sequence[Problem], counts: Mapping[Domain, int]) -> list[Problem]:
+    """The first problems of each domain, as many as its count."""
+    taken: Counter[Domain] = Counter()
     kept = []
     for problem in members:
-        taken[problem.domain] = taken.get(problem.domain, 0) + 1
-        if taken[problem.domain] <= count:
+        taken[problem.domain] += 1
+        if taken[problem.domain] <= counts[problem.domain]:
             kept.append(problem)
     return kept
 

@@ -6,10 +6,13 @@ problems -> base -> data -> sft-broad -> sft-broad-fused -> sft-hard -> sft-hard
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from etalon.config import PATHS
 from etalon.pipeline.stage import Stage
+from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
 from etalon.store import hash_file, hash_tree, stable_hash
 
@@ -175,15 +178,21 @@ def directories(run_dir: Path) -> dict[str, Path]:
 
 
 def fingerprints(recipe: Recipe) -> dict[str, str]:
-    """Hashes of what lies outside the run: problem files, the base model, the user's prompt folder."""
+    """Hashes of what lies outside the run: problem files, models of the user's own, the prompts."""
     found = {file: hash_file(Path(file)) for file in recipe.problems.files}
-    if recipe.model.base != "scratch":
-        found[recipe.model.base] = hash_tree(Path(recipe.model.base))
-    if Path(recipe.data.teacher).is_dir():
-        found[recipe.data.teacher] = hash_tree(Path(recipe.data.teacher))
-    if Path(recipe.prompts).is_dir():
-        found[recipe.prompts] = hash_tree(Path(recipe.prompts))
+    folders = {("model", "base"): recipe.model.base, ("data", "teacher"): recipe.data.teacher}
+    for path, name in folders.items():
+        if name not in PATHS[path] and Path(name).is_dir():
+            found[name] = hash_tree(Path(name))
+    for folder in prompt_folders(recipe.prompts):
+        found[str(folder)] = hash_tree(folder)
     return found
+
+
+def prompt_folders(name: str) -> list[Path]:
+    """The folders that prompts are read from: the named one, and the packaged default that fills its gaps."""
+    packaged = Path(str(resources.files("etalon.prompts")))
+    return [packaged / name if name in PACKAGED else Path(name), packaged / "default"]
 
 
 def keys(recipe: Recipe) -> dict[str, str]:

@@ -19,7 +19,7 @@ from etalon.engines.local import reinforcement as engine
 from etalon.engines.local.supervised import supervise
 from etalon.models import LanguageModel
 from etalon.packed import TokenRow, micro_batches, pack, token_logprobs
-from etalon.pipeline.construct import trace_from_row, trace_to_row
+from etalon.pipeline.construct import at_most, trace_from_row, trace_to_row
 from etalon.pipeline.stage import Outputs, Work
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import OptimSpec, Recipe
@@ -134,7 +134,8 @@ def sft_hard(work: Work) -> Outputs:
     reference = load(work, "sft-broad-fused")
     traces = [t for t in read_traces(work) if t.num_tokens >= spec.min_tokens]
     wanted = {t.problem_id for t in traces}
-    candidates = _at_most([p for p in work.problems("train") if p.id in wanted], spec.queries)
+    long = [p for p in work.problems("train") if p.id in wanted]
+    candidates = at_most(long, dict.fromkeys(Domain, spec.queries))
     groups = attempt(
         LocalSampler(reference),
         candidates,
@@ -161,16 +162,6 @@ def passed_through(work: Work, source: str, reason: str) -> Outputs:
     path = work.checkpoint(source)
     inside = path.is_relative_to(work.directory.parent)
     return {"checkpoint": work.keep_checkpoint(path) if inside else str(path), "skipped": reason}
-
-
-def _at_most(problems: Sequence[Problem], count: int) -> list[Problem]:
-    taken: dict[Domain, int] = {}
-    chosen = []
-    for problem in problems:
-        taken[problem.domain] = taken.get(problem.domain, 0) + 1
-        if taken[problem.domain] <= count:
-            chosen.append(problem)
-    return chosen
 
 
 def probe_and_fuse(work: Work) -> Outputs:

@@ -3,12 +3,12 @@
 The cache holds keys and values of R rows at the same column: prompts are padded on the left, so a step writes one
 slice. Finished rows are compacted away by `keep`. The same arithmetic as the model's own forward, fewer dispatches.
 
-Axes: P prompts, R rows (rollouts), C cache columns, H heads, K key-value heads, D head size, E hidden.
+Axes: P prompts, R rows (rollouts), C cache columns, H heads, K key-value heads, D head size, E hidden, L layers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from etalon.errors import UnsupportedModelError
 
 SUPPORTED = ("qwen2", "qwen3", "llama")
-GROWTH = 64  # (ours) cache columns added at first; doubles afterwards
+GROWTH = 64  # (ours) cache columns added when it is full; one copy per so many steps costs next to nothing
+Linear = tuple[torch.Tensor, torch.Tensor | None]  # weight and bias
 
 
 def check_supported(model: Any) -> None:
@@ -37,8 +38,20 @@ def check_supported(model: Any) -> None:
         )
 
 
+class Layer(NamedTuple):
+    """Weights of one layer; projections of the same input are joined into one matrix product."""
+
+    attention_norm: torch.Tensor
+    query_key_value: Linear
+    head_norm: torch.Tensor | None  # Qwen3, one row per query and key head
+    output: Linear
+    mlp_norm: torch.Tensor
+    gate_up: Linear
+    down: Linear
+
+
 class Decoder:
-    """Weights of one model, read at every call: an optimiser step between two calls is seen at once."""
+    """One model's forward. Weights are read at every prefill: an optimiser step between two batches is seen."""
 
     def __init__(self, model: Any) -> None:
         check_supported(model)
@@ -50,11 +63,10 @@ class Decoder:
         self.head_size = int(getattr(config, "head_dim", None) or config.hidden_size // self.heads)
         self.scale = self.head_size**-0.5
         self.epsilon = float(config.rms_norm_eps)
-        self.keys: list[torch.Tensor] = []
-        self.values: list[torch.Tensor] = []
+        self.layers: list[Layer] = []
+        self.keys_LRKDC = self.values_LRKCD = self.pad_R = torch.empty(0)
+        self.mask_RC: torch.Tensor | None = None  # prompt columns only; None without padding
         self.columns = 0
-        self.pad_R: torch.Tensor = torch.empty(0)
-        self.mask_RC: torch.Tensor | None = None
 
     def prefill(self, prompts: list[list[int]], repeat: int) -> torch.Tensor:
         """Run every prompt once, then give each `repeat` rows. Returns the logits (R, V) of the first token."""
@@ -67,97 +79,110 @@ class Decoder:
         causal_CC = columns[:, None] >= columns
         # a padded query sees itself: a row of -inf would make NaN
         mask = (real_PC[:, None, :] & causal_CC) | torch.eye(longest, dtype=torch.bool, device=device)
-        self.keys, self.values = [], []
         hidden = F.embedding(tokens, self.body.embed_tokens.weight)
         cos, sin = self.body.rotary_emb(hidden, (columns - pad_P[:, None]).clamp(min=0))
-        for layer in self.body.layers:
-            query, key, value = self._project(layer, hidden, cos[:, None], sin[:, None])
+        cos, sin = cos[:, :, None], _signed(sin)[:, :, None]
+        self.layers = [self._read(layer) for layer in self.body.layers]
+        keys, values = [], []
+        for layer in self.layers:
+            query, key, value = (s.transpose(1, 2) for s in self._project(layer, hidden, cos, sin))
             attended = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=mask[:, None], scale=self.scale, enable_gqa=True
             )
             hidden = self._finish_layer(layer, hidden, attended.transpose(1, 2).flatten(2))
-            self.keys.append(_with_room(key.repeat_interleave(repeat, 0), GROWTH))
-            self.values.append(_with_room(value.repeat_interleave(repeat, 0), GROWTH))
+            keys.append(key.transpose(2, 3).repeat_interleave(repeat, 0))
+            values.append(value.repeat_interleave(repeat, 0))
+        self.keys_LRKDC, self.values_LRKCD = torch.stack(keys), torch.stack(values)
         self.columns = longest
         self.pad_R = pad_P.repeat_interleave(repeat)
-        real_RC = real_PC.repeat_interleave(repeat, 0)
-        self.mask_RC = (
-            None
-            if bool(real_RC.all())
-            else torch.zeros_like(real_RC, dtype=hidden.dtype).masked_fill_(~real_RC, float("-inf"))
-        )
-        logits = self._logits(hidden[:, -1])
-        return logits.repeat_interleave(repeat, 0)
+        self.mask_RC = None
+        if not bool(real_PC.all()):
+            padded_RC = ~real_PC.repeat_interleave(repeat, 0)
+            self.mask_RC = torch.zeros_like(padded_RC, dtype=hidden.dtype).masked_fill_(padded_RC, float("-inf"))
+        return self._logits(hidden[:, -1]).repeat_interleave(repeat, 0)
 
     def step(self, token_R: torch.Tensor) -> torch.Tensor:
         """Append one token to every row; returns the logits (R, V) of the next."""
-        column = self.columns
-        if column == self.keys[0].shape[2]:
-            room = column  # doubling keeps the copies to a constant share of the work
-            self.keys = [_with_room(k, room) for k in self.keys]
-            self.values = [_with_room(v, room) for v in self.values]
-        hidden = F.embedding(token_R, self.body.embed_tokens.weight)[:, None]
+        column, rows = self.columns, token_R.shape[0]
+        if column == self.values_LRKCD.shape[3]:
+            self.keys_LRKDC = F.pad(self.keys_LRKDC, (0, GROWTH))
+            self.values_LRKCD = F.pad(self.values_LRKCD, (0, 0, 0, GROWTH))
+        hidden = F.embedding(token_R, self.body.embed_tokens.weight)
         cos, sin = self.body.rotary_emb(hidden, (column - self.pad_R)[:, None])
-        cos, sin = cos[:, None], sin[:, None]
-        rows = token_R.shape[0]
-        for index, layer in enumerate(self.body.layers):
+        sin = _signed(sin)
+        per_kv_head = (rows * self.kv_heads, self.heads // self.kv_heads, self.head_size)
+        nothing = hidden.new_empty(1, 1, 1)
+        for layer, keys, values in zip(self.layers, self.keys_LRKDC, self.values_LRKCD, strict=True):
             query, key, value = self._project(layer, hidden, cos, sin)
-            self.keys[index][:, :, column] = key[:, :, 0]
-            self.values[index][:, :, column] = value[:, :, 0]
-            keys, values = self.keys[index][:, :, : column + 1], self.values[index][:, :, : column + 1]
-            query = query.view(rows, self.kv_heads, self.heads // self.kv_heads, self.head_size)
-            scores = torch.matmul(query * self.scale, keys.transpose(-1, -2))
+            keys[..., column] = key
+            values[:, :, column] = value
+            seen_keys = keys.flatten(0, 1)[..., : column + 1]
+            scores = torch.baddbmm(nothing, query.reshape(per_kv_head), seen_keys, beta=0, alpha=self.scale)
             if self.mask_RC is not None:
-                scores[..., : self.mask_RC.shape[1]] += self.mask_RC[:, None, None]
-            attended = torch.matmul(scores.softmax(-1), values)
-            hidden = self._finish_layer(layer, hidden, attended.reshape(rows, 1, -1))
+                scores.view(rows, self.heads, -1)[..., : self.mask_RC.shape[1]] += self.mask_RC[:, None]
+            attended = torch.bmm(scores.softmax(-1), values.flatten(0, 1)[:, : column + 1])
+            hidden = self._finish_layer(layer, hidden, attended.view(rows, -1))
         self.columns += 1
-        return self._logits(hidden[:, 0])
+        return self._logits(hidden)
 
     def keep(self, rows: torch.Tensor) -> None:
         """Drop all rows but these (indices, ascending)."""
-        self.keys = [k.index_select(0, rows) for k in self.keys]
-        self.values = [v.index_select(0, rows) for v in self.values]
+        self.keys_LRKDC = self.keys_LRKDC.index_select(1, rows)
+        self.values_LRKCD = self.values_LRKCD.index_select(1, rows)
         self.pad_R = self.pad_R.index_select(0, rows)
         if self.mask_RC is not None:
             self.mask_RC = self.mask_RC.index_select(0, rows)
 
+    def _read(self, layer: Any) -> Layer:
+        attention, mlp, head_norm = layer.self_attn, layer.mlp, None
+        if hasattr(attention, "q_norm"):
+            query_norm, key_norm = attention.q_norm.weight, attention.k_norm.weight
+            head_norm = torch.cat([query_norm.expand(self.heads, -1), key_norm.expand(self.kv_heads, -1)])
+        return Layer(
+            attention_norm=layer.input_layernorm.weight,
+            query_key_value=_joined(attention.q_proj, attention.k_proj, attention.v_proj),
+            head_norm=head_norm,
+            output=_joined(attention.o_proj),
+            mlp_norm=layer.post_attention_layernorm.weight,
+            gate_up=_joined(mlp.gate_proj, mlp.up_proj),
+            down=_joined(mlp.down_proj),
+        )
+
     def _project(
-        self, layer: Any, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+        self, layer: Layer, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        attention = layer.self_attn
-        normed = self._norm(layer.input_layernorm, hidden)
-        shape = (*hidden.shape[:2], -1, self.head_size)
-        query, key = attention.q_proj(normed).view(shape), attention.k_proj(normed).view(shape)
-        if hasattr(attention, "q_norm"):  # Qwen3
-            query, key = self._norm(attention.q_norm, query), self._norm(attention.k_norm, key)
-        query, key = query.transpose(1, 2), key.transpose(1, 2)
-        value = attention.v_proj(normed).view(shape).transpose(1, 2)
-        return _rotate(query, cos, sin), _rotate(key, cos, sin), value
+        """Queries (..., H, D), keys and values (..., K, D)."""
+        joined = F.linear(self._norm(hidden, layer.attention_norm), *layer.query_key_value)
+        joined = joined.view(*hidden.shape[:-1], -1, self.head_size)
+        rotated, value = joined.split((self.heads + self.kv_heads, self.kv_heads), -2)
+        if layer.head_norm is not None:
+            rotated = F.rms_norm(rotated, rotated.shape[-1:], eps=self.epsilon) * layer.head_norm
+        # sin has the sign of the rotation, so the halves only change places
+        rotated = torch.addcmul(rotated * cos, rotated.roll(self.head_size // 2, -1), sin)
+        query, key = rotated.split((self.heads, self.kv_heads), -2)
+        return query, key, value
 
-    def _finish_layer(self, layer: Any, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        hidden = hidden + layer.self_attn.o_proj(attended)
-        normed = self._norm(layer.post_attention_layernorm, hidden)
-        mlp = layer.mlp
-        output: torch.Tensor = hidden + mlp.down_proj(F.silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
-        return output
+    def _finish_layer(self, layer: Layer, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+        hidden = hidden + F.linear(attended, *layer.output)
+        gate, up = F.linear(self._norm(hidden, layer.mlp_norm), *layer.gate_up).chunk(2, -1)
+        return hidden + F.linear(F.silu(gate) * up, *layer.down)
 
-    def _norm(self, norm: Any, hidden: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(hidden, norm.weight.shape, norm.weight, self.epsilon)
+    def _norm(self, hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(hidden, weight.shape, weight, self.epsilon)
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model.get_output_embeddings()(self._norm(self.body.norm, hidden))
+        logits: torch.Tensor = self.model.get_output_embeddings()(self._norm(hidden, self.body.norm.weight))
         return logits.float()
 
 
-def _rotate(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    half = states.shape[-1] // 2
-    turned = torch.cat((-states[..., half:], states[..., :half]), dim=-1)
-    return states * cos + turned * sin
+def _signed(sin: torch.Tensor) -> torch.Tensor:
+    half = sin.shape[-1] // 2
+    return torch.cat((-sin[..., :half], sin[..., half:]), -1)
 
 
-def _with_room(cache: torch.Tensor, columns: int) -> torch.Tensor:
-    rows, heads, used, size = cache.shape
-    larger = cache.new_empty(rows, heads, used + columns, size)
-    larger[:, :, :used] = cache
-    return larger
+def _joined(*linears: Any) -> Linear:
+    """One product for several; a single one is used as it is."""
+    if len(linears) == 1:
+        return linears[0].weight, linears[0].bias
+    bias = None if linears[0].bias is None else torch.cat([x.bias for x in linears])
+    return torch.cat([x.weight for x in linears]), bias

@@ -89,27 +89,26 @@ def decode(
     """Decode n rows per prompt, prompt by prompt in the result."""
     device = language_model.device
     num_rows = len(prompts) * n
-    limit = min(params.max_tokens, language_model.window - max(map(len, prompts)))
+    rooms = [min(params.max_tokens, language_model.window - len(p)) for p in prompts for _ in range(n)]
+    room_R = torch.tensor(rooms, device=device)
     end = language_model.end_token
     token_steps: list[torch.Tensor] = []
     logprob_steps: list[torch.Tensor] = []
     row_steps: list[torch.Tensor] = []
-    finished: dict[int, Stop] = {}
-    stop_strings = StopStrings(params.stop, language_model) if params.stop else None
+    stop_strings = StopStrings(params.stop, language_model)
     alive = torch.arange(num_rows, device=device)
     live_mask = torch.ones(num_rows, dtype=torch.bool, device=device)
     logits = decoder.prefill(prompts, n)
-    for step in range(limit):
+    for step in range(max(rooms)):
         token_R, logprob_R = choose(logits, params, draws.at(step, alive))
         token_steps.append(token_R)
         logprob_steps.append(logprob_R)
         row_steps.append(torch.where(live_mask, alive, -1))
-        ended = token_R == end
-        if stop_strings is not None:
-            ended = ended | stop_strings.hit(alive, token_R)
-        live_mask = live_mask & ~ended
+        live_mask = live_mask & (token_R != end) & (room_R[alive] > step + 1)
+        if params.stop:
+            live_mask = live_mask & ~stop_strings.hit(alive, token_R)
         live = int(live_mask.sum())
-        if live == 0 or step + 1 == limit:
+        if live == 0:
             break
         if live < COMPACT_BELOW * live_mask.shape[0]:
             kept = torch.nonzero(live_mask).squeeze(1)
@@ -117,28 +116,18 @@ def decode(
             alive, token_R = alive[kept], token_R[kept]
             live_mask = torch.ones_like(alive, dtype=torch.bool)
         logits = decoder.step(token_R)
-    for row in alive[live_mask].tolist():
-        finished[row] = Stop.LENGTH
-    return _collect(num_rows, row_steps, token_steps, logprob_steps, finished)
-
-
-def _collect(
-    num_rows: int,
-    row_steps: list[torch.Tensor],
-    token_steps: list[torch.Tensor],
-    logprob_steps: list[torch.Tensor],
-    finished: dict[int, Stop],
-) -> list[Decoded]:
     tokens: list[list[int]] = [[] for _ in range(num_rows)]
     logprobs: list[list[float]] = [[] for _ in range(num_rows)]
-    rows = torch.cat(row_steps).tolist()
-    for row, token, logprob in zip(
-        rows, torch.cat(token_steps).tolist(), torch.cat(logprob_steps).tolist(), strict=True
-    ):
+    steps = (torch.cat(of_all).tolist() for of_all in (row_steps, token_steps, logprob_steps))
+    for row, token, logprob in zip(*steps, strict=True):
         if row >= 0:
             tokens[row].append(token)
             logprobs[row].append(logprob)
-    return [Decoded(tokens=tokens[r], logprobs=logprobs[r], stop=finished.get(r, Stop.EOS)) for r in range(num_rows)]
+    has_ended = [tokens[row][-1] == end or row in stop_strings.rows for row in range(num_rows)]
+    return [
+        Decoded(tokens=tokens[row], logprobs=logprobs[row], stop=Stop.EOS if has_ended[row] else Stop.LENGTH)
+        for row in range(num_rows)
+    ]
 
 
 def choose(
@@ -155,11 +144,10 @@ def choose(
         scaled = logprobs_RV if params.temperature == 1 else (logits_RV / params.temperature).log_softmax(-1)
         probs_RV = nucleus(scaled.exp(), params.top_p) if params.top_p < 1 else scaled.exp()
         mass_RV = probs_RV.cumsum(-1)
-        target_R1 = uniform_R.to(mass_RV.dtype)[:, None] * mass_RV[:, -1:]
+        total_R1 = mass_RV[:, -1:]
+        # rounding must not reach the total: the draw would fall past the last token that has any mass
+        target_R1 = torch.minimum(uniform_R[:, None] * total_R1, total_R1.nextafter(torch.zeros_like(total_R1)))
         token_R = torch.searchsorted(mass_RV, target_R1, right=True).squeeze(1)
-        # rounding can only push past the last token that has any mass
-        last_R = probs_RV.shape[1] - 1 - (probs_RV.flip(-1) > 0).int().argmax(-1)
-        token_R = torch.minimum(token_R, last_R)
     return token_R, logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
 
 
@@ -202,7 +190,7 @@ def nucleus(probs_RV: torch.Tensor, top_p: float) -> torch.Tensor:
 
 
 class StopStrings:
-    """Ends a row when its decoded tail contains one of the strings."""
+    """Ends a row when its decoded tail contains one of the strings; `rows` are those that ended so."""
 
     def __init__(self, stops: Sequence[str], language_model: LanguageModel) -> None:
         if not all(stops):
@@ -210,15 +198,18 @@ class StopStrings:
         self.stops = stops
         self.language_model = language_model
         self.tails: dict[int, list[int]] = {}
-        self.window = max(len(s) for s in stops) + 8
+        self.window = max(map(len, stops), default=0) + 8
+        self.rows: set[int] = set()
 
     def hit(self, alive: torch.Tensor, token_R: torch.Tensor) -> torch.Tensor:
         """Which rows just completed a stop string, shape (R,)."""
-        hits = []
         for row, token in zip(alive.tolist(), token_R.tolist(), strict=True):
+            if row in self.rows:
+                continue
             tail = self.tails.setdefault(row, [])
             tail.append(token)
             del tail[: -self.window]
             text = self.language_model.decode(tail)
-            hits.append(any(stop in text for stop in self.stops))
-        return torch.tensor(hits, device=token_R.device)
+            if any(stop in text for stop in self.stops):
+                self.rows.add(row)
+        return torch.tensor([row in self.rows for row in alive.tolist()], device=token_R.device)

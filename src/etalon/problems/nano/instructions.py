@@ -82,10 +82,8 @@ def write(word: str, asked: list[str]) -> str:
     named = {text.partition(" ")[0]: text.partition(" ")[2] for text in asked}
     said = word.upper() if "upper" in named else word
     count = num_repeats(asked)
-    if any(t.endswith(" bullets") for t in asked):
-        text = "\n".join([f"* {said}"] * count)
-    else:
-        text = " ".join([said] * count)
+    is_list = any(t.endswith(" bullets") for t in asked)
+    text = "\n".join([f"* {said}"] * count) if is_list else " ".join([said] * count)
     if "title" in named:
         text = f"<<{said}>>\n{text}"
     if "ps" in named:

@@ -1,0 +1,149 @@
+"""The whole recipe in about 20 seconds of one core: every stage, a 50k-parameter model, a few dozen problems."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())"]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
+
+RECIPE = """
+name = "shrunk"
+prompts = "nano"
+threads = 1
+jobs = 1
+model = { vocabulary = 384, hidden = 48, layers = 2, heads = 4, kv_heads = 2, mlp = 96, max_positions = 512 }
+problems = { train = 160, probe = 6, rl = 48, test = 8 }
+probe = { k = 4 }
+eval = { n = 4, k = 4, max_tokens = 64 }
+clr = { k = 4, m = 3, problems = 8, max_tokens = 80 }
+
+[base]
+documents = 960
+batch = 16
+optim = { name = "muon", lr = 3e-3, final_lr = 3e-4 }
+
+[data]
+paths = 2
+max_paths = 2
+relabel = 0.1
+claims = 60
+difficulty_attempts = 2
+max_tokens = 200
+
+[sft]
+batch = 16
+micro_tokens = 2048
+checkpoints = 2
+optim = { name = "muon", lr = 3e-3, final_lr = 3e-4 }
+broad = { epochs = 3 }
+hard = { epochs = 1, min_tokens = 20, min_error_rate = 0.5, queries = 16 }
+
+[rl]
+group_size = 8
+prompts_per_step = 8
+max_tokens = 64
+prefilter_attempts = 8
+micro_tokens = 2048
+save_every = 2
+math = { steps = 4, lr = 5e-4 }
+long2short = { steps = 4, lr = 5e-4 }
+code = { steps = 4, lr = 5e-4 }
+stem = { steps = 4, lr = 5e-4 }
+
+[distill]
+problems = 16
+n = 2
+min_tokens = 2
+low = 0.1
+replay = 20
+epochs = 1
+batch = 8
+micro_tokens = 2048
+optim = { lr = 5e-4, final_lr = 5e-5 }
+
+[instruct]
+steps = 4
+lr = 5e-4
+"""
+
+
+def write_recipe(folder: Path) -> Path:
+    """The shrunk recipe as a file."""
+    path = folder / "shrunk.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """`etalon ARGUMENTS` of this very checkout."""
+    return [*MAIN, *map(str, arguments)]
+
+
+def etalon(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """One command line, from start to end."""
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=300, check=False
+    )
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """A command line in a process group of its own, as a shell starts it; its streams are text pipes."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+
+
+def stage_dir(run: Path, name: str) -> Path:
+    """The directory of one stage of a run."""
+    [found] = (run / "stages").glob(f"[0-9][0-9]-{name}")
+    return found
+
+
+def done(run: Path) -> dict[str, dict[str, Any]]:
+    """DONE.json of every stage that has one."""
+    found = [json.loads(path.read_text()) for path in sorted((run / "stages").glob("*/DONE.json"))]
+    return {payload["stage"]: payload for payload in found}
+
+
+def finished_at(run: Path) -> dict[str, int]:
+    """When each stage was finished, in ns: a stage that was redone has another time."""
+    marks = sorted((run / "stages").glob("*/DONE.json"))
+    return {json.loads(path.read_text())["stage"]: path.stat().st_mtime_ns for path in marks}
+
+
+def timeless(value: Any) -> Any:
+    """A summary without what the clock and the memory of the machine decide."""
+    if isinstance(value, Mapping):
+        return {k: timeless(v) for k, v in value.items() if k not in ("seconds", "peak_memory_mb")}
+    return [timeless(v) for v in value] if isinstance(value, list) else value
+
+
+def summary(run: Path) -> dict[str, Any]:
+    """summary.json of a run."""
+    value = json.loads((run / "summary.json").read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def artifacts(run: Path) -> dict[str, str]:
+    """Hashes of everything a run keeps that does not depend on the clock: rollouts, traces, probes and checkpoints."""
+    patterns = ("*/*rollouts*.jsonl", "*/pool.jsonl", "*/traces.jsonl", "*/probes/*.jsonl", "*/clr.jsonl")
+    patterns += ("*/plain.jsonl", "*/checkpoint/*", "*/checkpoints/*/*")
+    root = run / "stages"
+    files = sorted(path for pattern in patterns for path in root.glob(pattern))
+    assert any(path.name == "model.safetensors" for path in files)
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,263 @@
+"""The whole recipe, end to end: what a finished run holds, what a second one redoes, what a dry one leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shrunk
+from conftest import Finished
+from etalon import config, pipeline
+from etalon.pipeline import graph
+
+pytestmark = pytest.mark.torch
+
+STAGES = [
+    "base", "sft-broad", "sft-broad-fused", "sft-hard", "sft-hard-fused",
+    "rl-math", "rl-long2short", "rl-code", "rl-stem", "distill", "instruct",
+]  # fmt: skip
+TRAINED = {  # stage -> the stage whose checkpoint it starts from
+    "sft-broad": "base",
+    "sft-hard": "sft-broad-fused",
+    "rl-math": "sft-hard-fused",
+    "rl-long2short": "rl-math",
+    "rl-code": "rl-long2short",
+    "rl-stem": "rl-code",
+    "distill": "rl-stem",
+    "instruct": "distill",
+}
+SCORES = {"problems", "pass1", "pass8", "mean_tokens", "correct_tokens", "truncated", "undecided"}
+RL = STAGES[STAGES.index("rl-math") :]
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def checkpoint(run: Path, name: str) -> Path:
+    return run / "stages" / str(shrunk.done(run)[name]["outputs"]["checkpoint"])
+
+
+def weights(run: Path, name: str) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(checkpoint(run, name) / "model.safetensors"))
+
+
+def rerun(finished: Finished, run: Path, *overrides: str, from_stage: str | None = None) -> None:
+    """The recipe again, in this process."""
+    recipe = config.load(finished.recipe, overrides)
+    pipeline.run(recipe, run_dir=run, recipe_path=finished.recipe, from_stage=from_stage)
+
+
+def redone(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_the_summary_has_every_stage_with_its_scores_and_differences(finished: Finished) -> None:
+    summary = shrunk.summary(finished.run)
+    assert summary["seconds"] > 0
+    assert summary["peak_memory_mb"] > 0
+    assert [stage["name"] for stage in summary["stages"]] == STAGES
+    for position, stage in enumerate(summary["stages"]):
+        assert stage["seconds"] >= 0
+        assert list(stage["domains"]) == ["math", "code", "stem", "instruct", "claims"]
+        for scores in stage["domains"].values():
+            assert scores.keys() >= SCORES
+            assert scores["problems"] == 8
+            assert 0 <= scores["pass1"] <= scores["pass8"] <= 1
+            if position:
+                assert scores["delta_low"] <= scores["delta"] <= scores["delta_high"]
+    clr = summary["clr"]
+    assert clr["problems"] == 8
+    assert all(0 <= clr[name] <= 1 for name in ("pass1", "cons_k", "cons_2k", "clr"))
+    assert 0 < clr["calls"] <= clr["calls_full"] == 8 * 4 * 2
+
+
+def test_a_run_prints_its_stages_on_stderr_and_its_table_on_stdout(finished: Finished) -> None:
+    for name in STAGES:
+        assert re.search(rf"^{name}: .* \(section ", finished.printed.stderr, re.MULTILINE)
+        assert re.search(rf"^ {name} ", finished.printed.stdout, re.MULTILINE)
+    assert "CLR@K" in finished.printed.stdout
+    assert max(map(len, finished.printed.stdout.splitlines())) <= 100
+
+
+def test_every_training_stage_changes_the_weights_and_the_merges_are_means(finished: Finished) -> None:
+    done = shrunk.done(finished.run)
+    assert not [name for name in STAGES if "skipped" in done[name]["outputs"]]
+    for name, source in TRAINED.items():
+        before, after = weights(finished.run, source), weights(finished.run, name)
+        assert before.keys() == after.keys()
+        assert any(not before[key].equal(after[key]) for key in before), name
+    for name in ("sft-broad", "sft-hard"):
+        members = done[f"{name}-fused"]["outputs"]["weights"]
+        assert sum(members.values()) == pytest.approx(1)
+        assert set(members) <= {Path(path).name for path in done[name]["outputs"]["checkpoints"]}
+
+
+def test_the_losses_of_pretraining_and_sft_fall(finished: Finished) -> None:
+    for name in ("base", "sft-broad"):
+        losses = [row["loss"] for row in rows(shrunk.stage_dir(finished.run, name) / "metrics.jsonl")]
+        assert len(losses) >= 50
+        assert sum(losses[-10:]) < 0.75 * sum(losses[:10]), name
+
+
+def test_rl_is_on_policy_and_logs_what_it_learned_from(finished: Finished) -> None:
+    for name in ("rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct"):
+        folder = shrunk.stage_dir(finished.run, name)
+        pool = json.loads((folder / "pool.json").read_text())
+        assert pool["kept"] == sum(a is not None and 0 < a < 1 for a in pool["accuracies"]) > 0
+        steps = rows(folder / "metrics.jsonl")
+        assert [row["step"] for row in steps] == [1, 2, 3, 4]
+        assert max(row["grad_norm"] for row in steps) > 0
+        assert max(abs(row["loss"]) for row in steps) < 1e-5  # rho = 1 and zero-mean advantages
+        assert [row["step"] for row in rows(folder / "rollouts.jsonl")] == [s for s in (1, 2, 3, 4) for _ in range(8)]
+
+
+def test_checkpoints_load_with_transformers_alone(finished: Finished) -> None:
+    program = (
+        "import sys\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        "model, info = AutoModelForCausalLM.from_pretrained(sys.argv[1], output_loading_info=True)\n"
+        "assert not any(info.values()), info\n"
+        "tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])\n"
+        "chat = [{'role': 'user', 'content': '1+1'}]\n"
+        "ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors='pt', return_dict=True)\n"
+        "out = model.generate(**ids, max_new_tokens=4, do_sample=False)\n"
+        "assert out.shape[1] > ids['input_ids'].shape[1]\n"
+        "assert 'etalon' not in sys.modules\n"
+    )
+    path = checkpoint(finished.run, "instruct")
+    loaded = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, env=shrunk.ENVIRONMENT, check=False
+    )
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def test_the_report_is_one_file_that_needs_nothing_else(finished: Finished) -> None:
+    report = (finished.run / "report.html").read_text()
+    for name in STAGES:
+        assert name in report
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?!#|data:)[^"'\s>]""", report)
+    assert "@import" not in report
+    assert not re.findall(r"url\((?!#|['\"]?data:)", report)
+
+
+def test_a_second_run_does_no_work_and_leaves_the_summary_as_it_is(finished: Finished, tmp_path: Path) -> None:
+    run = shutil.copytree(finished.run, tmp_path / "moved")  # and a run can be moved
+    before = {path: path.stat().st_mtime_ns for path in (run / "stages").rglob("*")}
+    summary = (run / "summary.json").read_bytes()
+    started = time.monotonic()
+    again = shrunk.etalon("run", finished.recipe, "--run", run)
+    assert again.returncode == 0, again.stderr
+    assert time.monotonic() - started < 15  # most of it imports
+    assert {path: path.stat().st_mtime_ns for path in (run / "stages").rglob("*")} == before
+    assert (run / "summary.json").read_bytes() == summary
+    assert again.stdout == finished.printed.stdout
+    assert not re.search(r"\(section ", again.stderr)
+
+
+def test_another_gamma_redoes_rl_and_what_follows_and_from_redoes_a_stage_and_what_needs_it(
+    finished: Finished, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished.run, tmp_path / "run")
+    marks, keys = shrunk.finished_at(run), {name: one["key"] for name, one in shrunk.done(run).items()}
+    rerun(finished, run, "rl.gamma=4")
+    expected = {*RL, *(f"eval-{name}" for name in RL), "clr"}
+    assert redone(marks, shrunk.finished_at(run)) == expected
+    assert {name for name, one in shrunk.done(run).items() if one["key"] != keys[name]} == expected
+
+    marks, whole = shrunk.finished_at(run), shrunk.artifacts(run)
+    rerun(finished, run, "rl.gamma=4", from_stage="rl-code")
+    late = ("rl-code", "rl-stem", "distill", "instruct")
+    assert redone(marks, shrunk.finished_at(run)) == {*late, *(f"eval-{name}" for name in late), "clr"}
+    assert shrunk.artifacts(run) == whole  # the same inputs and seed, the same bytes
+
+
+@pytest.mark.parametrize(
+    ("override", "first"),
+    [
+        ("seed=1", "problems"),
+        ("problems.rl=49", "problems"),
+        ("base.batch=8", "base"),
+        ("data.paths=3", "data"),
+        ("sft.broad.epochs=2", "sft-broad"),
+        ("probe.k=2", "sft-broad-fused"),
+        ("sft.hard.min_tokens=30", "sft-hard"),
+        ("rl.math.steps=5", "rl-math"),
+        ("rl.lambda=0.3", "rl-long2short"),
+        ("rl.code.lr=1e-4", "rl-code"),
+        ("rl.stem.steps=5", "rl-stem"),
+        ("distill.low=0.2", "distill"),
+        ("instruct.general=0.4", "instruct"),
+        ("clr.prior=0.25", "clr"),
+        ("eval.n=8", "eval-base"),
+    ],
+)
+def test_a_changed_value_first_changes_the_key_of_the_stage_that_reads_it(
+    tmp_path: Path, override: str, first: str
+) -> None:
+    path = shrunk.write_recipe(tmp_path)
+    before, after = graph.keys(config.load(path)), graph.keys(config.load(path, [override]))
+    changed = [name for name in before if before[name] != after[name]]
+    assert changed[0] == first
+    for stage in graph.STAGES:
+        assert (stage.name in changed) >= bool(set(stage.needs) & set(changed))
+
+
+def test_jobs_and_threads_of_another_machine_redo_nothing(tmp_path: Path) -> None:
+    path = shrunk.write_recipe(tmp_path)
+    assert graph.keys(config.load(path)) == graph.keys(config.load(path, ["jobs=4", "threads=2", "name='other'"]))
+
+
+def test_packaged_prompts_are_not_confused_with_a_folder_that_happens_to_have_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run from inside `runs/`, where the run directory itself is called nano."""
+    path = shrunk.write_recipe(tmp_path)
+    before = graph.keys(config.load(path))
+    (tmp_path / "nano").mkdir()
+    (tmp_path / "nano" / "events.jsonl").write_text("{}\n")
+    monkeypatch.chdir(tmp_path)
+    assert graph.keys(config.load(path)) == before
+
+
+def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: Finished, tmp_path: Path) -> None:
+    program = (
+        "import sys; from etalon.cli import main; code = main(); "
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr); sys.exit(code)"
+    )
+
+    def dry(run: Path, *arguments: str) -> tuple[list[str], set[str]]:
+        command = [sys.executable, "-c", program, "run", str(finished.recipe), "--run", str(run), "--dry-run"]
+        planned = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, env=shrunk.ENVIRONMENT, cwd=tmp_path, check=False
+        )
+        assert planned.returncode == 0, planned.stderr
+        return planned.stdout.splitlines(), set(planned.stderr.split())
+
+    lines, loaded = dry(tmp_path / "new")
+    assert "etalon" in loaded
+    assert not loaded & {"torch", "transformers", "numpy"}
+    assert os.listdir(tmp_path) == []
+    assert "25 of 25 stages to run" in lines[-1]
+    for name in STAGES:
+        assert any(name in line and "to run" in line for line in lines)
+
+    before = {path: path.stat().st_mtime_ns for path in finished.run.rglob("*")}
+    lines, _ = dry(finished.run, "--set", "rl.gamma=0")
+    states = {line.split()[1]: "to run" in line for line in lines if re.search("to run|cached", line) and "of" not in line.split()}
+    assert not states["sft-hard-fused"]
+    assert states["rl-math"]
+    assert states["clr"]
+    assert {path: path.stat().st_mtime_ns for path in finished.run.rglob("*")} == before
