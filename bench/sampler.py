@@ -4,7 +4,8 @@ uniform    no response can end early: every row runs to the limit
 skewed     a bias on the end token makes lengths geometric, with a mean of an eighth of the limit
 
 `generate` gets its best case: prompts of equal length, so no padding, and all rollouts in one batch. Only useful
-tokens count: those up to the end of each response. Best of the rounds; the two take turns; the ratio comes last.
+tokens count: those up to the end of each response. One thread, and CPU seconds, so that a busy machine does not
+decide. Best of the rounds; the two take turns; the ratio comes last.
 
     HF_HUB_OFFLINE=1 python bench/sampler.py [--size nano|small|medium]
 """
@@ -21,8 +22,9 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from etalon import models
 from etalon.models import LanguageModel
+from etalon.problems import nano
 from etalon.sampling.local import LocalSampler
-from etalon.types import Conversation, SamplingParams, Stop, ask
+from etalon.types import Conversation, Domain, SamplingParams, Stop, ask
 
 SIZES = {  # hidden, layers, heads, key-value heads, MLP
     "nano": (96, 3, 6, 2, 288),
@@ -78,13 +80,16 @@ def theirs(
     language_model: LanguageModel, conversations: list[Conversation], n: int, max_tokens: int, seed: int
 ) -> list[int]:
     """Lengths of all responses of `generate`."""
-    prompts = torch.tensor([language_model.render(c) for c in conversations])
+    rendered = [language_model.render(c) for c in conversations]
+    longest = max(map(len, rendered))
+    pad = language_model.tokenizer.pad_token_id
+    prompts = torch.tensor([[pad] * (longest - len(ids)) + ids for ids in rendered])
     torch.manual_seed(seed)
     sequences = language_model.model.generate(
-        prompts, attention_mask=torch.ones_like(prompts), do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
+        prompts, attention_mask=(prompts != pad).long(), do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
         use_cache=True, num_return_sequences=n, max_new_tokens=max_tokens,
     )  # fmt: skip
-    responses = sequences[:, prompts.shape[1] :]
+    responses = sequences[:, longest:]
     is_end = responses == language_model.end_token
     before = (is_end.cumsum(1) == 0).sum(1)
     return (before + is_end.any(1)).tolist()
@@ -96,16 +101,17 @@ Side = Callable[[LanguageModel, list[Conversation], int, int, int], list[int]]
 def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: str) -> float:
     """Print tokens/s of both sides on one kind of lengths; returns the ratio."""
     set_end(language_model, lengths, args.max_tokens)
-    conversations = [ask(f"({i % 9 + 1}+{i // 9 % 9 + 1})*{i // 81 % 9 + 1}-2=?") for i in range(args.prompts)]
+    problems = nano.problems(Domain.MATH, "rl", args.prompts, seed=0)
+    conversations = [ask(problem.prompt) for problem in problems]
     sides: dict[str, Side] = {"LocalSampler": ours, "generate": theirs}
     best = dict.fromkeys(sides, 0.0)
     for side in sides.values():  # caches and lazy imports, outside the clock
         side(language_model, conversations[:2], 2, 4, 0)
     for seed in range(args.rounds):
         for name, side in sides.items():
-            started = time.perf_counter()
+            started = time.process_time()
             tokens = side(language_model, conversations, args.n, args.max_tokens, seed)
-            seconds = time.perf_counter() - started
+            seconds = time.process_time() - started
             best[name] = max(best[name], sum(tokens) / seconds)
             print(
                 f"{lengths:8} round {seed + 1} {name:12} {sum(tokens) / seconds:9.0f} tokens/s   "
@@ -123,9 +129,8 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=160)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lengths", choices=["uniform", "skewed", "both"], default="both")
-    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     language_model = build(args.size, window=args.max_tokens + 64)
     kinds = list(TARGETS) if args.lengths == "both" else [args.lengths]
     ratios = {lengths: measure(args, language_model, lengths) for lengths in kinds}

@@ -14,6 +14,7 @@ import typer
 
 from etalon.cli import app
 from etalon.config import load, packaged_recipe
+from etalon.recipe import Recipe
 from etalon.recipe_help import field_at
 
 ROOT = Path(__file__).parents[1]
@@ -170,6 +171,18 @@ def test_the_command_and_the_recipe_of_the_readme_load(tmp_path: Path) -> None:
     [(_, recipe)] = fences(ROOT / "README.md", "toml")
     (tmp_path / "mine.toml").write_text(recipe)
     assert load(tmp_path / "mine.toml").name == "mine"
+
+
+def test_defaults_are_the_values_of_the_papers() -> None:
+    recipe = Recipe()
+    sft, rl, scored = recipe.sft, recipe.rl, recipe.eval
+    assert (sft.batch, sft.optim.lr, sft.optim.final_lr, sft.optim.warmup) == (128, 5e-5, 8e-8, 0.05)  # 2.1.2
+    assert (sft.broad.epochs, sft.hard.epochs, sft.hard.min_tokens, sft.hard.min_error_rate) == (5, 2, 5000, 0.75)
+    assert (recipe.data.difficulty_attempts, recipe.data.ngram) == (8, 10)  # 2.1.2; 1.5B
+    assert recipe.probe.weights == {}  # 1.5B: uniform
+    assert (rl.temperature, rl.max_tokens, rl.std_ddof, rl.lambda_) == (1.0, 65536, 0, 0.2)  # 2.2; 1.5B section 2
+    assert (scored.n, scored.temperature, scored.top_p) == (64, 1.0, 0.95)  # 3.1
+    assert (recipe.clr.k, recipe.clr.m) == (32, 5)  # CLR
 
 
 def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:

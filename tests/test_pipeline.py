@@ -256,7 +256,11 @@ def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: F
 
     before = {path: path.stat().st_mtime_ns for path in finished.run.rglob("*")}
     lines, _ = dry(finished.run, "--set", "rl.gamma=0")
-    states = {line.split()[1]: "to run" in line for line in lines if re.search("to run|cached", line) and "of" not in line.split()}
+    states = {
+        line.split()[1]: "to run" in line
+        for line in lines
+        if re.search("to run|cached", line) and "of" not in line.split()
+    }
     assert not states["sft-hard-fused"]
     assert states["rl-math"]
     assert states["clr"]

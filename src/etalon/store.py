@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,12 +42,19 @@ def writing(path: Path) -> Iterator[None]:
     """Turn a full disk inside the block into a RunError that names `path`."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in DISK_FULL:
+    except Exception as error:
+        reason = DISK_FULL.get(system_error(error) or 0)
+        if reason is None:
             raise
-        raise RunError(
-            f"{DISK_FULL[error.errno]} while writing {path}; free some and run the same command again"
-        ) from error
+        raise RunError(f"{reason} while writing {path}; free some and run the same command again") from error
+
+
+def system_error(error: Exception) -> int | None:
+    """The errno behind an error, also behind one of safetensors, which tells it in words only."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error)) if type(error).__module__.startswith("safetensors") else None
+    return int(told[1]) if told else None
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

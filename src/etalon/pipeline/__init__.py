@@ -11,12 +11,13 @@ from typing import Any
 
 from etalon import config
 from etalon.errors import ConfigError, RunError
+from etalon.hashing import TEMPORARY_SUFFIX
 from etalon.pipeline import graph
 from etalon.pipeline.plan import print_plan
 from etalon.progress import Progress
 from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
-from etalon.store import RunLock, StageDir, is_temporary, write_atomic, write_json_atomic
+from etalon.store import RunLock, StageDir, write_atomic, write_json_atomic
 
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
 
@@ -119,7 +120,7 @@ def check_owner(run_dir: Path, recipe: Recipe) -> None:
         owner = owner_of(resolved)
         if owner != recipe.name:
             raise RunError(f"{run_dir}: was made by recipe {owner!r}, not {recipe.name!r}; use another --run directory")
-    elif run_dir.is_dir() and not all(path.name == ".lock" or is_temporary(path) for path in run_dir.iterdir()):
+    elif run_dir.is_dir() and any(p.name != ".lock" and p.suffix != TEMPORARY_SUFFIX for p in run_dir.iterdir()):
         raise RunError(f"{run_dir}: is not empty and not a run directory; use another --run directory")
 
 

@@ -10,19 +10,23 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from etalon.errors import RunError
 from etalon.pipeline import graph
 from etalon.pipeline.stage import Outputs, Silent, Stage, View, Work, in_this_process
 from etalon.progress import Progress
 from etalon.recipe import Recipe
-from etalon.store import StageDir, append_jsonl, read_json, write_json_atomic
+from etalon.store import StageDir, append_jsonl, read_json, write_json_atomic, writing
 
 PR_SET_PDEATHSIG = 1
 
@@ -52,6 +56,12 @@ class Runner:
             started = time.monotonic()
             self.finish_background()
             return time.monotonic() - started
+        except BrokenProcessPool as error:
+            self.stop_workers()
+            raise RunError(
+                "a worker process was killed, perhaps for want of memory; run the same command again, "
+                "with --set jobs=1 if it happens again"
+            ) from error
         except BaseException:
             self.stop_workers()
             raise
@@ -77,10 +87,9 @@ class Runner:
             if not stage.is_background or stage.name in waiting or self.is_done(stage) or self.pool is None:
                 continue
             if all(self.is_done(graph.BY_NAME[name]) for name in stage.needs):
-                future = self.pool.submit(
-                    execute_silently, self.recipe, stage.name, self.keys[stage.name], dict(self.directories)
-                )
-                self.beside[future] = stage
+                arguments = (self.recipe, stage.name, self.keys[stage.name], dict(self.directories))
+                with interrupts_held():
+                    self.beside[self.pool.submit(execute_silently, *arguments)] = stage
 
     def finish_background(self) -> None:
         """Take evaluations that no worker has begun into this process; then wait for the others."""
@@ -99,7 +108,8 @@ class Runner:
         """Independent calls over this process and the workers; the result does not depend on who did what."""
         if self.pool is None or len(arguments) < 2:
             return in_this_process(function, arguments)
-        futures = [self.pool.submit(function, *one) for one in arguments]
+        with interrupts_held():
+            futures = [self.pool.submit(function, *one) for one in arguments]
         results: list[Any] = [None] * len(arguments)
         for index in reversed(range(len(arguments))):  # from the end, while workers take from the front
             if futures[index].cancel():
@@ -134,6 +144,7 @@ class Runner:
         """End the workers at once; what they were doing is resumed next time."""
         if self.pool is None:
             return
+        threading.excepthook = lambda _: None  # python/cpython#107219: cancelled calls break its thread
         for process in list((self.pool._processes or {}).values()):
             process.kill()
 
@@ -156,7 +167,8 @@ def execute(
         write_json_atomic(inputs, {"stage": stage.name, "key": key, "needs": list(stage.needs)})
     started = time.monotonic()
     work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
-    outputs = stage.function()(work)
+    with writing(directory.path):
+        outputs = stage.function()(work)
     directory.finish(
         {
             "stage": stage.name,
@@ -190,6 +202,16 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: a process that is born in it never sees one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def worker_pool(size: int, threads: int) -> ProcessPoolExecutor:
     """Fresh processes that die with this one and leave Ctrl-C to it."""
     return ProcessPoolExecutor(
@@ -200,6 +222,7 @@ def worker_pool(size: int, threads: int) -> ProcessPoolExecutor:
 def start_worker(threads: int, parent: int) -> None:
     """Set up a worker: threads, no Ctrl-C, death with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.platform == "linux":
         import ctypes
 

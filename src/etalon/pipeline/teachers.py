@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from etalon.errors import ConfigError
 from etalon.pipeline.stage import Work
 from etalon.problems.nano.teacher import NanoTeacher
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
@@ -41,11 +40,7 @@ def teacher_of(work: Work) -> Sampler:
     recipe = work.recipe
     name = recipe.data.teacher
     if name == "nano":
-        if recipe.problems.source != "nano":
-            raise ConfigError(
-                "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' "
-                "(their own solutions) or a model directory"
-            )
+        assert recipe.problems.source == "nano", "checked before the run"
         return NanoTeacher(m=recipe.clr.m)
     if name == "reference":
         return ReferenceTeacher(work.problems("train"))

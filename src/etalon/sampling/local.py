@@ -106,7 +106,7 @@ def decode(
         row_steps.append(torch.where(live_mask, alive, -1))
         live_mask = live_mask & (token_R != end) & (room_R[alive] > step + 1)
         if params.stop:
-            live_mask = live_mask & ~stop_strings.hit(alive, token_R)
+            live_mask = live_mask & ~stop_strings.hit(row_steps[-1], token_R)
         live = int(live_mask.sum())
         if live == 0:
             break
@@ -201,15 +201,14 @@ class StopStrings:
         self.window = max(map(len, stops), default=0) + 8
         self.rows: set[int] = set()
 
-    def hit(self, alive: torch.Tensor, token_R: torch.Tensor) -> torch.Tensor:
-        """Which rows just completed a stop string, shape (R,)."""
-        for row, token in zip(alive.tolist(), token_R.tolist(), strict=True):
-            if row in self.rows:
-                continue
-            tail = self.tails.setdefault(row, [])
-            tail.append(token)
-            del tail[: -self.window]
-            text = self.language_model.decode(tail)
-            if any(stop in text for stop in self.stops):
-                self.rows.add(row)
-        return torch.tensor([row in self.rows for row in alive.tolist()], device=token_R.device)
+    def hit(self, row_R: torch.Tensor, token_R: torch.Tensor) -> torch.Tensor:
+        """Which rows just completed a stop string, shape (R,); a row that ended before is -1."""
+        for row, token in zip(row_R.tolist(), token_R.tolist(), strict=True):
+            if row >= 0:
+                tail = self.tails.setdefault(row, [])
+                tail.append(token)
+                del tail[: -self.window]
+                text = self.language_model.decode(tail)
+                if any(stop in text for stop in self.stops):
+                    self.rows.add(row)
+        return torch.tensor([row in self.rows for row in row_R.tolist()], device=token_R.device)

@@ -12,18 +12,29 @@ LINES = 8
 def document(rng: random.Random) -> str:
     """About 80 characters of one kind of text."""
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.15:
+        return copy(rng)
+    if kind < 0.35:
         return "\n".join(fact(rng) for _ in range(LINES))
-    if kind < 0.7:
+    if kind < 0.8:
         return chain(rng)
-    if kind < 0.85:
+    if kind < 0.9:
         word, asked = rng.choice(instructions.WORDS), instructions.constraints(rng, rng.randint(1, 3))
         return f"{', '.join(asked)}\n{instructions.write(word, asked)}"
-    if kind < 0.93:
+    if kind < 0.96:
         return formula(rng)
     factor, offset = rng.randint(2, 9), rng.randint(1, 9)
     body = f"def f(x):\n return {factor}*x+{offset}" if rng.random() < 0.5 else f"print({factor}*int(input())+{offset})"
     return f"```python\n{body}\n```"
+
+
+def copy(rng: random.Random) -> str:
+    """A few lines, true or not, and the same lines again: text repeats itself, and that teaches to look back."""
+    lines = [
+        f"{rng.randint(1, 99)}{rng.choice('+-*')}{rng.randint(1, 9)}={rng.randint(1, 99)}"
+        for _ in range(rng.randint(1, 4))
+    ]
+    return "\n".join([*lines, "again", *lines])
 
 
 def fact(rng: random.Random) -> str:

@@ -14,7 +14,8 @@ from etalon.problems.nano.arithmetic import OPERATIONS, Step
 from etalon.types import Domain, Problem
 
 MAX_LEVEL = arithmetic.MAX_LEVEL
-SOUND = 0.3  # (ours) share without a slip; a half would make "all valid" a good answer
+SOUND = 0.15  # (ours) share without any slip
+SLIP = 0.35  # (ours) chance of a slip per step: rare ones would teach to copy the claim instead of redoing it
 
 
 def generate(rng: random.Random, level: int, *, verify_prompt: str, m: int) -> Problem:
@@ -38,18 +39,17 @@ def generate(rng: random.Random, level: int, *, verify_prompt: str, m: int) -> P
 
 
 def slip(steps: list[Step], rng: random.Random) -> list[Step]:
-    """One slip as a small model makes them: a wrong result, a wrong operand or a wrong operation."""
-    at = rng.randrange(len(steps))
+    """Slips as a small model makes them: a wrong result, a wrong operand or a wrong operation, each carried on."""
     value, wrong = steps[0].left, []
-    for index, step in enumerate(steps):
+    for step in steps:
         operator, right = step.operator, step.right
-        kind = rng.random()
-        if index == at and kind < 0.15:
+        kind = rng.random() if rng.random() < SLIP else 1.0
+        if kind < 0.15:
             right = max(1, right + rng.choice((-1, 1)))
-        elif index == at and kind < 0.25:
+        elif kind < 0.25:
             operator = rng.choice([o for o in OPERATIONS if o != operator])
         result = OPERATIONS[operator](value, right)
-        if index == at and kind >= 0.25:
+        if 0.25 <= kind < 1.0:
             result += rng.choice((-20, -10, -9, -2, -1, -1, 1, 1, 2, 9, 10, 20))
         result = abs(result)
         wrong.append(Step(left=value, operator=operator, right=right, result=result))
@@ -76,11 +76,11 @@ def is_prompt(prompt: str) -> bool:
 
 
 def respond(prompt: str, rng: random.Random, *, error: bool) -> str:
-    """Repeat each claim, redo its step, compare the results: v (valid) or x (refuted)."""
+    """Redo the step of each claim, put the claimed result beside it, compare: v (valid) or x (refuted)."""
     question, _, rest = prompt.partition("\n<claims>\n")
     claims = rest.partition("\n</claims>")[0].split("\n")
     lines = []
     for claim, (expected, is_valid) in zip(claims, judge(question, claims), strict=True):
         said = is_valid != (error and rng.random() < 0.5)
-        lines.append(f"{claim}:{expected.rpartition('=')[2]} {'v' if said else 'x'}")
+        lines.append(f"{expected}:{claim.rpartition('=')[2]} {'v' if said else 'x'}")
     return "<verdicts>\n" + "\n".join(lines) + "\n</verdicts>"

@@ -15,6 +15,7 @@ from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 ERROR_RATE = 0.05  # (ours)
 LOOP_RATE = 0.01  # (ours)
+VERBOSITY = 2  # (ours) how much more often it double-checks (the last style) than it uses any other style
 CLAIMS_MARK = "\n<claims>"
 
 
@@ -57,7 +58,8 @@ class NanoTeacher:
             return self._with_claims(question, rng, error=error)
         for is_prompt, styles, respond in WORLDS:
             if is_prompt(prompt):
-                return respond(prompt, rng.choice(styles), rng, error=error)
+                style = rng.choices(styles, weights=[1] * (len(styles) - 1) + [VERBOSITY])[0]
+                return respond(prompt, style, rng, error=error)
         raise UnknownPromptError(f"the nano teacher cannot read this prompt: {prompt[:60]!r}")
 
     def _with_claims(self, question: str, rng: random.Random, *, error: bool) -> str:
