@@ -1,22 +1,25 @@
-"""Killed with SIGKILL at random instants and started again each time, a run ends in the same files."""
+"""Killed or interrupted at random instants and started again each time, a run ends in the same files."""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import shrunk
 from conftest import Finished
+from etalon import pipeline
+from etalon.pipeline import graph
 
 pytestmark = pytest.mark.torch
-START_SECONDS = 0.3  # (ours) a kill before this hits an interpreter that has not begun
-LOCK_WAIT = 60.0  # (ours) on a busy machine
+START_SECONDS = 0.5  # a signal before this hits an interpreter that has not begun
+PATIENCE = 120.0  # on a busy machine
 
 
 def children(pid: int) -> list[int]:
@@ -33,29 +36,39 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until_dead(pids: list[int]) -> None:
-    deadline = time.monotonic() + LOCK_WAIT
+    deadline = time.monotonic() + PATIENCE
     while alive := [pid for pid in pids if is_alive(pid)]:
         assert time.monotonic() < deadline, f"processes {alive} outlive the run that started them"
         time.sleep(0.02)
 
 
-def kill_and_restart(recipe: Path, run: Path, pauses: Iterator[float], jobs: int) -> int:
-    """Run to the end, killing the process after each pause; returns how many kills hit a running one."""
-    kills = 0
-    for pause in pauses:
-        process = shrunk.start("run", recipe, "--run", run, "--set", f"jobs={jobs}")
-        deadline = time.monotonic() + pause
-        while time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.01)
-        family = children(process.pid)
-        process.send_signal(signal.SIGKILL)  # it alone: the workers must notice
-        _, errors = process.communicate()
-        assert process.returncode in (0, -signal.SIGKILL), errors
-        kills += process.returncode != 0
-        wait_until_dead(family)
-    finishing = shrunk.etalon("run", recipe, "--run", run, "--set", f"jobs={jobs}")
-    assert finishing.returncode == 0, finishing.stderr
-    return kills
+def stop(process: subprocess.Popen[str], number: int) -> str:
+    """End a run with a signal, and wait until nothing of it is left; returns what it printed on stderr.
+
+    SIGKILL goes to the process alone: its workers must notice. SIGINT goes to the group, as a terminal sends it.
+    """
+    family = children(process.pid)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, errors = process.communicate()
+    wait_until_dead(family)
+    return errors
+
+
+def wait_for(process: subprocess.Popen[str], file: Path) -> None:
+    """Wait until a running process has written a file."""
+    deadline = time.monotonic() + PATIENCE
+    while not file.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def finish(recipe: Path, run: Path, jobs: int) -> None:
+    last = shrunk.etalon("run", recipe, "--run", run, "--set", f"jobs={jobs}")
+    assert last.returncode == 0, last.stderr
 
 
 def assert_same_end(run: Path, finished: Finished) -> None:
@@ -67,21 +80,51 @@ def assert_same_end(run: Path, finished: Finished) -> None:
     assert not leftovers
 
 
-def test_a_run_killed_twice_with_two_jobs_ends_like_an_uninterrupted_one_with_one(
+def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_one_with_one(
     finished: Finished, tmp_path: Path
 ) -> None:
-    assert kill_and_restart(finished.recipe, tmp_path / "run", iter((9.0, 12.0)), jobs=2) == 2
-    assert_same_end(tmp_path / "run", finished)
+    run = shutil.copytree(finished.run, tmp_path / "run")
+    (run / "summary.json").unlink()
+    pipeline.forget("rl-math", graph.directories(run))
+    arguments = ("run", finished.recipe, "--run", run, "--set", "jobs=2")
+
+    process = shrunk.start(*arguments)
+    wait_for(process, run / "stages" / "07-rl-math" / "rollouts.jsonl")
+    errors = stop(process, signal.SIGINT)
+    assert process.returncode == 130
+    assert errors.endswith("\ninterrupted; what was finished is kept, run the same command to continue\n")
+    assert "Traceback" not in errors
+
+    process = shrunk.start(*arguments)
+    wait_for(process, run / "stages" / "11-distill" / "traces.jsonl")
+    stop(process, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (run / "summary.json").exists()
+
+    finish(finished.recipe, run, jobs=2)
+    assert_same_end(run, finished)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_run_killed_ten_times_ends_like_an_uninterrupted_one(finished: Finished, tmp_path: Path, jobs: int) -> None:
-    """Half of the kills hit a random instant of the run, the other half one shortly after its start."""
-    rng = random.Random(int(os.environ.get("ETALON_KILL_SEED", jobs)))
-    pauses = [rng.uniform(START_SECONDS, rng.choice((4.0, 10.0))) for _ in range(10)]
-    assert kill_and_restart(finished.recipe, tmp_path / "run", iter(pauses), jobs) >= 8
-    assert_same_end(tmp_path / "run", finished)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+def test_a_run_stopped_at_ten_random_instants_ends_like_an_uninterrupted_one(
+    finished: Finished, tmp_path: Path, jobs: int, number: int
+) -> None:
+    rng = random.Random(int(os.environ.get("ETALON_KILL_SEED", "0")) + jobs)
+    longest = 0.6 * shrunk.summary(finished.run)["seconds"]
+    run = tmp_path / "run"
+    stops = 0
+    for _ in range(10):
+        process = shrunk.start("run", finished.recipe, "--run", run, "--set", f"jobs={jobs}")
+        time.sleep(rng.uniform(START_SECONDS, longest))
+        errors = stop(process, number)
+        assert process.returncode in (0, -number if number == signal.SIGKILL else 130), errors
+        assert "Traceback" not in errors
+        stops += process.returncode != 0
+    assert stops >= 5  # the last ones may find everything done
+    finish(finished.recipe, run, jobs)
+    assert_same_end(run, finished)
 
 
 @pytest.mark.slow

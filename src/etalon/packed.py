@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
+from etalon.errors import UnsupportedModelError
+
 LOGIT_CHUNK = 4_000_000  # (ours) logits held at once (tokens x vocabulary); larger batches are recomputed in chunks
 
 
@@ -109,12 +111,20 @@ def packed_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     layout: Layout | None = None,
-    **_: Any,
+    sliding_window: int | None = None,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention inside each packed sequence; (1, H, T, D) in, (1, T, H, D) out.
 
-    Without a layout the batch is ordinary rows, each one sequence without padding.
+    Without a layout the batch is ordinary rows, each one sequence without padding. Raises UnsupportedModelError for
+    what it would leave out: a sliding window shorter than the sequences, soft-capped scores, attention sinks.
     """
+    longest = key.shape[2] if layout is None else layout.gather_SL.shape[1]
+    left_out = [name for name in ("softcap", "s_aux") if others.get(name) is not None]
+    if sliding_window is not None and sliding_window < longest:
+        left_out.append(f"a sliding window of {sliding_window} tokens")
+    if left_out:
+        raise UnsupportedModelError(f"packed attention does not compute {', '.join(left_out)}, which this model needs")
     grouped = query.shape[1] != key.shape[1]
     if layout is None:
         assert attention_mask is None, "etalon_packed attention takes no mask: pack instead of padding"
@@ -122,7 +132,7 @@ def packed_attention(
             query, key, value, is_causal=query.shape[2] > 1, scale=scaling, dropout_p=dropout, enable_gqa=grouped
         )
         return output.transpose(1, 2), None
-    num_sequences, longest = layout.gather_SL.shape
+    num_sequences = layout.gather_SL.shape[0]
     flat = layout.gather_SL.flatten()
 
     def rows(packed: torch.Tensor) -> torch.Tensor:

@@ -201,6 +201,7 @@ class ClrSpec(Spec):
     early: Literal["exact", "off"] = "exact"  # (ours) stop once the answer can no longer change
     prior: Share = 0.5  # (ours) reliability of a trajectory that gave no claim; CLR reports 1
     problems: Positive = 200  # (ours) held-out math problems
+    min_level: Count = 0  # (ours) of at least this level, where levels are known
     max_tokens: Positive = 65536
     verify_temperature: NonNegative = 1.0  # CLR: the evaluation parameters
 

@@ -87,6 +87,8 @@ def check_inputs(recipe: Recipe) -> None:
     if recipe.model.base != "scratch":
         check_base(Path(recipe.model.base))
     check_teacher(recipe)
+    if recipe.eval.temperature == 0:
+        raise ConfigError("eval.temperature: 0 is greedy, and the last stage, CLR, compares different trajectories")
 
 
 def check_teacher(recipe: Recipe) -> None:

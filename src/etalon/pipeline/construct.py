@@ -25,7 +25,7 @@ from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe
 from etalon.sampling import attempt
 from etalon.store import append_jsonl, write_json_atomic
-from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Trace, ask
+from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop, Trace, ask
 from etalon.verifiers import answer
 from etalon.verifiers.text import extract_answer
 
@@ -45,6 +45,9 @@ def problems(work: Work) -> Outputs:
         counts[split] = {
             d.value: sum(p.domain is d for p in members) for d in Domain if any(p.domain is d for p in members)
         }
+    path = work.directory / "clr.jsonl"
+    path.unlink(missing_ok=True)
+    append_jsonl(path, [problem_to_row(p) for p in _clr_problems(recipe, splits["test"])])
     if recipe.model.base == "scratch":
         path = work.directory / "documents.jsonl"
         path.unlink(missing_ok=True)
@@ -58,12 +61,20 @@ def _nano_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
         split: [
             problem
             for domain in nano.MAX_LEVELS
-            for problem in nano.problems(
-                domain, split, wanted(recipe, split, domain), seed=recipe.seed, m=recipe.clr.m
-            )
+            for problem in nano.problems(domain, split, wanted(recipe, split, domain), seed=recipe.seed, m=recipe.clr.m)
         ]
         for split in SPLITS
     }
+
+
+def _clr_problems(recipe: Recipe, test: Sequence[Problem]) -> list[Problem]:
+    """Held-out math problems of at least `clr.min_level`; the nano world draws as many as are asked for."""
+    spec = recipe.clr
+    if recipe.problems.source == "nano":
+        return nano.problems(
+            Domain.MATH, "test", spec.problems, seed=recipe.seed, m=spec.m, min_level=max(1, spec.min_level)
+        )
+    return [p for p in test if p.domain is Domain.MATH and p.level >= spec.min_level][: spec.problems]
 
 
 def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
@@ -114,7 +125,10 @@ class GateLog:
         return list(gated.kept)
 
     def __str__(self) -> str:
-        return "; ".join(f"{r.gate}: {r.kept} kept, {r.dropped} dropped" for r in self.reports)
+        return "; ".join(
+            f"{r.gate}: {r.kept} kept, {r.dropped} dropped{f', {r.undecided} undecided' if r.undecided else ''}"
+            for r in self.reports
+        )
 
 
 def data(work: Work) -> Outputs:
@@ -123,11 +137,15 @@ def data(work: Work) -> Outputs:
     log = GateLog()
     queries, agreement = _queries(work, teacher, log)
     groups = _sampled_paths(work, queries, teacher)
+    failures = failed_calls(groups)
+    if failures:
+        work.view.note(failures)
     count_tokens = _token_counter(work)
     pairs = [
         (_trace(group.problem, rollout.text, count_tokens, teacher.name), verdict)
         for group in groups
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
+        if rollout.stop is not Stop.ERROR
     ]
     spec = work.recipe.data
     verdicts = {id(trace): verdict for trace, verdict in pairs}
@@ -138,13 +156,23 @@ def data(work: Work) -> Outputs:
     traces = log.passed(paths.distinct_paths(traces, max_paths=spec.max_paths))
     write_json_atomic(work.directory / "gates.json", [report.to_row() for report in log.reports])
     if not traces:
-        raise InputError(f"data: no trace passed the gates ({log}); examples are in {work.directory / 'gates.json'}")
+        raise InputError(
+            f"data: no trace to train on is left: {failures}{'; ' if failures else ''}{log}; examples are in "
+            f"{work.directory / 'gates.json'}; use problems that come with solutions, or another data.teacher"
+        )
     path = work.directory / "traces.jsonl"
     path.unlink(missing_ok=True)
     append_jsonl(path, [trace_to_row(trace) for trace in traces])
     write_json_atomic(work.directory / "strata.json", strata.table(strata.strata(traces)))
     work.view.note(str(log))
     return {"traces": len(traces), "queries": len(queries), "label_agreement": agreement}
+
+
+def failed_calls(groups: Sequence[Group]) -> str:
+    """How many calls of the teacher gave no response, and the first reason; "" when all did."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    failed = [rollout for rollout in rollouts if rollout.stop is Stop.ERROR]
+    return f"{len(failed)} of {len(rollouts)} calls of the teacher gave nothing ({failed[0].error})" if failed else ""
 
 
 def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem], float | None]:
@@ -177,7 +205,9 @@ def _labelled(work: Work, queries: list[Problem], teacher: Sampler, log: GateLog
     params = SamplingParams(max_tokens=spec.max_tokens)
     conversations = [ask(p.prompt) for p in unlabelled]
     sampled = dict(teacher.sample(conversations, n=spec.label_votes, params=params, seed=work.seed + 1))
-    pairs = [(p, [extract_answer(r.text) for r in sampled[i]]) for i, p in enumerate(unlabelled)]
+    pairs = [
+        (p, [extract_answer(r.text) for r in sampled[i] if r.stop is not Stop.ERROR]) for i, p in enumerate(unlabelled)
+    ]
     labelled = log.passed(label.label_problems(pairs, agreement=spec.agreement))
     checked = [answer.are_equal(p.answer, withheld[p.id]) for p in labelled if p.id in withheld]
     asked = {p.id for p in unlabelled}

@@ -37,7 +37,15 @@ PIPELINE = (
         purpose="draw or read problems and cut them into train, probe, RL and test",
         section="2.1.1",
         needs=(),
-        knobs=lambda r: [r.problems.model_dump(), r.model.base, r.base.documents, r.clr.m, r.prompts],
+        knobs=lambda r: [
+            r.problems.model_dump(),
+            r.model.base,
+            r.base.documents,
+            r.clr.m,
+            r.clr.problems,
+            r.clr.min_level,
+            r.prompts,
+        ],
         work="construct:problems",
     ),
     Stage(

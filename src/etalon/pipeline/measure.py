@@ -47,7 +47,7 @@ def clr(work: Work) -> Outputs:
     """CLR@K, Cons@K of the same trajectories, Cons@2K (the fair baseline) and Pass@1 on held-out math problems."""
     recipe = work.recipe
     spec = recipe.clr
-    problems = work.problems("test", Domain.MATH)[: spec.problems]
+    problems = work.problems("clr")
     if not problems:
         return {"skipped": "there are no math problems"}
     inner = LocalSampler(load(work, "instruct"))

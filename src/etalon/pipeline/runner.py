@@ -26,7 +26,7 @@ from etalon.pipeline import graph
 from etalon.pipeline.stage import Outputs, Silent, Stage, View, Work, in_this_process
 from etalon.progress import Progress
 from etalon.recipe import Recipe
-from etalon.store import StageDir, append_jsonl, read_json, write_json_atomic, writing
+from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
 
 PR_SET_PDEATHSIG = 1
 
@@ -167,7 +167,7 @@ def execute(
         write_json_atomic(inputs, {"stage": stage.name, "key": key, "needs": list(stage.needs)})
     started = time.monotonic()
     work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
-    with writing(directory.path):
+    with writing(directory.path), damage_named(directory.path, stage.name):
         outputs = stage.function()(work)
     directory.finish(
         {
@@ -180,6 +180,17 @@ def execute(
         }
     )
     return outputs
+
+
+@contextmanager
+def damage_named(path: Path, stage: str) -> Iterator[None]:
+    """Turn weights or a saved state that cannot be read into a RunError that says how to redo the stage."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith("safetensors") or system_error(error) is not None:
+            raise
+        raise RunError(f"{path}: its saved state is damaged ({error}); redo it with --from {stage}") from error
 
 
 def execute_silently(recipe: Recipe, name: str, key: str, directories: Mapping[str, Path]) -> Outputs:

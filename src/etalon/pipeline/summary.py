@@ -43,7 +43,7 @@ def summarise(recipe: Recipe, directories: Mapping[str, Path], *, wait_seconds: 
         "seconds": round(sum(p["seconds"] for p in foreground) + wait_seconds, 1),
         "peak_memory_mb": round(_peak(foreground) + _peak(beside)),
         "stages": entries,
-        **({"clr": clr["outputs"]["clr"]} if clr and "clr" in clr["outputs"] else {}),
+        **({"clr": clr["outputs"].get("clr") or {"skipped": clr["outputs"]["skipped"]}} if clr else {}),
     }  # fmt: skip
 
 

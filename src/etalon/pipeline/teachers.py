@@ -29,7 +29,7 @@ class ReferenceTeacher:
 
 def _given(index: int, solutions: Sequence[str]) -> Rollout:
     if index >= len(solutions):
-        error = f"the problem came with {len(solutions)} solutions"
+        error = f"the problem came with only {len(solutions)}" if solutions else "no solution came with the query"
         return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
     text = solutions[index]
     return Rollout(problem_id="", index=index, text=text, stop=Stop.EOS, num_tokens=len(text.split()))

@@ -36,6 +36,11 @@ def check_supported(model: Any) -> None:
         raise UnsupportedModelError(
             f"{config.model_type}: activation {config.hidden_act!r} is not supported, only 'silu'"
         )
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    if rope in ("dynamic", "longrope"):  # their frequencies depend on the length of the whole sequence
+        raise UnsupportedModelError(
+            f"{config.model_type}: rotary embedding {rope!r} is not supported by the local sampler"
+        )
 
 
 class Layer(NamedTuple):

@@ -59,15 +59,16 @@ MAX_LEVELS = {
 }
 
 
-def problems(domain: Domain, split: Split, count: int, *, seed: int, m: int = 5) -> list[Problem]:
-    """`count` different problems of one split, levels drawn in turn; fewer only with an error.
+def problems(domain: Domain, split: Split, count: int, *, seed: int, m: int = 5, min_level: int = 1) -> list[Problem]:
+    """`count` different problems of one split, levels from `min_level` up drawn in turn; fewer only with an error.
 
     Two seeds draw different samples of the same split; the same seed always gives the same list.
     """
     rng = random.Random(f"{domain.value}-{split}-{seed}")
     found: dict[str, Problem] = {}
+    levels = range(min(min_level, MAX_LEVELS[domain]), MAX_LEVELS[domain] + 1)
     for draw in range(count * MAX_DRAWS):
-        level = 1 + draw % MAX_LEVELS[domain]
+        level = levels[draw % len(levels)]
         problem = generate(domain, rng, level, m=m)
         if split_of(question_of(problem)) == split:
             found.setdefault(problem.prompt, problem)

@@ -1,7 +1,8 @@
-"""Math of the nano world: integer expressions of 1-4 operations, `(7+5)*3-2=?`, answered in a box.
+"""Math of the nano world: integer expressions of 1-5 operations, `(7+5)*3-2=?`, answered in a box.
 
 Four solution styles, from short and unreliable to long and reliable (for a model that is good at single operations):
-direct (no steps), terse (two operations per line), full (one per line), checked (full, then every step again).
+direct (no steps), terse (two operations per line), full (one per line), verbose (names each operation before doing it,
+as reliable as full and half as long again: what Long2Short has to remove).
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from dataclasses import dataclass
 from etalon.types import Domain, Problem
 
 LARGEST = 99  # every intermediate result lies in 0..LARGEST
-MAX_LEVEL = 4
+MAX_LEVEL = 5
 PATTERN = re.compile(r"^[()\d+*-]+=\?$")
 OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
 }
-STYLES = ("direct", "terse", "full", "checked")
+STYLES = ("direct", "terse", "full", "verbose")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def generate(rng: random.Random, level: int) -> Problem:
         steps: list[Step] = []
         while len(steps) < level:
             operator = rng.choice(operators)
-            right = rng.randint(2, 9)
+            right = rng.randint(2, 9 if operator == "*" else 12)
             result = OPERATIONS[operator](value, right)
             if not 0 <= result <= LARGEST or (operator == "*" and value < 2):
                 break
@@ -111,8 +112,8 @@ def think(steps: list[Step], style: str) -> str:
     if style == "terse":
         pairs = [steps[i : i + 2] for i in range(0, len(steps), 2)]
         return "\n".join(f"{expression(pair)}={pair[-1].result}" for pair in pairs)
-    if style == "checked":
-        lines += ["again", *lines]
+    if style == "verbose":
+        lines = [f"{line.partition('=')[0]}\n{line}" for line in lines]
     return "\n".join(lines)
 
 

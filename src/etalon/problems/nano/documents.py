@@ -41,12 +41,12 @@ def fact(rng: random.Random) -> str:
     """One operation, drawn as the reasoning uses them."""
     operator = rng.choice("++--**/")
     if operator == "+":
-        right = rng.randint(1, 9)
+        right = rng.randint(1, 12)
         left = rng.randint(0, arithmetic.LARGEST - right)
         return f"{left}+{right}={left + right}"
     if operator == "-":
         left = rng.randint(1, arithmetic.LARGEST)
-        right = left - rng.randint(0, min(left, 18)) if rng.random() < 0.4 else rng.randint(0, min(left, 9))
+        right = left - rng.randint(0, min(left, 18)) if rng.random() < 0.4 else rng.randint(0, min(left, 12))
         return f"{left}-{right}={left - right}"
     right = rng.randint(1, 9)
     left = rng.randint(1, arithmetic.LARGEST // right)
