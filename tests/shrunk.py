@@ -20,13 +20,13 @@ prompts = "nano"
 threads = 1
 jobs = 1
 model = { vocabulary = 384, hidden = 48, layers = 2, heads = 4, kv_heads = 2, mlp = 96, max_positions = 512 }
-problems = { train = 160, probe = 6, rl = 48, test = 8 }
+problems = { train = 160, probe = 6, rl = 80, test = 8 }
 probe = { k = 4 }
-eval = { n = 4, k = 4, max_tokens = 64 }
+eval = { n = 2, k = 2, max_tokens = 64 }
 clr = { k = 4, m = 3, problems = 8, max_tokens = 80 }
 
 [base]
-documents = 960
+documents = 640
 batch = 16
 optim = { name = "muon", lr = 3e-3, final_lr = 3e-4 }
 

@@ -75,6 +75,16 @@ def test_leaving_by_os_exit_does_not_skip_the_other_tests():
     assert judge(program, stdin(("a", "a"), ("b", "c"))).reason == "wrong (test 2 of 2)"
 
 
+def test_slow_and_large_tests_are_judged_like_the_others():
+    slow = "import time\nend = time.process_time() + 0.005\nwhile time.process_time() < end: pass\nn = int(input())\n"
+    tests = stdin(*((str(k), str(k)) for k in range(9)))
+    assert judge(slow + "print(n)", tests).score == 1.0
+    assert judge(slow + "print(n % 7)", tests).reason == "wrong (test 8 of 9)"
+    large = stdin(*((str(k) * 300_000, str(k) * 300_000) for k in range(9)))
+    assert judge("print(input())", large).score == 1.0
+    assert judge("print(input().replace('6', '7'))", large).reason == "wrong (test 7 of 9)"
+
+
 def test_functions_are_compared_by_type_and_value():
     assert judge("def f(a): return a + 1", calls("f", ("1", "2"), ("2", "3"))).score == 1.0
     assert judge("def f(a): return (a, a)", calls("f", ("1", "[1, 1]"))).score == 1.0

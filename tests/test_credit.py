@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from groups import make_group
 from hypothesis import given
 from hypothesis import strategies as st
+
+from groups import make_group
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")

@@ -112,7 +112,7 @@ def test_a_run_stopped_at_ten_random_instants_ends_like_an_uninterrupted_one(
     finished: Finished, tmp_path: Path, jobs: int, number: int
 ) -> None:
     rng = random.Random(int(os.environ.get("ETALON_KILL_SEED", "0")) + jobs)
-    longest = 0.6 * shrunk.summary(finished.run)["seconds"]
+    longest = 3.0 + 0.12 * shrunk.summary(finished.run)["seconds"]  # an interpreter with torch, and some work
     run = tmp_path / "run"
     stops = 0
     for _ in range(10):
@@ -122,7 +122,7 @@ def test_a_run_stopped_at_ten_random_instants_ends_like_an_uninterrupted_one(
         assert process.returncode in (0, -number if number == signal.SIGKILL else 130), errors
         assert "Traceback" not in errors
         stops += process.returncode != 0
-    assert stops >= 5  # the last ones may find everything done
+    assert stops >= 8  # the last ones may find everything done
     finish(finished.recipe, run, jobs)
     assert_same_end(run, finished)
 

@@ -10,7 +10,6 @@ import pytest
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from tiny_models import FAMILIES, eager_twin, tiny_language_model  # noqa: E402
 from transformers import GPT2Config, GPT2LMHeadModel  # noqa: E402
 
 from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
@@ -19,6 +18,7 @@ from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
 from etalon.sampling.local import LocalSampler  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402
+from tiny_models import FAMILIES, eager_twin, tiny_language_model  # noqa: E402
 
 PROMPTS = ["1+1=?", "((3+4)*2-5)*6=?", "7", "2+2=? and then some more text", "9-8"]
 GREEDY = SamplingParams(temperature=0.0, max_tokens=24)

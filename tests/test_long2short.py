@@ -1,6 +1,7 @@
 """Long2Short: brevity is a zero-sum bonus among the correct rollouts of a group."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -81,7 +82,7 @@ def test_the_order_of_rollouts_does_not_matter(group: list[tuple[bool, int]], ra
 @given(GROUPS)
 def test_shorter_is_never_worse_and_every_correct_rollout_beats_every_wrong_one(group: list[tuple[bool, int]]) -> None:
     rewards = sorted((n, r) for r, (c, n) in zip(shaped(group), group, strict=True) if c)
-    assert all(a[1] >= b[1] - 1e-9 for a, b in zip(rewards, rewards[1:], strict=False))
+    assert all(a[1] >= b[1] - 1e-9 for a, b in pairwise(rewards))
     assert all(0.8 - 1e-9 <= r <= 1.2 + 1e-9 for _, r in rewards)
 
 

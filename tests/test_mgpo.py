@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from groups import make_group
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groups import make_group
+
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
-
-from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 
 from etalon.engines.local.reinforcement import Phase, policy_loss, rl_batch  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer  # noqa: E402
@@ -31,6 +30,7 @@ from etalon.rl.mgpo import (  # noqa: E402
     surrogate,
 )
 from etalon.types import Credit, Group  # noqa: E402
+from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 
 getcontext().prec = 40
 ACCURACIES = st.integers(1, 32).flatmap(lambda n: st.integers(0, n).map(lambda c: c / n))
@@ -199,8 +199,8 @@ def test_objective_and_gradient_equal_nested_loops_and_finite_differences(rows: 
     old = [[pair[1] for pair in tokens] for tokens, _ in rows]
     advantages = [advantage for _, advantage in rows]
     owner = torch.tensor([i for i, row in enumerate(new) for _ in row])
-    logprobs = torch.tensor(sum(new, []), dtype=torch.float64, requires_grad=True)
-    old_logprobs = torch.tensor(sum(old, []), dtype=torch.float64)
+    logprobs = torch.tensor([x for row in new for x in row], dtype=torch.float64, requires_grad=True)
+    old_logprobs = torch.tensor([x for row in old for x in row], dtype=torch.float64)
     advantages_N = torch.tensor(advantages, dtype=torch.float64)[owner]
     values = surrogate(logprobs, old_logprobs, advantages_N, clip_epsilon=epsilon)
     objective = sequence_mean(values, owner, torch.tensor([len(row) for row in new])).mean()
@@ -245,9 +245,7 @@ def test_policy_loss_and_its_gradient_equal_the_objective_built_token_by_token()
     advantages = [1.2, -0.4, 0.9, -1.3, 0.1]
     loss, gradients = naive_gradients(language_model.model, rows, advantages)
     trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=16)
-    found = trainer.backward(
-        Batch(rows=rows, objective=policy_loss(credits_of(advantages), rows, clip_epsilon=0.2))
-    )
+    found = trainer.backward(Batch(rows=rows, objective=policy_loss(credits_of(advantages), rows, clip_epsilon=0.2)))
     assert found == pytest.approx(loss, abs=1e-6)
     named = dict(language_model.model.named_parameters())
     assert any(g.abs().max() > 1e-3 for g in gradients.values())

@@ -1,5 +1,6 @@
 """Packing: sequences of many lengths in one row, exactly as if each were alone."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,11 +10,10 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from tiny_models import FAMILIES, eager_twin, plain_logprobs, random_rows, tiny_model  # noqa: E402
-
 from etalon import packed  # noqa: E402
 from etalon.errors import UnsupportedModelError  # noqa: E402
 from etalon.packed import TokenRow, micro_batches, pack, token_logprobs  # noqa: E402
+from tiny_models import FAMILIES, eager_twin, plain_logprobs, random_rows, tiny_model  # noqa: E402
 
 SIZES = [(5, 9), (1, 1), (12, 3), (2, 20), (7, 7)]
 
@@ -139,5 +139,5 @@ def test_micro_batches_hold_every_row_once_within_the_limit_and_sorted_by_length
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=30), st.integers(1, 120))
 def test_two_neighbouring_micro_batches_would_not_fit_into_one(lengths: list[int], max_tokens: int) -> None:
     batches = micro_batches(lengths, max_tokens)
-    for one, following in zip(batches, batches[1:], strict=False):
+    for one, following in pairwise(batches):
         assert sum(lengths[i] for i in one) + lengths[following[0]] > max_tokens

@@ -188,7 +188,7 @@ def test_another_gamma_redoes_rl_and_what_follows_and_from_redoes_a_stage_and_wh
     ("override", "first"),
     [
         ("seed=1", "problems"),
-        ("problems.rl=49", "problems"),
+        ("problems.rl=81", "problems"),
         ("base.batch=8", "base"),
         ("data.paths=3", "data"),
         ("sft.broad.epochs=2", "sft-broad"),
@@ -201,7 +201,7 @@ def test_another_gamma_redoes_rl_and_what_follows_and_from_redoes_a_stage_and_wh
         ("distill.low=0.2", "distill"),
         ("instruct.general=0.4", "instruct"),
         ("clr.prior=0.25", "clr"),
-        ("eval.n=8", "eval-base"),
+        ("eval.n=4", "eval-base"),
     ],
 )
 def test_a_changed_value_first_changes_the_key_of_the_stage_that_reads_it(

@@ -144,6 +144,67 @@ def test_the_environment_is_empty_and_the_folder_fresh(pool, monkeypatch):
             assert outcomes(fresh, program)[0].output in ("{} []\n", "{'LC_CTYPE': 'C.UTF-8'} []\n")
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["open('a', 'w').write('x')", "os.makedirs('a/b')", "os.chmod('.', 0)", "open('a', 'w'); os.remove('a')"],
+)
+def test_a_folder_that_a_program_changed_is_replaced(pool, change):
+    program = "import os\nprint(os.listdir(), oct(os.stat('.').st_mode))\n" + change
+    with SandboxPool(workers=1) as fresh:
+        assert [outcomes(fresh, program)[0].output for _ in range(3)] == ["[] 0o40755\n"] * 3
+
+
+def test_what_a_program_leaves_in_its_zygote_is_nothing(pool):
+    with SandboxPool(workers=1) as fresh:
+        outcomes(fresh, "print(1)")
+        zygote = fresh._idle[0]._process.pid
+        time.sleep(0.1)  # it answers first and closes then
+        before = os.listdir(f"/proc/{zygote}/fd")
+        assert {os.readlink(f"/proc/{zygote}/fd/{number}").split(":")[0] for number in before} == {"pipe", "/dev/null"}
+        for program in ("import random, sys; print(random.random()); sys.x = 1", "while True: pass", "def f(:"):
+            outcomes(fresh, program, limits=Limits(cpu_seconds=0.05))
+        assert fresh._idle[0]._process.pid == zygote
+        time.sleep(0.1)
+        assert os.listdir(f"/proc/{zygote}/fd") == before
+        found = [outcomes(fresh, "import random, sys; print(random.random(), hasattr(sys, 'x'))") for _ in range(2)]
+        assert found[0][0].output == found[1][0].output
+        assert "False" in found[0][0].output
+
+
+SLEEPY = "import time\nend = time.process_time() + 0.01\nwhile time.process_time() < end: pass\n"
+
+
+def test_slow_tests_beyond_the_pause_are_left_out(pool):
+    inputs = tuple("abcdef")
+    fast = StdinTests(inputs=inputs, pause_after=2)
+    assert [o.output for o in pool.run("print(input())", fast, LIMITS)] == [f"{text}\n" for text in inputs]
+    assert [o.output for o in pool.run(SLEEPY + "print(input())", fast, LIMITS)] == ["a\n", "b\n"]
+    calls = CallTests(function="f", inputs=("1", "2", "3"), pause_after=1)
+    assert [o.output for o in pool.run(SLEEPY + "def f(x): return x", calls, LIMITS)] == ["1"]
+
+
+@pytest.mark.parametrize("line", ['[null, "paused", 0, ""]', "junk", '[null, "ok", 999999, ""]', "[" * 5000])
+def test_a_forged_control_line_is_no_answer(pool, line):
+    forge = (
+        f"import os\nfor k in range(3, 40):\n    try: os.write(k, {line!r}.encode() + b'\\n')\n    except OSError: pass"
+    )
+    assert outcomes(pool, forge, "", "")[0].status is Status.RUNTIME_ERROR
+
+
+def test_large_inputs_and_outputs_pass(pool):
+    found = outcomes(pool, "print(input())", "x" * 3_000_000, "y", limits=Limits(memory_mb=400))
+    assert [len(o.output) for o in found] == [3_000_001, 2]
+
+
+def test_an_idle_pool_uses_no_time(pool):
+    with SandboxPool(workers=1) as idle:
+        outcomes(idle, "print(1)")
+        stat = Path(f"/proc/{idle._idle[0]._process.pid}/stat")
+        before = stat.read_text().rpartition(")")[2].split()[11:13]
+        time.sleep(1.5)
+        assert stat.read_text().rpartition(")")[2].split()[11:13] == before
+
+
 def test_what_a_program_starts_dies_with_it(pool, tmp_path):
     program = (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n"

@@ -13,7 +13,6 @@ import pytest
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 from etalon import models  # noqa: E402
@@ -25,6 +24,7 @@ from etalon.models import LanguageModel  # noqa: E402
 from etalon.packed import TokenRow  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.types import Credit, ask  # noqa: E402
+from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 
 SIZES = [(3, 7), (5, 2), (4, 1), (2, 12), (6, 5), (1, 1)]
 ADAMW = OptimSpec(lr=1e-2, final_lr=1e-3, warmup=0.25)
@@ -225,7 +225,7 @@ def test_a_batch_without_rows_takes_no_step_and_is_logged(tmp_path: Path) -> Non
 # --- resuming -------------------------------------------------------------------------------------------------
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for SIGKILL: nothing in the code catches it."""
 
 
@@ -235,13 +235,13 @@ def train(directory: Path, spec: OptimSpec, *, killed_at: int | None = None, whe
 
     def make_batch(step: int) -> Batch:
         if where == "make_batch" and step == killed_at:
-            raise Killed
-        rows = random_rows(SIZES, seed=step)
+            raise KilledError
+        rows = random_rows([(3, 4), (2, 6)], seed=step)
         return Batch(rows=rows, objective=cross_entropy(rows))
 
     def after_step(done: int) -> None:
         if where == "after_step" and done == killed_at:
-            raise Killed
+            raise KilledError
 
     trainer.run(
         one, make_batch, directory=directory, save_every=3, on_step=lambda done, row: None, after_step=after_step
@@ -255,12 +255,12 @@ def logged(directory: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("spec", [ADAMW, MUON], ids=["adamw", "muon"])
-@pytest.mark.parametrize("killed_at", [1, 3, 5, 7])
+@pytest.mark.parametrize("killed_at", [2, 3, 7])
 def test_a_killed_run_ends_like_one_that_was_never_killed(tmp_path: Path, spec: OptimSpec, killed_at: int) -> None:
     whole = train(tmp_path / "whole", spec)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path / "torn", spec, killed_at=killed_at)
-    with pytest.raises(Killed):  # killed again, in the window between the log and the state
+    with pytest.raises(KilledError):  # killed again, in the window between the log and the state
         train(tmp_path / "torn", spec, killed_at=8, where="after_step")
     resumed = train(tmp_path / "torn", spec)
     expected = weights(whole.language_model)
@@ -271,7 +271,7 @@ def test_a_killed_run_ends_like_one_that_was_never_killed(tmp_path: Path, spec: 
 
 def test_a_half_written_state_is_not_taken_for_whole(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", ADAMW)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path / "torn", ADAMW, killed_at=5)
     half = tmp_path / "torn" / "state" / "step-000006"
     half.mkdir()
@@ -307,15 +307,15 @@ def test_checkpoints_are_ordinary_hugging_face_directories(tmp_path: Path) -> No
     again = models.load(checkpoints[1], device="cpu")
     assert again.render(ask("7+5=?")) == language_model.render(ask("7+5=?"))
     assert again.end_token == language_model.end_token
-    assert again.model.config.torch_dtype is torch.float32 or again.model.dtype is torch.float32
+    assert again.model.dtype is torch.float32
 
 
 def test_supervised_training_lowers_the_loss(tmp_path: Path) -> None:
     rows = random_rows(SIZES)
     losses: list[float] = []
     supervise(
-        tiny_language_model("llama"), rows, steps=[list(range(6))] * 20, spec=MUON, micro_tokens=30, autocast="off",
+        tiny_language_model("llama"), rows, steps=[list(range(6))] * 12, spec=MUON, micro_tokens=30, autocast="off",
         directory=tmp_path, num_checkpoints=1, on_step=lambda done, row: losses.append(row["loss"]),
     )  # fmt: skip
-    assert len(losses) == 20
+    assert len(losses) == 12
     assert losses[-1] < 0.5 * losses[0]

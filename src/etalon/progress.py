@@ -35,7 +35,7 @@ class StageView(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a line that stays, below the stage's own."""
         ...
 
 
@@ -72,7 +72,7 @@ class Progress:
 class _BarView:
     def __init__(self, progress: Progress, console: Console, name: str) -> None:
         self.numbers: Mapping[str, Number] = {}
-        self.note = progress.say
+        self._say = progress.say
         self._bar = Bar(
             TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=30),
@@ -86,6 +86,9 @@ class _BarView:
         self._task = self._bar.add_task(name, total=None, numbers="")
         self._bar.start()
         self._refreshed = 0.0
+
+    def note(self, text: str) -> None:
+        self._say(f"  {text}")
 
     def update(self, done: int, total: int, **numbers: Number) -> None:
         self.numbers = numbers or self.numbers
@@ -102,11 +105,13 @@ class _BarView:
 class _LineView:
     def __init__(self, progress: Progress, name: str) -> None:
         self.numbers: Mapping[str, Number] = {}
-        self.note = progress.say
         self._say = progress.say
         self._name = name
         self._first: tuple[int, float] | None = None  # a resumed stage starts in the middle
         self._quarter = 0
+
+    def note(self, text: str) -> None:
+        self._say(f"  {text}")
 
     def update(self, done: int, total: int, **numbers: Number) -> None:
         self.numbers = numbers or self.numbers

@@ -15,6 +15,7 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
+DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]
 
 
 class Spec(BaseModel):
@@ -41,7 +42,9 @@ class ProblemsSpec(Spec):
 
     source: Literal["nano", "files"] = "nano"
     files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
-    mix: dict[str, NonNegative] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
+    mix: dict[
+        DomainName, NonNegative
+    ] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
     train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
     probe: Positive = 64
     rl: Positive = 512
@@ -75,10 +78,8 @@ class BaseStageSpec(Spec):
 class DataSpec(Spec):
     """Data construction (2.1.1): labels, traces, gates, strata."""
 
-    teacher: str = (
-        "nano"  # "nano", "reference" (solutions that came with the problems), a model directory or an endpoint URL
-    )
-    teacher_model: str = ""  # model name at the endpoint
+    teacher: str = "nano"  # or "reference" (solutions that came with the problems), or a model directory
+    judge: str = ""  # (ours) model directory that judges the quality of queries (2.1.1); empty leaves the gate out
     label_votes: Positive = 5  # (ours) teacher answers per query for its pseudo-label
     relabel: Share = 0.0  # (ours) share of labelled math queries whose label is withheld and voted, to check the vote
     agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
@@ -142,7 +143,6 @@ class RlSpec(Spec):
     clip_epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.2  # (ours)
     std_ddof: Literal[0, 1] = 0  # 1.5B section 2: population standard deviation
     std_epsilon: NonNegative = 1e-6  # (ours)
-    temperature: Annotated[float, Field(gt=0)] = 1.0  # 2.2
     max_tokens: Positive = 65536  # 2.2.2: one long window from the start
     prefilter_attempts: Positive = 8  # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1
     micro_tokens: Positive = 16384  # (ours)
@@ -179,7 +179,6 @@ class InstructSpec(Spec):
 
     steps: Count = 200  # (ours)
     lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
-    reward: Literal["all", "fraction"] = "all"  # (ours) every rule, or the share of satisfied rules
     general: Share = 0.2  # (ours) share of prompts from the other domains (the "general alignment examples" of 2.4)
 
 

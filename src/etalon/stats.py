@@ -216,8 +216,8 @@ def score_groups(groups: Sequence[Group], k: int, before: Mapping[str, float] | 
         truncated=_mean([rollout.stop is Stop.LENGTH for rollout in answered]) or 0.0,
         undecided=sum(verdict.is_undecided for group in groups for verdict in group.verdicts),
         delta=difference.mean if difference else None,
-        delta_low=_finite(difference.low) if difference else None,
-        delta_high=_finite(difference.high) if difference else None,
+        delta_low=finite(difference.low) if difference else None,
+        delta_high=finite(difference.high) if difference else None,
     )
 
 
@@ -225,6 +225,6 @@ def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _finite(bound: float) -> float | None:
+def finite(bound: float) -> float | None:
     """JSON has no infinity."""
     return bound if math.isfinite(bound) else None

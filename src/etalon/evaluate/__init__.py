@@ -42,7 +42,7 @@ def evaluate_files(
     sampler = LocalSampler(models.load(model), name=str(model))
     progress = Progress()
     scored: list[tuple[str, str, stats.DomainScore, stats.Interval]] = []
-    for file, members in problems.items():
+    for number, (file, members) in enumerate(problems.items()):
         with progress.stage(file.name, f"{len(members)} problems, {n} generations each", "3.1") as view:
             groups = attempt(
                 sampler,
@@ -50,7 +50,7 @@ def evaluate_files(
                 n=n,
                 params=params,
                 seed=seed,
-                path=out / f"{file.stem}.jsonl" if out else None,
+                path=out / f"{number:02d}-{file.stem}.jsonl" if out else None,
                 watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
             )
         scored += [(file.name, domain, *_score(own, n)) for domain, own in _by_domain(groups).items()]

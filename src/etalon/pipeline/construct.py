@@ -24,9 +24,11 @@ from etalon.problems.nano.documents import document
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe
 from etalon.sampling import attempt
+from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop, Trace, ask
 from etalon.verifiers import answer
+from etalon.verifiers.judge import query_quality_judge
 from etalon.verifiers.text import extract_answer
 
 Row = TypeVar("Row")
@@ -45,9 +47,6 @@ def problems(work: Work) -> Outputs:
         counts[split] = {
             d.value: sum(p.domain is d for p in members) for d in Domain if any(p.domain is d for p in members)
         }
-    path = work.directory / "clr.jsonl"
-    path.unlink(missing_ok=True)
-    append_jsonl(path, [problem_to_row(p) for p in _clr_problems(recipe, splits["test"])])
     if recipe.model.base == "scratch":
         path = work.directory / "documents.jsonl"
         path.unlink(missing_ok=True)
@@ -67,14 +66,14 @@ def _nano_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
     }
 
 
-def _clr_problems(recipe: Recipe, test: Sequence[Problem]) -> list[Problem]:
-    """Held-out math problems of at least `clr.min_level`; the nano world draws as many as are asked for."""
+def clr_problems(recipe: Recipe, test: Sequence[Problem]) -> list[Problem]:
+    """Held-out math problems of at least `clr.min_level`, where levels are known; the nano world draws its own."""
     spec = recipe.clr
     if recipe.problems.source == "nano":
         return nano.problems(
             Domain.MATH, "test", spec.problems, seed=recipe.seed, m=spec.m, min_level=max(1, spec.min_level)
         )
-    return [p for p in test if p.domain is Domain.MATH and p.level >= spec.min_level][: spec.problems]
+    return [p for p in test if p.domain is Domain.MATH and (not p.level or p.level >= spec.min_level)][: spec.problems]
 
 
 def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
@@ -184,6 +183,9 @@ def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem],
         boilerplate=instructions(prompts),
     )
     queries = log.passed(gates.overlap_gate(work.problems("train"), index))
+    if spec.judge:
+        judge = LocalSampler(models.load(Path(spec.judge), device=work.recipe.device), name=spec.judge)
+        queries = log.passed(gates.quality_gate(queries, lambda p: query_quality_judge(judge, query=p.prompt)))
     if spec.expand:
         params = SamplingParams(max_tokens=spec.max_tokens)
         grown = expand(queries, teacher, count=spec.expand, params=params, seed=work.seed, prompts=prompts)
@@ -197,8 +199,9 @@ def _labelled(work: Work, queries: list[Problem], teacher: Sampler, log: GateLog
     Returns the labelled queries and the share of voted labels that equal the withheld ones (None without any).
     """
     spec = work.recipe.data
-    votable = [p for p in queries if p.domain in (Domain.MATH, Domain.FACTS)]
-    withheld = {p.id: p.answer for i, p in enumerate(votable) if p.answer and (i * spec.relabel) % 1 < spec.relabel}
+    votable = [p for p in queries if p.domain in (Domain.MATH, Domain.FACTS, Domain.STEM)]
+    known = [p for p in votable if p.answer is not None and p.domain is Domain.MATH]
+    withheld = {p.id: p.answer for i, p in enumerate(known) if (i * spec.relabel) % 1 < spec.relabel}
     unlabelled = [replace(p, answer=None) for p in votable if p.answer is None or p.id in withheld]
     if not unlabelled:
         return queries, None
@@ -211,8 +214,8 @@ def _labelled(work: Work, queries: list[Problem], teacher: Sampler, log: GateLog
     labelled = log.passed(label.label_problems(pairs, agreement=spec.agreement))
     checked = [answer.are_equal(p.answer, withheld[p.id]) for p in labelled if p.id in withheld]
     asked = {p.id for p in unlabelled}
-    known = [p for p in queries if p.id not in asked]
-    return known + labelled, sum(checked) / len(checked) if checked else None
+    others = [p for p in queries if p.id not in asked]
+    return others + labelled, sum(checked) / len(checked) if checked else None
 
 
 def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> list[Group]:

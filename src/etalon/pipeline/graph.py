@@ -13,12 +13,12 @@ from typing import Any
 from etalon.config import PATHS
 from etalon.pipeline.stage import Stage
 from etalon.prompts import PACKAGED
-from etalon.recipe import Recipe
+from etalon.recipe import Recipe, RlSpec, RlStageSpec
 from etalon.store import hash_file, hash_tree, stable_hash
 
 
 def _rl(recipe: Recipe, phase: str) -> Any:
-    phases = {"math", "long2short", "code", "stem"}
+    phases = {name for name, field in RlSpec.model_fields.items() if field.annotation is RlStageSpec}
     unused = phases | (set() if phase == "long2short" else {"lambda_"})
     return recipe.rl.model_dump(exclude=unused) | {"phase": getattr(recipe.rl, phase).model_dump()}
 
@@ -37,15 +37,7 @@ PIPELINE = (
         purpose="draw or read problems and cut them into train, probe, RL and test",
         section="2.1.1",
         needs=(),
-        knobs=lambda r: [
-            r.problems.model_dump(),
-            r.model.base,
-            r.base.documents,
-            r.clr.m,
-            r.clr.problems,
-            r.clr.min_level,
-            r.prompts,
-        ],
+        knobs=lambda r: [r.problems.model_dump(), r.model.base, r.base.documents, r.clr.m, r.prompts],
         work="construct:problems",
     ),
     Stage(
@@ -139,7 +131,7 @@ PIPELINE = (
         purpose="one student learns from the verified traces of all RL checkpoints",
         section="2.3",
         needs=("problems", "data", "sft-hard-fused", "rl-long2short", "rl-code", "rl-stem"),
-        knobs=lambda r: [r.distill.model_dump(), r.rl.temperature, r.rl.max_tokens],
+        knobs=lambda r: [r.distill.model_dump(), r.rl.max_tokens],
         work="train:self_distill",
     ),
     Stage(
@@ -160,7 +152,7 @@ def _evaluation(name: str) -> Stage:
         purpose=f"Pass@1 and Pass@K of {name} on held-out problems",
         section="3.1",
         needs=("problems", name),
-        knobs=lambda r: r.eval.model_dump(exclude={"k"}),
+        knobs=lambda r: r.eval.model_dump(),
         work="measure:evaluate",
         is_background=True,
         arguments={"source": name},

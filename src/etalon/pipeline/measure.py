@@ -8,6 +8,7 @@ from typing import Any
 
 from etalon import stats
 from etalon.clr.sampler import ClrSampler
+from etalon.pipeline.construct import clr_problems
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import evaluation_params, load
 from etalon.sampling import attempt
@@ -47,7 +48,7 @@ def clr(work: Work) -> Outputs:
     """CLR@K, Cons@K of the same trajectories, Cons@2K (the fair baseline) and Pass@1 on held-out math problems."""
     recipe = work.recipe
     spec = recipe.clr
-    problems = work.problems("clr")
+    problems = clr_problems(recipe, work.problems("test"))
     if not problems:
         return {"skipped": "there are no math problems"}
     inner = LocalSampler(load(work, "instruct"))
@@ -121,8 +122,15 @@ def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: in
     }
     summary: dict[str, Any] = {"problems": len(rows), "k": k, "m": m, "undecided": len(rows) - len(decided)}
     for name, values in columns.items():
+        if not values:  # every answer undecided: counted above, and nothing to average
+            summary |= {name: None, f"{name}_low": None, f"{name}_high": None}
+            continue
         interval = stats.mean_interval(values)
-        summary |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        summary |= {
+            name: interval.mean,
+            f"{name}_low": stats.finite(interval.low),
+            f"{name}_high": stats.finite(interval.high),
+        }
     against = stats.paired_difference(
         {row["problem_id"]: v for row, v in zip(rows, cons_2k, strict=True)},
         {row["problem_id"]: float(row["correct"]) for row in decided},
@@ -130,8 +138,8 @@ def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: in
     counts = [row["counts"] for row in rows]
     return summary | {
         "clr_minus_cons_2k": against.mean,
-        "clr_minus_cons_2k_low": against.low,
-        "clr_minus_cons_2k_high": against.high,
+        "clr_minus_cons_2k_low": stats.finite(against.low),
+        "clr_minus_cons_2k_high": stats.finite(against.high),
         "calls": sum(row["calls"] for row in rows),
         "calls_full": 2 * k * len(rows),
         "no_claims": sum(c.get("no_claims", 0) for c in counts),

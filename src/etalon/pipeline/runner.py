@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -130,7 +131,8 @@ class Runner:
                 for domain, score in scores.items()
                 if score["pass1"] is not None and score["passk"] is not None
             )
-            self.progress.say(f"  {stage.name} (beside): {shown or 'done'}")
+            k = min(self.recipe.eval.k, self.recipe.eval.n)
+            self.progress.say(f"  {stage.name} (beside): {f'Pass@1/Pass@{k} {shown}' if shown else 'done'}")
 
     def log(self, stage: Stage) -> None:
         done = StageDir(self.directories[stage.name]).done()
@@ -169,6 +171,7 @@ def execute(
     work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
     with writing(directory.path), damage_named(directory.path, stage.name):
         outputs = stage.function()(work)
+    shutil.rmtree(directory.path / "state", ignore_errors=True)  # several times the weights, and of no more use
     directory.finish(
         {
             "stage": stage.name,

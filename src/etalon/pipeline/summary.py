@@ -54,7 +54,11 @@ def _peak(payloads: Sequence[Mapping[str, Any]]) -> float:
 def _domain(score: Mapping[str, Any], before: Mapping[str, float] | None, after: Mapping[str, float]) -> dict[str, Any]:
     row = dict(score)
     row["pass8"] = row["passk"]
-    if before:
+    if before and before.keys() & after.keys():
         change = stats.paired_difference(before, after)
-        row |= {"delta": change.mean, "delta_low": change.low, "delta_high": change.high}
+        row |= {
+            "delta": change.mean,
+            "delta_low": stats.finite(change.low),
+            "delta_high": stats.finite(change.high),
+        }
     return row

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from etalon import distill, models
-from etalon.data.strata import is_hard
+from etalon.data import strata
 from etalon.engines.local import reinforcement as engine
 from etalon.engines.local.supervised import supervise
+from etalon.errors import ConfigError
 from etalon.models import LanguageModel
 from etalon.packed import TokenRow, micro_batches, pack, token_logprobs
 from etalon.pipeline.construct import at_most, trace_from_row, trace_to_row
@@ -147,7 +148,8 @@ def sft_hard(work: Work) -> Outputs:
     )
     error_rates = {g.problem.id: 1 - g.accuracy for g in groups if g.accuracy is not None}
     rated = [replace(t, error_rate=error_rates.get(t.problem_id)) for t in traces]
-    hard = [t for t in rated if is_hard(t, min_tokens=spec.min_tokens, min_error_rate=spec.min_error_rate)]
+    write_json_atomic(work.directory / "strata.json", strata.table(strata.strata(rated)))
+    hard = [t for t in rated if strata.is_hard(t, min_tokens=spec.min_tokens, min_error_rate=spec.min_error_rate)]
     work.view.note(
         f"{len(hard)} of {len(traces)} long traces belong to queries with error rate >= {spec.min_error_rate}"
     )
@@ -168,6 +170,9 @@ def probe_and_fuse(work: Work) -> Outputs:
     """Pass@K of every checkpoint per skill on the probing set; merge the specialists (2.1.2)."""
     source = work.stage.arguments["source"]
     done = work.outputs(source)
+    skills = {p.skill or p.domain.value for p in work.problems("probe")}
+    if unknown := sorted(work.recipe.probe.weights.keys() - skills):
+        raise ConfigError(f"probe.weights: no skill {unknown[0]!r}; skills are {', '.join(sorted(skills))}")
     if "skipped" in done:
         return passed_through(work, source, f"{source} was skipped")
     root = work.directory.parent
@@ -324,7 +329,7 @@ def _sampled(work: Work, domain: Domain, source: str) -> list[Group]:
         LocalSampler(load(work, source)),
         problems,
         n=recipe.distill.n,
-        params=SamplingParams(temperature=recipe.rl.temperature, max_tokens=recipe.rl.max_tokens),
+        params=SamplingParams(max_tokens=recipe.rl.max_tokens),
         seed=work.seed,
         path=work.directory / f"rollouts-{domain.value}.jsonl",
         watch=lambda done, total, numbers: work.view.update(done, total, **numbers),

@@ -120,19 +120,15 @@ def read_groups(path: Path, problems: Sequence[Problem]) -> list[Group]:
 
 def _resume(problems: Sequence[Problem], path: Path, *, n: int, chunk: int) -> list[Group]:
     rows = read_jsonl(path)
-    for row, problem in zip(rows, problems, strict=False):
-        if row["problem_id"] != problem.id or len(row["rollouts"]) != n:
-            raise RunError(
-                f"{path}: holds rollouts of other problems or another n; delete it, or use another directory"
-            )
-    whole = len(rows) if len(rows) >= len(problems) else len(rows) - len(rows) % chunk
-    whole = min(whole, len(problems))
+    pairs = zip(rows, problems, strict=False)
+    if len(rows) > len(problems) or any(r["problem_id"] != p.id or len(r["rollouts"]) != n for r, p in pairs):
+        raise RunError(f"{path}: holds rollouts of other problems or another n; delete it, or use another directory")
+    whole = len(rows) if len(rows) == len(problems) else len(rows) - len(rows) % chunk
     truncate_jsonl(path, whole)
     return [group_from_row(row, problem) for row, problem in zip(rows[:whole], problems, strict=False)]
 
 
 def _named(rollout: Rollout, problem: Problem) -> Rollout:
-
     return replace(rollout, problem_id=problem.id)
 
 

@@ -44,13 +44,11 @@ def check_supported(model: Any) -> None:
 
 
 class Layer(NamedTuple):
-    """Weights of one layer; projections of the same input are joined into one matrix product."""
+    """Weights of one layer: projections of the same input are joined, with the norm before them multiplied in."""
 
-    attention_norm: torch.Tensor
     query_key_value: Linear
     head_norm: torch.Tensor | None  # Qwen3, one row per query and key head
     output: Linear
-    mlp_norm: torch.Tensor
     gate_up: Linear
     down: Linear
 
@@ -110,8 +108,8 @@ class Decoder:
         """Append one token to every row; returns the logits (R, V) of the next."""
         column, rows = self.columns, token_R.shape[0]
         if column == self.values_LRKCD.shape[3]:
-            self.keys_LRKDC = F.pad(self.keys_LRKDC, (0, GROWTH))
-            self.values_LRKCD = F.pad(self.values_LRKCD, (0, 0, 0, GROWTH))
+            self.keys_LRKDC = _wider(self.keys_LRKDC, 4)
+            self.values_LRKCD = _wider(self.values_LRKCD, 3)
         hidden = F.embedding(token_R, self.body.embed_tokens.weight)
         cos, sin = self.body.rotary_emb(hidden, (column - self.pad_R)[:, None])
         sin = _signed(sin)
@@ -144,39 +142,38 @@ class Decoder:
             query_norm, key_norm = attention.q_norm.weight, attention.k_norm.weight
             head_norm = torch.cat([query_norm.expand(self.heads, -1), key_norm.expand(self.kv_heads, -1)])
         return Layer(
-            attention_norm=layer.input_layernorm.weight,
-            query_key_value=_joined(attention.q_proj, attention.k_proj, attention.v_proj),
+            query_key_value=_joined(layer.input_layernorm, attention.q_proj, attention.k_proj, attention.v_proj),
             head_norm=head_norm,
-            output=_joined(attention.o_proj),
-            mlp_norm=layer.post_attention_layernorm.weight,
-            gate_up=_joined(mlp.gate_proj, mlp.up_proj),
-            down=_joined(mlp.down_proj),
+            output=(attention.o_proj.weight, attention.o_proj.bias),
+            gate_up=_joined(layer.post_attention_layernorm, mlp.gate_proj, mlp.up_proj),
+            down=(mlp.down_proj.weight, mlp.down_proj.bias),
         )
 
     def _project(
         self, layer: Layer, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (..., H, D), keys and values (..., K, D)."""
-        joined = F.linear(self._norm(hidden, layer.attention_norm), *layer.query_key_value)
+        joined = F.linear(self._normed(hidden), *layer.query_key_value)
         joined = joined.view(*hidden.shape[:-1], -1, self.head_size)
-        rotated, value = joined.split((self.heads + self.kv_heads, self.kv_heads), -2)
+        rotated, value = torch.split(joined, [self.heads + self.kv_heads, self.kv_heads], -2)
         if layer.head_norm is not None:
-            rotated = F.rms_norm(rotated, rotated.shape[-1:], eps=self.epsilon) * layer.head_norm
+            rotated = self._normed(rotated) * layer.head_norm
         # sin has the sign of the rotation, so the halves only change places
         rotated = torch.addcmul(rotated * cos, rotated.roll(self.head_size // 2, -1), sin)
-        query, key = rotated.split((self.heads, self.kv_heads), -2)
+        query, key = torch.split(rotated, [self.heads, self.kv_heads], -2)
         return query, key, value
 
     def _finish_layer(self, layer: Layer, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        hidden = hidden + F.linear(attended, *layer.output)
-        gate, up = F.linear(self._norm(hidden, layer.mlp_norm), *layer.gate_up).chunk(2, -1)
-        return hidden + F.linear(F.silu(gate) * up, *layer.down)
+        hidden = F.linear(attended, *layer.output).add_(hidden)
+        gate, up = F.linear(self._normed(hidden), *layer.gate_up).chunk(2, -1)
+        return F.linear(F.silu(gate).mul_(up), *layer.down).add_(hidden)
 
-    def _norm(self, hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(hidden, weight.shape, weight, self.epsilon)
+    def _normed(self, hidden: torch.Tensor) -> torch.Tensor:
+        """RMSNorm without its weight."""
+        return hidden * hidden.square().mean(-1, keepdim=True).add_(self.epsilon).rsqrt_()
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model.get_output_embeddings()(self._norm(hidden, self.body.norm.weight))
+        logits: torch.Tensor = self.model.get_output_embeddings()(self._normed(hidden) * self.body.norm.weight)
         return logits.float()
 
 
@@ -185,9 +182,15 @@ def _signed(sin: torch.Tensor) -> torch.Tensor:
     return torch.cat((-sin[..., :half], sin[..., half:]), -1)
 
 
-def _joined(*linears: Any) -> Linear:
-    """One product for several; a single one is used as it is."""
-    if len(linears) == 1:
-        return linears[0].weight, linears[0].bias
+def _joined(norm: Any, *linears: Any) -> Linear:
+    """One product for several of one normalised input."""
     bias = None if linears[0].bias is None else torch.cat([x.bias for x in linears])
-    return torch.cat([x.weight for x in linears]), bias
+    return torch.cat([x.weight for x in linears]) * norm.weight, bias
+
+
+def _wider(cache: torch.Tensor, axis: int) -> torch.Tensor:
+    shape = list(cache.shape)
+    shape[axis] += GROWTH
+    wider = cache.new_empty(shape)
+    wider.narrow(axis, 0, cache.shape[axis]).copy_(cache)
+    return wider

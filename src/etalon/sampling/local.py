@@ -116,6 +116,17 @@ def decode(
             alive, token_R = alive[kept], token_R[kept]
             live_mask = torch.ones_like(alive, dtype=torch.bool)
         logits = decoder.step(token_R)
+    tokens, logprobs = _by_row(num_rows, row_steps, token_steps, logprob_steps)
+    has_ended = [tokens[row][-1] == end or row in stop_strings.rows for row in range(num_rows)]
+    return [
+        Decoded(tokens=tokens[row], logprobs=logprobs[row], stop=Stop.EOS if has_ended[row] else Stop.LENGTH)
+        for row in range(num_rows)
+    ]
+
+
+def _by_row(
+    num_rows: int, row_steps: list[torch.Tensor], token_steps: list[torch.Tensor], logprob_steps: list[torch.Tensor]
+) -> tuple[list[list[int]], list[list[float]]]:
     tokens: list[list[int]] = [[] for _ in range(num_rows)]
     logprobs: list[list[float]] = [[] for _ in range(num_rows)]
     steps = (torch.cat(of_all).tolist() for of_all in (row_steps, token_steps, logprob_steps))
@@ -123,11 +134,7 @@ def decode(
         if row >= 0:
             tokens[row].append(token)
             logprobs[row].append(logprob)
-    has_ended = [tokens[row][-1] == end or row in stop_strings.rows for row in range(num_rows)]
-    return [
-        Decoded(tokens=tokens[row], logprobs=logprobs[row], stop=Stop.EOS if has_ended[row] else Stop.LENGTH)
-        for row in range(num_rows)
-    ]
+    return tokens, logprobs
 
 
 def choose(

@@ -46,20 +46,25 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class StdinTests:
-    """The program is run as `__main__` once per input, with that text as its standard input."""
+    """The program is run as `__main__` once per input, with that text as its standard input.
+
+    pause_after: after so many tests, leave the others out if these took long; 0 never does.
+    """
 
     inputs: tuple[str, ...]
+    pause_after: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallTests:
     """The program is loaded once; then `function` (or the method of its class Solution) is called per input.
 
-    inputs: one JSON value per line, each an argument.
+    inputs: one JSON value per line, each an argument. pause_after: as in StdinTests.
     """
 
     function: str
     inputs: tuple[str, ...]
+    pause_after: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

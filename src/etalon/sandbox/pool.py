@@ -1,6 +1,6 @@
 """Zygotes and the threads that use them: each program takes a free zygote, or waits for one.
 
-    run_program -> SandboxPool.run -> request (two JSON lines) -> zygote -> claims -> Outcomes
+    run_program -> SandboxPool.run -> order -> zygote -> reply -> collect -> Outcomes
 
 Zygotes are started by `subprocess` with an empty environment when first needed. One that dies or does not answer is
 killed and replaced; the program is tried once more, and then its outcome is `INFRASTRUCTURE`.
@@ -20,11 +20,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from etalon.sandbox.claims import Evidence, collect
+from etalon.sandbox.order import Ended, Order, pack_order, pack_parts, unpack_ended
 from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
 
 START_SECONDS = 30.0  # (ours)
@@ -32,7 +33,7 @@ MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own 
 RECYCLE_AFTER = 5000  # (ours) programs per zygote
 ATTEMPTS = 2  # (ours) a program whose zygote died is tried once more
 
-_ZYGOTE = Path(__file__).with_name("zygote.py")
+_ZYGOTE = Path(__file__).with_name("forkserver.py")
 
 
 class _Zygote:
@@ -42,7 +43,6 @@ class _Zygote:
         self._folder = tempfile.mkdtemp(prefix="etalon-sandbox-")
         os.chmod(self._folder, 0o711)  # noqa: S103  # children may run as another user
         self.served = 0
-        self._pending = b""
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), self._folder],
             stdin=subprocess.PIPE,
@@ -52,38 +52,44 @@ class _Zygote:
             cwd=self._folder,
             start_new_session=True,
         )
+        self._replies = select.poll()
+        self._replies.register(self._process.stdout, select.POLLIN)  # type: ignore[arg-type]
         try:
-            self._read_line(START_SECONDS)
+            self._read(time.monotonic() + START_SECONDS)
         except OSError:
             self.kill()
             raise
 
-    def ask(self, opened: bytes, sealed: bytes, *, seconds: float) -> dict[str, Any]:
-        """Send one program, get its claims. Raises OSError when the zygote died or let the deadline pass."""
+    def ask(self, head: bytes, parts: bytes, *, seconds: float) -> tuple[Ended, bytes, bytes]:
+        """Send one order; how the program ended, its control lines and its output.
+
+        Raises OSError when the zygote died or let the deadline pass.
+        """
         assert self._process.stdin is not None
         self.served += 1
-        self._process.stdin.write(opened + b"\n" + sealed + b"\n")
+        self._process.stdin.write(head + parts)
         self._process.stdin.flush()
-        reply = json.loads(self._read_line(seconds))
-        assert isinstance(reply, dict)
-        return reply
-
-    def _read_line(self, seconds: float) -> bytes:
-        assert self._process.stdout is not None
         deadline = time.monotonic() + seconds
-        poller = select.poll()
-        poller.register(self._process.stdout, select.POLLIN)
-        chunks = []
-        while True:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or not poller.poll(remaining * 1000):
-                raise TimeoutError("the sandbox did not answer")
-            chunk = os.read(self._process.stdout.fileno(), 1 << 16)
-            if not chunk:
-                raise ConnectionError("the sandbox process ended")
-            chunks.append(chunk)
-            if chunk.endswith(b"\n"):  # one reply per request, so nothing follows its line
-                return b"".join(chunks)
+        line, newline, content = self._read(deadline).partition(b"\n")
+        while not newline:
+            line, newline, content = (line + self._read(deadline)).partition(b"\n")
+        ended = unpack_ended(line)
+        chunks, size = [content], len(content)
+        while size < ended.control_bytes + ended.output_bytes:
+            chunks.append(self._read(deadline))
+            size += len(chunks[-1])
+        content = b"".join(chunks)
+        return ended, content[: ended.control_bytes], content[ended.control_bytes :]
+
+    def _read(self, deadline: float) -> bytes:
+        assert self._process.stdout is not None
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not self._replies.poll(remaining * 1000):
+            raise TimeoutError("the sandbox did not answer")
+        chunk = os.read(self._process.stdout.fileno(), 1 << 16)
+        if not chunk:
+            raise ConnectionError("the sandbox process ended")
+        return chunk
 
     def kill(self) -> None:
         self._process.kill()
@@ -110,8 +116,8 @@ class SandboxPool:
 
     def run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input."""
-        opened, nonce, sealed, count = _request(program, tests, limits)
-        seconds = count * limits.wall_seconds + MARGIN_SECONDS
+        order, nonce, parts = _order(program, tests, limits)
+        head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
@@ -121,7 +127,7 @@ class SandboxPool:
                     failure = error
                     continue
                 try:
-                    reply = zygote.ask(opened, sealed, seconds=seconds)
+                    ended, control, output = zygote.ask(head, parts, seconds=seconds)
                 except OSError as error:
                     failure = error
                     zygote.kill()
@@ -130,7 +136,7 @@ class SandboxPool:
                     zygote.kill()
                     raise
                 self._give_back(zygote)
-                return tuple(_outcome(claim, tests, nonce) for claim in reply["outcomes"])
+                return collect(Evidence(order, limits, nonce, ended, control, output))
         return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
 
     def _take(self) -> _Zygote:
@@ -163,39 +169,35 @@ class SandboxPool:
         self.close()
 
 
-def _request(program: str, tests: Tests, limits: Limits) -> tuple[bytes, str, bytes, int]:
-    """The open line, the nonce, the sealed line (read by the child once the program is loaded), the test count."""
-    nonce = secrets.token_hex(16)
-    inputs: Sequence[str] = ()
+def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, bytes]:
+    """The head of the order, the nonce that proves the end of the last two kinds of tests, and the other parts."""
+    nonce, pause_after = secrets.token_hex(16), 0
+    opened = [program.encode("utf-8", "surrogatepass")]
     sealed: dict[str, Any] = {"nonce": nonce}
     match tests:
         case StdinTests():
-            mode, count, inputs = "stdin", len(tests.inputs), tests.inputs
+            mode, num_tests, pause_after, sealed = "stdin", len(tests.inputs), tests.pause_after, {}
+            opened += [text.encode("utf-8", "surrogatepass") for text in tests.inputs]
         case CallTests():
-            mode, count = "call", len(tests.inputs)
+            mode, num_tests, pause_after = "call", len(tests.inputs), tests.pause_after
             sealed |= {"function": tests.function, "inputs": tests.inputs}
         case AssertTests():
-            mode, count = "assert", 1
+            mode, num_tests = "assert", 1
             sealed |= {"code": tests.code}
-    opened = {
-        "mode": mode,
-        "count": count,
-        "program": program,
-        "inputs": inputs,
-        "cpu_seconds": limits.cpu_seconds,
-        "idle_seconds": limits.idle_seconds,
-        "wall_seconds": limits.wall_seconds,
-        "memory_mb": limits.memory_mb,
-        "output_mb": limits.output_mb,
-    }
-    return json.dumps(opened).encode(), nonce, json.dumps(sealed).encode(), count
-
-
-def _outcome(claim: Mapping[str, Any], tests: Tests, nonce: str) -> Outcome:
-    status, detail = Status(claim["status"]), str(claim["detail"])
-    if status is Status.OK and not isinstance(tests, StdinTests) and claim["nonce"] != nonce:
-        status, detail = Status.RUNTIME_ERROR, "left before the end"
-    return Outcome(status=status, output=claim["output"], detail=detail, seconds=claim["seconds"])
+    parts, seal = pack_parts(*opened), json.dumps(sealed).encode() if sealed else b""
+    order = Order(
+        mode=mode,
+        num_tests=num_tests,
+        pause_after=pause_after,
+        cpu_seconds=limits.cpu_seconds,
+        idle_seconds=limits.idle_seconds,
+        wall_seconds=limits.wall_seconds,
+        memory_bytes=limits.memory_mb << 20,
+        file_bytes=max(limits.output_mb << 20, *map(len, opened)) + 1,
+        open_bytes=len(parts),
+        sealed_bytes=len(seal),
+    )
+    return order, nonce, parts + seal
 
 
 _POOL: tuple[int, SandboxPool] | None = None

@@ -6,6 +6,7 @@ Works on safetensors files directly, accumulating in float32 one tensor at a tim
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -25,8 +26,8 @@ def fuse(checkpoints: Sequence[tuple[Path, float]], out: Path) -> Path:
     from safetensors.torch import save_file
 
     total = sum(weight for _, weight in checkpoints)
-    if not checkpoints or total <= 0 or any(weight < 0 for _, weight in checkpoints):
-        raise ConfigError("fuse: weights must be at least 0 and not all 0")
+    if not (0 < total < math.inf) or any(weight < 0 for _, weight in checkpoints):
+        raise ConfigError("fuse: weights must be finite, at least 0 and not all 0")
     for path, _ in checkpoints:
         check_model_dir(path)
     first = checkpoints[0][0]

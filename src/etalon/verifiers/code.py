@@ -1,6 +1,6 @@
 """Judges a program by running it on tests in the sandbox; expected outputs are compared here, never there.
 
-    response -> extract_program -> sandbox, a few tests first -> compare_text or compare_value -> Verdict
+    response -> extract_program -> sandbox -> compare_text or compare_value -> Verdict
 
 `Problem.tests` is one of
     {inputs, outputs, fn_name: null, compare?, time_limit_s?, memory_limit_mb?}  standard input and output
@@ -25,7 +25,8 @@ from etalon.verifiers.memo import Memo
 from etalon.verifiers.outputs import COMPARE, compare_value
 from etalon.verifiers.text import final_part
 
-FIRST_TESTS = 4  # (ours) run alone first: most wrong programs fail one of them
+FIRST_TESTS = 4  # (ours) compared before the others run, if tests are slow or large: most wrong programs fail one
+LARGE_CHARACTERS = 1 << 20  # (ours) of all inputs together
 PYTHON_TAGS = frozenset({"python", "python3", "py", "py3", "pypy", "pypy3"})
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^`\n]*$")
@@ -149,28 +150,34 @@ def _json(where: str, *texts: str) -> list[Any]:
 def run_suite(program: str, suite: TestSuite) -> Verdict:
     """The verdict of one program on all tests: the first failure decides."""
     if suite.assert_code is not None:
-        return _verdict(_run(program, suite, 0, 1)[0], program, "tests")
-    start, total = 0, len(suite.inputs)
+        return _verdict(_run(program, suite, 0, 1, 0)[0], program, "tests")
+    start, pause_after, total = 0, FIRST_TESTS, len(suite.inputs)
+    is_large = sum(map(len, suite.inputs)) > LARGE_CHARACTERS
     while start < total:
-        stop = min(total, FIRST_TESTS) if start < FIRST_TESTS else total
-        outcomes = _run(program, suite, start, stop)
+        stop = min(total, start + pause_after) if is_large and pause_after else total
+        outcomes = _run(program, suite, start, stop, pause_after)
         failed = next((k for k, outcome in enumerate(outcomes) if outcome.status is not Status.OK), None)
         if failed == 0:
             return _verdict(outcomes[0], program, f"test {start + 1} of {total}")
         start += len(outcomes) if failed is None else failed
+        pause_after = 0 if failed is None else 1  # a failure that is repeated will most likely fail again
     return Verdict(score=1.0, reason="passed", extracted=program)
 
 
-def _run(program: str, suite: TestSuite, start: int, stop: int) -> list[Outcome]:
-    """Outcomes of tests start..stop-1 in one fresh child, with `WRONG` where the output differs."""
+def _run(program: str, suite: TestSuite, start: int, stop: int, pause_after: int) -> list[Outcome]:
+    """Outcomes of tests start..stop-1 in one fresh child, with `WRONG` where the output differs.
+
+    pause_after: slow tests beyond so many are left out.
+    """
     inputs = suite.inputs[start:stop]
     if suite.assert_code is not None:
         return list(run_program(program, AssertTests(code=suite.assert_code), suite.limits))
     if suite.function is None:
-        outcomes = run_program(program, StdinTests(inputs=inputs), suite.limits)
+        outcomes = run_program(program, StdinTests(inputs=inputs, pause_after=pause_after), suite.limits)
         is_same = COMPARE[suite.compare]
     else:
-        outcomes = run_program(program, CallTests(function=suite.function, inputs=inputs), suite.limits)
+        calls = CallTests(function=suite.function, inputs=inputs, pause_after=pause_after)
+        outcomes = run_program(program, calls, suite.limits)
         is_same = compare_value
     return [
         Outcome(status=Status.WRONG, output=outcome.output, seconds=outcome.seconds)

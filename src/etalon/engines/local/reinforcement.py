@@ -43,7 +43,7 @@ class Phase:
 
     @property
     def params(self) -> SamplingParams:
-        return SamplingParams(temperature=self.spec.temperature, max_tokens=self.spec.max_tokens)
+        return SamplingParams(max_tokens=self.spec.max_tokens)  # temperature 1, top_p 1 (2.2)
 
     @property
     def optim(self) -> OptimSpec:
@@ -71,10 +71,17 @@ def prefilter(language_model: LanguageModel, problems: Sequence[Problem], phase:
     return pool
 
 
-def policy_loss(credits: Sequence[Credit], rows: Sequence[TokenRow], *, clip_epsilon: float) -> local.Objective:
-    """Minus the objective of SPEC 3: mean over rollouts of the mean over tokens of the clipped surrogate.
+def policy_loss(
+    credits: Sequence[Credit],
+    rows: Sequence[TokenRow],
+    *,
+    clip_epsilon: float,
+    old_logprobs: Sequence[Sequence[float]] | None = None,
+) -> local.Objective:
+    """Minus the objective of 2.2: mean over rollouts of the mean over tokens of the clipped surrogate.
 
-    The batch is sampled from the weights it updates, so the old log-probs are the current ones, detached.
+    old_logprobs: per row, what the sampler drew its tokens with; never recomputed, or the clip could not act.
+    None takes the current weights for the sampler's.
     """
     total = len(rows)
 
@@ -82,9 +89,10 @@ def policy_loss(credits: Sequence[Credit], rows: Sequence[TokenRow], *, clip_eps
         device = logprobs_N.device
         advantage_B = torch.tensor([credits[i].advantage for i in indices], device=device)
         length_B = torch.tensor([len(rows[i].response) for i in indices], device=device)
-        per_token_N = surrogate(
-            logprobs_N, logprobs_N.detach(), advantage_B[batch.sequence_N], clip_epsilon=clip_epsilon
-        )
+        old_N = logprobs_N.detach()
+        if old_logprobs is not None:
+            old_N = torch.tensor([x for i in indices for x in old_logprobs[i]], device=device)
+        per_token_N = surrogate(logprobs_N, old_N, advantage_B[batch.sequence_N], clip_epsilon=clip_epsilon)
         return -sequence_mean(per_token_N, batch.sequence_N, length_B).sum() / total
 
     return objective
@@ -134,10 +142,15 @@ def rl_batch(groups: Sequence[Group], phase: Phase) -> local.Batch:
         for rollout, one in zip(group.rollouts, credits, strict=True)
     ]
     # A rollout without credit has no gradient: it is not run through the model, but it stays in the mean.
-    used = [(r, c) for r, c in pairs if c.advantage != 0.0 and r.tokens and r.prompt_tokens]
+    used = [(r, c) for r, c in pairs if c.advantage != 0.0 and r.tokens and r.prompt_tokens and r.logprobs]
     rows = [TokenRow(prompt=r.prompt_tokens or (), response=r.tokens or ()) for r, _ in used]
     share = len(rows) / len(pairs)
-    plain = policy_loss([c for _, c in used], rows, clip_epsilon=phase.credit.clip_epsilon)
+    plain = policy_loss(
+        [c for _, c in used],
+        rows,
+        clip_epsilon=phase.credit.clip_epsilon,
+        old_logprobs=[r.logprobs or () for r, _ in used],
+    )
 
     def objective(logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
         return plain(logprobs_N, batch, indices) * share

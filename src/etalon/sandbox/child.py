@@ -1,4 +1,4 @@
-"""Runs one program's tests inside the forked child. Standard library only; shares nothing with the parent but pipes.
+"""Runs one program's tests inside the forked child. Standard library only.
 
     child: StdinTests  -> per test: fresh stdin, fresh __main__, exec, flush -> control line
            CallTests   -> load once, then per test: call, JSON of the result -> control line
@@ -17,8 +17,12 @@ import io
 import json
 import os
 import sys
+import time
 import types
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from etalon.sandbox.order import Order
 
 PRELUDE = """
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string, sys
@@ -33,90 +37,124 @@ from builtins import pow
 """  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
 
 
-class Files(NamedTuple):
-    """Descriptors of the child: memory files for the three streams, results and sealed part; a pipe for control."""
+WARM_TESTS = 8  # (ours) tests whose streams are made before the fork
+SLOW_CPU_SECONDS = 0.003  # (ours) three times what another child costs
 
-    stdin: int
-    stdout: int
-    stderr: int
-    values: int
+REHEARSAL = """
+import sys
+def main():
+    count = int(input())
+    values = [int(word) for word in sys.stdin.readline().split()]
+    print(sum(values) % count, max(values), f"{count} {values}")
+if __name__ == "__main__":
+    main()
+"""
+
+
+class Files(NamedTuple):
+    """Descriptors of the child. output: standard output, or the results of functions; nothing: /dev/null."""
+
+    nothing: int
+    output: int
     sealed: int
     control: int
 
 
 _dumps, _loads, _write, _pread = json.dumps, json.loads, os.write, os.pread
-_ftruncate, _lseek, _dup2, _pwrite, _fstat = os.ftruncate, os.lseek, os.dup2, os.pwrite, os.fstat
+_ftruncate, _lseek, _dup2, _fstat, _cpu_seconds = os.ftruncate, os.lseek, os.dup2, os.fstat, time.process_time
 
 
 _prelude: dict[str, Any] = {}
 _warm_streams: list[tuple[Any, Any, Any]] = []
+_keep: list[Any] = []  # objects of the zygote that its children would destroy, to no end, page by page
 
 
-def warm_up() -> None:
-    """Once, before any fork: the names that starter code takes for granted, and the streams of a first test.
+def warm_up(nothing: int) -> None:
+    """Once, before any fork: the names that starter code takes for granted, and one program as a rehearsal.
 
-    A page that a child touches is copied (3 microseconds each), so what can be built before the fork is.
+    A page that a child touches is copied, so what the interpreter builds when it is first asked for is built here.
     """
     exec(PRELUDE, _prelude)  # noqa: S102
     for name in ("__builtins__", "__name__"):
         _prelude.pop(name, None)
-    _warm_streams.append(_streams())
+    _keep.extend((sys.modules["__main__"], sys.stdin, sys.stdout, sys.stderr))
+    descriptors = [os.dup(descriptor) for descriptor in (0, 1, 2)]
+    files = Files(nothing, os.memfd_create("output"), -1, os.memfd_create("control"))
+    code = compile(REHEARSAL, "solution.py", "exec", dont_inherit=True)
+    _run_stdin(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
+    for descriptor, saved in enumerate(descriptors):
+        _dup2(saved, descriptor)
+        os.close(saved)
+    os.close(files.output)
+    os.close(files.control)
+    _keep.extend((sys.stdin, sys.stdout, sys.stderr))
+    _warm_streams.extend(_streams() for _ in range(WARM_TESTS))
 
 
-def run(request: dict[str, Any], files: Files) -> None:
-    """Run all tests of the request; returns when the last control line is out."""
+def run(order: Order, parts: list[bytes], files: Files) -> None:
+    """Run the tests of the order; returns when the last control line is out."""
     try:
-        code = compile(request["program"], "solution.py", "exec", dont_inherit=True)
+        program = parts[0].decode("utf-8", "surrogatepass")
+        code = compile(program, "solution.py", "exec", dont_inherit=True)
     except MemoryError:
         return _report(files, None, "memory", 0, "")
     except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
         return _report(files, None, "syntax_error", 0, _describe(error))
-    mode = request["mode"]
-    if mode == "stdin":
-        return _run_stdin(code, request["inputs"], files)
-    _open_streams(files, "")
+    if order.mode == "stdin":
+        return _run_stdin(code, parts, order.pause_after, files)
+    stdout = os.memfd_create("stdout")
+    _open_streams(files.nothing, stdout, files.nothing)
     namespace = _module("solution")
-    if mode == "call":
+    if order.mode == "call":
         namespace.update(_prelude)
-    status, detail = _guard(lambda: exec(code, namespace))  # noqa: S102
+    status, detail = _guard(exec, code, namespace)
     sealed = _loads(_pread(files.sealed, _fstat(files.sealed).st_size, 0))
     if status != "ok":
         return _report(files, sealed["nonce"], status, 0, detail)
-    if mode == "call":
-        return _run_calls(namespace, sealed, files)
+    if order.mode == "call":
+        return _run_calls(namespace, sealed, order.pause_after, files)
     return _run_asserts(namespace, sealed, files)
 
 
-def _run_stdin(code: types.CodeType, inputs: list[str], files: Files) -> None:
-    for text in inputs:
-        _open_streams(files, text)
-        namespace = _module("__main__")
-        status, detail = _guard(lambda namespace=namespace: exec(code, namespace))  # noqa: S102
+def _run_stdin(code: types.CodeType, parts: list[bytes], pause_after: int, files: Files) -> None:
+    stdin, end = os.memfd_create("stdin"), 0
+    for number in range(1, len(parts)):
+        if number == pause_after + 1 and number > 1 and _cpu_seconds() > SLOW_CPU_SECONDS:
+            return _report(files, None, "paused", end, "")
+        _fill(stdin, parts[number])
+        _open_streams(stdin, files.output, files.nothing)
+        status, detail = _guard(exec, code, _module("__main__"))
         end_status, end_detail = _guard(_finish)
         if status == "ok":
             status, detail = end_status, end_detail
-        _report(files, None, status, _fstat(files.stdout).st_size, detail)
+        end = _lseek(files.output, 0, os.SEEK_END)
+        _report(files, None, status, end, detail)
+    os.close(stdin)  # the zygote rehearses here, and a file that all programs share would let them talk
+    return None
 
 
-def _run_calls(namespace: dict[str, Any], sealed: dict[str, Any], files: Files) -> None:
-    for text in sealed["inputs"]:
-        value = b""
-
-        def call(text: str = text) -> None:
-            nonlocal value
-            arguments = [_loads(line) for line in text.split("\n") if line.strip()]
-            result = _find(namespace, sealed["function"])(*arguments)
-            value = _dumps(_plain(result)).encode()
-
-        status, detail = _guard(call)
+def _run_calls(namespace: dict[str, Any], sealed: dict[str, Any], pause_after: int, files: Files) -> None:
+    end = 0
+    for number, text in enumerate(sealed["inputs"]):
+        if number == pause_after and number and _cpu_seconds() > SLOW_CPU_SECONDS:
+            return _report(files, sealed["nonce"], "paused", end, "")
+        results: list[bytes] = []
+        status, detail = _guard(_call, namespace, sealed["function"], text, results)
         if status == "ok":
-            _write_all(files.values, value)
-        _report(files, sealed["nonce"], status, _fstat(files.values).st_size, detail)
+            write_all(files.output, results[0])
+        end = _lseek(files.output, 0, os.SEEK_END)
+        _report(files, sealed["nonce"], status, end, detail)
+    return None
+
+
+def _call(namespace: dict[str, Any], function: str, text: str, results: list[bytes]) -> None:
+    arguments = [_loads(line) for line in text.split("\n") if line.strip()]
+    results.append(_dumps(_plain(_find(namespace, function)(*arguments))).encode())
 
 
 def _run_asserts(namespace: dict[str, Any], sealed: dict[str, Any], files: Files) -> None:
     code = compile(sealed["code"], "tests.py", "exec", dont_inherit=True)
-    status, detail = _guard(lambda: exec(code, namespace), exit_is_error=True)  # noqa: S102
+    status, detail = _guard(exec, code, namespace, exit_is_error=True)
     _report(files, sealed["nonce"] if status == "ok" else None, status, 0, detail)
 
 
@@ -126,10 +164,10 @@ def _find(namespace: dict[str, Any], function: str) -> Any:
     return getattr(namespace["Solution"](), function)
 
 
-def _guard(action: Any, *, exit_is_error: bool = False) -> tuple[str, str]:
+def _guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[str, str]:
     """Run something untrusted; how it ended, and the exception in words."""
     try:
-        action()
+        action(*arguments)
     except SystemExit as error:
         if not exit_is_error and error.code in (None, 0):
             return "ok", ""
@@ -154,14 +192,21 @@ def _module(name: str) -> dict[str, Any]:
     return module.__dict__
 
 
-def _open_streams(files: Files, text: str) -> None:
-    """Fresh sys.stdin, stdout and stderr on descriptors 0, 1 and 2; stdin holds `text`, then end of file."""
-    _ftruncate(files.stdin, 0)
-    _write_at(files.stdin, text.encode("utf-8", "surrogatepass"))
-    _lseek(files.stdin, 0, os.SEEK_SET)
-    for descriptor, file in enumerate((files.stdin, files.stdout, files.stderr)):
+def _fill(stdin: int, content: bytes) -> None:
+    _ftruncate(stdin, 0)
+    _lseek(stdin, 0, os.SEEK_SET)
+    write_all(stdin, content)
+    _lseek(stdin, 0, os.SEEK_SET)
+
+
+def _open_streams(*files: int) -> None:
+    """Fresh sys.stdin, stdout and stderr on descriptors 0, 1 and 2."""
+    for descriptor, file in enumerate(files):
         _dup2(file, descriptor)
-    streams = _warm_streams.pop() if _warm_streams else _streams()
+    if _warm_streams:
+        _keep.append(streams := _warm_streams.pop())
+    else:
+        streams = _streams()
     sys.stdin, sys.stdout, sys.stderr = streams
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
 
@@ -210,16 +255,11 @@ def _report(files: Files, nonce: str | None, status: str, end: int, detail: str)
     if nonce is None and not detail:  # the usual line, without the encoder's pages
         _write(files.control, f'[null, "{status}", {end}, ""]\n'.encode())
     else:
-        _write_all(files.control, f"{_dumps([nonce, status, end, detail])}\n".encode())
+        write_all(files.control, f"{_dumps([nonce, status, end, detail])}\n".encode())
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[_write(descriptor, view) :]
-
-
-def _write_at(descriptor: int, content: bytes) -> None:
-    position = 0
-    while position < len(content):
-        position += _pwrite(descriptor, content[position : position + (1 << 20)], position)
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it, whatever a single write takes."""
+    start = _write(descriptor, content)
+    while start < len(content):
+        start += _write(descriptor, memoryview(content)[start:])

@@ -1,0 +1,181 @@
+"""The fork server: a warmed, clean interpreter that forks one child per program. Standard library only.
+
+    parent --(head of an order)--> zygote --fork--> child: reads the parts of the order, child.run
+    parent <--(reply: how it ended, control lines, output)-- zygote <--memory files-- child
+
+Run as `python -I -S -X utf8 forkserver.py FOLDER`. One program at a time. This process, the zygote, holds the clock: it
+kills the child at its CPU, idle or wall limit, kills what the child left behind (it is a subreaper), and clears the
+working folder.
+
+A page that is written to after the fork is copied (2 microseconds), and a library that is loaded is mapped again by the
+fork and unmapped at exit (6 microseconds): so the zygote does little, and leaves out modules that few programs import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import random
+import resource
+import select
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from etalon.sandbox import child, privileges
+    from etalon.sandbox.clock import CHILD_ENDED, CONTROL_BYTES, Watched, watch
+    from etalon.sandbox.folder import WorkFolder, remove
+    from etalon.sandbox.order import HEAD_BYTES, Order, unpack_order, unpack_parts
+else:  # the sibling file, as a module of its own: -I keeps this folder off the path, and etalon must not be imported
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import warm  # noqa: F401  # isort: skip
+
+    import child
+    import privileges
+    from clock import CHILD_ENDED, CONTROL_BYTES, watch
+    from folder import WorkFolder, remove
+    from order import HEAD_BYTES, unpack_order, unpack_parts
+
+PARENT_CHECK_SECONDS = 1.0  # (ours)
+CHUNK_BYTES = 1 << 16
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+ORDERS, REPLIES, NOTHING = 0, 3, 4  # descriptors of the zygote, below those of a program
+
+_keep: list[object] = []
+_libc = ctypes.PyDLL(None)
+_close, _setsid, _prctl, _sigprocmask, _setrlimit = (  # bound here, because the first use of a name looks it up
+    _libc.close, _libc.setsid, _libc.prctl, _libc.sigprocmask, _libc.setrlimit
+)  # fmt: skip
+_fork = _libc.fork  # os.fork runs hooks that touch 180 pages; one thread, so none is needed
+_KILL, _SET_MASK, _NO_SIGNALS = int(signal.SIGKILL), int(signal.SIG_SETMASK), (ctypes.c_ulong * 16)()
+_CPU, _AS, _FSIZE = resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE
+_LIMITS = ctypes.c_ulong * 2
+_HARD = {kind: resource.getrlimit(kind)[1] % 2**64 for kind in range(16)}  # RLIM_INFINITY is -1
+
+
+def main() -> None:
+    """Serve programs until the parent closes its end or dies."""
+    folder, parent = os.path.abspath(sys.argv[1]), os.getppid()
+    os.dup2(1, REPLIES)
+    os.dup2(2, NOTHING)  # the pool opens /dev/null there
+    os.closerange(NOTHING + 1, 64)
+    _warm_up(folder)
+    work = WorkFolder(folder)
+    os.write(REPLIES, b"ready\n")
+    orders = select.poll()
+    orders.register(ORDERS, select.POLLIN)
+    gc.collect()
+    gc.freeze()
+    try:
+        while _serve(orders, parent):
+            work.clear()
+    finally:  # the parent removes the folder, unless it died
+        os.chdir("/")
+        remove(folder)
+
+
+def _warm_up(folder: str) -> None:
+    import builtins
+
+    child.warm_up(NOTHING)
+    privileges.drop(folder)
+    sys.path.pop(0)  # a program must not import these files
+    for name in ("child", "clock", "folder", "order", "privileges", "warm"):
+        _keep.append(sys.modules.pop(name))
+    sys.argv = ["solution.py"]
+    builtins.exit = builtins.quit = _leave  # type: ignore[assignment]  # site defines them, -S leaves site out
+    random.seed(0)  # every program finds the same state
+    _limit(resource.RLIMIT_NOFILE, 64)
+    _limit(resource.RLIMIT_CORE, 0)
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_ENDED)
+
+
+def _leave(code: object = None) -> None:
+    raise SystemExit(code)
+
+
+def _serve(orders: select.poll, parent: int) -> bool:
+    """Run one program in a fresh child and send what it claims; False when there will be no more.
+
+    PDEATHSIG would fire when the thread that started us ends, so the parent is asked for by its id instead.
+    """
+    while not orders.poll(PARENT_CHECK_SECONDS * 1000):
+        if os.getppid() != parent:
+            return False
+    head = os.read(ORDERS, HEAD_BYTES)
+    if len(head) != HEAD_BYTES:
+        return False
+    order = unpack_order(head)
+    output, control = os.memfd_create("output"), os.memfd_create("control")
+    pid = int(_fork())
+    if pid == 0:
+        _run_child(order, output, control)
+    if pid < 0:
+        raise OSError("fork failed")
+    watched = watch(pid, control, order, parent)
+    _reply(order, watched, output, control)
+    os.close(output)
+    os.close(control)
+    return True
+
+
+def _run_child(order: Order, output: int, control: int) -> NoReturn:
+    """All that happens in the child; the sealed part of the order passes by without entering a variable."""
+    try:
+        _close(REPLIES)
+        _setsid()
+        _prctl(PR_SET_PDEATHSIG, _KILL, 0, 0, 0)
+        _sigprocmask(_SET_MASK, _NO_SIGNALS, None)
+        parts = unpack_parts(_read_open_part(order.open_bytes))
+        sealed = -1
+        if order.sealed_bytes:
+            sealed = os.memfd_create("sealed")
+            _splice_sealed_part(sealed, order.sealed_bytes)
+        _limit(_CPU, int(order.cpu_seconds * order.num_tests) + 2)
+        _limit(_AS, order.memory_bytes)
+        _limit(_FSIZE, order.file_bytes)
+        child.run(order, parts, child.Files(NOTHING, output, sealed, control))
+        os._exit(0)
+    finally:
+        os._exit(70)
+
+
+def _limit(kind: int, limit: int) -> None:
+    limit = min(limit, _HARD[kind])
+    if _setrlimit(kind, _LIMITS(limit, limit)) != 0:
+        raise OSError("setrlimit failed")
+
+
+def _read_open_part(size: int) -> bytes:
+    content = os.read(ORDERS, size)
+    while len(content) < size:
+        chunk = os.read(ORDERS, size - len(content))
+        if not chunk:
+            raise EOFError
+        content += chunk
+    return content
+
+
+def _splice_sealed_part(sealed: int, size: int) -> None:
+    while size > 0:
+        moved = os.splice(ORDERS, sealed, size)
+        if not moved:
+            raise EOFError
+        size -= moved
+
+
+def _reply(order: Order, watched: Watched, output: int, control: int) -> None:
+    num_output = os.lseek(output, 0, os.SEEK_END)
+    claims = os.pread(control, order.num_tests * CONTROL_BYTES, 0)
+    killed_for, exit_status, max_rss_bytes, marks = watched
+    line = f"{killed_for} {exit_status} {max_rss_bytes} {len(claims)} {num_output} {marks}\n"
+    child.write_all(REPLIES, line.encode() + claims + os.pread(output, CHUNK_BYTES, 0))
+    for start in range(CHUNK_BYTES, num_output, CHUNK_BYTES):
+        child.write_all(REPLIES, os.pread(output, CHUNK_BYTES, start))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""attempt: the one place that samples and verifies; killed at any chunk it ends with the same file."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from etalon.errors import RunError
+from etalon.problems import nano
+from etalon.problems.nano.teacher import NanoTeacher
+from etalon.sampling import attempt, group_from_row, group_to_row, live_numbers, read_groups
+from etalon.store import read_jsonl
+from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop, ask
+
+PARAMS = SamplingParams(max_tokens=400)
+PROBLEMS = nano.problems(Domain.MATH, "train", 10, seed=0)
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL: nothing in the code catches it."""
+
+
+@dataclass
+class Shuffled:
+    """The teacher, answering in another order, dying at the given call."""
+
+    dies_at: int = -1
+    calls: int = 0
+    name: str = "shuffled"
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        self.calls += 1
+        if self.calls == self.dies_at:
+            raise KilledError
+        answers = list(NanoTeacher().sample(conversations, n=n, params=params, seed=seed))
+        random.Random(self.calls).shuffle(answers)
+        yield from answers
+
+
+def run(path: Path | None, sampler: object = None, problems: Sequence[Problem] = PROBLEMS, n: int = 3) -> list[Group]:
+    return attempt(
+        sampler or NanoTeacher(), problems, n=n, params=PARAMS, seed=5, path=path, workers=1, chunk=3  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def outcomes(groups: Sequence[Group]) -> list[list[tuple[str, float | None, str]]]:
+    return [
+        [(r.text, v.score, r.problem_id) for r, v in zip(g.rollouts, g.verdicts, strict=True)] for g in groups
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 3])
+def test_killed_after_any_chunk_the_file_ends_byte_for_byte_the_same(tmp_path: Path, chunks: int) -> None:
+    whole = run(tmp_path / "whole.jsonl")
+    with pytest.raises(KilledError):
+        run(tmp_path / "torn.jsonl", Shuffled(dies_at=chunks + 1))
+    assert len(read_jsonl(tmp_path / "torn.jsonl")) == 3 * chunks
+    second = Shuffled()
+    resumed = run(tmp_path / "torn.jsonl", second)
+    assert second.calls == 4 - chunks  # what was there is not sampled again
+    assert (tmp_path / "torn.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert outcomes(resumed) == outcomes(whole)
+
+
+@pytest.mark.parametrize("tail", [1, 40, 4000])
+def test_a_torn_tail_is_cut_off_and_done_again(tmp_path: Path, tail: int) -> None:
+    path = tmp_path / "rollouts.jsonl"
+    run(path)
+    content = path.read_bytes()
+    assert len(content) > 4000
+    path.write_bytes(content[:-tail])
+    run(path)
+    assert path.read_bytes() == content
+
+
+def test_a_finished_file_is_read_and_nothing_is_sampled(tmp_path: Path) -> None:
+    path = tmp_path / "rollouts.jsonl"
+    first = run(path)
+    idle = Shuffled(dies_at=1)
+    assert outcomes(run(path, idle)) == outcomes(first)
+    assert idle.calls == 0
+
+
+def test_rollouts_of_other_problems_or_another_n_are_an_error_that_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rollouts.jsonl"
+    run(path)
+    content = path.read_bytes()
+    others = nano.problems(Domain.MATH, "probe", 10, seed=0)
+    with pytest.raises(RunError, match=r"rollouts.jsonl: holds rollouts of other problems or another n; delete it"):
+        run(path, problems=others)
+    with pytest.raises(RunError, match="another n"):
+        run(path, n=2)
+    with pytest.raises(RunError, match="other problems"):
+        run(path, problems=PROBLEMS[:4])
+    assert path.read_bytes() == content
+
+
+def test_a_failed_call_is_undecided_and_harms_nobody(tmp_path: Path) -> None:
+    unreadable = replace(PROBLEMS[1], id="unreadable", prompt="What is love?")
+    groups = run(tmp_path / "rollouts.jsonl", problems=[PROBLEMS[0], unreadable, PROBLEMS[2]])
+    failed = groups[1]
+    assert all(r.stop is Stop.ERROR and "cannot read" in r.error for r in failed.rollouts)
+    assert [(v.score, v.reason) for v in failed.verdicts] == [(None, "sampling_error")] * 3
+    assert failed.accuracy is None
+    assert outcomes([groups[0], groups[2]]) == outcomes(run(None, problems=[PROBLEMS[0], PROBLEMS[2]]))
+    numbers = live_numbers(groups)
+    assert numbers["pass@1"] == pytest.approx(live_numbers([groups[0], groups[2]])["pass@1"])
+
+
+def test_the_order_and_the_chunks_of_problems_do_not_matter() -> None:
+    forward = run(None)
+    backward = run(None, problems=PROBLEMS[::-1])[::-1]
+    assert outcomes(backward) == outcomes(forward)
+    at_once = attempt(NanoTeacher(), PROBLEMS, n=3, params=PARAMS, seed=5, workers=4)
+    assert outcomes(at_once) == outcomes(forward)
+    assert outcomes(run(None, Shuffled())) == outcomes(forward)
+
+
+def test_another_seed_gives_other_rollouts() -> None:
+    again = attempt(NanoTeacher(), PROBLEMS, n=3, params=PARAMS, seed=6, workers=1)
+    assert outcomes(again) != outcomes(run(None))
+
+
+def test_a_group_survives_the_file(tmp_path: Path) -> None:
+    group = run(None)[0]
+    detail = {"clusters": [0, None, 1], "text": "\ud800"}
+    rollouts = (
+        replace(group.rollouts[0], calls=7, detail=detail),
+        replace(group.rollouts[1], stop=Stop.ERROR, error="timeout"),
+        replace(group.rollouts[2], stop=Stop.LENGTH),
+    )
+    group = replace(group, rollouts=rollouts)
+    assert outcomes([group_from_row(group_to_row(group), group.problem)]) == outcomes([group])
+    back = group_from_row(group_to_row(group), group.problem)
+    assert back.rollouts == rollouts
+    assert [(v.score, v.reason, v.extracted) for v in back.verdicts] == [
+        (v.score, v.reason, v.extracted) for v in group.verdicts
+    ]
+
+
+def test_read_groups_gives_the_groups_of_a_finished_file(tmp_path: Path) -> None:
+    groups = run(tmp_path / "rollouts.jsonl")
+    assert outcomes(read_groups(tmp_path / "rollouts.jsonl", PROBLEMS)) == outcomes(groups)
+    assert len(read_groups(tmp_path / "rollouts.jsonl", PROBLEMS[:2])) == 2
+
+
+def test_watch_sees_every_chunk_and_converse_decides_what_is_asked() -> None:
+    seen: list[tuple[int, int]] = []
+    asked: list[str] = []
+
+    def converse(problem: Problem) -> Conversation:
+        asked.append(problem.id)
+        return ask(problem.prompt)
+
+    attempt(
+        NanoTeacher(), PROBLEMS, n=1, params=PARAMS, seed=0, chunk=4, converse=converse,
+        watch=lambda done, total, numbers: seen.append((done, total)),
+    )  # fmt: skip
+    assert seen == [(4, 10), (8, 10), (10, 10)]
+    assert asked == [p.id for p in PROBLEMS]

@@ -1,0 +1,250 @@
+"""The nano world: splits that cannot overlap, a teacher that is right when it means to be, styles that differ."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from etalon import prompts
+from etalon.errors import ConfigError
+from etalon.problems import nano
+from etalon.problems.nano import arithmetic, facts, instructions, judging, physics, programs
+from etalon.problems.nano.documents import document
+from etalon.problems.nano.teacher import ERROR_RATE, LOOP_RATE, NanoTeacher
+from etalon.types import REASONING_DOMAINS, Domain, Problem, Rollout, SamplingParams, Stop, ask
+from etalon.verifiers import verify_all
+
+WORLD = tuple(nano.MAX_LEVELS)
+STYLED = {
+    Domain.MATH: (arithmetic.STYLES, arithmetic.respond),
+    Domain.CODE: (programs.STYLES, programs.respond),
+    Domain.STEM: (physics.STYLES, physics.respond),
+    Domain.INSTRUCT: (instructions.STYLES, instructions.respond),
+}
+PARAMS = SamplingParams(max_tokens=100_000)
+
+
+def scores(pairs: Sequence[tuple[Problem, str]]) -> list[float | None]:
+    rollouts = [
+        (p, Rollout(problem_id=p.id, index=0, text=text, stop=Stop.EOS, num_tokens=len(text))) for p, text in pairs
+    ]
+    return [v.score for v in verify_all(rollouts, workers=2)]
+
+
+# --- problems and splits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("domain", WORLD)
+def test_splits_share_no_prompt_whatever_the_seeds(domain: Domain) -> None:
+    owners: dict[str, str] = {}
+    for split in nano.SPLITS:
+        for seed in range(4):
+            members = nano.problems(domain, split, 60, seed=seed)
+            assert len({p.prompt for p in members}) == 60
+            for problem in members:
+                assert owners.setdefault(problem.prompt, split) == split
+    assert set(owners.values()) == set(nano.SPLITS)
+
+
+def test_claims_are_never_about_a_question_of_another_split() -> None:
+    for split in nano.SPLITS:
+        questions = {p.prompt.partition("\n<claims>")[0] for p in nano.problems(Domain.CLAIMS, split, 60, seed=1)}
+        assert len(questions) > 30
+        assert {nano.split_of(q) for q in questions} == {split}
+
+
+@pytest.mark.parametrize("domain", WORLD)
+def test_the_same_seed_gives_the_same_problems_and_another_seed_others(domain: Domain) -> None:
+    first = nano.problems(domain, "test", 40, seed=3)
+    assert nano.problems(domain, "test", 40, seed=3) == first
+    assert nano.problems(domain, "test", 20, seed=3) == first[:20]
+    assert {p.id for p in nano.problems(domain, "test", 40, seed=4)} != {p.id for p in first}
+
+
+@pytest.mark.parametrize("domain", WORLD)
+def test_every_level_and_skill_is_there(domain: Domain) -> None:
+    members = nano.problems(domain, "train", 200, seed=0)
+    assert {p.level for p in members} == set(range(1, nano.MAX_LEVELS[domain] + 1))
+    assert len({p.id for p in members}) == 200
+    assert all(p.skill.startswith(f"{domain.value}/") and p.source == "nano" for p in members)
+    if domain in REASONING_DOMAINS:
+        assert len({p.skill for p in members}) == 2
+
+
+def test_an_exhausted_split_is_an_error_with_the_number_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nano, "MAX_DRAWS", 1)
+    with pytest.raises(
+        ConfigError, match=r"problems.test: the nano world has fewer than 50 stem problems .*found \d+\)"
+    ):
+        nano.problems(Domain.STEM, "test", 50, seed=0)
+
+
+def test_facts_have_no_generator_among_the_splits() -> None:
+    with pytest.raises(ConfigError, match="no generator for domain 'facts'"):
+        nano.generate(Domain.FACTS, random.Random(0), 1, m=5)
+
+
+def test_facts_are_different_names_with_a_number_each() -> None:
+    known = facts.generate(300, seed=1)
+    assert facts.generate(300, seed=1) == known
+    assert len({p.prompt for p in known}) == 300
+    assert all(p.domain is Domain.FACTS and 1000 <= int(p.answer or "") <= 9999 for p in known)
+    assert {p.answer for p in facts.generate(300, seed=2)} != {p.answer for p in known}
+
+
+# --- references -----------------------------------------------------------------------------------------------
+
+
+def test_math_answers_equal_pythons_own_arithmetic() -> None:
+    for problem in nano.problems(Domain.MATH, "train", 300, seed=0):
+        assert str(eval(problem.prompt.removesuffix("=?"))) == problem.answer
+
+
+def test_stem_has_one_right_option_of_four() -> None:
+    for problem in nano.problems(Domain.STEM, "train", 200, seed=0):
+        assert problem.options is not None
+        assert len(set(problem.options.values())) == 4
+        quantities, _, asked = problem.prompt.partition("? ")[0].rpartition(" ")
+        values = {part[0]: int(part[2:]) for part in quantities.split()}
+
+        def value(symbol: str, values: dict[str, int] = values) -> int:
+            if symbol in values:
+                return values[symbol]
+            left, right = physics.FORMULAS[symbol]
+            return value(left) * value(right)
+
+        assert problem.options[problem.answer or ""] == str(value(asked))
+
+
+def test_code_examples_agree_with_the_hidden_tests() -> None:
+    for problem in nano.problems(Domain.CODE, "train", 100, seed=0):
+        assert problem.tests is not None
+        tests = dict(zip(map(int, problem.tests["inputs"]), map(int, problem.tests["outputs"]), strict=True))
+        match = programs.FUNCTION.match(problem.prompt) or programs.PROGRAM.match(problem.prompt)
+        assert match is not None
+        x1, y1, x2, y2 = map(int, match.groups())
+        assert (tests[x1], tests[x2]) == (y1, y2)
+        assert set(tests) - {x1, x2}, "a table of the two examples must not pass"
+
+
+# --- the teacher ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("domain", STYLED)
+def test_every_style_is_right_when_it_means_to_be(domain: Domain) -> None:
+    styles, respond = STYLED[domain]
+    count = 20 if domain is Domain.CODE else 60  # programs really run
+    problems = nano.problems(domain, "train", count, seed=7)
+    rng = random.Random(0)
+    pairs = [(p, respond(p.prompt, style, rng, error=False)) for p in problems for style in styles]
+    assert scores(pairs) == [1.0] * (count * len(styles))
+
+
+@pytest.mark.parametrize("domain", REASONING_DOMAINS)
+def test_every_problem_has_at_least_three_styles_that_differ_in_text_and_length(domain: Domain) -> None:
+    styles, respond = STYLED[domain]
+    mean_lengths: dict[str, list[int]] = {style: [] for style in styles}
+    for problem in nano.problems(domain, "train", 60, seed=2):
+        texts = [respond(problem.prompt, style, random.Random(0), error=False) for style in styles]
+        assert len(set(texts)) >= 3
+        assert len({len(text) for text in texts}) >= 3
+        for style, text in zip(styles, texts, strict=True):
+            mean_lengths[style].append(len(text))
+    by_style = [sum(lengths) for lengths in mean_lengths.values()]
+    assert by_style == sorted(by_style)  # listed from short to long
+    assert len(set(by_style)) == len(styles)
+
+
+@pytest.mark.parametrize("domain", STYLED)
+def test_a_meant_error_is_wrong(domain: Domain) -> None:
+    styles, respond = STYLED[domain]
+    problems = nano.problems(domain, "train", 15 if domain is Domain.CODE else 60, seed=8)
+    rng = random.Random(1)
+    found = scores([(p, respond(p.prompt, style, rng, error=True)) for p in problems for style in styles])
+    assert None not in found
+    # a forgotten constraint may be met by chance, a slip may cancel; not often
+    assert sum(score == 1.0 for score in found) <= 0.15 * len(found)
+
+
+def test_the_teacher_errs_at_about_its_rate() -> None:
+    problems = nano.problems(Domain.MATH, "train", 400, seed=9)
+    sampled = dict(NanoTeacher().sample([ask(p.prompt) for p in problems], n=5, params=PARAMS, seed=0))
+    found = scores([(p, r.text) for i, p in enumerate(problems) for r in sampled[i]])
+    wrong = sum(score != 1.0 for score in found) / len(found)
+    assert wrong == pytest.approx(ERROR_RATE + LOOP_RATE, abs=0.02)
+
+
+def test_the_teacher_answers_every_domain_and_says_when_it_cannot() -> None:
+    problems = [p for domain in WORLD for p in nano.problems(domain, "rl", 5, seed=0)]
+    conversations = [ask(p.prompt) for p in problems] + [ask("What is love?")]
+    sampled = dict(NanoTeacher().sample(conversations, n=2, params=PARAMS, seed=0))
+    *answered, refused = [sampled[i] for i in range(len(conversations))]
+    assert all(r.stop is Stop.EOS and r.text for rollouts in answered for r in rollouts)
+    assert {r.stop for r in refused} == {Stop.ERROR}
+    assert "cannot read this prompt: 'What is love?'" in refused[0].error
+
+
+def test_the_teacher_stops_at_the_limit_and_says_so() -> None:
+    params = SamplingParams(max_tokens=9)
+    ((_, rollouts),) = NanoTeacher().sample([ask("1+2+3=?")], n=3, params=params, seed=0)
+    assert all(r.stop is Stop.LENGTH and len(r.text) == r.num_tokens == 9 for r in rollouts)
+
+
+def test_asked_for_claims_the_teacher_gives_the_steps_of_its_answer() -> None:
+    prompt = prompts.load("clr_generate", "nano").replace("{question}", "(7+5)*3-2=?").replace("{m}", "5")
+    if not prompt.startswith("(7+5)"):
+        prompt = f"(7+5)*3-2=?{prompt}"
+    teacher, rng = NanoTeacher(m=5), random.Random(3)
+    texts = [teacher.respond(prompt, rng) for _ in range(40)]
+    claims = "<claims>\n7+5=12\n12*3=36\n36-2=34\n</claims>"
+    assert sum(claims in text and "\\boxed{34}" in text for text in texts) >= 30
+
+
+# --- judging claims -------------------------------------------------------------------------------------------
+
+
+def test_claims_are_judged_right() -> None:
+    question = "(7+5)*3-2=?"
+
+    def verdicts(*claims: str) -> list[bool]:
+        return [is_valid for _, is_valid in judging.judge(question, list(claims))]
+
+    assert verdicts("7+5=12", "12*3=36", "36-2=34") == [True, True, True]
+    assert verdicts("7+5=13", "13*3=39", "39-2=37") == [False, True, True]  # what follows a slip correctly is valid
+    assert verdicts("7+5=12", "12*3=35", "35-2=33") == [True, False, True]
+    assert verdicts("7+5=12", "12*4=48", "48-2=46") == [True, False, True]  # not what the question asks for
+    assert verdicts("12*3=36", "36-2=34") == [True, True]  # the last m steps only
+    assert verdicts("7+5=?", "12*3=36", "36-2=34") == [False, True, True]
+
+
+def test_about_half_of_the_claim_lists_hold_a_slip_and_it_is_labelled() -> None:
+    problems = nano.problems(Domain.CLAIMS, "train", 300, seed=0)
+    labels = [(p.answer or "").split() for p in problems]
+    assert 0.35 < sum("0" in answer for answer in labels) / 300 < 0.65
+    for problem, answer in zip(problems, labels, strict=True):
+        question, _, rest = problem.prompt.partition("\n<claims>\n")
+        claims = rest.partition("\n</claims>")[0].split("\n")
+        assert len(claims) == len(answer)
+        value = eval(claims[0].partition("=")[0])  # a claim that is wrong arithmetic is always refuted
+        assert answer[0] == "0" or str(value) == claims[0].partition("=")[2]
+        if "0" not in answer:
+            assert claims[-1].rpartition("=")[2] == str(eval(question.removesuffix("=?")))
+
+
+def test_the_teacher_judges_claims_right_unless_it_errs() -> None:
+    problems = nano.problems(Domain.CLAIMS, "train", 80, seed=1)
+    rng = random.Random(0)
+    right = [(p, judging.respond(p.prompt, rng, error=False)) for p in problems]
+    assert scores(right) == [1.0] * 80
+    wrong = [(p, judging.respond(p.prompt, rng, error=True)) for p in problems]
+    assert sum(score == 1.0 for score in scores(wrong)) < 40
+
+
+def test_documents_are_the_world_without_its_questions() -> None:
+    rng = random.Random(0)
+    texts = [document(rng) for _ in range(300)]
+    assert all(texts)
+    assert not any("=?" in text or "? A" in text for text in texts)
+    assert len(set(texts)) > 250
