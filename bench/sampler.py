@@ -3,9 +3,10 @@
 uniform    no response can end early: every row runs to the limit
 skewed     a bias on the end token makes lengths geometric, with a mean of an eighth of the limit
 
-`generate` gets its best case: prompts of equal length, so no padding, and all rollouts in one batch. Only useful
-tokens count: those up to the end of each response. One thread, and CPU seconds, so that a busy machine does not
-decide. Best of the rounds; the two take turns; the ratio comes last.
+Defaults are the RL step of recipes/nano.toml: 32 prompts of mixed length, 8 rollouts each, at most 160 tokens, in one
+batch on both sides. Only useful tokens count: those up to the end of each response. One thread, and CPU seconds, so
+that a busy machine does not decide. Best of the rounds; the two take turns; the ratio comes last.
+LocalSampler also returns the log-prob of every token; `--logprobs` asks `generate` for the same.
 
     HF_HUB_OFFLINE=1 python bench/sampler.py [--size nano|small|medium]
 """
@@ -16,6 +17,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -77,7 +79,13 @@ def ours(
 
 @torch.no_grad()
 def theirs(
-    language_model: LanguageModel, conversations: list[Conversation], n: int, max_tokens: int, seed: int
+    language_model: LanguageModel,
+    conversations: list[Conversation],
+    n: int,
+    max_tokens: int,
+    seed: int,
+    *,
+    with_logprobs: bool = False,
 ) -> list[int]:
     """Lengths of all responses of `generate`."""
     rendered = [language_model.render(c) for c in conversations]
@@ -85,11 +93,15 @@ def theirs(
     pad = language_model.tokenizer.pad_token_id
     prompts = torch.tensor([[pad] * (longest - len(ids)) + ids for ids in rendered])
     torch.manual_seed(seed)
-    sequences = language_model.model.generate(
+    generated = language_model.model.generate(
         prompts, attention_mask=(prompts != pad).long(), do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
-        use_cache=True, num_return_sequences=n, max_new_tokens=max_tokens,
+        use_cache=True, num_return_sequences=n, max_new_tokens=max_tokens, return_dict_in_generate=True,
+        output_logits=with_logprobs,
     )  # fmt: skip
-    responses = sequences[:, longest:]
+    responses = generated.sequences[:, longest:]
+    if with_logprobs:
+        for step, logits in enumerate(generated.logits):
+            logits.log_softmax(-1).gather(1, responses[:, step, None]).tolist()
     is_end = responses == language_model.end_token
     before = (is_end.cumsum(1) == 0).sum(1)
     return (before + is_end.any(1)).tolist()
@@ -103,7 +115,7 @@ def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: st
     set_end(language_model, lengths, args.max_tokens)
     problems = nano.problems(Domain.MATH, "rl", args.prompts, seed=0)
     conversations = [ask(problem.prompt) for problem in problems]
-    sides: dict[str, Side] = {"LocalSampler": ours, "generate": theirs}
+    sides: dict[str, Side] = {"LocalSampler": ours, "generate": partial(theirs, with_logprobs=args.logprobs)}
     best = dict.fromkeys(sides, 0.0)
     for side in sides.values():  # caches and lazy imports, outside the clock
         side(language_model, conversations[:2], 2, 4, 0)
@@ -128,6 +140,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=8, help="rollouts per prompt")
     parser.add_argument("--max-tokens", type=int, default=160)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--logprobs", action="store_true", help="ask generate for log-probs too")
     parser.add_argument("--lengths", choices=["uniform", "skewed", "both"], default="both")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -108,7 +108,7 @@ def test_every_training_stage_changes_the_weights_and_the_merges_are_means(finis
 def test_the_losses_of_pretraining_and_sft_fall(finished: Finished) -> None:
     for name in ("base", "sft-broad"):
         losses = [row["loss"] for row in rows(shrunk.stage_dir(finished.run, name) / "metrics.jsonl")]
-        assert len(losses) >= 50
+        assert len(losses) >= 30
         assert sum(losses[-10:]) < 0.75 * sum(losses[:10]), name
 
 
@@ -256,11 +256,7 @@ def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: F
 
     before = {path: path.stat().st_mtime_ns for path in finished.run.rglob("*")}
     lines, _ = dry(finished.run, "--set", "rl.gamma=0")
-    states = {
-        line.split()[1]: "to run" in line
-        for line in lines
-        if re.search("to run|cached", line) and "of" not in line.split()
-    }
+    states = {line.split()[0]: "to run" in line for line in lines if re.search(r" (to run|cached) ", line)}
     assert not states["sft-hard-fused"]
     assert states["rl-math"]
     assert states["clr"]

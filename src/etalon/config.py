@@ -23,10 +23,11 @@ from etalon.toml import toml_key, toml_lines
 
 # values that may be paths, with the words that are never taken for one
 PATHS: dict[Keys, frozenset[str]] = {
-    ("prompts",): frozenset({"default", "nano"}),
+    ("prompts",): frozenset({"auto", "default", "nano"}),
     ("model", "base"): frozenset({"scratch"}),
     ("problems", "files"): frozenset(),
-    ("data", "teacher"): frozenset({"nano", "reference"}),
+    ("data", "teacher"): frozenset({"auto", "nano", "reference"}),
+    ("data", "judge"): frozenset({""}),
 }
 
 

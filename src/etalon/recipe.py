@@ -40,7 +40,7 @@ class ModelSpec(Spec):
 class ProblemsSpec(Spec):
     """Where problems come from: the synthetic nano world, or files in one of the field's formats."""
 
-    source: Literal["nano", "files"] = "nano"
+    source: Literal["auto", "nano", "files"] = "auto"  # "auto": files when some are named, else the nano world
     files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
     mix: dict[
         DomainName, NonNegative
@@ -78,7 +78,8 @@ class BaseStageSpec(Spec):
 class DataSpec(Spec):
     """Data construction (2.1.1): labels, traces, gates, strata."""
 
-    teacher: str = "nano"  # or "reference" (solutions that came with the problems), or a model directory
+    # "nano", "reference" (solutions that came with the problems) or a model directory; "auto": as the problems need
+    teacher: str = "auto"
     judge: str = ""  # (ours) model directory that judges the quality of queries (2.1.1); empty leaves the gate out
     label_votes: Positive = 5  # (ours) teacher answers per query for its pseudo-label
     relabel: Share = 0.0  # (ours) share of labelled math queries whose label is withheld and voted, to check the vote
@@ -215,7 +216,9 @@ class Recipe(Spec):
     autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
     jobs: Positive = 2  # (ours) processes: evaluation runs beside training
-    prompts: str = "default"  # folder of prompt files: packaged ("default", "nano") or a path
+    prompts: str = (
+        "auto"  # folder of prompt files: packaged ("default", "nano") or a path; "auto": as the problems need
+    )
     model: ModelSpec = ModelSpec()
     problems: ProblemsSpec = ProblemsSpec()
     base: BaseStageSpec = BaseStageSpec()
@@ -227,3 +230,19 @@ class Recipe(Spec):
     instruct: InstructSpec = InstructSpec()
     eval: EvalSpec = EvalSpec()
     clr: ClrSpec = ClrSpec()
+
+    def resolved(self) -> Recipe:
+        """The recipe with every "auto" that follows from other values filled in; what a run records and hashes."""
+        source = self.problems.source
+        if source == "auto":
+            source = "files" if self.problems.files else "nano"
+        is_nano = source == "nano"
+        teacher = ("nano" if is_nano else "reference") if self.data.teacher == "auto" else self.data.teacher
+        prompts = ("nano" if is_nano else "default") if self.prompts == "auto" else self.prompts
+        return self.model_copy(
+            update={
+                "problems": self.problems.model_copy(update={"source": source}),
+                "data": self.data.model_copy(update={"teacher": teacher}),
+                "prompts": prompts,
+            }
+        )

@@ -37,6 +37,7 @@ def run(
     """
     if from_stage is not None and from_stage not in graph.BY_NAME:
         raise ConfigError(f"--from {from_stage}: no such stage; stages are {', '.join(graph.BY_NAME)}")
+    recipe = recipe.resolved()
     check_inputs(recipe)
     check_owner(run_dir, recipe)
     keys = graph.keys(recipe)

@@ -171,7 +171,9 @@ def execute(
     work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
     with writing(directory.path), damage_named(directory.path, stage.name):
         outputs = stage.function()(work)
-    shutil.rmtree(directory.path / "state", ignore_errors=True)  # several times the weights, and of no more use
+    state = directory.path / "state"  # several times the weights, and of no more use
+    (state / "state.json").unlink(missing_ok=True)  # first: killed half way, there is no state rather than a torn one
+    shutil.rmtree(state, ignore_errors=True)
     directory.finish(
         {
             "stage": stage.name,
