@@ -16,7 +16,6 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLU
 
 RECIPE = """
 name = "shrunk"
-prompts = "nano"
 threads = 1
 jobs = 1
 model = { vocabulary = 384, hidden = 48, layers = 2, heads = 4, kv_heads = 2, mlp = 96, max_positions = 512 }

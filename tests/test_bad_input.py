@@ -56,6 +56,7 @@ def recipe(tmp_path: Path) -> Path:
         ("problems.source=files", "problems.files: is empty; name a problem file, or set problems.source to 'nano'"),
         ("prompts=gone", "prompts: gone: no such folder; use one of default, nano or a path"),
         ("data.teacher=gone", "data.teacher: gone: no such model directory; or use 'nano' or 'reference'"),
+        ("data.judge=gone", "data.judge: gone: no such model directory; leave it empty for no judge"),
         (
             "model.base=gone",
             "model.base: gone: no such directory; give a Hugging Face model directory or 'scratch'",
@@ -85,7 +86,7 @@ def test_a_file_that_does_not_fit_is_named_before_anything_is_written(recipe: Pa
     assert say("shrunk.toml", "--set", "model.base=empty") == (
         f"model.base: {here}/empty: has no config.json, so it is not a Hugging Face model directory"
     )
-    files = ("--set", "problems.source=files", "--set", "problems.files=p.jsonl")
+    files = ("--set", "problems.files=p.jsonl", "--set", "data.teacher=nano")
     assert say("shrunk.toml", *files).startswith("data.teacher: 'nano' can only answer the nano world; for problem")
     assert not (here / "run").exists()
 

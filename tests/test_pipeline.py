@@ -208,7 +208,7 @@ def test_a_changed_value_first_changes_the_key_of_the_stage_that_reads_it(
     tmp_path: Path, override: str, first: str
 ) -> None:
     path = shrunk.write_recipe(tmp_path)
-    before, after = graph.keys(config.load(path)), graph.keys(config.load(path, [override]))
+    before, after = graph.keys(config.load(path).resolved()), graph.keys(config.load(path, [override]).resolved())
     changed = [name for name in before if before[name] != after[name]]
     assert changed[0] == first
     for stage in graph.STAGES:
@@ -216,8 +216,8 @@ def test_a_changed_value_first_changes_the_key_of_the_stage_that_reads_it(
 
 
 def test_jobs_and_threads_of_another_machine_redo_nothing(tmp_path: Path) -> None:
-    path = shrunk.write_recipe(tmp_path)
-    assert graph.keys(config.load(path)) == graph.keys(config.load(path, ["jobs=4", "threads=2", "name='other'"]))
+    path, others = shrunk.write_recipe(tmp_path), ["jobs=4", "threads=2", "name='other'", "problems.source=nano"]
+    assert graph.keys(config.load(path).resolved()) == graph.keys(config.load(path, others).resolved())
 
 
 def test_packaged_prompts_are_not_confused_with_a_folder_that_happens_to_have_their_name(
@@ -225,11 +225,11 @@ def test_packaged_prompts_are_not_confused_with_a_folder_that_happens_to_have_th
 ) -> None:
     """Run from inside `runs/`, where the run directory itself is called nano."""
     path = shrunk.write_recipe(tmp_path)
-    before = graph.keys(config.load(path))
+    before = graph.keys(config.load(path).resolved())
     (tmp_path / "nano").mkdir()
     (tmp_path / "nano" / "events.jsonl").write_text("{}\n")
     monkeypatch.chdir(tmp_path)
-    assert graph.keys(config.load(path)) == before
+    assert graph.keys(config.load(path).resolved()) == before
 
 
 def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: Finished, tmp_path: Path) -> None:

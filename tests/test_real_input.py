@@ -86,13 +86,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> RealRun:
     texts = [text for line in questions for text in json.loads(line).values()]
     base = build_base(folder / "base", texts)
     files = [str(folder / f"{name}.jsonl") for name in rows]
-    overrides = [  # what a user says
-        "problems.source=files",
-        f"problems.files={json.dumps(files)}",
-        f"model.base={base}",
-        "data.teacher=reference",
-        "prompts=default",
-    ]
+    overrides = [f"problems.files={json.dumps(files)}", f"model.base={base}"]  # what a user says
     flags = [part for override in (*overrides, *QUICK) for part in ("--set", override)]
     command = ("run", str(NANO), "--run", str(folder / "run"), *flags)
     printed = shrunk.etalon(*command)

@@ -1,4 +1,4 @@
-"""Which traces self-distillation learns from (SPEC 4): the middle-to-high range of learning potential.
+"""Which traces self-distillation learns from (2.3): the middle-to-high range of learning potential.
 
     S_LP = -(1/|y|) sum_t log p_student(y_t | q, y_<t)      mean negative log-probability of a correct trace
 
@@ -58,7 +58,7 @@ class Selection:
 
 
 def learning_potential(logprobs: Sequence[float]) -> float:
-    """S_LP (SPEC 4): the mean negative log-probability of a response's tokens under the student."""
+    """S_LP (2.3): the mean negative log-probability of a response's tokens under the student."""
     return -math.fsum(logprobs) / len(logprobs)
 
 

@@ -21,8 +21,8 @@ class Domain(StrEnum):
     CODE = "code"
     STEM = "stem"
     INSTRUCT = "instruct"
-    CLAIMS = "claims"  # judge a list of claims: the second call of CLR (SPEC 6)
-    FACTS = "facts"  # recall of arbitrary facts (SPEC 8)
+    CLAIMS = "claims"  # judge a list of claims: the second call of CLR (3.1; CLR)
+    FACTS = "facts"  # recall of arbitrary facts (sections 1 and 4)
 
 
 REASONING_DOMAINS = (Domain.MATH, Domain.CODE, Domain.STEM)
@@ -83,7 +83,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingParams:
-    """How to sample. Defaults are the RL setting (SPEC 3): the model's own distribution, untouched."""
+    """How to sample. Defaults are the RL setting (2.2): the model's own distribution, untouched."""
 
     temperature: float = 1.0  # 0 is greedy
     top_p: float = 1.0
@@ -164,7 +164,7 @@ class Trace:
     """A prompt with a response to learn from: one SFT row.
 
     error_rate: share of wrong attempts of a reference model on this query (difficulty), None if unmeasured.
-    learning_potential: mean negative log-probability per token under the student (SPEC 4), None if unmeasured.
+    learning_potential: mean negative log-probability per token under the student (2.3), None if unmeasured.
     """
 
     problem_id: str

@@ -1,4 +1,4 @@
-"""`etalon fuse`: merge the parameters of checkpoints (SPEC 2)."""
+"""`etalon fuse`: merge the parameters of checkpoints (2.1.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gate a, second half (SPEC 1.4): queries that overlap with evaluation sets, by exact word n-grams.
+"""Gate a, second half (2.1.1 step 4): queries that overlap with evaluation sets, by exact word n-grams.
 
     evaluation prompts -> boilerplate cut out -> index of n-grams (n words) and of whole short prompts
     query              -> boilerplate cut out -> the first shared n-gram, or the whole text if it is shorter

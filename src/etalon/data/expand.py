@@ -1,4 +1,4 @@
-"""Query expansion (SPEC 1.1): a teacher rewrites seeds along four dimensions into new queries without labels.
+"""Query expansion (2.1.1 step 1): a teacher rewrites seeds along four dimensions into new queries without labels.
 
     seed -> its question in prompts/expand_<dimension>.txt -> Sampler -> <query>...</query> -> Problem (answer None)
 

@@ -1,4 +1,4 @@
-"""Quality control (SPEC 1.4): each gate lets rows pass and reports how many it dropped, why, with examples.
+"""Quality control (2.1.1 step 4): each gate lets rows pass and reports how many it dropped, why, with examples.
 
     overlap_gate      overlap of a query with evaluation sets
     ngram_gate        the same for traces, and degenerate repetition in the response

@@ -1,4 +1,4 @@
-"""Pseudo-labels (SPEC 1.2): the majority answer of a teacher, by equivalence, if enough of its answers agree.
+"""Pseudo-labels (2.1.1 step 2): the majority answer of a teacher, by equivalence, if enough of its answers agree.
 
 problem + n answers -> clusters of equivalent answers -> the only largest -> share of all n >= agreement -> label
 """

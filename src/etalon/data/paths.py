@@ -1,4 +1,4 @@
-"""Multi-path selection (SPEC 1.3): several distinct valid traces per query, the spectrum that SFT learns.
+"""Multi-path selection (2.1.1 step 3): several distinct valid traces per query, the spectrum that SFT learns.
 
 Two traces are the same path when they share most of their n-grams, whatever their spaces, case and punctuation;
 a derivation that is checked by doing it again is another path than the same without the check.

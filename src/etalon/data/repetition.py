@@ -1,4 +1,4 @@
-"""Gate a, first half (SPEC 1.4): text that repeats itself. Three measures, each linear in the length of the text.
+"""Gate a, first half (2.1.1 step 4): text that repeats itself. Three measures, each linear in the length of the text.
 
     repeated_ngrams   share of n-grams that occurred before
     longest_loop      words in the longest stretch of one block three or more times in a row

@@ -1,4 +1,4 @@
-"""Strata (SPEC 1.5): traces by length in tokens and by difficulty, the error rate of a reference model."""
+"""Strata (2.1.1 step 5): traces by length in tokens and by difficulty, the error rate of a reference model."""
 
 from __future__ import annotations
 

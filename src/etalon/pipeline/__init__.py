@@ -102,6 +102,9 @@ def check_teacher(recipe: Recipe) -> None:
         )
     if name not in ("nano", "reference") and not (Path(name) / "config.json").is_file():
         raise ConfigError(f"data.teacher: {name}: no such model directory; or use 'nano' or 'reference'")
+    judge = recipe.data.judge
+    if judge and not (Path(judge) / "config.json").is_file():
+        raise ConfigError(f"data.judge: {judge}: no such model directory; leave it empty for no judge")
 
 
 def check_base(path: Path) -> None:

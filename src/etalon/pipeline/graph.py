@@ -70,7 +70,7 @@ PIPELINE = (
         section="2.1.2",
         needs=("problems", "sft-broad"),
         knobs=lambda r: [r.probe.model_dump(), r.eval.temperature, r.eval.top_p, r.eval.max_tokens],
-        work="train:probe_and_fuse",
+        work="probe:probe_and_fuse",
         arguments={"source": "sft-broad"},
     ),
     Stage(
@@ -87,7 +87,7 @@ PIPELINE = (
         section="2.1.2",
         needs=("problems", "sft-hard"),
         knobs=lambda r: [r.probe.model_dump(), r.eval.temperature, r.eval.top_p, r.eval.max_tokens],
-        work="train:probe_and_fuse",
+        work="probe:probe_and_fuse",
         arguments={"source": "sft-hard"},
     ),
     Stage(
@@ -132,7 +132,7 @@ PIPELINE = (
         section="2.3",
         needs=("problems", "data", "sft-hard-fused", "rl-long2short", "rl-code", "rl-stem"),
         knobs=lambda r: [r.distill.model_dump(), r.rl.max_tokens],
-        work="train:self_distill",
+        work="self_distill:self_distill",
     ),
     Stage(
         name="instruct",
@@ -180,7 +180,11 @@ def directories(run_dir: Path) -> dict[str, Path]:
 def fingerprints(recipe: Recipe) -> dict[str, str]:
     """Hashes of what lies outside the run: problem files, models of the user's own, the prompts."""
     found = {file: hash_file(Path(file)) for file in recipe.problems.files}
-    folders = {("model", "base"): recipe.model.base, ("data", "teacher"): recipe.data.teacher}
+    folders = {
+        ("model", "base"): recipe.model.base,
+        ("data", "teacher"): recipe.data.teacher,
+        ("data", "judge"): recipe.data.judge,
+    }
     for path, name in folders.items():
         if name not in PATHS[path] and Path(name).is_dir():
             found[name] = hash_tree(Path(name))

@@ -1,4 +1,4 @@
-"""Judges verdicts on claims, the second call of CLR (SPEC 6), against labels such as "1 0 1".
+"""Judges verdicts on claims, the second call of CLR (3.1; CLR), against labels such as "1 0 1".
 
 A response carries one line per claim between `<verdicts>` and `</verdicts>`; the last word of the line decides.
 """

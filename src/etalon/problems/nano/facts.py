@@ -1,4 +1,4 @@
-"""Arbitrary facts: nothing to reason about, only to remember (SPEC 8). `bimo?` -> a number drawn once per name."""
+"""Arbitrary facts: nothing to reason about, only to remember (1, 4). `bimo?` -> a number drawn once per name."""
 
 from __future__ import annotations
 
