@@ -5,7 +5,8 @@ skewed     a bias on the end token makes lengths geometric, with a mean of an ei
 
 Defaults are the RL step of recipes/nano.toml: 32 prompts of mixed length, 8 rollouts each, at most 160 tokens, in one
 batch on both sides. Only useful tokens count: those up to the end of each response. One thread, and CPU seconds, so
-that a busy machine does not decide. Best of the rounds; the two take turns; the ratio comes last.
+that a busy machine does not decide. The two take turns; a side's rate is over all rounds (with skewed lengths the
+longest response of a batch is luck, so the best round would be too); the ratio comes last.
 LocalSampler also returns the log-prob of every token; `--logprobs` asks `generate` for the same.
 
     HF_HUB_OFFLINE=1 python bench/sampler.py [--size nano|small|medium]
@@ -116,21 +117,23 @@ def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: st
     problems = nano.problems(Domain.MATH, "rl", args.prompts, seed=0)
     conversations = [ask(problem.prompt) for problem in problems]
     sides: dict[str, Side] = {"LocalSampler": ours, "generate": partial(theirs, with_logprobs=args.logprobs)}
-    best = dict.fromkeys(sides, 0.0)
+    tokens, seconds = dict.fromkeys(sides, 0), dict.fromkeys(sides, 0.0)
     for side in sides.values():  # caches and lazy imports, outside the clock
         side(language_model, conversations[:2], 2, 4, 0)
     for seed in range(args.rounds):
         for name, side in sides.items():
             started = time.process_time()
-            tokens = side(language_model, conversations, args.n, args.max_tokens, seed)
-            seconds = time.process_time() - started
-            best[name] = max(best[name], sum(tokens) / seconds)
+            sizes = side(language_model, conversations, args.n, args.max_tokens, seed)
+            taken = time.process_time() - started
+            tokens[name] += sum(sizes)
+            seconds[name] += taken
             print(
-                f"{lengths:8} round {seed + 1} {name:12} {sum(tokens) / seconds:9.0f} tokens/s   "
-                f"mean {sum(tokens) / len(tokens):5.1f}  longest {max(tokens)}",
+                f"{lengths:8} round {seed + 1} {name:12} {sum(sizes) / taken:9.0f} tokens/s   "
+                f"mean {sum(sizes) / len(sizes):5.1f}  longest {max(sizes)}",
                 flush=True,
             )
-    return best["LocalSampler"] / best["generate"]
+    rates = {name: tokens[name] / seconds[name] for name in sides}
+    return rates["LocalSampler"] / rates["generate"]
 
 
 def main() -> None:

@@ -86,6 +86,8 @@ def test_a_file_that_does_not_fit_is_named_before_anything_is_written(recipe: Pa
     assert say("shrunk.toml", "--set", "model.base=empty") == (
         f"model.base: {here}/empty: has no config.json, so it is not a Hugging Face model directory"
     )
+    (here / "empty" / "config.json").write_text("{}")
+    assert say("shrunk.toml", "--set", "model.base=empty").startswith(f"model.base: {here}/empty: has no tokenizer (")
     files = ("--set", "problems.files=p.jsonl", "--set", "data.teacher=nano")
     assert say("shrunk.toml", *files).startswith("data.teacher: 'nano' can only answer the nano world; for problem")
     assert not (here / "run").exists()

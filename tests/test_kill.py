@@ -85,11 +85,11 @@ def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_
 ) -> None:
     run = shutil.copytree(finished.run, tmp_path / "run")
     (run / "summary.json").unlink()
-    pipeline.forget("rl-math", graph.directories(run))
+    pipeline.forget("rl-code", graph.directories(run))
     arguments = ("run", finished.recipe, "--run", run, "--set", "jobs=2")
 
     process = shrunk.start(*arguments)
-    wait_for(process, run / "stages" / "07-rl-math" / "rollouts.jsonl")
+    wait_for(process, run / "stages" / "09-rl-code" / "rollouts.jsonl")
     errors = stop(process, signal.SIGINT)
     assert process.returncode == 130
     assert errors.endswith("\ninterrupted; what was finished is kept, run the same command to continue\n")

@@ -16,7 +16,7 @@ from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
 from etalon.models import LanguageModel  # noqa: E402
 from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
-from etalon.sampling.local import LocalSampler  # noqa: E402
+from etalon.sampling.local import LocalSampler, choose, nucleus  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, tiny_language_model  # noqa: E402
 
@@ -213,6 +213,20 @@ def test_first_tokens_follow_the_softmax(temperature: float, top_p: float) -> No
     statistic = sum((count - wanted) ** 2 / wanted for count, wanted in cells)
     degrees = len(cells) - 1
     assert statistic < degrees + 4 * math.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.5])
+def test_the_largest_uniform_number_draws_the_last_token_with_mass_and_zero_the_first(top_p: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(500, 40, generator=generator)
+    logits[:, :3] = logits[:, 30:] = float("-inf")  # no mass at either end
+    largest = torch.full((500,), 1 - 2**-24)
+    params = SamplingParams(top_p=top_p)
+    kept = nucleus(logits.softmax(-1), top_p) > 0
+    last, _ = choose(logits, params, largest)
+    first, _ = choose(logits, params, torch.zeros(500))
+    assert last.tolist() == [int(row.nonzero().max()) for row in kept]
+    assert first.tolist() == [int(row.nonzero().min()) for row in kept]
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------

@@ -225,32 +225,60 @@ def credits_of(advantages: Sequence[float]) -> list[Credit]:
     return [Credit(advantage=a, weight=1.0, reward=0.0) for a in advantages]
 
 
-def naive_gradients(model: Any, rows: Sequence[TokenRow], advantages: Sequence[float]) -> tuple[float, dict[str, Any]]:
+def stale_logprobs(model: Any, rows: Sequence[TokenRow]) -> list[tuple[float, ...]]:
+    """Log-probs of a policy that sampled the rows but is not quite this one: ratios from about 1/2 to 2."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        now = [plain_logprobs(eager_twin(model), row) for row in rows]
+    return [tuple((x + 0.4 * torch.randn(x.shape, generator=generator)).tolist()) for x in now]
+
+
+def naive_gradients(
+    model: Any, rows: Sequence[TokenRow], advantages: Sequence[float], old: Sequence[Sequence[float]] | None = None
+) -> tuple[float, dict[str, Any]]:
     """Loss and gradients of the objective built token by token on transformers' own eager forward."""
     twin = eager_twin(model)
     loss = torch.zeros(())
-    for row, advantage in zip(rows, advantages, strict=True):
+    for i, (row, advantage) in enumerate(zip(rows, advantages, strict=True)):
         inside = torch.zeros(())
-        for logprob in plain_logprobs(twin, row):
-            ratio = torch.exp(logprob - logprob.detach())
+        for t, logprob in enumerate(plain_logprobs(twin, row)):
+            ratio = torch.exp(logprob - (logprob.detach() if old is None else old[i][t]))
             inside = inside + torch.min(ratio * advantage, torch.clamp(ratio, 0.8, 1.2) * advantage)
         loss = loss - inside / len(row.response) / len(rows)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach()), {name: p.grad for name, p in twin.named_parameters()}
 
 
-def test_policy_loss_and_its_gradient_equal_the_objective_built_token_by_token() -> None:
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_policy_loss_and_its_gradient_equal_the_objective_built_token_by_token(is_stale: bool) -> None:
     language_model = tiny_language_model("qwen2")
     rows = random_rows([(3, 7), (5, 2), (4, 1), (2, 12), (6, 5)])
     advantages = [1.2, -0.4, 0.9, -1.3, 0.1]
-    loss, gradients = naive_gradients(language_model.model, rows, advantages)
+    old = stale_logprobs(language_model.model, rows) if is_stale else None
+    loss, gradients = naive_gradients(language_model.model, rows, advantages, old)
     trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=16)
-    found = trainer.backward(Batch(rows=rows, objective=policy_loss(credits_of(advantages), rows, clip_epsilon=0.2)))
+    objective = policy_loss(credits_of(advantages), rows, clip_epsilon=0.2, old_logprobs=old)
+    found = trainer.backward(Batch(rows=rows, objective=objective))
     assert found == pytest.approx(loss, abs=1e-6)
     named = dict(language_model.model.named_parameters())
     assert any(g.abs().max() > 1e-3 for g in gradients.values())
     for name, gradient in gradients.items():
         torch.testing.assert_close(named[name].grad, gradient, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_the_clip_of_the_policy_loss_acts_on_stale_logprobs() -> None:
+    language_model = tiny_language_model("qwen2")
+    rows = random_rows([(3, 7), (5, 2), (2, 12)])
+    old = stale_logprobs(language_model.model, rows)
+    trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=999)
+    losses = [
+        trainer.backward(Batch(rows=rows, objective=policy_loss(
+            credits_of([1.0, -1.0, 0.5]), rows, clip_epsilon=epsilon, old_logprobs=old
+        )))
+        for epsilon in (0.1, 0.2, 0.999)
+    ]  # fmt: skip
+    assert losses[0] > losses[1] + 1e-3  # a pessimistic bound: the tighter, the smaller the objective
+    assert losses[1] > losses[2] + 1e-3
 
 
 def on_policy(gamma: float) -> tuple[float, float]:
@@ -274,9 +302,10 @@ def test_on_policy_the_loss_is_zero_for_any_gamma_and_only_the_gradient_shows_th
 def sampled_group(scores: Sequence[float | None], sizes: Sequence[tuple[int, int]], seed: int) -> Group:
     group = make_group(scores, [r for _, r in sizes], problem_id=f"p{seed}")
     rows = random_rows(sizes, seed=seed)
+    old = stale_logprobs(tiny_language_model("llama").model, rows)
     rollouts = [
-        replace(rollout, tokens=row.response, prompt_tokens=row.prompt)
-        for rollout, row in zip(group.rollouts, rows, strict=True)
+        replace(rollout, tokens=row.response, prompt_tokens=row.prompt, logprobs=logprobs)
+        for rollout, row, logprobs in zip(group.rollouts, rows, old, strict=True)
     ]
     return replace(group, rollouts=tuple(rollouts))
 
@@ -293,7 +322,8 @@ def test_rollouts_without_credit_are_not_run_but_stay_in_the_mean(tmp_path: Path
     language_model = tiny_language_model("llama")
     all_rows = [TokenRow(prompt=r.prompt_tokens or (), response=r.tokens or ()) for g in groups for r in g.rollouts]
     advantages = [c.advantage for g in groups for c in credit(g, spec)]
-    loss, gradients = naive_gradients(language_model.model, all_rows, advantages)
+    old = [r.logprobs or () for g in groups for r in g.rollouts]  # the sampler's own, never recomputed
+    loss, gradients = naive_gradients(language_model.model, all_rows, advantages, old)
     found = Trainer(language_model, phase.optim, total_steps=1, micro_tokens=20).backward(batch)
     assert found == pytest.approx(loss, abs=1e-6)
     named = dict(language_model.model.named_parameters())

@@ -19,6 +19,7 @@ from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
 from etalon.store import RunLock, StageDir, write_atomic, write_json_atomic
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
 
 
@@ -115,6 +116,10 @@ def check_base(path: Path) -> None:
         raise ConfigError(f"model.base: {path}: is a LoRA adapter; merge it into its base first (merge_and_unload)")
     if not (path / "config.json").exists():
         raise ConfigError(f"model.base: {path}: has no config.json, so it is not a Hugging Face model directory")
+    if not any((path / name).exists() for name in TOKENIZER_FILES):
+        raise ConfigError(
+            f"model.base: {path}: has no tokenizer ({', '.join(TOKENIZER_FILES)}); copy it from its source"
+        )
 
 
 def check_owner(run_dir: Path, recipe: Recipe) -> None:

@@ -104,7 +104,9 @@ def decode(
         token_steps.append(token_R)
         logprob_steps.append(logprob_R)
         row_steps.append(torch.where(live_mask, alive, -1))
-        live_mask = live_mask & (token_R != end) & (room_R[alive] > step + 1)
+        live_mask = live_mask & (token_R != end)
+        if step + 1 >= min(rooms):
+            live_mask = live_mask & (room_R[alive] > step + 1)
         if params.stop:
             live_mask = live_mask & ~stop_strings.hit(row_steps[-1], token_R)
         live = int(live_mask.sum())
@@ -151,9 +153,9 @@ def choose(
         scaled = logprobs_RV if params.temperature == 1 else (logits_RV / params.temperature).log_softmax(-1)
         probs_RV = nucleus(scaled.exp(), params.top_p) if params.top_p < 1 else scaled.exp()
         mass_RV = probs_RV.cumsum(-1)
-        total_R1 = mass_RV[:, -1:]
-        # rounding must not reach the total: the draw would fall past the last token that has any mass
-        target_R1 = torch.minimum(uniform_R[:, None] * total_R1, total_R1.nextafter(torch.zeros_like(total_R1)))
+        # the largest uniform number is 1 - 2**-24, whose product with the total rounds to less than the total in
+        # float32: the draw never falls past the last token that has any mass
+        target_R1 = uniform_R[:, None] * mass_RV[:, -1:]
         token_R = torch.searchsorted(mass_RV, target_R1, right=True).squeeze(1)
     return token_R, logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
 
