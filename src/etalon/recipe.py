@@ -168,6 +168,7 @@ class DistillSpec(Spec):
     buckets: Positive = 4  # (ours) length buckets per domain
     low: Share = 0.2  # (ours) quantile of learning potential below which a trace is too easy to teach anything
     high: Share = 0.95  # (ours) quantile above which a trace is an outlier
+    own_claims: Count = 0  # (ours) math queries whose claims, as the student makes them, the teacher judges; 0 is off
     replay: Count = 0  # (ours) SFT rows per remaining domain mixed in, so that they are not forgotten
     epochs: Positive = 2  # (ours)
     batch: Positive = 128

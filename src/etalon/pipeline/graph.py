@@ -131,7 +131,7 @@ PIPELINE = (
         purpose="one student learns from the verified traces of all RL checkpoints",
         section="2.3",
         needs=("problems", "data", "sft-hard-fused", "rl-long2short", "rl-code", "rl-stem"),
-        knobs=lambda r: [r.distill.model_dump(), r.rl.max_tokens],
+        knobs=lambda r: [r.distill.model_dump(), r.rl.max_tokens, r.clr.m, r.clr.max_tokens, r.prompts],
         work="self_distill:self_distill",
     ),
     Stage(

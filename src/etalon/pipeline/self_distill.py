@@ -13,6 +13,7 @@ from etalon import distill
 from etalon.models import LanguageModel
 from etalon.packed import micro_batches, pack, token_logprobs
 from etalon.pipeline.construct import trace_to_row
+from etalon.pipeline.own_claims import own_claim_traces
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import fit, fitting, kept, load, passed_through, read_traces
 from etalon.sampling import attempt
@@ -44,7 +45,10 @@ def self_distill(work: Work) -> Outputs:
     )
     write_json_atomic(work.directory / "selection.json", selection.record() | {"rejected_wrong": rejected})
     work.view.note(f"{len(selection.kept)} of {len(traces)} verified traces kept; {rejected} rollouts were not correct")
-    chosen = [*selection.kept, *_replay(work)]
+    own = own_claim_traces(work, work.checkpoint(names[spec.student])) if spec.own_claims else []
+    if spec.own_claims:
+        work.view.note(f"{len(own)} lists of the student's own claims judged by the teacher")
+    chosen = [*selection.kept, *_replay(work), *own]
     if not chosen:
         return passed_through(work, names[spec.student], "no verified trace is left after selection")
     _write_traces(work.directory / "traces.jsonl", chosen)
@@ -53,7 +57,7 @@ def self_distill(work: Work) -> Outputs:
         work, student, rows, epochs=spec.epochs, batch=spec.batch, max_steps=0, micro_tokens=spec.micro_tokens,
         optim=spec.optim, num_checkpoints=1,
     )  # fmt: skip
-    return kept(work, student) | {"traces": len(selection.kept), "replayed": len(chosen) - len(selection.kept)}
+    return kept(work, student) | {"traces": len(selection.kept), "with_replay": len(chosen), "own_claims": len(own)}
 
 
 def _sampled(work: Work, domain: Domain, source: str) -> list[Group]:

@@ -126,5 +126,5 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
 
 
 def claims(prompt: str, steps: list[Step], m: int) -> list[str]:
-    """The last m steps as claims (a short chain has fewer)."""
-    return [str(step) for step in steps][-m:]
+    """The first m steps as claims (a short chain has fewer)."""
+    return [str(step) for step in steps][:m]

@@ -58,16 +58,23 @@ def slip(steps: list[Step], rng: random.Random) -> list[Step]:
 
 
 def judge(question: str, claims: list[str]) -> list[tuple[str, bool]]:
-    """For each claim the step it should be, given the result claimed before it, and whether it is that step."""
-    steps = arithmetic.parse(question)[-len(claims) :]
+    """For each claim the step it should be, given the result claimed before it, and whether it is that step.
+
+    A claim beyond the last step of the question is refuted: nothing asks for it.
+    """
+    steps = arithmetic.parse(question)
     judged = []
     value = steps[0].left
-    for step, claim in zip(steps, claims, strict=True):
+    for index, claim in enumerate(claims):
+        if index >= len(steps):
+            judged.append((f"{claim.partition('=')[0]}=", False))
+            continue
+        step = steps[index]
         result = OPERATIONS[step.operator](value, step.right)
         expected = f"{value}{step.operator}{step.right}={result}"
         judged.append((expected, claim == expected))
         digits = claim.rpartition("=")[2]
-        value = int(digits) if digits.isdigit() else result
+        value = int(digits) if digits.isdecimal() and len(digits) < 4 else result
     return judged
 
 
