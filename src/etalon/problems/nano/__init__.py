@@ -20,12 +20,14 @@ Split = Literal["train", "probe", "rl", "test"]
 SPLITS: tuple[Split, ...] = ("train", "probe", "rl", "test")
 # (ours) hundredths of the world's prompts that belong to each split
 SHARES: dict[Split, int] = {"train": 60, "probe": 8, "rl": 20, "test": 12}
+# (ours) another salt deals the world anew: changed when a recipe has been developed against a test split
+SALT = "split 2"
 MAX_DRAWS = 400  # draws per wanted problem before the world counts as exhausted
 
 
 def split_of(prompt: str) -> Split:
     """The one split a prompt belongs to, whatever the seed."""
-    bucket = int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big") % 100
+    bucket = int.from_bytes(hashlib.sha256(f"{SALT} {prompt}".encode()).digest()[:4], "big") % 100
     for split, share in SHARES.items():
         if bucket < share:
             return split
