@@ -22,12 +22,6 @@ START_SECONDS = 0.5  # a signal before this hits an interpreter that has not beg
 PATIENCE = 120.0  # on a busy machine
 
 
-def children(pid: int) -> list[int]:
-    """Process ids of all descendants."""
-    found = [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
-    return found + [grandchild for child in found for grandchild in children(child)]
-
-
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -47,7 +41,7 @@ def stop(process: subprocess.Popen[str], number: int) -> str:
 
     SIGKILL goes to the process alone: its workers must notice. SIGINT goes to the group, as a terminal sends it.
     """
-    family = children(process.pid)
+    family = shrunk.children(process.pid)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
     else:

@@ -215,7 +215,8 @@ def test_claims_are_judged_right() -> None:
     assert verdicts("7+5=13", "13*3=39", "39-2=37") == [False, True, True]  # what follows a slip correctly is valid
     assert verdicts("7+5=12", "12*3=35", "35-2=33") == [True, False, True]
     assert verdicts("7+5=12", "12*4=48", "48-2=46") == [True, False, True]  # not what the question asks for
-    assert verdicts("12*3=36", "36-2=34") == [True, True]  # the last m steps only
+    assert verdicts("7+5=12", "12*3=36") == [True, True]  # the first m steps only
+    assert verdicts("7+5=12", "12*3=36", "36-2=34", "34+1=35") == [True, True, True, False]  # nothing asks for it
     assert verdicts("7+5=?", "12*3=36", "36-2=34") == [False, True, True]
 
 

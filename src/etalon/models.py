@@ -96,7 +96,9 @@ def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") 
     check_model_dir(path)
     _prepare()
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation=attention)
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
@@ -105,6 +107,13 @@ def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") 
         if type(error).__module__.startswith("safetensors"):
             raise InputError(f"{path}: its weights are damaged ({error}); copy or make the checkpoint again") from error
         raise
+    if missing := sorted(loading["missing_keys"]):
+        raise InputError(f"{path}: {len(missing)} tensors are missing, such as {missing[0]}; they would be random")
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise InputError(
+            f"{path}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows; resize the embedding"
+        )
     if tokenizer.eos_token_id is None:
         raise InputError(f"{path}: its tokenizer has no eos_token, so a response could never end; set one")
     if tokenizer.chat_template is None:

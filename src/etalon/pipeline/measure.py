@@ -11,12 +11,18 @@ from etalon.clr.sampler import ClrSampler
 from etalon.pipeline.construct import clr_problems
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import evaluation_params, load
+from etalon.recipe import Recipe
 from etalon.sampling import attempt
 from etalon.sampling.local import LocalSampler
-from etalon.store import append_jsonl, write_json_atomic
+from etalon.store import append_jsonl, stable_hash, write_json_atomic
 from etalon.types import Domain, Group, Problem, SamplingParams
 from etalon.verifiers import cluster
 from etalon.verifiers.text import extract_answer
+
+
+def evaluation_seed(recipe: Recipe) -> int:
+    """One seed for every checkpoint: the same weights give the same answers, and pairs differ by the weights alone."""
+    return int(stable_hash({"seed": recipe.seed, "stage": "evaluation"}), 16) % 2**31
 
 
 def evaluate(work: Work) -> Outputs:
@@ -28,7 +34,7 @@ def evaluate(work: Work) -> Outputs:
         problems,
         n=recipe.eval.n,
         params=evaluation_params(recipe),
-        seed=work.seed,
+        seed=evaluation_seed(recipe),
         path=work.directory / "rollouts.jsonl",
         watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
     )
@@ -113,12 +119,14 @@ def _is_right(trajectory: Mapping[str, Any], detail: Mapping[str, Any], right: s
 def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int, m: int) -> dict[str, Any]:
     """Accuracies with intervals clustered by problem, calls, and how good the claim verdicts are."""
     cons_2k = [_vote(group) for group in plain]
-    decided = [row for row in rows if row["correct"] is not None]
+    # without a usable trajectory there is no answer: wrong here, as it is for the votes beside it, and counted
+    scores = {row["problem_id"]: 0.0 if row["chosen"] is None else row["correct"] for row in rows}
+    decided = {name: float(score) for name, score in scores.items() if score is not None}
     columns = {
         "pass1": [row["pass1"] for row in rows],
         "cons_k": [row["majority_correct"] for row in rows],
         "cons_2k": cons_2k,
-        "clr": [float(row["correct"]) for row in decided],
+        "clr": list(decided.values()),
     }
     summary: dict[str, Any] = {"problems": len(rows), "k": k, "m": m, "undecided": len(rows) - len(decided)}
     for name, values in columns.items():
@@ -133,7 +141,7 @@ def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: in
         }
     against = stats.paired_difference(
         {row["problem_id"]: v for row, v in zip(rows, cons_2k, strict=True)},
-        {row["problem_id"]: float(row["correct"]) for row in decided},
+        decided,
     )
     counts = [row["counts"] for row in rows]
     return summary | {
@@ -142,6 +150,7 @@ def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: in
         "clr_minus_cons_2k_high": stats.finite(against.high),
         "calls": sum(row["calls"] for row in rows),
         "calls_full": 2 * k * len(rows),
+        "unanswered": sum(row["chosen"] is None for row in rows),
         "no_claims": sum(c.get("no_claims", 0) for c in counts),
         "unreadable_verdicts": sum(c.get("unreadable_verdicts", 0) for c in counts),
         "rejected_wrong": _verdict_rate(rows, of_right=False),

@@ -15,6 +15,7 @@ from etalon import models
 from etalon.data import strata
 from etalon.engines.local import reinforcement as engine
 from etalon.engines.local.supervised import supervise
+from etalon.errors import InputError
 from etalon.models import LanguageModel
 from etalon.packed import TokenRow
 from etalon.pipeline.construct import at_most, trace_from_row
@@ -77,7 +78,8 @@ def base(work: Work) -> Outputs:
     recipe = work.recipe
     if recipe.model.base != "scratch":
         path = Path(recipe.model.base).resolve()
-        models.load(path, device=recipe.device)  # a directory that cannot be loaded fails here, not hours later
+        # a directory that cannot be loaded, or not be sampled from, fails here and not hours later
+        LocalSampler(models.load(path, device=recipe.device))
         work.view.note(f"base model: {path.name}")
         return {"checkpoint": str(path)}
     texts = [row["text"] for row in read_jsonl(work.directories["problems"] / "documents.jsonl")]
@@ -101,6 +103,11 @@ def sft(work: Work, source: str, traces: Sequence[Trace], epochs: int) -> Output
     spec = work.recipe.sft
     language_model = load(work, source)
     rows = fitting([trace_row(trace, language_model) for trace in traces], language_model, work)
+    if not rows:
+        raise InputError(
+            f"{work.stage.name}: every trace is longer than the model's window of {language_model.window} tokens; "
+            "set data.max_tokens below it, or take a base model with a longer window"
+        )
     checkpoints = fit(
         work, language_model, rows, epochs=epochs, batch=spec.batch, max_steps=spec.max_steps,
         micro_tokens=spec.micro_tokens, optim=spec.optim, num_checkpoints=spec.checkpoints,

@@ -13,6 +13,7 @@ Axes: N response tokens of a micro-batch.
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 
 from etalon.engines.local import optim
+from etalon.errors import RunError
 from etalon.models import LanguageModel
 from etalon.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
 from etalon.recipe import OptimSpec
@@ -81,6 +83,11 @@ class Trainer:
         if not batch.rows:
             return {"loss": 0.0, "grad_norm": 0.0, "lr": self.spec.lr * share, "tokens": 0}
         loss = self.backward(batch)
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the loss is {loss} at step {step + 1}: the base model holds such weights, or the learning rate "
+                f"({self.spec.lr:g}) is too high"
+            )
         parameters = [p for p in self.language_model.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.spec.clip)
         optim.set_lr(self.optimisers, share)
