@@ -1,6 +1,6 @@
 """The tables at the end of a run: what each stage bought, and what CLR bought.
 
-`summary` is the content of a run's summary.json; scores in it are shares, shown in percent.
+`summary` is the content of a run's summary.json; scores in it are shares, shown in percent; undecided answers are a count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CAPTION = (
     "Pass@1, Pass@8 and Change in percent. Change: Pass@1 against the stage before, paired by problem, with its "
     "95% interval; * when it excludes 0."
 )
-WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers, Open: undecided ones, in percent."
+WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers in percent, Open: number of undecided ones."
 CLR_METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
 
 
@@ -30,6 +30,8 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
     for table in (stage_table(summary, width=console.width), clr_table(summary)):
         if table is not None:
             console.print(table)
+    if reason := (summary.get("clr") or {}).get("skipped"):
+        console.print(Text(f"CLR skipped: {reason}"))
 
 
 def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table:
@@ -90,7 +92,7 @@ def _rows(stage: Mapping[str, Any], *, is_wide: bool) -> Iterator[list[str]]:
         counts = [
             _count(scores.get("correct_tokens")),
             _percent(scores.get("truncated")),
-            _percent(scores.get("undecided")),
+            _count(scores.get("undecided")),
         ]
         lead, tail = (stage["name"], seconds) if number == 0 else ("", "")
         yield [lead, domain, *shares, _count(scores.get("mean_tokens")), _change(scores), *counts[:rare], tail]
