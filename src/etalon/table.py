@@ -1,6 +1,6 @@
 """The tables at the end of a run: what each stage bought, and what CLR bought.
 
-`summary` is the content of a run's summary.json; scores in it are shares, shown in percent; undecided answers are a count.
+`summary` is the content of a run's summary.json; its scores are shares, shown in percent; undecided is a count.
 """
 
 from __future__ import annotations
