@@ -15,7 +15,7 @@ from rich.text import Text
 
 FULL_WIDTH = 100
 CAPTION = (
-    "Pass@1, Pass@8 and Change in percent. Change: Pass@1 against the stage before, paired by problem, with its "
+    "Pass@1, Pass@K and Change in percent. Change: Pass@1 against the stage before, paired by problem, with its "
     "95% interval; * when it excludes 0."
 )
 WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers in percent, Open: number of undecided ones."
@@ -40,7 +40,7 @@ def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table
     table = _table(CAPTION + (WIDE_CAPTION if is_wide else ""))
     for name in ("Stage", "Domain"):
         table.add_column(name, no_wrap=True)
-    for name in ("Pass@1", "Pass@8", "Tokens"):
+    for name in ("Pass@1", f"Pass@{_k_of(summary)}", "Tokens"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(Text("Change [95%]"), width=24)  # a reason for skipping is folded in it
     for name in ("Correct", "Cut", "Open") if is_wide else ():
@@ -50,6 +50,12 @@ def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table
         for row in _rows(stage, is_wide=is_wide):
             table.add_row(*map(Text, row))
     return table
+
+
+def _k_of(summary: Mapping[str, Any]) -> int:
+    """The K of Pass@K; the key is called pass8 whatever it is."""
+    scores = (s for stage in summary["stages"] for s in (stage.get("domains") or {}).values())
+    return next((int(s["k"]) for s in scores if s.get("k")), 8)
 
 
 def clr_table(summary: Mapping[str, Any]) -> Table | None:

@@ -10,7 +10,7 @@ from etalon import stats
 from etalon.errors import RunError
 from etalon.problems.files import read_problems
 from etalon.sampling import attempt
-from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
+from etalon.store import hash_file, hash_tree, read_json, stable_hash, write_json_atomic
 from etalon.types import Group, SamplingParams
 
 
@@ -64,7 +64,7 @@ def evaluate_files(
 
 def _claim(out: Path, settings: dict[str, object], model: Path) -> None:
     """An output directory belongs to one evaluation."""
-    key = stable_hash(settings | {"model": str(model.resolve())})
+    key = stable_hash(settings | {"model": hash_tree(model)})
     marker = out / "evaluation.json"
     if marker.exists() and read_json(marker)["key"] != key:
         raise RunError(f"{out}: holds another evaluation (other files, model or settings); use another --out")
@@ -103,7 +103,10 @@ def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]])
             f"{score.truncated:.1%}",
             str(score.undecided),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 110)
+    console.print(table)
 
 
 def _shown(value: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tomllib
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def run(
     Raises EtalonError for what the user can fix.
     """
     if from_stage is not None and from_stage not in graph.BY_NAME:
-        raise ConfigError(f"--from {from_stage}: no such stage; stages are {', '.join(graph.BY_NAME)}")
+        close = get_close_matches(from_stage, graph.BY_NAME, 1)
+        meant = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(f"--from {from_stage}: no such stage; {meant}stages are {', '.join(graph.BY_NAME)}")
     recipe = recipe.resolved()
     check_inputs(recipe)
     check_owner(run_dir, recipe)

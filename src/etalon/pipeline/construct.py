@@ -26,7 +26,7 @@ from etalon.recipe import Recipe
 from etalon.sampling import attempt
 from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, write_json_atomic
-from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop, Trace, ask
+from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Trace, Verdict, ask
 from etalon.verifiers import answer
 from etalon.verifiers.judge import query_quality_judge
 from etalon.verifiers.text import extract_answer
@@ -86,12 +86,23 @@ def _file_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
     spec = recipe.problems
     if not spec.files:
         raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
-    found = [p for file in spec.files for p in read_problems(Path(file), prompts=recipe.prompts)]
+    found = _distinct([(Path(file), read_problems(Path(file), prompts=recipe.prompts)) for file in spec.files])
     cut = split_problems(found, train=spec.train, probe=spec.probe, rl=spec.rl, test=spec.test, seed=recipe.seed)
     return {
         split: at_most(getattr(cut, split), {domain: wanted(recipe, split, domain) for domain in Domain})
         for split in SPLITS
     }
+
+
+def _distinct(files: Sequence[tuple[Path, Sequence[Problem]]]) -> list[Problem]:
+    """The problems of all files, exact copies once; an id that two files use for two problems gets the file's name."""
+    found: dict[str, Problem] = {}
+    for path, members in files:
+        for problem in members:
+            if problem.id in found and found[problem.id] != problem:
+                problem = replace(problem, id=f"{path.stem}-{problem.id}")
+            found.setdefault(problem.id, problem)
+    return list(found.values())
 
 
 def at_most(members: Sequence[Problem], counts: Mapping[Domain, int]) -> list[Problem]:
@@ -108,7 +119,7 @@ def at_most(members: Sequence[Problem], counts: Mapping[Domain, int]) -> list[Pr
 def _documents(recipe: Recipe, train: Sequence[Problem]) -> list[str]:
     rng = random.Random(f"documents-{recipe.seed}")
     if recipe.problems.source == "nano":
-        return [document(rng) for _ in range(recipe.base.documents)]
+        return [document(rng, nano.is_train) for _ in range(recipe.base.documents)]
     texts = [f"{p.prompt}\n{s}" for p in train for s in p.solutions or ("",)]
     return [rng.choice(texts) for _ in range(recipe.base.documents)]
 
@@ -135,13 +146,16 @@ def data(work: Work) -> Outputs:
     teacher = teacher_of(work)
     log = GateLog()
     queries, agreement = _queries(work, teacher, log)
+    path = work.directory / "queries.jsonl"
+    path.unlink(missing_ok=True)
+    append_jsonl(path, [problem_to_row(p) for p in queries])
     groups = _sampled_paths(work, queries, teacher)
     failures = failed_calls(groups)
     if failures:
         work.view.note(failures)
     count_tokens = _token_counter(work)
     pairs = [
-        (_trace(group.problem, rollout.text, count_tokens, teacher.name), verdict)
+        (_trace(group.problem, rollout.text, count_tokens, teacher.name), _whole(rollout, verdict))
         for group in groups
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
         if rollout.stop is not Stop.ERROR
@@ -238,6 +252,11 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
         asked.append(replace(problem, id=f"{problem.id}-claims", prompt=text))
     path = work.directory / "claims.jsonl"
     return groups + attempt(teacher, asked, n=1, params=params, seed=work.seed + 2, path=path)
+
+
+def _whole(rollout: Rollout, verdict: Verdict) -> Verdict:
+    """A cut response is no trace, even when its answer was already there: SFT would teach to end in mid-sentence."""
+    return Verdict(score=0.0, reason="truncated") if rollout.stop is Stop.LENGTH else verdict
 
 
 def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], source: str) -> Trace:

@@ -12,6 +12,7 @@ from typing import Any
 
 from etalon.config import PATHS
 from etalon.pipeline.stage import Stage
+from etalon.problems import nano
 from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe, RlSpec, RlStageSpec
 from etalon.store import hash_file, hash_tree, stable_hash
@@ -28,7 +29,13 @@ def _sft(recipe: Recipe, part: str) -> Any:
 
 
 def _common(recipe: Recipe) -> Any:
-    return {"seed": recipe.seed, "device": recipe.device, "autocast": recipe.autocast, "engine": recipe.engine}
+    return {
+        "seed": recipe.seed,
+        "device": recipe.device,
+        "autocast": recipe.autocast,
+        "engine": recipe.engine,
+        "world": nano.FINGERPRINT,
+    }
 
 
 PIPELINE = (
@@ -45,7 +52,7 @@ PIPELINE = (
         purpose="a base model: pretrain a tiny one, or take the user's",
         section="3.1",
         needs=("problems",),
-        knobs=lambda r: [r.model.model_dump(), r.base.model_dump()],
+        knobs=lambda r: [r.model.model_dump(), r.base.model_dump(), r.sft.micro_tokens],
         work="train:base",
     ),
     Stage(

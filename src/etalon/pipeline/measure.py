@@ -118,6 +118,14 @@ def _is_right(trajectory: Mapping[str, Any], detail: Mapping[str, Any], right: s
 
 def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int, m: int) -> dict[str, Any]:
     """Accuracies with intervals clustered by problem, calls, and how good the claim verdicts are."""
+    num_problems = len(rows)
+    # a problem that some verdict leaves undecided is left out of every column, so that all compare the same problems
+    whole = [
+        (row["correct"] is not None or row["chosen"] is None) and not any(v.is_undecided for v in group.verdicts)
+        for row, group in zip(rows, plain, strict=True)
+    ]
+    plain = [group for group, is_whole in zip(plain, whole, strict=True) if is_whole]
+    rows = [row for row, is_whole in zip(rows, whole, strict=True) if is_whole]
     cons_2k = [_vote(group) for group in plain]
     # without a usable trajectory there is no answer: wrong here, as it is for the votes beside it, and counted
     scores = {row["problem_id"]: 0.0 if row["chosen"] is None else row["correct"] for row in rows}
@@ -128,7 +136,7 @@ def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: in
         "cons_2k": cons_2k,
         "clr": list(decided.values()),
     }
-    summary: dict[str, Any] = {"problems": len(rows), "k": k, "m": m, "undecided": len(rows) - len(decided)}
+    summary: dict[str, Any] = {"problems": len(rows), "k": k, "m": m, "undecided": num_problems - len(rows)}
     for name, values in columns.items():
         if not values:  # every answer undecided: counted above, and nothing to average
             summary |= {name: None, f"{name}_low": None, f"{name}_high": None}

@@ -20,7 +20,7 @@ from etalon.sampling import attempt
 from etalon.sampling.local import LocalSampler
 from etalon.sft.rows import trace_row
 from etalon.store import append_jsonl, write_json_atomic
-from etalon.types import REASONING_DOMAINS, Domain, Group, SamplingParams, Trace
+from etalon.types import REASONING_DOMAINS, Domain, Group, SamplingParams, Stop, Trace
 
 
 def self_distill(work: Work) -> Outputs:
@@ -78,7 +78,7 @@ def correct_traces(group: Group, source: str) -> list[Trace]:
     """The distinct correct responses of a group (rejection sampling)."""
     texts: dict[str, int] = {}
     for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True):
-        if verdict.is_correct:
+        if verdict.is_correct and rollout.stop is Stop.EOS:  # a cut response must not be taught to end there
             texts.setdefault(rollout.text, rollout.num_tokens)
     return [
         Trace(

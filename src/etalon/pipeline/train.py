@@ -20,6 +20,7 @@ from etalon.models import LanguageModel
 from etalon.packed import TokenRow
 from etalon.pipeline.construct import at_most, trace_from_row
 from etalon.pipeline.stage import Outputs, Work
+from etalon.problems.rows import problem_from_row
 from etalon.recipe import OptimSpec, Recipe
 from etalon.rl.credit import CreditSpec
 from etalon.sampling import attempt
@@ -136,7 +137,8 @@ def sft_hard(work: Work) -> Outputs:
     reference = load(work, "sft-broad-fused")
     traces = [t for t in read_traces(work) if t.num_tokens >= spec.min_tokens]
     wanted = {t.problem_id for t in traces}
-    long = [p for p in work.problems("train") if p.id in wanted]
+    queries = [problem_from_row(row) for row in read_jsonl(work.directories["data"] / "queries.jsonl")]
+    long = [p for p in queries if p.id in wanted]
     candidates = at_most(long, dict.fromkeys(Domain, spec.queries))
     groups = attempt(
         LocalSampler(reference),

@@ -12,6 +12,7 @@ def step_metrics(groups: Sequence[Group], weights: Sequence[float]) -> dict[str,
     """Accuracy, lengths, truncation and the weights of one step's groups; undecided rollouts are only counted."""
     accuracies = [g.accuracy for g in groups]
     known = [a for a in accuracies if a is not None]
+    used = [w for w, a in zip(weights, accuracies, strict=True) if a is not None]
     judged = [(r, v) for g in groups for r, v in zip(g.rollouts, g.verdicts, strict=True)]
     correct = [r.num_tokens for r, v in judged if v.is_correct]
     return {
@@ -20,7 +21,7 @@ def step_metrics(groups: Sequence[Group], weights: Sequence[float]) -> dict[str,
         "correct_tokens": sum(correct) / len(correct) if correct else 0.0,
         "truncated": sum(r.stop is Stop.LENGTH for r, _ in judged) / len(judged),
         "undecided": sum(v.is_undecided for _, v in judged),
-        "mean_weight": sum(weights) / len(weights),
+        "mean_weight": sum(used) / len(used) if used else 0.0,
         "accuracies": known,
-        "weights": list(weights),
+        "weights": used,
     }

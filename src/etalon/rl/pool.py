@@ -34,11 +34,12 @@ def sort_pool(groups: Sequence[Group]) -> Pool:
 
 
 def prompts_of_step(pool: Sequence[Problem], step: int, count: int, seed: int) -> list[Problem]:
-    """`count` prompts for a step: passes over shuffled copies of the pool, so every prompt is seen equally often."""
-    chosen = []
-    for position in range(step * count, (step + 1) * count):
-        epoch, index = divmod(position, len(pool))
-        order = list(range(len(pool)))
-        random.Random(f"{seed}-{epoch}").shuffle(order)
-        chosen.append(pool[order[index]])
-    return chosen
+    """`count` different prompts for a step, or the whole pool when it is smaller.
+
+    Each epoch is one shuffled pass; prompts that do not fill a step are left out of that epoch.
+    """
+    count = min(count, len(pool))
+    epoch, position = divmod(step, len(pool) // count)
+    order = list(range(len(pool)))
+    random.Random(f"{seed}-{epoch}").shuffle(order)
+    return [pool[i] for i in order[position * count : (position + 1) * count]]

@@ -186,7 +186,7 @@ class Draws:
 
 
 def stream_key(seed: int, prompt: Sequence[int], index: int) -> int:
-    """A 62-bit number for one rollout's stream."""
+    """A number for one rollout's stream; torch's CPU generator uses its low 32 bits."""
     digest = hashlib.blake2b(f"{seed} {index} {','.join(map(str, prompt))}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 2
 

@@ -30,6 +30,7 @@ def fuse(checkpoints: Sequence[tuple[Path, float]], out: Path) -> Path:
         raise ConfigError("fuse: weights must be finite, at least 0 and not all 0")
     for path, _ in checkpoints:
         check_model_dir(path)
+    _check_out(out, [path for path, _ in checkpoints])
     first = checkpoints[0][0]
     shapes = _shapes(first)
     for path, _ in checkpoints[1:]:
@@ -45,12 +46,21 @@ def fuse(checkpoints: Sequence[tuple[Path, float]], out: Path) -> Path:
         save_file(merged, partial / "model.safetensors", metadata={"format": "pt"})
         _sync(partial)
     write_json_atomic(
-        partial / "fused.json", {"members": [{"path": p.name, "weight": w / total} for p, w in checkpoints]}
+        partial / "fused.json",
+        {"members": [{"path": f"{p.parent.name}/{p.name}", "weight": w / total} for p, w in checkpoints]},
     )
     if out.exists():
         shutil.rmtree(out)
     partial.rename(out)
     return out
+
+
+def _check_out(out: Path, members: Sequence[Path]) -> None:
+    """Only an empty directory or an earlier merge may be replaced."""
+    if any(path.resolve().is_relative_to(out.resolve()) for path in members):
+        raise ConfigError(f"{out}: holds a checkpoint that is to be merged; write the result elsewhere")
+    if out.exists() and not (out.is_dir() and ((out / "fused.json").exists() or not any(out.iterdir()))):
+        raise ConfigError(f"{out}: exists and is not an earlier merge; choose another directory for the result")
 
 
 def _files(path: Path) -> list[Path]:

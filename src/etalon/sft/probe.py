@@ -30,9 +30,10 @@ def score_skills(groups: Sequence[Group], k: int) -> dict[str, ProbeScore]:
         counted = [(len(g.scores), sum(v.is_correct for v in g.verdicts)) for g in members if g.scores]
         if not counted:
             continue
+        full = [(n, c) for n, c in counted if n >= k] or counted  # one K for all, unless no problem has K attempts
         scores[skill] = ProbeScore(
             pass1=sum(c / n for n, c in counted) / len(counted),
-            passk=sum(pass_at_k(n, c, min(k, n)) for n, c in counted) / len(counted),
+            passk=sum(pass_at_k(n, c, min(k, n)) for n, c in full) / len(full),
         )
     return scores
 

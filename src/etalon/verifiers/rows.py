@@ -71,7 +71,9 @@ def problem_of(row: Mapping[str, Any], default_domain: str | None) -> Problem:
     """The problem that a row describes, with the reference fields of its domain; raises BadRowError."""
     name = row.get("domain") or default_domain
     if not isinstance(name, str) or name not in list(Domain):
-        raise BadRowError(f"domain: found {name!r}, expected one of {', '.join(Domain)}")
+        raise BadRowError(
+            f"domain: found {name!r}, expected one of {', '.join(Domain)} (--domain names one for all rows)"
+        )
     domain = Domain(name)
     prompt = row.get("prompt")
     return Problem(
@@ -118,7 +120,7 @@ def _answer(row: Mapping[str, Any]) -> str:
 
 
 def _options(row: Mapping[str, Any]) -> dict[str, str] | None:
-    options = row.get("options")
+    options = row.get("options", row.get("choices"))
     if options is None:
         return None
     if isinstance(options, list):

@@ -129,7 +129,7 @@ def train_phase(
         directory=phase.directory,
         save_every=spec.save_every,
         on_step=on_step,
-        resume=lambda done: truncate_jsonl(log, done * spec.prompts_per_step) if log.exists() else None,
+        resume=lambda done: truncate_jsonl(log, done * min(spec.prompts_per_step, len(pool))) if log.exists() else None,
     )
 
 
@@ -141,10 +141,11 @@ def rl_batch(groups: Sequence[Group], phase: Phase) -> local.Batch:
         for group, credits in zip(groups, by_group, strict=True)
         for rollout, one in zip(group.rollouts, credits, strict=True)
     ]
-    # A rollout without credit has no gradient: it is not run through the model, but it stays in the mean.
+    # A rollout without credit has no gradient: it is not run through the model, but a decided one stays in the mean.
     used = [(r, c) for r, c in pairs if c.advantage != 0.0 and r.tokens and r.prompt_tokens and r.logprobs]
     rows = [TokenRow(prompt=r.prompt_tokens or (), response=r.tokens or ()) for r, _ in used]
-    share = len(rows) / len(pairs)
+    num_decided = sum(not v.is_undecided for group in groups for v in group.verdicts)
+    share = len(rows) / max(1, num_decided)
     plain = policy_loss(
         [c for _, c in used],
         rows,

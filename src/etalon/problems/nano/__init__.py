@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from typing import Literal
 
 from etalon import prompts
@@ -21,7 +22,8 @@ SPLITS: tuple[Split, ...] = ("train", "probe", "rl", "test")
 # (ours) hundredths of the world's prompts that belong to each split
 SHARES: dict[Split, int] = {"train": 60, "probe": 8, "rl": 20, "test": 12}
 # (ours) another salt deals the world anew: changed when a recipe has been developed against a test split
-SALT = "split 4"
+SALT = "split 5"
+FINGERPRINT = f"{SALT} {SHARES}"  # part of every content key: another deal is another run
 MAX_DRAWS = 400  # draws per wanted problem before the world counts as exhausted
 
 
@@ -82,6 +84,25 @@ def problems(domain: Domain, split: Split, count: int, *, seed: int, m: int = 5,
     )
 
 
+def is_train(problem: Problem) -> bool:
+    """Whether a problem belongs to the train split."""
+    return split_of(question_of(problem)) == "train"
+
+
 def question_of(problem: Problem) -> str:
-    """What decides the split: claims about a question belong to the split of that question."""
-    return problem.prompt.partition("\n<claims>")[0]
+    """What decides the split: the question itself, whatever its wording.
+
+    The two forms of a code problem, the order of options or of constraints, and claims about a question all belong to
+    the split of that question: a test problem has no twin among the train problems.
+    """
+    question = problem.prompt.partition("\n<claims>")[0]
+    match problem.domain:
+        case Domain.CODE:
+            return "code " + " ".join(re.findall(r"\d+", question))
+        case Domain.STEM:
+            return question.partition("? ")[0]
+        case Domain.INSTRUCT:
+            word, _, asked = question.partition(": ")
+            return f"{word}: {'; '.join(sorted(asked.split('; ')))}"
+        case _:
+            return question
