@@ -21,7 +21,7 @@ name = "shrunk"
 threads = 1
 jobs = 1
 model = { vocabulary = 384, hidden = 48, layers = 2, heads = 4, kv_heads = 2, mlp = 96, max_positions = 512 }
-problems = { train = 160, probe = 6, rl = 80, test = 8 }
+problems = { train = 160, probe = 6, rl = 120, test = 8 }
 probe = { k = 4 }
 eval = { n = 2, k = 2, max_tokens = 64 }
 clr = { k = 4, m = 3, problems = 8, max_tokens = 80 }
@@ -56,7 +56,7 @@ micro_tokens = 2048
 save_every = 2
 math = { steps = 4, lr = 5e-4 }
 long2short = { steps = 4, lr = 5e-4 }
-code = { steps = 4, lr = 5e-4 }
+code = { steps = 10, lr = 5e-4 }
 stem = { steps = 4, lr = 5e-4 }
 
 [distill]

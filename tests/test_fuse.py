@@ -62,7 +62,10 @@ def test_weights_are_normalised_and_written_down(tmp_path: Path) -> None:
     out = fuse([(a, 3.0), (b, 1.0)], tmp_path / "out")
     assert merged(out)["w"].tolist() == [3.0]
     assert json.loads((out / "fused.json").read_text()) == {
-        "members": [{"path": "a", "weight": 0.75}, {"path": "b", "weight": 0.25}]
+        "members": [
+            {"path": f"{tmp_path.name}/a", "weight": 0.75},
+            {"path": f"{tmp_path.name}/b", "weight": 0.25},
+        ]
     }
 
 

@@ -320,9 +320,16 @@ def test_rollouts_without_credit_are_not_run_but_stay_in_the_mean(tmp_path: Path
     batch = rl_batch(groups, phase)
     assert len(batch.rows) == 3
     language_model = tiny_language_model("llama")
-    all_rows = [TokenRow(prompt=r.prompt_tokens or (), response=r.tokens or ()) for g in groups for r in g.rollouts]
-    advantages = [c.advantage for g in groups for c in credit(g, spec)]
-    old = [r.logprobs or () for g in groups for r in g.rollouts]  # the sampler's own, never recomputed
+    decided = [
+        (r, c.advantage)
+        for g in groups
+        for r, v, c in zip(g.rollouts, g.verdicts, credit(g, spec), strict=True)
+        if not v.is_undecided
+    ]
+    assert len(decided) == 7
+    all_rows = [TokenRow(prompt=r.prompt_tokens or (), response=r.tokens or ()) for r, _ in decided]
+    advantages = [advantage for _, advantage in decided]
+    old = [r.logprobs or () for r, _ in decided]  # the sampler's own, never recomputed
     loss, gradients = naive_gradients(language_model.model, all_rows, advantages, old)
     found = Trainer(language_model, phase.optim, total_steps=1, micro_tokens=20).backward(batch)
     assert found == pytest.approx(loss, abs=1e-6)

@@ -249,3 +249,36 @@ def test_documents_are_the_world_without_its_questions() -> None:
     assert all(texts)
     assert not any("=?" in text or "? A" in text for text in texts)
     assert len(set(texts)) > 250
+
+
+# --- leaks ----------------------------------------------------------------------------------------------------
+
+
+def test_splits_share_no_question_in_any_wording() -> None:
+    questions: dict[str, set[tuple[str, str]]] = {}
+    for split in nano.SPLITS:
+        for domain in nano.MAX_LEVELS:
+            kind = Domain.MATH if domain is Domain.CLAIMS else domain  # claims are about math questions
+            found = nano.problems(domain, split, 60, seed=0)
+            questions.setdefault(split, set()).update((kind, nano.question_of(p)) for p in found)
+    assert all(len(members) > 100 for members in questions.values())
+    for one in nano.SPLITS:
+        for other in nano.SPLITS:
+            assert one == other or not questions[one] & questions[other]
+
+
+def test_both_forms_of_a_code_problem_and_any_order_of_options_or_constraints_are_one_question() -> None:
+    def question(domain: Domain, prompt: str) -> str:
+        return nano.question_of(Problem(id="p", domain=domain, prompt=prompt))
+
+    assert question(Domain.CODE, "f(2)=7 f(3)=8") == question(Domain.CODE, "2->7 3->8")
+    assert question(Domain.STEM, "m=3 a=7 F? A21 B10 C28 D24") == question(Domain.STEM, "m=3 a=7 F? A10 B21 C28 D24")
+    assert question(Domain.INSTRUCT, "lemon: upper; title") == question(Domain.INSTRUCT, "lemon: title; upper")
+
+
+def test_no_held_out_problem_stands_solved_in_a_document() -> None:
+    rng = random.Random(0)
+    lines = [document(rng, nano.is_train).split("\n") for _ in range(4000)]
+    chains = [f"{first}=?" for first, *rest in lines if rest and arithmetic.PATTERN.match(f"{first}=?")]
+    assert len(chains) > 1000
+    assert {nano.split_of(prompt) for prompt in chains} == {"train"}

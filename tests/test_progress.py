@@ -152,7 +152,7 @@ def test_the_table_marks_a_change_whose_interval_excludes_zero() -> None:
     assert "+15.3 [+12.0, +18.6] *" in rows["sft-broad-fused", "math"]
     assert "*" not in rows["instruct", "56.0"]
     assert rows["sft-broad-fused", "math"].split()[2:5] == ["56.0", "97.0", "1,043"]
-    assert rows["sft-broad-fused", "math"].split()[-4:] == ["940", "1.2", "0.0", "1,130"]
+    assert rows["sft-broad-fused", "math"].split()[-4:] == ["940", "1.2", "0", "1,130"]
     assert "every prompt is" in rows["rl-long2short", "every"]
 
 
