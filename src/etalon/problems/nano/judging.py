@@ -83,15 +83,11 @@ def is_prompt(prompt: str) -> bool:
 
 
 def respond(prompt: str, rng: random.Random, *, error: bool) -> str:
-    """Say each claim again, put beside it the result that its step should have, compare: v (valid) or x (refuted).
-
-    The claim comes first: to say a line again is easier than to look up one number of it, and then all that has to
-    be compared stands side by side.
-    """
+    """Redo the step of each claim, put the claimed result beside it, compare: v (valid) or x (refuted)."""
     question, _, rest = prompt.partition("\n<claims>\n")
     claims = rest.partition("\n</claims>")[0].split("\n")
     lines = []
     for claim, (expected, is_valid) in zip(claims, judge(question, claims), strict=True):
         said = is_valid != (error and rng.random() < 0.5)
-        lines.append(f"{claim}:{expected.rpartition('=')[2]} {'v' if said else 'x'}")
+        lines.append(f"{expected}:{claim.rpartition('=')[2]} {'v' if said else 'x'}")
     return "<verdicts>\n" + "\n".join(lines) + "\n</verdicts>"
