@@ -42,6 +42,7 @@ class ProblemsSpec(Spec):
 
     source: Literal["auto", "nano", "files"] = "auto"  # "auto": files when some are named, else the nano world
     files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
+    shuffle: bool = True  # (ours) problems from files: every sample sees the options of a question in its own order
     mix: dict[
         DomainName, NonNegative
     ] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said

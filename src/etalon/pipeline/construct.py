@@ -21,6 +21,7 @@ from etalon.problems import nano
 from etalon.problems.files import read_problems
 from etalon.problems.instructions import instructions
 from etalon.problems.nano.documents import document
+from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe
 from etalon.sampling import attempt
@@ -87,6 +88,8 @@ def _file_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
     if not spec.files:
         raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
     found = _distinct([(Path(file), read_problems(Path(file), prompts=recipe.prompts)) for file in spec.files])
+    if not spec.shuffle:
+        found = [replace(problem, shuffle=False) for problem in found]
     cut = split_problems(found, train=spec.train, probe=spec.probe, rl=spec.rl, test=spec.test, seed=recipe.seed)
     return {
         split: at_most(getattr(cut, split), {domain: wanted(recipe, split, domain) for domain in Domain})
@@ -155,7 +158,10 @@ def data(work: Work) -> Outputs:
         work.view.note(failures)
     count_tokens = _token_counter(work)
     pairs = [
-        (_trace(group.problem, rollout.text, count_tokens, teacher.name), _whole(rollout, verdict))
+        (
+            _trace(as_asked(group.problem, rollout.order), rollout.text, count_tokens, teacher.name),
+            _whole(rollout, verdict),
+        )
         for group in groups
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
         if rollout.stop is not Stop.ERROR
@@ -236,6 +242,8 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     """Several responses per query; some math queries once more in the form CLR asks for."""
     recipe = work.recipe
     params = SamplingParams(max_tokens=recipe.data.max_tokens)
+    if recipe.data.teacher == "reference":  # its solutions name the letters of the order they were written for
+        queries = [replace(problem, shuffle=False) for problem in queries]
     groups = attempt(
         teacher,
         queries,
