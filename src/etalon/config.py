@@ -28,6 +28,7 @@ PATHS: dict[Keys, frozenset[str]] = {
     ("problems", "files"): frozenset(),
     ("data", "teacher"): frozenset({"auto", "nano", "reference"}),
     ("data", "judge"): frozenset({""}),
+    ("eval", "judge"): frozenset({""}),
 }
 
 

@@ -193,6 +193,7 @@ class EvalSpec(Spec):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1
     max_tokens: Positive = 65536  # 3.1: no cap below the model's maximum
     k: Positive = 8  # (ours) K of Pass@K in the table
+    judge: str = ""  # 3.1: model directory that judges answers the rules do not find right; (ours) empty is none
 
 
 class ClrSpec(Spec):

@@ -107,8 +107,9 @@ def check_teacher(recipe: Recipe) -> None:
         )
     if name not in ("nano", "reference"):
         check_model("data.teacher", Path(name), otherwise="use 'nano' or 'reference'")
-    if recipe.data.judge:
-        check_model("data.judge", Path(recipe.data.judge), otherwise="leave it empty for no judge")
+    for key, judge in (("data.judge", recipe.data.judge), ("eval.judge", recipe.eval.judge)):
+        if judge:
+            check_model(key, Path(judge), otherwise="leave it empty for no judge")
 
 
 def check_model(key: str, path: Path, *, otherwise: str) -> None:

@@ -29,7 +29,7 @@ from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Trace, Verdict, ask
 from etalon.verifiers import answer
-from etalon.verifiers.judge import query_quality_judge
+from etalon.verifiers.judge import Judge, judge_queries
 from etalon.verifiers.text import extract_answer
 
 Row = TypeVar("Row")
@@ -205,7 +205,9 @@ def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem],
     queries = log.passed(gates.overlap_gate(work.problems("train"), index))
     if spec.judge:
         judge = LocalSampler(models.load(Path(spec.judge), device=work.recipe.device), name=spec.judge)
-        queries = log.passed(gates.quality_gate(queries, lambda p: query_quality_judge(judge, query=p.prompt)))
+        said = judge_queries(Judge(judge, folder=prompts), [problem.prompt for problem in queries])
+        verdicts = {problem.id: verdict for problem, verdict in zip(queries, said, strict=True)}
+        queries = log.passed(gates.quality_gate(queries, lambda problem: verdicts[problem.id]))
     if spec.expand:
         params = SamplingParams(max_tokens=spec.max_tokens)
         grown = expand(queries, teacher, count=spec.expand, params=params, seed=work.seed, prompts=prompts)

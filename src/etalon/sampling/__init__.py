@@ -22,6 +22,8 @@ from etalon.verifiers import verify_all
 CHUNK = 64  # (ours) problems sampled, verified and written together
 Watch = Callable[[int, int, Mapping[str, float]], None]  # problems done, problems in all, live numbers
 
+Review = Callable[[Sequence[tuple[Problem, Verdict]]], list[Verdict]]
+
 
 def attempt(
     sampler: Sampler,
@@ -35,17 +37,19 @@ def attempt(
     chunk: int = CHUNK,
     watch: Watch | None = None,
     converse: Callable[[Problem], Conversation] | None = None,
+    review: Review | None = None,
 ) -> list[Group]:
     """Sample n rollouts per problem and verify them; `path` makes it resumable.
 
     converse: how a problem becomes a conversation; default is its prompt as one user message.
+    review: sees the verdicts of a chunk and may change them (a judge); what it returns is written.
     Raises RunError when `path` holds groups of other problems.
     """
     groups = _resume(problems, path, n=n, chunk=chunk) if path else []
     for start in range(len(groups), len(problems), chunk):
         batch = problems[start : start + chunk]
         sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse)
-        fresh = verify_groups(list(zip(batch, sampled, strict=True)), workers=workers)
+        fresh = verify_groups(list(zip(batch, sampled, strict=True)), workers=workers, review=review)
         if path:
             append_jsonl(path, [group_to_row(group) for group in fresh])
         groups.extend(fresh)
@@ -98,10 +102,15 @@ def _asked(problem: Problem, position: int, *, n: int, seed: int) -> list[_Asked
     return [_Asked(position=position, order=o, samples=tuple(samples)) for o, samples in by_order.items()]
 
 
-def verify_groups(pairs: Sequence[tuple[Problem, Sequence[Rollout]]], *, workers: int) -> list[Group]:
+def verify_groups(
+    pairs: Sequence[tuple[Problem, Sequence[Rollout]]], *, workers: int, review: Review | None = None
+) -> list[Group]:
     """Verdicts for every rollout, put together as groups."""
     items = [(problem, rollout) for problem, rollouts in pairs for rollout in rollouts]
-    verdicts = iter(verify_all(items, workers=workers))
+    decided = verify_all(items, workers=workers)
+    if review:
+        decided = review([(as_asked(p, r.order), verdict) for (p, r), verdict in zip(items, decided, strict=True)])
+    verdicts = iter(decided)
     return [
         Group(
             problem=problem,
@@ -180,6 +189,7 @@ def _named(rollout: Rollout, problem: Problem) -> Rollout:
 
 __all__ = [
     "CHUNK",
+    "Review",
     "attempt",
     "group_from_row",
     "group_to_row",
