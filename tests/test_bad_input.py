@@ -58,6 +58,7 @@ def recipe(tmp_path: Path) -> Path:
         ("prompts=gone", "prompts: gone: no such folder; use one of default, nano or a path"),
         ("data.teacher=gone", "data.teacher: gone: no such model directory; or use 'nano' or 'reference'"),
         ("data.judge=gone", "data.judge: gone: no such model directory; or leave it empty for no judge"),
+        ("eval.judge=gone", "eval.judge: gone: no such model directory; or leave it empty for no judge"),
         (
             "model.base=gone",
             "model.base: gone: no such model directory; or use 'scratch'",

@@ -191,6 +191,23 @@ def test_verify_answers_every_row_in_order_whatever_the_input(tmp_path: Path) ->
     assert all(verdict["reason"] for verdict in verdicts if verdict["score"] is None)
 
 
+def test_the_examples_of_the_help_of_verify_are_rows_it_finds_right() -> None:
+    code, output, _ = etalon("verify", "--help")
+    assert code == 0
+    rows = [json.loads(line) for line in output.splitlines() if line.strip().startswith("{")]
+    assert {row["domain"] for row in rows} == {"math", "stem", "code", "instruct", "claims"}
+    code, output, errors = etalon("verify", "--counts", stdin="\n".join(map(json.dumps, rows)))
+    assert code == 0
+    assert [json.loads(line)["score"] for line in output.splitlines()] == [1.0] * len(rows), output
+    assert errors == f"{len(rows)} rows: {len(rows)} right, 0 wrong, 0 partial, 0 undecided\n"
+
+
+def test_verify_counts_what_was_undecided_when_asked() -> None:
+    code, output, errors = etalon("verify", "--domain", "math", "--counts", stdin=JSONL + "torn\n")
+    assert (code, output.count("\n")) == (0, 3)
+    assert errors == "3 rows: 1 right, 1 wrong, 0 partial, 1 undecided (unreadable 1)\n"
+
+
 def test_verify_reads_standard_input_and_writes_a_whole_file(tmp_path: Path) -> None:
     rows = "".join(json.dumps({**row, "domain": "math"}) + "\n" for row in ROWS)
     assert etalon("verify", "--out", tmp_path / "out", "--workers", "1", stdin=rows) == (0, "", "")

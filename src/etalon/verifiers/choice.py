@@ -30,6 +30,8 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     if not problem.options:
         return verify_quantity(problem, response)
     options = {letter.strip().upper(): content for letter, content in problem.options.items()}
+    if len(options) < len(problem.options):
+        return Verdict(score=None, reason="bad_reference: two options have the same letter")
     reference = reference_letter(problem.answer, options)
     if reference is None:
         return Verdict(score=None, reason=f"bad_reference: {problem.answer!r} is not an option")

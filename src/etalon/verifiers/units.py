@@ -39,8 +39,8 @@ _PREFIXED = {
     "S siemens": ("1", "kg-1 m-2 s3 A2"), "Wb weber": ("1", "kg m2 s-2 A-1"), "T tesla": ("1", "kg s-2 A-1"),
     "H henry": ("1", "kg m2 s-2 A-2"), "Bq becquerel": ("1", "s-1"), "Gy gray": ("1", "m2 s-2"),
     "Sv sievert": ("1", "m2 s-2"), "L l liter litre": ("0.001", "m3"), "M molar": ("1000", "mol m-3"),
-    "eV electronvolt": ("1.602176634e-19", "kg m2 s-2"), "cal calorie": ("4.184", "kg m2 s-2"),
-    "bar": ("100000", "kg m-1 s-2"),
+    "Wh": ("3600", "kg m2 s-2"), "eV electronvolt": ("1.602176634e-19", "kg m2 s-2"),
+    "cal calorie": ("4.184", "kg m2 s-2"), "bar": ("100000", "kg m-1 s-2"),
 }  # fmt: skip
 _PLAIN = {
     "min minute": ("60", "s"), "h hr hour": ("3600", "s"), "day": ("86400", "s"), "week": ("604800", "s"),
