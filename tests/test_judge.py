@@ -113,7 +113,8 @@ def test_the_mark_depends_on_every_text_and_braces_are_left_alone() -> None:
 
 def test_a_failed_reply_is_asked_again_and_not_at_temperature_zero() -> None:
     judge = Program(in_turn("Perhaps", "Yes"))
-    assert equivalence_judge(judge, **ASKED, seed=5).score == 1.0
+    verdict = equivalence_judge(judge, **ASKED, seed=5)
+    assert (verdict.score, verdict.extracted) == (1.0, "Yes")
     assert [params.temperature for params in judge.params] == [0.0, 0.6]
     assert judge.seeds == [5, 6]
 
