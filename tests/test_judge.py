@@ -222,8 +222,10 @@ def test_what_the_rules_could_not_decide_the_judge_may_and_other_domains_are_lef
     long = Verdict(score=0.0, reason="too_long", extracted="a")
     failed = Verdict(score=0.0, reason="violated: x", extracted="1/2")
     instruct = Problem(id="i", domain=Domain.INSTRUCT, prompt="", answer="x+y")
-    found = second_opinions(judge, [(EVEN, timeout), (EVEN, long), (instruct, failed), (problem("7"), timeout)])
-    assert found == [Verdict(score=1.0, reason="judge", extracted="a+b"), long, failed, timeout]
+    found = second_opinions(
+        judge, [(EVEN, timeout), (EVEN, long), (instruct, failed), (problem("7"), timeout), (problem(None), timeout)]
+    )
+    assert found == [Verdict(score=1.0, reason="judge", extracted="a+b"), long, failed, timeout, timeout]
     assert second_opinions(judge, []) == []
 
 
