@@ -205,6 +205,7 @@ def test_options_are_never_judged_and_stem_answers_are() -> None:
     jointly = joint_verifier(Judge(program))
     chosen = Problem(id="c", domain=Domain.STEM, prompt="", answer="A", options={"A": "acid", "B": "base"})
     assert verify(chosen, r"\boxed{B}", verifier=jointly).score == 0.0
+    assert verify(chosen, r"\boxed{acid}", verifier=jointly).reason == "content"
     assert not program.prompts
     named = Problem(id="n", domain=Domain.STEM, prompt="", answer="sodium chloride")
     assert verify(named, r"\boxed{\text{table salt}}", verifier=jointly).score == 1.0
