@@ -15,7 +15,7 @@ from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 ERROR_RATE = 0.05  # (ours)
 LOOP_RATE = 0.01  # (ours)
-VERBOSITY = 2  # (ours) how much more often it double-checks (the last style) than it uses any other style
+VERBOSITY = 3  # (ours) how much more often it uses the last, longest style than any other
 CLAIMS_MARK = "\n<claims>"
 
 
