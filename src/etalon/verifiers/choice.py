@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from etalon.types import Problem, Verdict
-from etalon.verifiers import units
+from etalon.verifiers import quantities
 from etalon.verifiers.answer import Comparison, are_equal, compare, verify_answer
 from etalon.verifiers.normalise import normalise
 from etalon.verifiers.numbers import parse_number
@@ -89,7 +89,7 @@ def _letter_with_content(letter: str, content: str, text: str, options: Mapping[
 
 
 def verify_quantity(problem: Problem, response: str) -> Verdict:
-    """The answer as in mathematics, but units that both sides write must agree; see `verifiers.units`."""
+    """The answer as in mathematics, but units that both sides write must agree; see `verifiers.quantities`."""
     reference, extracted = problem.answer or "", extract_answer(response)
     comparison = None if extracted is None else compare_quantities(reference=reference, answer=extracted)
     if comparison is None:
@@ -100,10 +100,10 @@ def verify_quantity(problem: Problem, response: str) -> Verdict:
 
 def compare_quantities(*, reference: str, answer: str) -> Comparison | None:
     """Two numbers with known units, converted by the exact factor; None unless both sides are one."""
-    expected, given = units.split(reference), units.split(answer)
+    expected, given = quantities.split(reference), quantities.split(answer)
     if expected is None or given is None:
         return None
-    ratio = units.ratio(expected.unit, given.unit)
+    ratio = quantities.ratio(expected.unit, given.unit)
     if ratio is None:
         return Comparison(is_equal=False, reason="different")
     if ratio == 1:

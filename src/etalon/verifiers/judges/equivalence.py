@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etalon.types import Domain, Problem, Sampler, Verdict, Verifier
-from etalon.verifiers import units
+from etalon.verifiers import quantities
 from etalon.verifiers.answer import verify_answer
 from etalon.verifiers.choice import verify_choice
 from etalon.verifiers.judges.asking import Judge
@@ -35,7 +35,7 @@ def equivalence_judge(
 
 def is_complex(reference: str) -> bool:
     """Whether a reference is more than a number with or without a known unit: what the rules decide alone."""
-    quantity = units.split(reference)
+    quantity = quantities.split(reference)
     return parse_number(normalise(quantity.number if quantity else reference)) is None
 
 
