@@ -1,6 +1,8 @@
 r"""Exact rationals out of answers, without a symbolic engine: the path that almost every comparison takes.
 
-"1,234"  "-0.50"  "3/4"  "\frac{3}{4}"  "1\frac12"  "2 1/2"  "25\%"  "1.5e3"  "3\times10^{5}"
+"1,234"  "-0.50"  "3/4"  "\frac{3}{4}"  "1\frac12"  "2 1/2"  "25%"  "1.5e3"  "3*10^{5}"  "0.1\overline{6}"
+
+A number in a stated base (`101_2`) is no rational here: the same value in another base is another answer.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ _RATIO = re.compile(rf"([+-]?)({_DECIMAL})/([+-]?{_DECIMAL})$")
 _LATEX_RATIO = re.compile(rf"([+-]?)\\frac(?:\{{([+-]?{_DECIMAL})\}}|(\d))(?:\{{([+-]?{_DECIMAL})\}}|(\d))$")
 _MIXED = re.compile(rf"([+-]?)({_INTEGER})(?:\\frac(?:\{{(\d+)\}}|(\d))(?:\{{(\d+)\}}|(\d))|_(\d+)/(\d+))$")
 _SCIENTIFIC = re.compile(rf"([+-]?)({_DECIMAL})\*10\^(?:\{{([+-]?\d{{1,3}})\}}|(\d))$")
+_REPEATING = re.compile(r"([+-]?)(\d{0,40})\.(\d{0,40})(?:\\overline\{?(\d{1,40})\}?|\\dot\{?(\d)\}?)$")
+_BASED = re.compile(r"\(?([0-9][0-9A-Za-z]*)\)?_(?:\{?(?:base)?(\d{1,2}|[a-z]+)\}?)$")
+_BASE_NAMES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_COMMA = re.compile(r"[+-]?(?:0,\d{1,20}|[1-9]\d{0,20},(?:\d{1,2}|\d{4,20}))")
 _PARENTHESES = re.compile(r"\(([^()]*)\)$|\{([^{}]*)\}$")
 
 
@@ -41,8 +47,13 @@ def parse_number(text: str) -> Number | None:
         return parse_number(inner.group(1) or inner.group(2) or "")
     if plain := _PLAIN.match(text):
         return _plain(*plain.groups())
-    value = _ratio(text) or _mixed(text) or _scientific(text)
+    value = _ratio(text) or _mixed(text) or _scientific(text) or _repeating(text)
     return None if value is None else Number(value=value[0])
+
+
+def decimal_comma(text: str) -> Number | None:
+    """`1,5` and `0,111` as decimals; None for what may be a thousands separator or a list."""
+    return parse_number(text.replace(",", ".")) if _COMMA.fullmatch(text) else None
 
 
 def _plain(sign: str, digits: str, exponent: str | None) -> Number:
@@ -74,6 +85,23 @@ def _scientific(text: str) -> tuple[Fraction] | None:
         return None
     value = Fraction(power[2].rstrip(".")) * Fraction(10) ** int(power[3] or power[4])
     return (-value if power[1] == "-" else value,)
+
+
+def _repeating(text: str) -> tuple[Fraction] | None:
+    if not (found := _REPEATING.match(text)):
+        return None
+    sign, whole, fixed, cycle = found[1], found[2], found[3], found[4] or found[5]
+    period = Fraction(int(cycle), 10 ** len(cycle) - 1)
+    value = Fraction(int(whole or "0")) + (int(fixed or "0") + period) / 10 ** len(fixed)
+    return (-value if sign == "-" else value,)
+
+
+def based(text: str) -> tuple[str, int] | None:
+    """(digits, base) of a number that states its base (`101_2`, `1A_{16}`, `101_{two}`), leading zeros off."""
+    if (found := _BASED.match(text)) is None:
+        return None
+    base = _BASE_NAMES.get(found[2]) or (int(found[2]) if found[2].isdigit() else None)
+    return None if base is None else (found[1].upper().lstrip("0"), base)
 
 
 def _signed(sign: str, whole: Fraction, top: str, bottom: str) -> tuple[Fraction] | None:

@@ -1,7 +1,8 @@
-"""The process behind `symbolic`: reads {"reference", "answer"} lines, writes {"is_equal", "reason"} lines.
+"""The program behind `symbolic_process`: imports math-verify once, then forks one worker per request.
 
-Started as a script, so that it imports math-verify and nothing of ours. It trusts neither text: the parent kills it
-at the deadline, and a C-level watchdog ends it when the parent is gone.
+Started as a script, so that it imports math-verify and nothing of ours. A worker trusts neither text: it may write no
+file, its memory is limited, the parent kills it at the deadline, and a watchdog thread in C ends it when the parent is
+gone.
 """
 
 from __future__ import annotations
@@ -12,80 +13,144 @@ import json
 import logging
 import os
 import resource
+import signal
+import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 WATCHDOG_SECONDS = 60.0  # (ours) far behind every deadline of the parent
+RECURSION_LIMIT = 2_500  # (ours) the parser needs about 20 frames per nested bracket
+DIGITS = 150  # (ours) to which two exact values must agree
+ROUNDED_SHARE = 1e-4  # (ours) a decimal may differ this much from the exact value that it rounds
+
+Compare = Callable[[str, str, bool], tuple[bool | None, str]]
 
 
 def main() -> None:
-    setup = json.loads(sys.stdin.readline())
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    setup = json.loads(requests.makefile("r").readline())
     sys.path += [entry for entry in setup["path"] if entry not in sys.path]
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a library prints must not look like a reply
-    limit = setup["memory_mb"] * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     logging.disable(logging.CRITICAL)
-    compare = _comparer()
-    _reply(replies, {"ready": True})
-    for line in sys.stdin:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for killed workers
+    compare = comparer()
+    requests.sendall(b"{}\n")
+    while True:
+        message, handles, _, _ = socket.recv_fds(requests, 1, 1)
+        if not message:
+            return
+        process_id = os.fork()
+        if process_id == 0:
+            requests.close()
+            serve(socket.socket(fileno=handles[0]), compare, setup["memory_mb"])
+            os._exit(0)
+        for handle in handles:
+            os.close(handle)
+        requests.sendall(json.dumps({"process_id": process_id}).encode() + b"\n")
+
+
+def serve(connection: socket.socket, compare: Compare, memory_mb: int) -> None:
+    """Answer requests until the other side closes, under limits."""
+    limit = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    for line in connection.makefile("r"):
         faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
         request = json.loads(line)
-        is_equal, reason = compare(request["reference"], request["answer"])
+        is_spent = False
+        try:
+            is_equal, reason = compare(request["reference"], request["answer"], request["is_exact"])
+        except MemoryError:
+            is_equal, reason, is_spent = None, "timeout", True
         faulthandler.cancel_dump_traceback_later()
-        _reply(replies, {"is_equal": is_equal, "reason": reason})
+        reply = {"is_equal": is_equal, "reason": reason, "is_spent": is_spent}
+        connection.sendall(json.dumps(reply).encode() + b"\n")
 
 
-def _reply(replies: Any, message: dict[str, Any]) -> None:
-    replies.write(json.dumps(message) + "\n")
-    replies.flush()
+def comparer() -> Compare:
+    """math-verify on two texts of answers, warmed up."""
+    from math_verify import LatexExtractionConfig, parse, verify
 
+    config = [LatexExtractionConfig(boxed_match_priority=0)]
 
-def _comparer() -> Any:
-    from math_verify import parse, verify
-
-    @functools.lru_cache(maxsize=4096)
+    @functools.lru_cache(maxsize=1024)
     def parsed(text: str) -> tuple[Any, ...]:
-        return tuple(parse(f"\\boxed{{{text}}}", parsing_timeout=None))
-
-    parsed("\\frac{1}{2}")  # the first parse loads the grammar
-
-    def compare(reference: str, answer: str) -> tuple[bool | None, str]:
         try:
-            gold = parsed(reference)
-        except Exception as error:  # sympy raises anything on odd input
-            return None, f"bad_reference: {type(error).__name__}"
-        if not gold:
-            return None, "bad_reference: it does not parse"
-        try:
-            given = parsed(answer)
-        except Exception:
-            return False, "unparsable"
-        if not given:
-            return False, "unparsable"
+            return tuple(parse(f"\\boxed{{{text}}}", extraction_config=config, parsing_timeout=None))
+        except MemoryError:
+            raise
+        except Exception:  # sympy raises anything on odd input
+            return ()
+
+    def compare(reference: str, answer: str, is_exact: bool) -> tuple[bool | None, str]:
+        gold, given = parsed(reference), parsed(answer)
+        if not gold or not given:
+            return (None, "bad_reference") if not gold else (False, "different")
         try:
             same = verify(list(gold), list(given), timeout_seconds=None, allow_set_relation_comp=True)
-            same = same and _survives_precision(gold[0], given[0])
-        except Exception as error:
-            return None, f"crashed: {type(error).__name__}"
+        except MemoryError:
+            raise
+        except Exception:
+            same = False
+        if not same and _is_same_with_constants(gold[0], given[0]):
+            same = True
+        same = same and survives_precision(gold[0], given[0], is_exact=is_exact)
         return bool(same), "symbolic" if same else "different"
 
+    compare("\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}", False)  # the first parse loads the grammar
     return compare
 
 
-def _survives_precision(gold: Any, given: Any) -> bool:
-    """False when two exact expressions that agree to 15 digits differ in 50: math-verify rounds to 6."""
+def _is_same_with_constants(gold: Any, given: Any) -> bool:
+    """Equal once the letters i and e are constants in both: math-verify reads them as variables, of two kinds."""
+    import sympy
+
+    constants = {"i": sympy.I, "e": sympy.E}
+    both = [gold, given]
+    if not all(isinstance(e, sympy.Expr) for e in both):
+        return False
+    names = {symbol.name for e in both for symbol in e.free_symbols}
+    if not names & set(constants):
+        return False
+    plain = {name: constants.get(name) or sympy.Symbol(name) for name in names}
+    both = [e.subs({symbol: plain[symbol.name] for symbol in e.free_symbols}) for e in both]
+    try:
+        return bool(sympy.simplify((both[0] - both[1]).doit()) == 0)
+    except MemoryError:
+        raise
+    except Exception:
+        return False
+
+
+def survives_precision(gold: Any, given: Any, *, is_exact: bool) -> bool:
+    """False when values that agree to 6 places, as far as math-verify looks, differ beyond them.
+
+    Two exact values must agree to DIGITS digits, a decimal with an exact value in proportion (or wholly: is_exact).
+    """
     import sympy
 
     both = (gold, given)
-    if not all(isinstance(e, sympy.Expr) and not e.free_symbols and not e.has(sympy.Float) for e in both):
+    if not all(isinstance(e, sympy.Expr) and not e.free_symbols for e in both):
         return True
+    has_decimal = any(e.has(sympy.Float) for e in both)
     try:
-        difference = (gold - given).evalf(50)
-        scale = 1 if 0 in both else max(abs(gold.evalf(50)), abs(given.evalf(50)))
-    except Exception:
+        values = [e.doit() if e.is_number else e for e in both]
+        if has_decimal and is_exact:
+            values = [sympy.nsimplify(value, rational=True) if value.has(sympy.Float) else value for value in values]
+            has_decimal = False
+        if all(value.is_Rational for value in values):
+            return bool(values[0] == values[1])
+        numbers = [value.evalf(DIGITS) for value in values]
+        difference = abs(numbers[0] - numbers[1])
+        scale = max(abs(numbers[0]), abs(numbers[1]))
+        share = ROUNDED_SHARE if has_decimal else sympy.Float(10, DIGITS) ** (20 - DIGITS)
+        return bool(difference <= scale * share)
+    except MemoryError:
+        raise
+    except Exception:  # what cannot be evaluated keeps math-verify's word
         return True
-    return not difference.is_number or bool(abs(difference) < scale * sympy.Float("1e-40", 50))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 
-MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+from etalon.verifiers.normalise import MAX_ANSWER_CHARS
+
 MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
 
 _BOX = "\\boxed"
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANSWER_LINE = re.compile(
-    r"^[ \t]*[*_#>]*[ \t]*(?:the[ \t]+)?(?:final[ \t]+)?answer[ \t]*[*_]*[ \t]*(?:is[ \t]*)?[:：][ \t]*(.*)$",
-    re.IGNORECASE | re.MULTILINE,
+    r"[*_#> \t-]{0,12}(?:the )?(?:final )?answer[ \t]?[*_]{0,3}[ \t]?(?:is)?[ \t]?[:：](?P<answer>.*)", re.IGNORECASE
 )
+_MARKUP = "*_ \t"
 
 
 def final_part(response: str) -> str:
@@ -56,11 +57,14 @@ def _braced(text: str, start: int) -> str | None:
 
 def answer_line(text: str) -> str | None:
     """What follows the last line-initial `Answer:` (or `Final answer:`), or None."""
-    lines = _ANSWER_LINE.findall(text)
-    if not lines:
-        return None
-    answer = str(lines[-1]).strip().strip("*_").strip()
-    return answer if 0 < len(answer) <= MAX_ANSWER_CHARS else None
+    end = len(text)
+    while end >= 0:
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start : min(end, start + MAX_ANSWER_CHARS)].strip()
+        if found := _ANSWER_LINE.match(line):
+            return found["answer"].strip(_MARKUP) or None
+        end = start - 1
+    return None
 
 
 def extract_answer(response: str) -> str | None:

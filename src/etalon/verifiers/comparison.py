@@ -1,0 +1,231 @@
+r"""Whether two answers mean the same: text, then exact rationals, then part by part, then the symbolic engine.
+
+    compare(reference, answer)   grades: forgives a percent sign, a unit or a name that only one side writes
+    are_same(a, b)               for voting: forgives nothing, so that equality stays transitive
+
+A verdict costs at most one deadline, however many parts the answers have.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from etalon.verifiers import symbolic
+from etalon.verifiers.arithmetic import (
+    TooLargeError,
+    cannot_be_number,
+    evaluate,
+    is_arithmetic,
+    is_unevaluated,
+)
+from etalon.verifiers.memo import Memo
+from etalon.verifiers.normalise import MAX_ANSWER_CHARS, Reading, read
+from etalon.verifiers.numbers import Number, based, decimal_comma, parse_number
+from etalon.verifiers.parts import match_parts
+from etalon.verifiers.relations import is_equation, name_and_value, union_of, value_of
+from etalon.verifiers.shapes import shape_of
+from etalon.verifiers.spelling import to_latex
+from etalon.verifiers.outcome import DIFFERENT, Comparison, Reason
+from etalon.verifiers.units import agree, split_unit
+
+ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the exact value that it rounds
+ROUNDED_SHARE = Fraction(1, 10_000)  # (ours) and must be this close in proportion: 0.000000 rounds no 2^-99
+MAX_DEPTH = 8  # (ours) of parts within parts
+
+_COLONS = re.compile(r"([\d.]+(?::[\d.]+)+)([ap]m)?")
+_SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
+_APART = re.compile(r"\d \d")
+
+_MEMO: Memo[Comparison] = Memo(20_000)
+_HUNG: Memo[int] = Memo(1_000)  # texts that took the engine past its deadline, and how often
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rules:
+    """How to compare: is_lenient forgives what only one side writes. budget: engine time left to the verdict."""
+
+    is_lenient: bool
+    budget: symbolic.Budget = field(default_factory=symbolic.Budget)
+    depth: int = 0
+
+
+def compare(*, reference: str, answer: str) -> Comparison:
+    """Grade `answer` against `reference`."""
+    expected = read(reference)
+    if not expected.text:
+        return Comparison(is_equal=None, reason=Reason.BAD_REFERENCE)
+    if len(answer) > MAX_ANSWER_CHARS:
+        return DIFFERENT
+    return _compare_readings(expected, read(answer), _Rules(is_lenient=True))
+
+
+def are_same(a: Reading, b: Reading) -> bool:
+    """True when both surely mean the same, without leniency; symmetric."""
+    first, second = sorted((a, b), key=lambda reading: (reading.text, reading.unit))  # math-verify is not symmetric
+    return _compare_readings(first, second, _Rules(is_lenient=False)).is_equal is True
+
+
+def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Comparison:
+    units_agree = agree(expected.unit, given.unit) if rules.is_lenient else expected.unit == given.unit
+    if not units_agree:
+        return DIFFERENT
+    if expected.is_words or given.is_words:
+        same = expected.text.casefold().replace(" ", "") == given.text.casefold().replace(" ", "")
+        return Comparison(is_equal=same, reason=Reason.EXACT) if same else DIFFERENT
+    return _compare(expected.text, given.text, rules)
+
+
+def _compare(expected: str, given: str, rules: _Rules) -> Comparison:
+    if expected == given:
+        return Comparison(is_equal=True, reason=Reason.EXACT)
+    if not given or rules.depth > MAX_DEPTH:
+        return DIFFERENT
+    left, right = parse_number(expected), parse_number(given)
+    if left is not None and right is not None:
+        return _compare_numbers(left, right, is_lenient=rules.is_lenient)
+    deeper = replace(rules, depth=rules.depth + 1)
+    return (
+        _compare_notations(expected, given, left, right, rules)
+        or _compare_intervals(expected, given, deeper)
+        or _compare_equations(expected, given, deeper)
+        or _compare_parts(expected, given, deeper)
+        or _compare_number_with_text(expected, given, left, right, rules)
+        or _compare_symbolically(expected, given, rules)
+    )
+
+
+def _compare_numbers(expected: Number, given: Number, *, is_lenient: bool) -> Comparison:
+    """As values, a percent being a hundredth; leniently also without percent signs, and rounded."""
+    left = expected.value / 100 if expected.is_percent else expected.value
+    right = given.value / 100 if given.is_percent else given.value
+    pairs = {(left, right)}
+    if is_lenient and expected.is_percent != given.is_percent:
+        pairs.add((expected.value, given.value))
+    if any(a == b for a, b in pairs):
+        return _rational(True)
+    return _rational(is_lenient and any(_rounds(expected, a, b) or _rounds(given, a, b) for a, b in pairs))
+
+
+def _rounds(number: Number, a: Fraction, b: Fraction) -> bool:
+    """True when `number` is written with enough decimals for the difference of a and b to be its rounding."""
+    difference = abs(a - b)
+    return (
+        number.decimals >= ROUNDED_DECIMALS
+        and difference < Fraction(1, 10**number.decimals)
+        and difference <= ROUNDED_SHARE * max(abs(a), abs(b))
+    )
+
+
+def _rational(is_equal: bool) -> Comparison:
+    return Comparison(is_equal=True, reason=Reason.RATIONAL) if is_equal else DIFFERENT
+
+
+def _compare_notations(
+    expected: str, given: str, left: Number | None, right: Number | None, rules: _Rules
+) -> Comparison | None:
+    """Numbers in a stated base, clock times and ratios, decimal commas, digits that stand apart."""
+    if based(expected) is not None or based(given) is not None:
+        return _rational(based(expected) == based(given))
+    first, second = _COLONS.fullmatch(expected), _COLONS.fullmatch(given)
+    if first is not None and second is not None:
+        values = [[parse_number(part) for part in found[1].split(":")] for found in (first, second)]
+        halves = {found[2] for found in (first, second) if rules.is_lenient is False or found[2]}
+        return _rational(len(halves) <= 1 and None not in values[0] and values[0] == values[1])
+    if _APART.search(expected + given if "\\" not in expected + given else ""):
+        return DIFFERENT
+    if rules.is_lenient and (left or right):
+        comma = decimal_comma(given if left else expected)
+        other = left or right
+        if comma is not None and other is not None and other.decimals:
+            return _rational(comma.value == other.value)
+    return None
+
+
+def _compare_intervals(expected: str, given: str, rules: _Rules) -> Comparison | None:
+    """Inequalities and memberships in one variable, as intervals."""
+    left, right = union_of(expected), union_of(given)
+    if left is None and right is None:
+        return None
+    if left is not None and right is not None:
+        return _compare(left[1], right[1], rules) if left[0] == right[0] or not rules.is_lenient else DIFFERENT
+    first, second = left[1] if left else expected, right[1] if right else given
+    other = given if left is not None else expected
+    if parse_number(other) is not None:
+        return DIFFERENT
+    return None if any(sign in other for sign in "<>≤≥") else _compare(first, second, rules)
+
+
+def _compare_parts(expected: str, given: str, rules: _Rules) -> Comparison | None:
+    if "\\mathbb{R}" in (expected, given):
+        line = "(-\\infty,\\infty)"
+        expected, given = (line if text == "\\mathbb{R}" else text for text in (expected, given))
+    if shape_of(expected) is None and shape_of(given) is None:
+        return None
+    parts = match_parts(expected, given, is_lenient=rules.is_lenient)
+    if parts is None:
+        return None if _SET_ALGEBRA.search(expected + given) else DIFFERENT
+    decided = parts.compare(lambda a, b: _compare_readings(_part(a), _part(b), rules))
+    return None if parts.is_only_sufficient and decided.is_equal is False else decided
+
+
+def _part(text: str) -> Reading:
+    quantity, unit = (text, "") if parse_number(text) is not None else split_unit(text)
+    return Reading(text=quantity, unit=unit)
+
+
+def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison | None:
+    """Values that are assigned; None when both are equations of another kind."""
+    if not is_equation(expected) and not is_equation(given):
+        return None
+    if is_equation(expected) and is_equation(given):
+        left, right = name_and_value(expected), name_and_value(given)
+        if left is None or right is None:
+            return None
+        if rules.is_lenient and left[0] != right[0] and len(left[0]) == len(right[0]) == 1:
+            return DIFFERENT
+        return _compare(left[1], right[1], rules)
+    first = value_of(expected, is_reference=rules.is_lenient) if is_equation(expected) else expected
+    second = value_of(given) if is_equation(given) else given
+    if first is None or second is None:
+        return DIFFERENT
+    return _compare_readings(_part(first), _part(second), rules)
+
+
+def _compare_number_with_text(
+    expected: str, given: str, left: Number | None, right: Number | None, rules: _Rules
+) -> Comparison | None:
+    """A rational against bare words or arithmetic; None when it takes the engine."""
+    number, text = (left, given) if left is not None else (right, expected)
+    if number is None:
+        return None
+    if cannot_be_number(text):
+        return DIFFERENT
+    if not is_arithmetic(text):
+        return None
+    is_reference = left is None and rules.is_lenient
+    if is_unevaluated(text) and not is_reference:
+        return DIFFERENT
+    try:
+        value = evaluate(text)
+    except TooLargeError:
+        return DIFFERENT
+    return None if value is None else _rational(value == number.value)
+
+
+def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Comparison:
+    key = (expected, given, rules.is_lenient)
+    known = _MEMO.get(key)
+    if known is not None:
+        return known
+    if _HUNG.get(key) or any((_HUNG.get(text) or 0) > 1 for text in (expected, given)):
+        return Comparison(is_equal=None, reason=Reason.TIMEOUT)
+    found = symbolic.compare(to_latex(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
+    if found.is_equal is not None:
+        _MEMO.put(key, found)
+    elif found.reason is Reason.TIMEOUT:
+        _HUNG.put(key, 1)
+        for text in (expected, given):  # the one that meets its deadline twice is the one that hangs
+            _HUNG.put(text, (_HUNG.get(text) or 0) + 1)
+    return found

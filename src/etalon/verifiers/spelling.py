@@ -1,0 +1,131 @@
+r"""One spelling per symbol: unicode and LaTeX variants of a sign become one character, dressing disappears.
+
+    "½" "１２" "√2" "x²"  ->  "\frac{1}{2}" "12" "\sqrt2" "x^{2}"
+    "\leq" "<=" "\leqslant"  ->  "≤"        "\cup" -> "∪"    "\pm" -> "±"    "^\circ" -> "°"
+
+Signs that the comparison splits at are single characters here; `to_latex` writes them back for the engine.
+Every pattern is linear in the length of the text: an answer is hostile until proven otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SIGNS = {  # sign used here: the ways to write it
+    "≤": ("\\leqslant", "\\leq", "\\le", "<=", "⩽"),
+    "≥": ("\\geqslant", "\\geq", "\\ge", ">=", "⩾"),
+    "≠": ("\\neq", "\\ne", "!=", "\\not="),
+    "≈": ("\\approx", "\\simeq"),
+    "<": ("\\lt",),
+    ">": ("\\gt",),
+    "±": ("\\pm", "+/-"),
+    "∓": ("\\mp",),
+    "∪": ("\\cup", "\\bigcup"),
+    "∈": ("\\in",),
+    "∨": ("\\lor", "\\vee"),
+    "°": ("^{\\circ}", "^\\circ", "\\degree", "\\textdegree", "{}^\\circ", "º"),
+    "\\emptyset": ("\\varnothing", "∅", "\\{\\}", "\\{ \\}"),
+    "\\infty": ("∞",),
+    "\\pi": ("π",),
+    "\\sqrt": ("√",),
+    "\\theta": ("θ",),
+    "\\alpha": ("α",),
+    "\\beta": ("β",),
+    "\\mathbb{R}": ("\\mathbf{R}", "\\R", "\\Re", "ℝ"),
+    "\\mathbb{Z}": ("\\Z", "ℤ"),
+    "\\mathbb{C}": ("ℂ",),
+    "\\mathbb{N}": ("\\N", "ℕ"),
+    "\\mathbb{Q}": ("\\Q", "ℚ"),
+    "\\setminus": ("\\backslash",),
+    "\\ldots": ("\\dots", "\\cdots", "…", "\\dotsc"),
+    "\\frac": ("\\dfrac", "\\tfrac", "\\cfrac"),
+    "\\binom": ("\\dbinom", "\\tbinom"),
+    "\\overline": ("\\bar",),
+    "\\{": ("\\lbrace",),
+    "\\}": ("\\rbrace",),
+    "(": ("\\langle", "⟨", "\\lparen"),
+    ")": ("\\rangle", "⟩", "\\rparen"),
+    "[": ("\\lbrack",),
+    "]": ("\\rbrack",),
+    "|": ("\\lvert", "\\rvert", "\\vert"),
+    "-": ("−", "–", "‐", "‑", "﹣"),
+    "*": ("×", "·", "∙", "⋅", "\\cdot", "\\times", "\\ast"),
+    "/": ("÷", "\\div", "⁄", "∕"),
+    ":": ("\\colon", "{:}", "∶"),
+    "^": ("**",),
+    "%": ("\\%", "％"),
+    "$": ("\\$", "\\textdollar", "＄"),
+    "€": ("\\euro", "\\texteuro"),
+    "£": ("\\pounds", "\\textsterling"),
+    ",": ("{,}", "\\,,", "，", "、"),
+    ";": ("；",),
+    "e": ("\\mathrm{e}", "\\text{e}", "\\rm{e}"),
+    "i": ("\\mathrm{i}", "\\text{i}", "\\imath"),
+    " ": ("\\,", "\\;", "\\:", "\\ ", "\\quad", "\\qquad", "~", "\\thinspace", "\\newline", "\\enspace", "\\hspace"),
+    "": (
+        *("\\left.", "\\right.", "\\left", "\\right", "\\bigl", "\\bigr", "\\Bigl", "\\Bigr", "\\bigg", "\\Bigg"),
+        *("\\big", "\\Big", "\\limits", "\\displaystyle", "\\textstyle", "\\!", "\\large", "\\Large", "\\LARGE"),
+        *("\\huge", "\\normalsize", "\\small", "\\bf", "\\rm", "\\it", "\\boldmath", "\\mathstrut", "\\strut"),
+    ),
+}  # fmt: skip
+_SPELLINGS = {written: sign for sign, ways in _SIGNS.items() for written in ways}
+_VARIANT = re.compile(
+    r"\\\\(?:\[[^\]\\]{0,12}\])?|,\\! ?"  # a row separator stays whole; "32,\! 349" is one number
+    + "".join(
+        "|" + re.escape(way) + ("(?![a-zA-Z])" if way[-1].isalpha() and way[0] == "\\" else "")
+        for way in sorted(_SPELLINGS, key=len, reverse=True)
+    )
+)
+_LATEX = {
+    "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "±": "\\pm ", "∓": "\\mp ", "∪": "\\cup ",
+    "∈": "\\in ", "∨": "\\text{ or }", "°": "^{\\circ}", "*": "\\cdot ",
+}  # fmt: skip
+_LATEX_SIGN = re.compile("[" + "".join(map(re.escape, _LATEX)) + "]")
+_SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+_VULGAR = re.compile(r"[¼-¾⅐-⅞]")
+_ROOT = re.compile(r"√ ?(\d+)")
+_TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?)°")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufeff]")
+
+
+def one_spelling(text: str) -> str:
+    """The text with every sign in its one spelling; spaces and words stay."""
+    if not text.isascii():
+        text = _plain_unicode(text)
+    text = _INVISIBLE.sub("", text)
+    return _VARIANT.sub(_replacement, text)
+
+
+def to_latex(text: str) -> str:
+    """The text as LaTeX again; degrees inside trigonometry as radians."""
+    if _TRIGONOMETRY.search(text):
+        text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    return _LATEX_SIGN.sub(lambda sign: _LATEX[sign[0]], text)
+
+
+def _replacement(found: re.Match[str]) -> str:
+    written = found[0]
+    if written.startswith("\\\\"):
+        return "\\\\"
+    return "," if written.startswith(",\\!") else _SPELLINGS[written]
+
+
+def _plain_unicode(text: str) -> str:
+    """Digits of every script, superscripts, vulgar fractions and full-width forms in ASCII and LaTeX."""
+    text = _SUPERSCRIPT.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
+    text = _ROOT.sub(r"\\sqrt{\1}", _VULGAR.sub(_fraction, text))
+    text = "".join(_digit(character) for character in text)
+    return unicodedata.normalize("NFKC", text)
+
+
+def _fraction(found: re.Match[str]) -> str:
+    top, _, bottom = unicodedata.normalize("NFKC", found[0]).partition("⁄")
+    return f"\\frac{{{top}}}{{{bottom}}}"
+
+
+def _digit(character: str) -> str:
+    value = unicodedata.decimal(character, None) if not character.isascii() else None
+    return character if value is None else str(value)
