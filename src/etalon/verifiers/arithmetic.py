@@ -6,18 +6,22 @@ A bare power (`2^{10}`) is.
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 
-from etalon.verifiers.numbers import MAX_DIGITS, Number, parse_number
-
 MAX_BITS = 20_000  # (ours) of a numerator or denominator
-MAX_DEPTH = 40  # (ours) of nested brackets
+MAX_CHARS = 1_000  # (ours) of arithmetic
+MAX_DEPTH = 120  # (ours) of nested brackets
 
-_ARITHMETIC = re.compile(r"[0-9.,+\-*/^(){}=%\s]*")
+_PLAIN = re.compile(r"[0-9.,+\-*/^(){}=%\s]*")
+_ARITHMETIC = re.compile(r"[0-9.,+\-*/^(){}=%!\s]*")
 _SUM = re.compile(r"[0-9)}.] *[+-]")
 _WORDS_ONLY = re.compile(r"[^\d\\]*")
-_TOKEN = re.compile(r"\d+\.?\d*|\.\d+|[-+*/^(){}]")
+_COMMAND = re.compile(r"\\(?:frac|binom)(?![a-zA-Z])")
+_TOKEN = re.compile(r"\d+\.?\d*|\.\d+|[-+*/^(){}!]|\\frac|\\binom")
+_SHRINKING = re.compile(r"[-/\\]|(?<![\d.])[01](?![\d.])")  # what may bring a large number back
+MAX_FACTORIAL = 2_000  # (ours) 2000! has 19,053 bits
 _CLOSING = {"(": ")", "{": "}"}
 
 
@@ -30,18 +34,15 @@ class _MalformedError(ValueError):
 
 
 def is_arithmetic(text: str) -> bool:
-    """True when the text holds digits, brackets and the operators + - * / ^ = only."""
-    return _ARITHMETIC.fullmatch(text) is not None
+    """True when the text holds digits, brackets, + - * / ^ ! =, \\frac and \\binom only."""
+    return _ARITHMETIC.fullmatch(_COMMAND.sub("", text)) is not None
 
 
 def is_unevaluated(text: str) -> bool:
-    """True for arithmetic that still has a sum or a plain product to carry out."""
-    return is_arithmetic(text) and (_SUM.search(text) is not None or ("^" not in text and "," not in text))
-
-
-def right_hand_side(text: str) -> Number | None:
-    """The number after the last `=` of an arithmetic line such as `3+4=7`, or None."""
-    return parse_number(text.rpartition("=")[2]) if "=" in text else None
+    """True for arithmetic without fractions or factorials that still has a sum or a plain product to carry out."""
+    return _PLAIN.fullmatch(text) is not None and (
+        _SUM.search(text) is not None or ("^" not in text and "," not in text)
+    )
 
 
 def cannot_be_number(text: str) -> bool:
@@ -50,12 +51,19 @@ def cannot_be_number(text: str) -> bool:
 
 
 def evaluate(text: str) -> Fraction | None:
-    """The exact value of bare arithmetic; None when it is anything else. Raises TooLargeError."""
+    """The exact value of bare arithmetic; None when it is anything else, or takes larger numbers on the way.
+
+    Raises TooLargeError when the value itself is surely larger than any reference.
+    """
     tokens = _TOKEN.findall(text)
-    if len(text) > MAX_DIGITS or "".join(tokens) != text or text.count("(") + text.count("{") > MAX_DEPTH:
+    if len(text) > MAX_CHARS or "".join(tokens) != text or text.count("(") + text.count("{") > MAX_DEPTH:
         return None
     try:
         value = _sum(tokens)
+    except TooLargeError:
+        if _SHRINKING.search(text):
+            return None
+        raise
     except (_MalformedError, ZeroDivisionError):
         return None
     return None if tokens else value
@@ -102,17 +110,55 @@ def _power(tokens: list[str]) -> Fraction:
 
 
 def _atom(tokens: list[str]) -> Fraction:
+    value = _unmarked(tokens)
+    if tokens and tokens[0] == "!":
+        tokens.pop(0)
+        value = _factorial(value)
+        if tokens and tokens[0] == "!":
+            raise _MalformedError  # a double factorial: left to the symbolic engine
+    return value
+
+
+def _unmarked(tokens: list[str]) -> Fraction:
+    """A number, a group, a fraction or a binomial coefficient, before any factorial sign."""
     if not tokens:
         raise _MalformedError
-    token = tokens.pop(0)
-    if token in _CLOSING:
+    first = tokens.pop(0)
+    if first in _CLOSING:
         value = _sum(tokens)
-        if not tokens or tokens.pop(0) != _CLOSING[token]:
+        if not tokens or tokens.pop(0) != _CLOSING[first]:
             raise _MalformedError
         return value
-    if not token[-1].isdigit() and not token[0].isdigit():
+    if first in ("\\frac", "\\binom"):
+        top, bottom = _argument(tokens), _argument(tokens)
+        return _bounded(top / bottom) if first == "\\frac" else _binomial(top, bottom)
+    if not first[-1].isdigit() and not first[0].isdigit():
         raise _MalformedError
-    return Fraction(token.rstrip("."))
+    return Fraction(first.rstrip("."))
+
+
+def _argument(tokens: list[str]) -> Fraction:
+    """One LaTeX argument: a brace group, or the first digit of a number."""
+    if tokens and tokens[0].isdigit() and len(tokens[0]) > 1:
+        digit, tokens[0] = tokens[0][0], tokens[0][1:]
+        return Fraction(digit)
+    return _unmarked(tokens)
+
+
+def _factorial(value: Fraction) -> Fraction:
+    if value.denominator != 1 or value < 0:
+        raise _MalformedError
+    if value > MAX_FACTORIAL:
+        raise TooLargeError
+    return _bounded(Fraction(math.factorial(int(value))))
+
+
+def _binomial(top: Fraction, bottom: Fraction) -> Fraction:
+    if top.denominator != 1 or bottom.denominator != 1 or not 0 <= bottom <= top:
+        raise _MalformedError
+    if min(bottom, top - bottom) > 2 * MAX_FACTORIAL:  # then it is at least 2^4000
+        raise TooLargeError
+    return _bounded(Fraction(math.comb(int(top), int(bottom))))
 
 
 def _bounded(value: Fraction) -> Fraction:

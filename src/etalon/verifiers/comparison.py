@@ -23,11 +23,11 @@ from etalon.verifiers.arithmetic import (
 from etalon.verifiers.memo import Memo
 from etalon.verifiers.normalise import MAX_ANSWER_CHARS, Reading, read
 from etalon.verifiers.numbers import Number, based, decimal_comma, parse_number
+from etalon.verifiers.outcome import DIFFERENT, Comparison, Reason
 from etalon.verifiers.parts import match_parts
 from etalon.verifiers.relations import is_equation, name_and_value, union_of, value_of
 from etalon.verifiers.shapes import shape_of
 from etalon.verifiers.spelling import to_latex
-from etalon.verifiers.outcome import DIFFERENT, Comparison, Reason
 from etalon.verifiers.units import agree, split_unit
 
 ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the exact value that it rounds
@@ -219,13 +219,25 @@ def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Compariso
     known = _MEMO.get(key)
     if known is not None:
         return known
-    if _HUNG.get(key) or any((_HUNG.get(text) or 0) > 1 for text in (expected, given)):
+    if _HUNG.get(key) or any((_HUNG.get((text, rules.is_lenient)) or 0) > 1 for text in (expected, given)):
         return Comparison(is_equal=None, reason=Reason.TIMEOUT)
     found = symbolic.compare(to_latex(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
     if found.is_equal is not None:
         _MEMO.put(key, found)
     elif found.reason is Reason.TIMEOUT:
         _HUNG.put(key, 1)
-        for text in (expected, given):  # the one that meets its deadline twice is the one that hangs
-            _HUNG.put(text, (_HUNG.get(text) or 0) + 1)
+        _blame(expected, given, found.hung, is_lenient=rules.is_lenient)
     return found
+
+
+def _blame(expected: str, given: str, hung: str | None, *, is_lenient: bool) -> None:
+    """Remember texts that hang by themselves: one such answer among K must not cost K deadlines.
+
+    Where no text is known to hang alone, votes give up on one that met its deadline with two others; grades do not: the
+    reference would be blamed for two hostile answers.
+    """
+    if hung is not None:
+        _HUNG.put((expected if hung == "reference" else given, is_lenient), 2)
+    elif not is_lenient:
+        for text in (expected, given):
+            _HUNG.put((text, is_lenient), (_HUNG.get((text, is_lenient)) or 0) + 1)

@@ -18,10 +18,11 @@ from etalon.verifiers.words import is_prose, plain_words
 MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
 
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"))
-_COMMANDS = frozenset(
+_COMMAND_NAMES = (
     "boxed fbox text mathrm textbf mathbf textit mathit texttt mathtt mbox textrm textsf mathsf underline uline emph "
-    "operatorname operatorname* mathnormal boldsymbol bm hbox ensuremath rm bf it".split()
+    "operatorname operatorname* mathnormal boldsymbol bm hbox ensuremath rm bf it"
 )
+_COMMANDS = frozenset(_COMMAND_NAMES.split())
 _COMMAND = re.compile(r"\\([a-zA-Z]+\*?) ?\{")
 _TEXT = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textit|texttt|mbox|textrm|textsf|mathit|mathsf|emph|boldsymbol|bm|operatorname\*?)"

@@ -145,7 +145,7 @@ def _any_order(
 def _with_partners(
     parts: tuple[str, ...], others: tuple[str, ...], compare: Callable[[str, str], Comparison], *, are_used_up: bool
 ) -> Iterator[Comparison]:
-    """The comparison of each part with the first of the others that equals it; else the undecided one, else different."""
+    """The comparison of each part with the first of the others that equals it; or an undecided one, or different."""
     left = list(others)
     for part in parts:
         best = DIFFERENT

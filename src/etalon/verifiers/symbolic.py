@@ -30,6 +30,16 @@ class Budget:
     seconds: float = field(default_factory=lambda: DEADLINE_SECONDS)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SymbolicResult(Comparison):
+    """hung: which text the engine could not even read by the deadline ("reference", "answer"), if that was it."""
+
+    hung: str | None = None
+
+
+_UNDECIDED = SymbolicResult(is_equal=None, reason=Reason.TIMEOUT)
+
+
 class SymbolicPool:
     """Up to `workers` math-verify processes, shared by all threads of this process."""
 
@@ -42,39 +52,40 @@ class SymbolicPool:
 
     def compare(
         self, reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None
-    ) -> Comparison:
+    ) -> SymbolicResult:
         """Whether both parse and mean the same; never raises on input, ends by the deadline once a worker is free.
 
         is_exact: a decimal is the number it writes, not the rounding of one.
         """
         budget = budget or Budget(self._deadline_seconds)
         if budget.seconds <= 0:
-            return _undecided()
+            return _UNDECIDED
         with self._slots:
+            started = time.monotonic()
             try:
                 worker = self._take()
             except OSError:
-                return _undecided()
+                return _UNDECIDED
+            budget.seconds -= min(time.monotonic() - started, budget.seconds / 2)  # the first verdict starts the engine
             started = time.monotonic()
+            request: dict[str, object] = {"reference": reference, "answer": answer, "is_exact": is_exact}
             try:
-                request: dict[str, object] = {"reference": reference, "answer": answer, "is_exact": is_exact}
                 reply = worker.ask(request, seconds=budget.seconds)
-            except OSError:  # it died: out of memory, or out of stack
-                reply = None
             except BaseException:
                 worker.kill()
                 raise
             budget.seconds -= time.monotonic() - started
-            if reply is None or reply.get("is_spent") or worker.uses >= MAX_USES:
+            if reply.get("is_spent") or worker.uses >= MAX_USES:
                 worker.kill()
             else:
                 with self._lock:
                     self._idle.append(worker)
-        if reply is None:
-            return _undecided()
+        if "is_equal" not in reply:
+            hung = reply["hung"]
+            return SymbolicResult(is_equal=None, reason=Reason.TIMEOUT, hung=None if hung is None else str(hung))
         is_equal = reply["is_equal"]
         assert is_equal is None or isinstance(is_equal, bool)
-        return Comparison(is_equal=is_equal, reason=Reason(str(reply["reason"])))
+        return SymbolicResult(is_equal=is_equal, reason=Reason(str(reply["reason"])))
 
     def _take(self) -> Worker:
         with self._lock:
@@ -95,15 +106,11 @@ class SymbolicPool:
             template.kill()
 
 
-def _undecided() -> Comparison:
-    return Comparison(is_equal=None, reason=Reason.TIMEOUT)
-
-
 _POOL: tuple[int, SymbolicPool] | None = None
 _POOL_LOCK = threading.Lock()
 
 
-def compare(reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None) -> Comparison:
+def compare(reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None) -> SymbolicResult:
     """`SymbolicPool.compare` on the pool of this process, which is created here on first use."""
     return _pool().compare(reference, answer, is_exact=is_exact, budget=budget)
 

@@ -62,11 +62,23 @@ class Worker:
         self._process_id = process_id
         self._handle = os.pidfd_open(process_id) if hasattr(os, "pidfd_open") else None
 
-    def ask(self, request: dict[str, object], *, seconds: float) -> dict[str, object] | None:
-        """The reply, or None after `seconds`. Raises OSError when the process is gone."""
+    def ask(self, request: dict[str, object], *, seconds: float) -> dict[str, object]:
+        """The reply; without `is_equal` when it was not there after `seconds` or the process died.
+
+        It then has `hung`: the part of the request ("reference", "answer") that could not even be read, or None.
+        """
         self.uses += 1
-        self._channel.send(request)
-        return self._channel.receive(seconds)
+        deadline = time.monotonic() + seconds
+        unread = ["reference", "answer"]
+        try:
+            self._channel.send(request)
+            while (reply := self._channel.receive(deadline - time.monotonic())) is not None:
+                if "read" not in reply:
+                    return reply
+                unread.remove(str(reply["read"]))
+        except OSError:
+            pass
+        return {"hung": unread[0] if unread else None, "is_spent": True}
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):

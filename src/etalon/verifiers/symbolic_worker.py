@@ -16,15 +16,13 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from typing import Any
 
 WATCHDOG_SECONDS = 60.0  # (ours) far behind every deadline of the parent
 RECURSION_LIMIT = 2_500  # (ours) the parser needs about 20 frames per nested bracket
 DIGITS = 150  # (ours) to which two exact values must agree
+SURELY_DIFFERENT = 1e-3  # (ours) in proportion: beyond every rounding, and beyond a percent sign no further
 ROUNDED_SHARE = 1e-4  # (ours) a decimal may differ this much from the exact value that it rounds
-
-Compare = Callable[[str, str, bool], tuple[bool | None, str]]
 
 
 def main() -> None:
@@ -33,7 +31,7 @@ def main() -> None:
     sys.path += [entry for entry in setup["path"] if entry not in sys.path]
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for killed workers
-    compare = comparer()
+    engine = Engine()
     requests.sendall(b"{}\n")
     while True:
         message, handles, _, _ = socket.recv_fds(requests, 1, 1)
@@ -42,14 +40,14 @@ def main() -> None:
         process_id = os.fork()
         if process_id == 0:
             requests.close()
-            serve(socket.socket(fileno=handles[0]), compare, setup["memory_mb"])
+            serve(socket.socket(fileno=handles[0]), engine, setup["memory_mb"])
             os._exit(0)
         for handle in handles:
             os.close(handle)
         requests.sendall(json.dumps({"process_id": process_id}).encode() + b"\n")
 
 
-def serve(connection: socket.socket, compare: Compare, memory_mb: int) -> None:
+def serve(connection: socket.socket, engine: Engine, memory_mb: int) -> None:
     """Answer requests until the other side closes, under limits."""
     limit = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -59,48 +57,86 @@ def serve(connection: socket.socket, compare: Compare, memory_mb: int) -> None:
     for line in connection.makefile("r"):
         faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
         request = json.loads(line)
-        is_spent = False
         try:
-            is_equal, reason = compare(request["reference"], request["answer"], request["is_exact"])
+            for name in ("reference", "answer"):  # read one by one: the parent learns which text hangs
+                engine.read(request[name])
+                connection.sendall(json.dumps({"read": name}).encode() + b"\n")
+            is_equal, reason = engine.compare(request["reference"], request["answer"], is_exact=request["is_exact"])
+            reply = {"is_equal": is_equal, "reason": reason}
         except MemoryError:
-            is_equal, reason, is_spent = None, "timeout", True
+            reply = {"is_equal": None, "reason": "timeout", "is_spent": True}
         faulthandler.cancel_dump_traceback_later()
-        reply = {"is_equal": is_equal, "reason": reason, "is_spent": is_spent}
         connection.sendall(json.dumps(reply).encode() + b"\n")
 
 
-def comparer() -> Compare:
-    """math-verify on two texts of answers, warmed up."""
-    from math_verify import LatexExtractionConfig, parse, verify
+class Engine:
+    """math-verify on the texts of two answers, warmed up."""
 
-    config = [LatexExtractionConfig(boxed_match_priority=0)]
+    def __init__(self) -> None:
+        import math_verify
 
-    @functools.lru_cache(maxsize=1024)
-    def parsed(text: str) -> tuple[Any, ...]:
+        config = [math_verify.LatexExtractionConfig(boxed_match_priority=0)]
+
+        def parse(text: str) -> list[Any]:
+            return list(math_verify.parse(f"\\boxed{{{text}}}", extraction_config=config, parsing_timeout=None))
+
+        self._parse, self._verify = parse, math_verify.verify
+        self.read = functools.lru_cache(maxsize=1024)(self._read)
+        self.compare(
+            "\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}", is_exact=False
+        )  # the first parse loads the grammar
+
+    def _read(self, text: str) -> tuple[list[Any], Any]:
+        """(expressions, numeric value or None); nothing at all for what does not parse."""
         try:
-            return tuple(parse(f"\\boxed{{{text}}}", extraction_config=config, parsing_timeout=None))
+            expressions = self._parse(text)
         except MemoryError:
             raise
         except Exception:  # sympy raises anything on odd input
-            return ()
+            return [], None
+        return expressions, _value(expressions[0]) if expressions else None
 
-    def compare(reference: str, answer: str, is_exact: bool) -> tuple[bool | None, str]:
-        gold, given = parsed(reference), parsed(answer)
-        if not gold or not given:
-            return (None, "bad_reference") if not gold else (False, "different")
+    def compare(self, reference: str, answer: str, *, is_exact: bool) -> tuple[bool | None, str]:
+        """(is_equal, reason); a reference that does not parse is undecided, an answer that does not is different."""
+        (gold, gold_value), (given, given_value) = self.read(reference), self.read(answer)
+        if not gold:
+            return None, "bad_reference"
+        if not given or _differ(gold_value, given_value):
+            return False, "different"
         try:
-            same = verify(list(gold), list(given), timeout_seconds=None, allow_set_relation_comp=True)
+            same = self._verify(gold, given, timeout_seconds=None, allow_set_relation_comp=True)
         except MemoryError:
             raise
         except Exception:
             same = False
-        if not same and _is_same_with_constants(gold[0], given[0]):
-            same = True
+        same = same or _is_same_with_constants(gold[0], given[0])
         same = same and survives_precision(gold[0], given[0], is_exact=is_exact)
         return bool(same), "symbolic" if same else "different"
 
-    compare("\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}", False)  # the first parse loads the grammar
-    return compare
+
+def _value(expression: Any) -> Any:
+    """The value of an expression without variables to 30 digits, else None."""
+    import sympy
+
+    if not isinstance(expression, sympy.Expr) or expression.free_symbols:
+        return None
+    try:
+        value = sympy.N(expression, 30)
+        return value if value.is_number and value.is_finite else None
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+
+
+def _differ(gold: Any, given: Any) -> bool:
+    """True for two values that no rounding makes equal; simplifying their difference would be slow."""
+    if gold is None or given is None:
+        return False
+    try:
+        return bool(abs(gold - given) > SURELY_DIFFERENT * max(abs(gold), abs(given)))
+    except (TypeError, ValueError, ArithmeticError):
+        return False
 
 
 def _is_same_with_constants(gold: Any, given: Any) -> bool:

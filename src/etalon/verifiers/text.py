@@ -58,13 +58,19 @@ def _braced(text: str, start: int) -> str | None:
 def answer_line(text: str) -> str | None:
     """What follows the last line-initial `Answer:` (or `Final answer:`), or None."""
     end = len(text)
-    while end >= 0:
-        start = text.rfind("\n", 0, end) + 1
-        line = text[start : min(end, start + MAX_ANSWER_CHARS)].strip()
+    lower = upper = end
+    while True:
+        lower, upper = (
+            text.rfind(word, 0, end) if position >= end else position
+            for word, position in (("nswer", lower), ("NSWER", upper))
+        )
+        if lower < 0 and upper < 0:
+            return None
+        start = text.rfind("\n", 0, max(lower, upper)) + 1
+        line = text[start : start + MAX_ANSWER_CHARS].partition("\n")[0].strip()
         if found := _ANSWER_LINE.match(line):
             return found["answer"].strip(_MARKUP) or None
-        end = start - 1
-    return None
+        end = start
 
 
 def extract_answer(response: str) -> str | None:

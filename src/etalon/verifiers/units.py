@@ -16,18 +16,20 @@ _NAMES = {
     "ms": "millisecond", "s": "second sec", "min": "minute mins", "h": "hour hr hrs", "day": "", "week": "wk",
     "month": "", "year": "yr", "L": "liter litre l", "mL": "milliliter millilitre ml", "gal": "gallon",
     "N": "newton", "J": "joule", "kJ": "kilojoule", "eV": "", "W": "watt", "kW": "kilowatt", "V": "volt",
-    "A": "ampere amp", "C": "coulomb", "F": "farad", "K": "kelvin", "Pa": "pascal", "kPa": "", "Hz": "hertz", "T": "tesla",
-    "mol": "mole", "rad": "radian", "deg": "degree °", "°C": "celsius", "°F": "fahrenheit", "mph": "", "kph": "",
-    "$": "dollar usd buck", "¢": "cent", "€": "euro eur", "£": "gbp", "¥": "yuan rmb yen", "%": "percent pct percentage",
+    "A": "ampere amp", "C": "coulomb", "F": "farad", "K": "kelvin", "Pa": "pascal", "kPa": "", "Hz": "hertz",
+    "T": "tesla",    "mol": "mole", "rad": "radian", "deg": "degree °", "°C": "celsius", "°F": "fahrenheit", "mph": "", "kph": "",
+    "$": "dollar usd buck", "¢": "cent", "€": "euro eur", "£": "gbp", "¥": "yuan rmb yen",
+    "%": "percent pct percentage",
 }  # fmt: skip
 _KNOWN = {way: name for name, ways in _NAMES.items() for way in (name, *ways.split())}
 _CURRENCIES = "$€£¥₹"
 _MULTIPLIERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_STOP = frozenset(  # words that join or deny, and functions: what follows a number and is no unit
+_NO_UNITS = (  # words that join or deny, and functions: what follows a number and is no unit
     "and or to than not if when for mod where with by of in at is are as from then else but either both neither all no "
     "except sin cos tan cot sec csc log ln exp max min gcd lcm det pi sqrt infty infinity i e plus minus times "
-    "or more less at most least up down half third quarter".split()
+    "or more less at most least up down half third quarter"
 )
+_STOP = frozenset(_NO_UNITS.split())
 _AREAS = {"square": "^2", "sq": "^2", "cubic": "^3"}
 _PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
