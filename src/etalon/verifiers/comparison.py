@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from etalon.verifiers import symbolic
+from etalon.verifiers.approximate import are_far_apart
 from etalon.verifiers.arithmetic import (
     TooLargeError,
     cannot_be_number,
@@ -36,6 +37,7 @@ MAX_DEPTH = 8  # (ours) of parts within parts
 
 _COLONS = re.compile(r"([\d.]+(?::[\d.]+)+)([ap]m)?")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
+_LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _APART = re.compile(r"\d \d")
 
 _MEMO: Memo[Comparison] = Memo(20_000)
@@ -52,7 +54,16 @@ class _Rules:
 
 
 def compare(*, reference: str, answer: str) -> Comparison:
-    """Grade `answer` against `reference`."""
+    """Grade `answer` against `reference`; what was decided once is remembered."""
+    known = _MEMO.get((reference, answer))
+    if known is None:
+        known = _grade(reference, answer)
+        if known.is_equal is not None:
+            _MEMO.put((reference, answer), known)
+    return known
+
+
+def _grade(reference: str, answer: str) -> Comparison:
     expected = read(reference)
     if not expected.text:
         return Comparison(is_equal=None, reason=Reason.BAD_REFERENCE)
@@ -184,7 +195,7 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
         if left is None or right is None:
             return None
         if rules.is_lenient and left[0] != right[0] and len(left[0]) == len(right[0]) == 1:
-            return DIFFERENT
+            return None if _LETTER.search(left[1] + right[1]) else DIFFERENT
         return _compare(left[1], right[1], rules)
     first = value_of(expected, is_reference=rules.is_lenient) if is_equation(expected) else expected
     second = value_of(given) if is_equation(given) else given
@@ -221,6 +232,8 @@ def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Compariso
         return known
     if _HUNG.get(key) or any((_HUNG.get((text, rules.is_lenient)) or 0) > 1 for text in (expected, given)):
         return Comparison(is_equal=None, reason=Reason.TIMEOUT)
+    if are_far_apart(expected, given):
+        return DIFFERENT
     found = symbolic.compare(to_latex(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
     if found.is_equal is not None:
         _MEMO.put(key, found)

@@ -7,6 +7,7 @@ A number in a stated base (`101_2`) is no rational here: the same value in anoth
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +22,7 @@ _LATEX_RATIO = re.compile(rf"([+-]?)\\frac(?:\{{([+-]?{_DECIMAL})\}}|(\d))(?:\{{
 _MIXED = re.compile(rf"([+-]?)({_INTEGER})(?:\\frac(?:\{{(\d+)\}}|(\d))(?:\{{(\d+)\}}|(\d))|_(\d+)/(\d+))$")
 _SCIENTIFIC = re.compile(rf"([+-]?)({_DECIMAL})\*10\^(?:\{{([+-]?\d{{1,3}})\}}|(\d))$")
 _REPEATING = re.compile(r"([+-]?)(\d{0,40})\.(\d{0,40})(?:\\overline\{?(\d{1,40})\}?|\\dot\{?(\d)\}?)$")
-_BASED = re.compile(r"\(?([0-9][0-9A-Za-z]*)\)?_(?:\{?(?:base)?(\d{1,2}|[a-z]+)\}?)$")
+_BASED = re.compile(r"\(?([0-9][0-9A-Za-z]*)\)?_[{(]{0,2}(?:base)?(\d{1,2}|[a-z]+)[)}]{0,2}$")
 _BASE_NAMES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 _COMMA = re.compile(r"[+-]?(?:0,\d{1,20}|[1-9]\d{0,20},(?:\d{1,2}|\d{4,20}))")
 _PARENTHESES = re.compile(r"\(([^()]*)\)$|\{([^{}]*)\}$")
@@ -36,6 +37,7 @@ class Number:
     decimals: int = 0
 
 
+@functools.lru_cache(maxsize=20_000)
 def parse_number(text: str) -> Number | None:
     """The rational that a normalised answer spells out, or None when it is anything else."""
     if not text or len(text) > MAX_DIGITS or not any(c.isdigit() for c in text):

@@ -15,7 +15,7 @@ _SIDES = re.compile(r"[<>≤≥]")
 _VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?")
 _BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<condition>.{1,200})\\\}")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
-_NAME = re.compile(r"[^+*/^<>≤≥-]+")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
+_NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
 
 
 def is_equation(text: str) -> bool:
@@ -31,7 +31,7 @@ def sides_of(text: str) -> list[str]:
 def name_and_value(text: str) -> tuple[str, str] | None:
     """(name, value) of `name=...=value` or `value=x`; None for what assigns nothing, such as x+y=0 or x^2=x."""
     sides = sides_of(_exact_side(text))
-    if len(sides) < 2 or not all(sides):
+    if len(sides) < 2 or not all(sides) or not is_equation(text):
         return None
     first, last = sides[0], sides[-1]
     if _VARIABLE.fullmatch(last) and not _VARIABLE.fullmatch(first):

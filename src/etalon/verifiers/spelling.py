@@ -88,6 +88,7 @@ _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 _ROOT = re.compile(r"√ ?(\d+)")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)°")
+_BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb) ?\{? ?([A-Z]) ?\}?")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
@@ -95,7 +96,7 @@ def one_spelling(text: str) -> str:
     """The text with every sign in its one spelling; spaces and words stay."""
     if not text.isascii():
         text = _plain_unicode(text)
-    text = _INVISIBLE.sub("", text)
+    text = _BLACKBOARD.sub(r"\\mathbb{\1}", _INVISIBLE.sub("", text))
     return _VARIANT.sub(_replacement, text)
 
 

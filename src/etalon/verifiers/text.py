@@ -23,8 +23,10 @@ _MARKUP = "*_ \t"
 
 def final_part(response: str) -> str:
     """The text after the last `</think>`; a `<think>` that was never closed hides all that follows it."""
-    final = response.rpartition("</think>")[2]
-    return final.partition("<think>")[0]
+    end = response.rfind("</think>")  # no copy of the trace: this runs once per rollout
+    final = response[end + len("</think>") :] if end >= 0 else response
+    reopened = final.find("<think>")
+    return final if reopened < 0 else final[:reopened]
 
 
 def last_boxed(text: str) -> str | None:

@@ -17,7 +17,8 @@ _NAMES = {
     "month": "", "year": "yr", "L": "liter litre l", "mL": "milliliter millilitre ml", "gal": "gallon",
     "N": "newton", "J": "joule", "kJ": "kilojoule", "eV": "", "W": "watt", "kW": "kilowatt", "V": "volt",
     "A": "ampere amp", "C": "coulomb", "F": "farad", "K": "kelvin", "Pa": "pascal", "kPa": "", "Hz": "hertz",
-    "T": "tesla",    "mol": "mole", "rad": "radian", "deg": "degree °", "°C": "celsius", "°F": "fahrenheit", "mph": "", "kph": "",
+    "T": "tesla",
+    "mol": "mole", "rad": "radian", "deg": "degree °", "°C": "celsius", "°F": "fahrenheit", "mph": "", "kph": "",
     "$": "dollar usd buck", "¢": "cent", "€": "euro eur", "£": "gbp", "¥": "yuan rmb yen",
     "%": "percent pct percentage",
 }  # fmt: skip

@@ -23,7 +23,7 @@ def is_prose(text: str) -> bool:
     """
     if any(c.isdigit() or c in _MATHEMATICS for c in text) or text.casefold().lstrip("- ") == "infinity":
         return False
-    words = _WORD.findall(text)
+    words = [word for word in _WORD.findall(text) if word.casefold() not in ("and", "or")]
     longest = max((len(word) for word in words), default=0)
     if longest >= 4 or text.casefold() in ("yes", "no", "odd", "dne"):
         return True
