@@ -16,6 +16,7 @@ from etalon.verifiers.units import split_unit
 from etalon.verifiers.words import is_prose, plain_words
 
 MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+MAX_WRAPPERS = 12  # (ours)
 
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"))
 _COMMAND_NAMES = (
@@ -39,7 +40,7 @@ _OVER = re.compile(
     r"\{?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\}) ?\\over ?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\})\}?"
 )
 _CHOOSE = re.compile(r"\{?([^{}\\]{1,40}?) ?\\choose ?([^{}\\]{1,40}?)\}?")
-_BRACED = re.compile(r"(?<![a-zA-Z}\])^_\\ ])\{([0-9.]+|[a-zA-Z])\}")
+_BRACED = re.compile(r"(?<![^+\-*/=(,{])\{([0-9.]+|[a-zA-Z])\}")
 _SPACES = re.compile(r"(?<!\d,) | (?!\d{3}(?!\d))")  # all but the one in "32, 349": a list, not a number
 _NUMBERS_APART = re.compile(r"(?<=[0-9]) +(?=[0-9])")
 _COMMAND_SPACE = re.compile(r"(\\[a-zA-Z]+) (?=[a-zA-Z])")  # in "\pi r" the space ends the command
@@ -97,14 +98,15 @@ def _words(found: re.Match[str]) -> str:
 
 def _unwrap(text: str) -> str:
     """Without the delimiters and commands that enclose the whole text, and without trailing punctuation."""
-    while True:
+    for _ in range(MAX_WRAPPERS):
         text = text.strip().rstrip(_FULL_STOPS).strip()
         shorter = _without_delimiters(_without_command(text))
         while shorter.endswith("\\") and not shorter.endswith("\\\\\\"):
             shorter = shorter[:-1].rstrip()
         if shorter == text:
-            return text
+            break
         text = shorter
+    return text
 
 
 def _without_command(text: str) -> str:

@@ -1,0 +1,212 @@
+"""Answers that attack the grader: every verdict in time, nothing executed, the next answer graded as usual."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from etalon.types import Domain, Problem
+from etalon.verifiers import symbolic, verify
+from etalon.verifiers.answer import cluster, compare
+from etalon.verifiers.normalise import read
+from etalon.verifiers.outcome import Reason
+from etalon.verifiers.symbolic import Budget, SymbolicPool
+from etalon.verifiers.symbolic_process import MEMORY_MB
+from etalon.verifiers.text import extract_answer
+
+SLACK = 0.5  # of a busy machine; alone it takes 0.03
+HUNDREDS = {
+    "dollars": "$" * 4000,
+    "braces": "{" * 2000 + "}" * 2000,
+    "spaces": " " * 4000 + "1",
+    "letters": "1 " + "a" * 4000,
+    "units": "1 " + "cm " * 1200,
+    "commas": "," * 4000,
+    "colons": "1:" * 2000 + "1",
+    "choices": "\\pm" * 1000,
+    "overs": "\\over" * 800,
+    "texts": "\\text{" * 600,
+    "percents": "%" * 4000,
+    "less": "<".join("x" * 1000),
+    "equal": "x=" * 2000 + "1",
+    "fractions": "½" * 1000,
+    "accents": "\u0301" * 4000,
+    "nul": "\x00" * 4000,
+    "repeating": "0.\\overline{" + "3" * 3000 + "}",
+    "exponent": "1e" + "9" * 300,
+    "wrapped": "$" * 1000 + "x" + "$" * 1000,
+    "boxes": "\\boxed{" * 500 + "1" + "}" * 500,
+}
+
+
+def math(answer):
+    return Problem(id="p", domain=Domain.MATH, prompt="q", answer=answer)
+
+
+def nested_fraction(depth, inside):
+    for _ in range(depth):
+        inside = f"\\frac{{1}}{{1+{inside}}}"
+    return inside
+
+
+@pytest.fixture
+def pool():
+    pool = SymbolicPool(workers=1, deadline_seconds=1.0)
+    pool.compare("1", "2")  # warm: the start of the engine is not what is measured
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def short_deadline(monkeypatch):
+    compare(reference=r"\pi", answer=r"\pi+0")  # the engine starts before the clock
+    monkeypatch.setattr(symbolic, "DEADLINE_SECONDS", 0.6)
+    return 0.6
+
+
+@pytest.mark.parametrize("name", sorted(HUNDREDS))
+def test_reading_takes_no_time_whatever_the_text(name):
+    started = time.process_time()
+    read(HUNDREDS[name])
+    assert time.process_time() - started < 0.25
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "".join(random.Random(1).choices("abc$\\{}boxed \n1234^_", k=1_000_000)),
+        "$" * 300_000,
+        " " * 1_000_000,
+        "\n" * 1_000_000,
+        "\\boxed{" * 140_000,
+        "Answer" * 160_000,
+        "x answer\n" * 100_000,
+        "<think>" * 140_000,
+        "\x00" * 1_000_000,
+        "*" * 1_000_000,
+    ],
+    ids=["garbage", "dollars", "spaces", "lines", "boxes", "answers", "answer lines", "thinks", "nul", "stars"],
+)
+def test_a_megabyte_without_an_answer_is_no_answer_at_once(response):
+    started = time.process_time()
+    assert extract_answer(response) is None
+    assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["9^{9^{9^{9}}}", "x^{9^{9^{9}}}", "((100!)!)!", nested_fraction(50, "x"), "\\sum_{n=1}^{10^{12}}\\frac{1}{n^2+1}"],
+    ids=["tower", "symbolic tower", "factorials", "fraction", "sum"],
+)
+def test_a_hostile_answer_meets_the_deadline_and_the_next_is_graded(pool, answer):
+    started = time.monotonic()
+    found = pool.compare(r"\frac{\pi}{4}", answer)
+    assert time.monotonic() - started < 1.0 + SLACK
+    assert found.is_equal is not True
+    assert pool.compare(r"\frac{\sqrt{2}}{2}", r"\frac{1}{\sqrt{2}}").is_equal is True
+
+
+def test_a_verdict_of_many_parts_has_one_deadline(short_deadline):
+    hostile = ",".join(f"\\pi^{{\\pi^{{\\pi^{{\\pi^{{{n}}}}}}}}}" for n in range(9, 15))
+    started = time.monotonic()
+    verdict = verify(math(r"\sqrt{2},\sqrt{3},\sqrt{5},\sqrt{6},\sqrt{7},\sqrt{11}"), f"\\boxed{{{hostile}}}")
+    assert time.monotonic() - started < short_deadline + SLACK
+    assert verdict.score is not None or verdict.reason == Reason.TIMEOUT
+
+
+def test_hostile_answers_are_not_blamed_on_the_reference(short_deadline):
+    reference = r"\frac{\sqrt{7}}{7}"
+    for exponent in (7, 8):
+        assert verify(math(reference), f"\\boxed{{x^{{{exponent}^{{9^{{9}}}}}}}}").score != 1.0
+    assert verify(math(reference), r"\boxed{\frac{1}{\sqrt{7}}}").score == 1.0
+
+
+def test_an_answer_that_cannot_be_read_costs_its_deadline_once(short_deadline):
+    tower = "6^{7^{8^{9}}}+\\pi"
+    first = compare(reference=r"\sqrt{2}", answer=tower)
+    started = time.monotonic()
+    again = [compare(reference=f"\\sqrt{{{n}}}", answer=tower).is_equal for n in (3, 5, 6, 7)]
+    assert True not in again
+    assert time.monotonic() - started < (SLACK if first.reason == Reason.TIMEOUT else 4 * short_deadline)
+
+
+def test_a_spent_budget_is_undecided_without_asking(pool):
+    found = pool.compare(r"\pi", r"\pi+0", budget=Budget(0.0))
+    assert (found.is_equal, found.reason) == (None, Reason.TIMEOUT)
+
+
+def test_memory_is_limited_and_a_worker_that_runs_out_is_replaced(pool):
+    found = pool.compare(r"\sqrt{2}", "(x+y+z+w+1)^{900}+" + "1" * 3000 + "^{99999}")
+    assert found.is_equal is not True
+    assert pool.compare(r"2\pi", r"\pi+\pi").is_equal is True
+    assert 4 * MEMORY_MB < 1500
+
+
+def test_a_dead_worker_or_template_is_replaced(pool):
+    worker = pool._idle[-1]
+    os.kill(worker._process_id, signal.SIGKILL)
+    assert pool.compare(r"\pi", r"\pi+0").reason == Reason.TIMEOUT
+    assert pool.compare(r"\pi", r"\pi+0").is_equal is True
+    pool._idle.pop().kill()
+    pool._template.kill()
+    assert pool.compare(r"\pi", r"\pi+0").is_equal is True
+
+
+def test_a_closed_pool_starts_again(pool):
+    pool.close()
+    assert pool.compare(r"\pi", r"\pi+0").is_equal is True
+
+
+def test_threads_and_event_loops_may_call_and_no_signal_handler_is_set():
+    before = signal.getsignal(signal.SIGALRM)
+    pairs = [(f"{n}\\sqrt{{2}}", f"\\sqrt{{{2 * n * n}}}") for n in range(31, 37)]
+
+    async def all_of_them():
+        calls = (asyncio.to_thread(compare, reference=a, answer=b) for a, b in pairs)
+        return await asyncio.gather(*calls)
+
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(asyncio.run(all_of_them())))
+    thread.start()
+    thread.join()
+    assert [comparison.is_equal for comparison in found] == [True] * 6
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_forked_child_has_its_own_engine():
+    program = (
+        "import os\nfrom etalon.verifiers.answer import compare\n"
+        "pair = dict(reference='\\\\pi', answer='\\\\pi+0')\n"
+        "assert compare(**pair).is_equal\nchild = os.fork()\n"
+        "if child == 0:\n    os._exit(0 if compare(reference='2\\\\pi', answer='\\\\pi+\\\\pi').is_equal else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\nassert compare(reference='3\\\\pi', answer='\\\\pi+2\\\\pi').is_equal"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "__import__('os').system('touch {0}')",
+        "\\text{{__import__('os').remove('{0}')}}+\\pi",
+        "(lambda: open('{0}', 'w'))() or 0",
+        "\\sqrt{{open('{0}','w')}}",
+    ],
+)
+def test_code_in_the_box_is_text(tmp_path, payload):
+    canary = tmp_path / "canary"
+    assert verify(math(r"\sqrt{2}"), f"\\boxed{{{payload.format(canary)}}}").score != 1.0
+    assert not canary.exists()
+
+
+def test_hostile_votes_cost_a_few_deadlines_not_one_per_pair(short_deadline):
+    started = time.monotonic()
+    answers = ["x^{9^{9^{8}}}", *(f"\\sqrt{{{n}}}+x" for n in (2, 3, 5, 6, 7, 10, 11, 13))]
+    assert cluster(answers) == list(range(9))
+    assert time.monotonic() - started < 4 * short_deadline
