@@ -27,7 +27,7 @@ from etalon.verifiers.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.outcome import DIFFERENT, Comparison, Reason
 from etalon.verifiers.parts import match_parts
 from etalon.verifiers.relations import is_equation, name_and_value, union_of, value_of
-from etalon.verifiers.shapes import shape_of
+from etalon.verifiers.shapes import shape_of, split_top
 from etalon.verifiers.spelling import to_latex
 from etalon.verifiers.units import agree, split_unit
 
@@ -35,7 +35,7 @@ ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the
 ROUNDED_SHARE = Fraction(1, 10_000)  # (ours) and must be this close in proportion: 0.000000 rounds no 2^-99
 MAX_DEPTH = 8  # (ours) of parts within parts
 
-_COLONS = re.compile(r"([\d.]+(?::[\d.]+)+)([ap]m)?")
+_HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _APART = re.compile(r"\d \d")
@@ -139,11 +139,8 @@ def _compare_notations(
     """Numbers in a stated base, clock times and ratios, decimal commas, digits that stand apart."""
     if based(expected) is not None or based(given) is not None:
         return _rational(based(expected) == based(given))
-    first, second = _COLONS.fullmatch(expected), _COLONS.fullmatch(given)
-    if first is not None and second is not None:
-        values = [[parse_number(part) for part in found[1].split(":")] for found in (first, second)]
-        halves = {found[2] for found in (first, second) if rules.is_lenient is False or found[2]}
-        return _rational(len(halves) <= 1 and None not in values[0] and values[0] == values[1])
+    if ":" in expected and ":" in given and "=" not in expected + given:
+        return _compare_colons(expected, given, rules)
     if _APART.search(expected + given if "\\" not in expected + given else ""):
         return DIFFERENT
     if rules.is_lenient and (left or right):
@@ -152,6 +149,21 @@ def _compare_notations(
         if comma is not None and other is not None and other.decimals:
             return _rational(comma.value == other.value)
     return None
+
+
+def _compare_colons(expected: str, given: str, rules: _Rules) -> Comparison | None:
+    """Clock times and ratios, number by number; a missing am or pm is forgiven."""
+    halves = [found[1] if (found := _HALF_OF_DAY.search(text)) else "" for text in (expected, given)]
+    if halves[0] != halves[1] and not (rules.is_lenient and "" in halves):
+        return DIFFERENT
+    left, right = (split_top(_HALF_OF_DAY.sub("", text), ":") for text in (expected, given))
+    if len(left) == len(right) == 1:  # inside brackets, as in the builder of a set
+        return None
+    same = len(left) == len(right) and all(
+        a == b or ((number := parse_number(a)) is not None and number == parse_number(b))
+        for a, b in zip(left, right, strict=True)
+    )
+    return _rational(same)
 
 
 def _compare_intervals(expected: str, given: str, rules: _Rules) -> Comparison | None:
