@@ -1,6 +1,7 @@
 """Labelled answers of our own: what a teacher marks right, and what is never credited, by kind."""
 
 import json
+import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,3 +40,15 @@ def test_votes_never_join_what_grading_keeps_apart(kind):
     apart = [row for row in KINDS[kind] if not row["same"]]
     assert not [row for row in apart if are_equal(row["reference"], row["answer"])]
     assert not [row for row in apart if are_equal(row["answer"], row["reference"])]
+
+
+def test_the_policy_table_holds():
+    table = (Path(__file__).parents[1] / "docs" / "verifiers.md").read_text()
+    policies = re.findall(r"^\| .*\| `(.+)` \| `(.+)` \| (yes|no) \|$", table, re.MULTILINE)
+    assert len(policies) > 40
+    wrong = [
+        (reference, answer)
+        for reference, answer, right in policies
+        if compare(reference=reference, answer=answer).is_equal is not (right == "yes")
+    ]
+    assert not wrong
