@@ -6,15 +6,21 @@ Traffic: a reasoning trace with inline mathematics, then a boxed answer; half of
 others from a few wrong ones that repeat; 6% of the responses cut before an answer. Both sides judge each response in
 turn, in the same process. math-verify runs as its README shows it: parse(reference), parse(response), verify.
 
-Verdicts must agree but for one reason, which is counted: without a box math-verify credits a number of the trace.
+Rates are by the clock; the last lines have the ratios of CPU time too, the worker processes included, for a machine
+that is not idle. Verdicts must agree but for one reason, which is counted: without a box math-verify credits a number
+of the trace.
 """
 
+import contextlib
+import gc
 import logging
+import os
 import random
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from math_verify import parse
@@ -102,37 +108,60 @@ def ours(case: Case, response: Response) -> bool:
     return verdict.is_correct
 
 
-def timed(judge: Callable[[Case, Response], bool], case: Case, response: Response) -> tuple[bool, float]:
-    started = time.perf_counter()
-    verdict = judge(case, response)
-    return verdict, time.perf_counter() - started
+def engine_cpu() -> float:
+    """CPU seconds of the worker processes: the children of the children of this process."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            found[int(stat.parent.name)] = (int(fields[1]), sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"))
+    children = {process for process, (parent, _) in found.items() if parent == os.getpid()}
+    return sum(seconds for process, (parent, seconds) in found.items() if process in children or parent in children)
 
 
-def compare_on(name: str, make: Callable[[random.Random], Case], problems: int) -> float:
-    """Print both sides on one kind of answer; the ratio of their throughputs."""
-    rng = random.Random(name)
-    peer_seconds, our_seconds, differences = 0.0, [], Counter[str]()
+class Took(NamedTuple):
+    """Seconds by the clock, and of CPU in this process."""
+
+    wall: float
+    cpu: float
+
+
+def timed(judge: Callable[[Case, Response], bool], case: Case, group: list[Response]) -> list[tuple[bool, Took]]:
+    """Verdict and time of each response of a group; neither side pays for the garbage of the other."""
+    gc.collect()
+    judged = []
+    for response in group:
+        wall, cpu = time.perf_counter(), time.process_time()
+        verdict = judge(case, response)
+        judged.append((verdict, Took(time.perf_counter() - wall, time.process_time() - cpu)))
+    return judged
+
+
+def compare_on(name: str, make: Callable[[random.Random], Case], problems: int) -> Took:
+    """Print both sides on one kind of answer; the ratios of what math-verify and ours took."""
+    rng, engine = random.Random(name), engine_cpu()
+    peer_took: list[Took] = []
+    our_took: list[Took] = []
+    differences = Counter[str]()
     for _ in range(problems):
         case = make(rng)
-        for response in group_of(case, rng):
-            theirs, seconds = timed(peer, case, response)
-            peer_seconds += seconds
-            verdict, seconds = timed(ours, case, response)
-            our_seconds.append(seconds)
-            if verdict != theirs:
-                reason = (
-                    "no box" if response.is_truncated else f"{case.reference} | {response.text[-60:]!r} | {verdict}"
-                )
-                differences[reason] += 1
-    count = len(our_seconds)
-    milliseconds = [1000 * seconds for seconds in sorted(our_seconds)]
-    ratio = peer_seconds / sum(our_seconds)
+        group = group_of(case, rng)
+        theirs, judged = timed(peer, case, group), timed(ours, case, group)
+        peer_took += [took for _, took in theirs]
+        our_took += [took for _, took in judged]
+        for response, (expected, _), (verdict, _) in zip(group, theirs, judged, strict=True):
+            if verdict != expected:
+                case_of = f"{case.reference} | {response.text[-60:]!r} | {verdict}"
+                differences["no box" if response.is_truncated else case_of] += 1
+    count, milliseconds = len(our_took), [1000 * wall for wall in sorted(took.wall for took in our_took)]
+    peer_wall, our_wall = (sum(took.wall for took in side) for side in (peer_took, our_took))
+    our_cpu = sum(took.cpu for took in our_took) + engine_cpu() - engine
     print(
-        f"{name:9} math-verify {count / peer_seconds:8.0f}/s   etalon {count / sum(our_seconds):8.0f}/s   "
+        f"{name:9} math-verify {count / peer_wall:8.0f}/s   etalon {count / our_wall:8.0f}/s   "
         f"p50 {milliseconds[count // 2]:.3f} ms   p99 {milliseconds[count * 99 // 100]:.3f} ms   "
         f"max {milliseconds[-1]:.1f} ms   verdicts that differ: {dict(differences) or 'none'}"
     )
-    return ratio
+    return Took(peer_wall / our_wall, sum(took.cpu for took in peer_took) / our_cpu)
 
 
 def main() -> None:
@@ -142,7 +171,9 @@ def main() -> None:
     for judge in (peer, ours):  # both load their parser before the clock starts
         judge(warm, Response("\\boxed{\\frac{2}{\\sqrt{2}}}", is_truncated=False))
     ratios = [compare_on(make.__name__, make, problems) for make in (integers, latex)]
-    print("ratio: integers {:.0f}x, latex {:.1f}x".format(*ratios))
+    for unit in Took._fields:
+        integer, mix = (getattr(ratio, unit) for ratio in ratios)
+        print(f"ratio ({unit}): integers {integer:.0f}x, latex {mix:.1f}x")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from etalon.types import Domain, Problem
-from etalon.verifiers import symbolic, verify
+from etalon.verifiers import symbolic, symbolic_process, verify
 from etalon.verifiers.answer import cluster, compare
 from etalon.verifiers.normalise import read
 from etalon.verifiers.outcome import Reason
@@ -210,3 +210,26 @@ def test_hostile_votes_cost_a_few_deadlines_not_one_per_pair(short_deadline):
     answers = ["x^{9^{9^{8}}}", *(f"\\sqrt{{{n}}}+x" for n in (2, 3, 5, 6, 7, 10, 11, 13))]
     assert cluster(answers) == list(range(9))
     assert time.monotonic() - started < 4 * short_deadline
+
+
+def test_an_engine_that_cannot_start_leaves_it_undecided(monkeypatch, tmp_path):
+    monkeypatch.setattr(symbolic_process, "_PROGRAM", tmp_path / "missing.py")
+    pool = SymbolicPool(workers=1)
+    found = pool.compare(r"\pi", r"\pi+0")
+    assert (found.is_equal, found.reason) == (None, Reason.TIMEOUT)
+    pool.close()
+
+
+def test_an_engine_that_does_not_answer_is_given_up(monkeypatch, tmp_path):
+    silent = tmp_path / "silent.py"
+    silent.write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(symbolic_process, "_PROGRAM", silent)
+    monkeypatch.setattr(symbolic_process, "START_SECONDS", 0.2)
+    assert SymbolicPool(workers=1).compare(r"\pi", r"\pi+0").is_equal is None
+
+
+def test_a_worker_is_replaced_before_its_caches_grow(monkeypatch, pool):
+    monkeypatch.setattr(symbolic, "MAX_USES", 1)
+    assert pool.compare(r"\pi", r"\pi+0").is_equal is True
+    assert not pool._idle
+    assert pool.compare(r"\pi", r"\pi+0").is_equal is True

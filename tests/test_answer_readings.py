@@ -20,7 +20,7 @@ from etalon.verifiers.numbers import based, decimal_comma, parse_number
 from etalon.verifiers.outcome import Reason
 from etalon.verifiers.relations import interval_of, name_and_value, union_of, value_of
 from etalon.verifiers.shapes import MAX_PARTS, Kind, shape_of, split_top
-from etalon.verifiers.symbolic_worker import Engine, serve, survives_precision
+from etalon.verifiers.symbolic_worker import Engine, _differ, _value, serve, survives_precision
 from etalon.verifiers.text import extract_answer
 from etalon.verifiers.units import agree, split_unit
 
@@ -338,6 +338,8 @@ def test_an_answer_line_may_wear_markdown():
     assert extract_answer("my answer: 5") is None
     assert extract_answer("Answer:") is None
     assert extract_answer("Answer: 1\nanswer: 2") == "2"
+    assert extract_answer(r"\boxed") is extract_answer(r"\boxed 5") is extract_answer(r"\boxed  ") is None
+    assert extract_answer(r"\boxed {5}") == "5"
 
 
 ANSWERS = ["1/2", "0.5", r"\frac12", "50%", "50", "x=50", "90", "90°", "12 cm", "12 m", "12", "1,2", "2,1", "(1,2)"]
@@ -411,6 +413,18 @@ def test_values_that_agree_must_agree_to_many_digits():
     assert not survives_precision(third, sympy.Float("0.333333"), is_exact=True)
     assert survives_precision(sympy.Symbol("x"), half, is_exact=True)
     assert not survives_precision(sympy.exp(-50), sympy.Float("1e-7"), is_exact=False)
+
+
+def test_values_are_finite_numbers_or_none():
+    sympy = pytest.importorskip("sympy")
+    assert _value(sympy.sqrt(2)) == pytest.approx(2**0.5)
+    assert _value(sympy.oo) is None
+    assert _value(sympy.Symbol("x")) is None
+    assert _value("text") is None
+    assert _differ(1, 2)
+    assert not _differ(1, 1.0001)
+    assert not _differ(None, 2)
+    assert not _differ(1, sympy.Symbol("x"))
 
 
 class Spent:
