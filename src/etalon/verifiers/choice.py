@@ -15,9 +15,10 @@ from collections.abc import Mapping
 
 from etalon.types import Problem, Verdict
 from etalon.verifiers import quantities
-from etalon.verifiers.answer import Comparison, are_equal, compare, verify_answer
+from etalon.verifiers.answer import are_equal, compare, verify_answer
 from etalon.verifiers.normalise import normalise
 from etalon.verifiers.numbers import parse_number
+from etalon.verifiers.outcome import DIFFERENT, Comparison
 from etalon.verifiers.text import answer_line, extract_answer, final_part, last_boxed
 
 _LETTER = re.compile(r"\W*(?:option|choice|answer)?\W*([A-Za-z])\W*", re.IGNORECASE)
@@ -105,7 +106,7 @@ def compare_quantities(*, reference: str, answer: str) -> Comparison | None:
         return None
     ratio = quantities.ratio(expected.unit, given.unit)
     if ratio is None:
-        return Comparison(is_equal=False, reason="different")
+        return DIFFERENT
     if ratio == 1:
         return compare(reference=expected.number, answer=given.number)
     number = parse_number(normalise(expected.number))
