@@ -8,13 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from etalon.verifiers import are_equal
+from etalon.verifiers import are_equal, symbolic
 from etalon.verifiers.answer import compare
 
 ROWS = [json.loads(line) for line in Path(__file__).with_name("answer_pairs.jsonl").read_text().splitlines()]
 KINDS = defaultdict(list)
 for row in ROWS:
     KINDS[row["kind"]].append(row)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Labels are about answers: a busy machine must not leave one undecided."""
+    monkeypatch.setattr(symbolic, "DEADLINE_SECONDS", 20.0)
 
 
 def test_the_list_is_wide():

@@ -75,6 +75,9 @@ def test_units_agree_unless_two_known_ones_differ():
     assert not agree("cm", "m")
     assert not agree("cm", "?")
     assert split_unit("5 or 6 m") == ("5 or 6", "m")
+    assert split_unit(r"\pi cm") == (r"\pi", "cm")
+    assert split_unit(r"\sqrt{x} cm") == (r"\sqrt{x}", "cm")
+    assert split_unit("x cm") == ("x cm", "")
     assert split_unit("2 cm cm cm cm cm") == ("2 cm", "cm")
 
 
@@ -172,6 +175,8 @@ def test_what_is_no_rational():
     assert based("0101_{2}") == based("(101)_2") == ("101", 2)
     assert based("1a_{16}") == ("1A", 16)
     assert based("101_{two}") == ("101", 2)
+    names = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert [based(f"10_{{{name}}}")[1] for name in names] == list(range(2, 11))
     assert based("x_1") is None
     assert based("101_{blue}") is None
     assert decimal_comma("1,5").value == Fraction(3, 2)
