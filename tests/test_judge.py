@@ -190,8 +190,8 @@ def test_the_judge_is_asked_only_where_rules_say_no_and_the_reference_is_complex
         (EVEN, r"\boxed{All even numbers}", 1.0, "exact"),
         (EVEN, "multiples of two", 0.0, "no_answer"),
         (problem("12"), r"\boxed{multiples of two}", 0.0, "different"),
-        (problem(None), r"\boxed{multiples of two}", None, "bad_reference: the problem has no answer"),
-        (problem(" "), r"\boxed{multiples of two}", None, "bad_reference: the problem has no answer"),
+        (problem(None), r"\boxed{multiples of two}", None, "bad_reference"),
+        (problem(" "), r"\boxed{multiples of two}", None, "bad_reference"),
     ]
     for asked, response, score, reason in cases:
         verdict = verify(asked, response, verifier=jointly)

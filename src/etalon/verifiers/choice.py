@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from etalon.types import Problem, Verdict
 from etalon.verifiers import quantities
 from etalon.verifiers.answer import are_equal, compare, verify_answer
-from etalon.verifiers.normalise import normalise
+from etalon.verifiers.normalise import normalise, read
 from etalon.verifiers.numbers import parse_number
 from etalon.verifiers.outcome import DIFFERENT, Comparison
 from etalon.verifiers.text import answer_line, extract_answer, final_part, last_boxed
@@ -61,7 +61,7 @@ def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | No
 
 def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """The option that `written` names, and how: "letter", "content"; or None with "no_option" or "ambiguous"."""
-    text = unicodedata.normalize("NFKC", normalise(written))  # some models write full-width letters
+    text = unicodedata.normalize("NFKC", _spelled(written))  # some models write full-width letters
     same = _by_text(text, options)
     if found := _LETTER.fullmatch(text):
         letter = found[1].upper()
@@ -77,8 +77,14 @@ def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     return None, "ambiguous" if same else "no_option"
 
 
+def _spelled(text: str) -> str:
+    """In one spelling, with its unit."""
+    reading = read(text)
+    return f"{reading.text} {reading.unit}" if reading.unit else reading.text
+
+
 def _by_text(text: str, options: Mapping[str, str]) -> list[str]:
-    return [letter for letter, content in options.items() if normalise(content).casefold() == text.casefold()]
+    return [letter for letter, content in options.items() if _spelled(content).casefold() == _spelled(text).casefold()]
 
 
 def _letter_with_content(letter: str, content: str, text: str, options: Mapping[str, str]) -> tuple[str | None, str]:
