@@ -34,6 +34,14 @@ from itertools import *
 from functools import *
 from collections import *
 from builtins import pow
+
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+
+class TreeNode:
+    def __init__(self, val=0, left=None, right=None):
+        self.val, self.left, self.right = val, left, right
 """  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
 
 
@@ -109,6 +117,8 @@ def run(order: Order, parts: list[bytes], files: Files) -> None:
         namespace.update(_prelude)
     status, detail = _guard(exec, code, namespace)
     sealed = _loads(_pread(files.sealed, _fstat(files.sealed).st_size, 0))
+    if status == "ok" and sealed.get("setup"):
+        status, detail = _guard(exec, compile(sealed["setup"], "setup.py", "exec"), namespace)
     if status != "ok":
         return _report(files, sealed["nonce"], status, 0, detail)
     if order.mode == "call":
@@ -123,8 +133,10 @@ def _run_stdin(code: types.CodeType, parts: list[bytes], pause_after: int, files
             return _report(files, None, "paused", end, "")
         _fill(stdin, parts[number])
         _open_streams(stdin, files.output, files.nothing)
-        status, detail = _guard(exec, code, _module("__main__"))
-        end_status, end_detail = _guard(_finish)
+        namespace = _module("__main__")
+        namespace["__file__"] = "solution.py"
+        status, detail = _guard(exec, code, namespace)
+        end_status, end_detail = _guard(_finish, namespace if b"__del__" in parts[0] else None)
         if status == "ok":
             status, detail = end_status, end_detail
         end = _lseek(files.output, 0, os.SEEK_END)
@@ -215,21 +227,29 @@ def _streams() -> tuple[Any, Any, Any]:
     """Text streams on descriptors 0, 1 and 2, with empty buffers."""
     reader = io.BufferedReader(io.FileIO(0, "r", closefd=False))
     writers = [io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)) for descriptor in (1, 2)]
-    return (
+    streams: tuple[Any, Any, Any] = (
         io.TextIOWrapper(reader, "utf-8", "surrogateescape"),
         io.TextIOWrapper(writers[0], "utf-8", "surrogateescape"),
         io.TextIOWrapper(writers[1], "utf-8", "backslashreplace", line_buffering=True),
     )
+    for stream, mode, name in zip(streams, "rww", ("<stdin>", "<stdout>", "<stderr>"), strict=True):
+        stream.mode, stream.buffer.raw.name = mode, name  # contest templates ask for both
+    return streams
 
 
-def _finish() -> None:
-    """What the interpreter does at exit: wait for threads, run exit handlers, flush."""
+def _finish(namespace: dict[str, Any] | None) -> None:
+    """What the interpreter does at exit: wait for threads, run exit handlers, end objects, flush.
+
+    namespace: of a program that has finalizers.
+    """
     if _thread._count():
         threading = sys.modules["threading"]
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:
                 thread.join()
     atexit._run_exitfuncs()
+    if namespace is not None:
+        namespace.clear()
     for stream in (sys.stdout, sys.__stdout__):
         if stream is not None and not stream.closed:
             stream.flush()

@@ -60,11 +60,13 @@ class CallTests:
     """The program is loaded once; then `function` (or the method of its class Solution) is called per input.
 
     inputs: one JSON value per line, each an argument. pause_after: as in StdinTests.
+    setup: code of ours that runs in the program's namespace once it is loaded, and may define `function`.
     """
 
     function: str
     inputs: tuple[str, ...]
     pause_after: int = 0
+    setup: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

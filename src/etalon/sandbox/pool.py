@@ -180,7 +180,7 @@ def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, byte
             opened += [text.encode("utf-8", "surrogatepass") for text in tests.inputs]
         case CallTests():
             mode, num_tests, pause_after = "call", len(tests.inputs), tests.pause_after
-            sealed |= {"function": tests.function, "inputs": tests.inputs}
+            sealed |= {"function": tests.function, "inputs": tests.inputs, "setup": tests.setup}
         case AssertTests():
             mode, num_tests = "assert", 1
             sealed |= {"code": tests.code}
