@@ -6,18 +6,22 @@ Isolation so far: own session and process group, resource limits, an empty envir
 read files and open sockets: run them where that does no harm.
 """
 
-from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
-from etalon.sandbox.pool import SandboxPool, default_pool, run_program
+from etalon.sandbox.choice import Sandbox, run_program, use
+from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, Status, StdinTests, Tests
+from etalon.sandbox.pool import SandboxPool, default_pool
 
 __all__ = [
     "AssertTests",
     "CallTests",
+    "CppTests",
     "Limits",
     "Outcome",
+    "Sandbox",
     "SandboxPool",
     "Status",
     "StdinTests",
     "Tests",
     "default_pool",
     "run_program",
+    "use",
 ]

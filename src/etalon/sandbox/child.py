@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import collections
 import io
+import itertools
 import json
 import os
 import sys
@@ -45,6 +47,7 @@ class TreeNode:
 """  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
 
 
+MOST_ITEMS = 1_000_000  # (ours) taken from an iterator that is returned
 WARM_TESTS = 8  # (ours) tests whose streams are made before the fork
 SLOW_CPU_SECONDS = 0.003  # (ours) three times what another child costs
 
@@ -68,6 +71,7 @@ class Files(NamedTuple):
     control: int
 
 
+_SEQUENCES: Any = (range, collections.deque, type({}.keys()), type({}.values()), type({}.items()))
 _dumps, _loads, _write, _pread = json.dumps, json.loads, os.write, os.pread
 _ftruncate, _lseek, _dup2, _fstat, _cpu_seconds = os.ftruncate, os.lseek, os.dup2, os.fstat, time.process_time
 
@@ -256,7 +260,7 @@ def _finish(namespace: dict[str, Any] | None) -> None:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """The value in JSON types: tuples as lists; anything else that JSON lacks is a TypeError."""
+    """The value in JSON types: tuples, iterators and views as lists; what else JSON lacks is a TypeError."""
     if depth > 200:
         raise TypeError("the result is nested too deeply")
     if value is None or type(value) in (bool, int, float, str):
@@ -268,6 +272,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
     for base in (bool, int, float, str):
         if isinstance(value, base):
             return base(value)
+    if isinstance(value, _SEQUENCES) or hasattr(type(value), "__next__"):
+        return [_plain(element, depth + 1) for element in itertools.islice(value, MOST_ITEMS)]
     raise TypeError(f"the result holds a {type(value).__name__}, which is not JSON")
 
 

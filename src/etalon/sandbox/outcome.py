@@ -70,6 +70,14 @@ class CallTests:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CppTests:
+    """As StdinTests, of a C++ program that is compiled once; `pool` does not know them, see native.py."""
+
+    inputs: tuple[str, ...]
+    pause_after: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class AssertTests:
     """The program is loaded, then `code` runs in its namespace and must reach its end."""
 
