@@ -23,6 +23,9 @@ def verify(
         typer.Option(metavar="|".join(DOMAINS), help="What is checked; not needed when every row has a `domain`."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here, whole or not at all.")] = None,
+    sandbox: Annotated[
+        str, typer.Option(metavar="URL", help="Run programs on this service (SandboxFusion's /run_code).")
+    ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Rows checked at the same time.")] = os.cpu_count() or 1,
 ) -> None:
     """Check responses, one verdict per row. Rows out are in order: {id, score, reason, extracted, seconds}.
@@ -32,9 +35,11 @@ def verify(
     """
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
+    from etalon.sandbox.choice import connect
     from etalon.store import to_json, writing
     from etalon.verifiers.rows import verify_lines
 
+    connect(sandbox, concurrency=workers, key_env="ETALON_SANDBOX_KEY")
     with _lines(file) as lines, writing(out or Path("standard output")), _output(out) as stream:
         for row in verify_lines(lines, domain=domain, workers=workers):
             stream.write(to_json(row) + b"\n")

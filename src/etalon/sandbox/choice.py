@@ -5,6 +5,7 @@ run_program(program, tests, limits) -> Outcomes, wherever that is
 
 from __future__ import annotations
 
+import os
 from typing import Protocol
 
 from etalon.sandbox import pool as local
@@ -20,6 +21,18 @@ class Sandbox(Protocol):
     def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]: ...
 
 
+class LocalSandbox:
+    """A pool of this process, and its compiler."""
+
+    def __init__(self, pool: local.SandboxPool | None = None) -> None:
+        self._pool = pool
+
+    def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]:
+        if isinstance(tests, CppTests):
+            return run_cpp(program, tests, limits)
+        return local.run_program(program, tests, limits, pool=self._pool)
+
+
 _CHOSEN: Sandbox | None = None
 
 
@@ -29,13 +42,18 @@ def use(sandbox: Sandbox | None) -> None:
     _CHOSEN = sandbox
 
 
+def connect(url: str, *, concurrency: int, key_env: str) -> None:
+    """Run the programs of this process on the service at `url`, or here if that is empty."""
+    if not url:
+        return use(None)
+    from etalon.sandbox.remote import RemoteSandbox
+
+    return use(RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, "")))
+
+
 def run_program(
     program: str, tests: AnyTests, limits: Limits | None = None, *, pool: local.SandboxPool | None = None
 ) -> tuple[Outcome, ...]:
     """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended it."""
-    limits = limits or Limits()
-    if pool is None and _CHOSEN is not None:
-        return _CHOSEN.run(program, tests, limits)
-    if isinstance(tests, CppTests):
-        return run_cpp(program, tests, limits)
-    return local.run_program(program, tests, limits, pool=pool)
+    sandbox = _CHOSEN if pool is None and _CHOSEN is not None else LocalSandbox(pool)
+    return sandbox.run(program, tests, limits or Limits())

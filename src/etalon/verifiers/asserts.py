@@ -191,18 +191,24 @@ def _call(program: str, calls: list[str], limits: Limits) -> tuple[dict[str, Any
     for call, outcome in zip(calls, outcomes, strict=False):
         results[json.loads(call)["ref"]] = _result(outcome)
     for call in calls[len(outcomes) :]:
-        results[json.loads(call)["ref"]] = {"ended": outcomes[-1].status, "detail": outcomes[-1].detail}
+        results[json.loads(call)["ref"]] = _ended(outcomes[-1])
     return results, seconds
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
     if outcome.status is not Status.OK:
-        return {"ended": outcome.status, "detail": outcome.detail}
+        return _ended(outcome)
     try:
         result = json.loads(outcome.output)
     except (ValueError, RecursionError):
         result = None
-    return result if isinstance(result, dict) and ("ok" in result or "error" in result) else {"ended": "runtime_error"}
+    return result if isinstance(result, dict) and ("ok" in result or "error" in result) else _ended(outcome)
+
+
+def _ended(outcome: Outcome) -> dict[str, Any]:
+    """A call without a result, whatever the outcome says."""
+    status = Status.RUNTIME_ERROR if outcome.status is Status.OK else outcome.status
+    return {"ended": status, "detail": outcome.detail}
 
 
 def _replay(checks: Checks, results: dict[str, Any]) -> dict[str, Any] | Outcome:

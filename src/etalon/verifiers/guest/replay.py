@@ -106,13 +106,14 @@ def _answer(ref: str, result: dict[str, Any], arguments: tuple[Any, ...]) -> Any
 
 
 def _exception(name: str, text: str) -> Exception:
-    known = getattr(builtins, name, None)
-    is_known = isinstance(known, type) and issubclass(known, Exception)
-    kind: type[Exception] = known if is_known else type(name, (Exception,), {})
+    kind: Any = getattr(builtins, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        kind = type(name, (Exception,), {})
     try:
-        return kind(text)
+        error: Exception = kind(text)
     except TypeError:  # such as UnicodeDecodeError, which takes five arguments
         return Exception(text)
+    return error
 
 
 def _change(argument: Any, now: Any) -> None:
