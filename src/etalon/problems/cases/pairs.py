@@ -22,7 +22,8 @@ def read_columns(tests: Mapping[str, Any]) -> dict[str, Any]:
     assert inputs is not None
     assert outputs is not None
     if not function:
-        return {**tests, "inputs": [*map(_text, inputs)], "outputs": [*map(_text, outputs)], "fn_name": None}
+        others = {name: value for name, value in tests.items() if name != "fn_name"}
+        return {**others, "inputs": [*map(_text, inputs)], "outputs": [*map(_text, outputs)]}
     if not all(isinstance(arguments, list) for arguments in inputs):
         return dict(tests)
     is_wrapped = all(isinstance(value, list) and len(value) == 1 for value in outputs)
