@@ -47,10 +47,13 @@ class RemoteSandbox:
     """A service as a sandbox, shared by any number of threads.
 
     url: its address, with or without `/run_code`. concurrency: requests at a time. key: sent as a bearer token.
+    attempts: per request; pause_seconds: before the second, about twice as long before each further one.
     """
 
-    def __init__(self, url: str, *, concurrency: int = 16, key: str = "", attempts: int = 4) -> None:
-        self._transport = Transport(url, key=key, attempts=attempts)
+    def __init__(
+        self, url: str, *, concurrency: int = 16, key: str = "", attempts: int = 5, pause_seconds: float = 0.2
+    ) -> None:
+        self._transport = Transport(url, key=key, attempts=attempts, pause_seconds=pause_seconds)
         self._threads = ThreadPoolExecutor(max(1, concurrency), thread_name_prefix="sandbox")
         self._is_plain = False  # True once the service has ignored `stdins`
 

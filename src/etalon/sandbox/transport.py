@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from etalon.errors import ConfigError
 
 PATH = "/run_code"
-FIRST_PAUSE_SECONDS = 0.2  # (ours) doubled after every attempt
 MOST_PAUSE_SECONDS = 10.0  # (ours) however long the service asks to wait
 MOST_REPLY_BYTES = 1 << 28  # (ours)
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})  # worth another attempt
@@ -24,19 +23,20 @@ class TransportError(Exception):
 
 
 class Transport:
-    """The address of a service. attempts: per request, the first included."""
+    """The address of a service. attempts: per request, the first included; the pause doubles after every one."""
 
-    def __init__(self, url: str, *, key: str, attempts: int) -> None:
+    def __init__(self, url: str, *, key: str, attempts: int, pause_seconds: float) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"sandbox.url: found {url!r}, expected http://HOST:PORT or https://HOST")
-        self._parts, self._attempts = parts, max(1, attempts)
+        self._parts, self._attempts, self._pause_seconds = parts, max(1, attempts), pause_seconds
         self._path = parts.path.rstrip("/").removesuffix(PATH) + PATH
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def post(self, body: dict[str, Any], *, seconds: float) -> dict[str, Any]:
         """The JSON object that the service answers; raises TransportError after the last attempt."""
@@ -44,7 +44,7 @@ class Transport:
         failure, wait = "", 0.0
         for attempt in range(self._attempts):
             if attempt:
-                time.sleep(min(MOST_PAUSE_SECONDS, max(wait, FIRST_PAUSE_SECONDS * 2**attempt * random.random())))
+                time.sleep(min(MOST_PAUSE_SECONDS, max(wait, self._pause_seconds * 2**attempt * random.random())))
             wait = 0.0
             try:
                 status, headers, text = self._send(content, seconds)
@@ -80,7 +80,10 @@ class Transport:
             connection.close()
             raise
         with self._lock:
-            self._idle.append(connection)
+            if not self._is_closed:
+                self._idle.append(connection)
+                return response.status, response.headers, text
+        connection.close()
         return response.status, response.headers, text
 
     def _take(self) -> http.client.HTTPConnection:
@@ -92,8 +95,9 @@ class Transport:
         return kind(self._parts.hostname, self._parts.port)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections, those in use as soon as they are not."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()

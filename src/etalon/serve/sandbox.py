@@ -27,6 +27,7 @@ from etalon.sandbox import Outcome, Sandbox, Status
 from etalon.serve.run_code import BadRequestError, read_request, reply
 
 RETRY_AFTER_SECONDS = 1  # (ours)
+SHUTDOWN_SECONDS = 2  # (ours) for requests that are being answered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class SandboxService:
         if self._places is None:
             self._places = anyio.CapacityLimiter(self._limits.workers)
         outcomes = await anyio.to_thread.run_sync(
-            self._sandbox.run, run.code, run.tests, run.limits, limiter=self._places
+            self._sandbox.run, run.code, run.tests, run.limits, limiter=self._places, abandon_on_cancel=True
         )
         return _json(200, reply(run, outcomes or _NOTHING))
 
@@ -142,5 +143,12 @@ def bind(host: str, port: int, *, key: str) -> socket.socket:
 
 def serve(service: SandboxService, listener: socket.socket) -> None:
     """Answer until the process is told to end."""
-    config = uvicorn.Config(service.app, log_level="warning", access_log=False, lifespan="off", ws="none")
+    config = uvicorn.Config(
+        service.app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
     uvicorn.Server(config).run(sockets=[listener])

@@ -37,9 +37,13 @@ LOOKS_INSIDE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Checks:
-    """Assertions that can be planned. names: of the program; calls: those they make, as far as known beforehand."""
+    """Assertions that can be planned.
 
-    code: str
+    lenient_code: the assertions, of which those about a result that is not known yet cannot fail.
+    names: of the program; calls: those they make, as far as known beforehand.
+    """
+
+    lenient_code: str
     names: tuple[str, ...]
     helpers: tuple[str, ...]
     modules: tuple[str, ...]
@@ -47,7 +51,7 @@ class Checks:
 
 
 _PLANS: Memo[Checks] = Memo(1024)
-_BESIDE = Checks(code="", names=(), helpers=(), modules=(), calls=())  # they must run beside the program
+_BESIDE = Checks(lenient_code="", names=(), helpers=(), modules=(), calls=())  # they must run beside the program
 
 
 def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
@@ -106,12 +110,27 @@ def _names(code: str) -> Checks:
     free = _free_names(table)
     modules = {name for name in free & MODULES if _is_module(tree, name)}
     helpers = free & HELPERS.keys()
+    known = {name for name in dir(builtins) if name[0].islower()}
     names = free - modules - helpers - set(dir(builtins))
+    if not names and len(free & known) == 1:  # MBPP asks for functions that are called like built-in ones
+        names = free & known
     if not names or not all(_is_only_called(tree, name) for name in names):
         return _BESIDE
     return Checks(
-        code=code, names=tuple(sorted(names)), helpers=tuple(sorted(helpers)), modules=tuple(sorted(modules)), calls=()
+        lenient_code=ast.unparse(ast.fix_missing_locations(_Lenient().visit(tree))),
+        names=tuple(sorted(names)),
+        helpers=tuple(sorted(helpers)),
+        modules=tuple(sorted(modules)),
+        calls=(),
     )
+
+
+class _Lenient(ast.NodeTransformer):
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:  # ast's name
+        [guarded] = ast.parse("try:\n    pass\nexcept Exception:\n    if not _etalon_is_missing(): raise").body
+        assert isinstance(guarded, ast.Try)
+        guarded.body = [node]
+        return guarded
 
 
 def _looks_inside(node: ast.AST) -> bool:
@@ -214,7 +233,7 @@ def _ended(outcome: Outcome) -> dict[str, Any]:
 def _replay(checks: Checks, results: dict[str, Any]) -> dict[str, Any] | Outcome:
     """What the checks say to these results; an Outcome when they did not come to an end."""
     order = {
-        "code": checks.code,
+        "code": checks.lenient_code,
         "names": checks.names,
         "helpers": checks.helpers,
         "modules": checks.modules,

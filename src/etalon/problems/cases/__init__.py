@@ -41,7 +41,9 @@ def read_tests(row: Any) -> dict[str, Any]:
     if isinstance(row, str):
         row = read_json("tests", row)
     if isinstance(row, list):
-        is_code = bool(row) and all(isinstance(line, str) for line in row)
+        if not row:
+            raise BadRowError("tests: the list is empty")
+        is_code = all(isinstance(line, str) for line in row)
         return asserts.read_assertions({"test_list": row}) if is_code else pairs.read_pairs("tests", row)
     if not isinstance(row, Mapping):
         raise BadRowError("tests: missing, or not an object")

@@ -16,7 +16,7 @@ COLUMNS = ("task_id", "prompt", "entry_point", "test")
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    return all(column in row for column in COLUMNS)
+    return all(column in row for column in COLUMNS) and "." not in str(row["entry_point"])
 
 
 def read(row: Mapping[str, Any], prompts: str) -> Problem:

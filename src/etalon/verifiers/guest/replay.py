@@ -7,9 +7,7 @@ What cannot be done this way (the checks look into the program, or redirect its 
 
 from __future__ import annotations
 
-import ast
 import builtins
-import hashlib
 import json
 from collections import Counter
 from typing import Any
@@ -71,7 +69,7 @@ class Callable:
         args, kwargs = [_packed(a) for a in arguments], {name: _packed(a) for name, a in named.items()}
         key = json.dumps([self._path, args, kwargs], sort_keys=True)
         state.seen[key] += 1
-        ref = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.{state.seen[key]}"
+        ref = f"{state.seen[key]}.{key}"
         state.calls.append({"ref": ref, "path": list(self._path), "args": args, "kwargs": kwargs})
         if ref not in state.results:
             state.is_missing = True
@@ -189,27 +187,16 @@ class Future:
         return 0.0
 
 
-class _Lenient(ast.NodeTransformer):
-    """An assertion about a result that is not known yet cannot fail."""
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        [guarded] = ast.parse("try:\n    pass\nexcept Exception:\n    if not _etalon_is_missing(): raise").body
-        assert isinstance(guarded, ast.Try)
-        guarded.body = [node]
-        return ast.copy_location(guarded, node)
-
-
 def etalon_replay(order: dict[str, Any]) -> dict[str, Any]:
     """{code, names, results} -> {status: passed | failed | missing | live, detail, calls}."""
     state.calls, state.results, state.seen = [], order["results"], Counter()
-    checks = ast.fix_missing_locations(_Lenient().visit(ast.parse(order["code"])))
     namespace: dict[str, Any] = {"__name__": "tests", "_etalon_is_missing": lambda: state.is_missing}
     namespace.update({name: HELPERS[name] for name in order["helpers"]})
     namespace.update({name: __import__(name) for name in order["modules"]})
     namespace.update({name: Callable(name) for name in order["names"]})
     status, detail = "passed", ""
     try:
-        exec(compile(checks, "tests.py", "exec"), namespace)  # noqa: S102
+        exec(compile(order["code"], "tests.py", "exec"), namespace)  # noqa: S102
     except Live:
         pass
     except BaseException as error:
