@@ -819,14 +819,6 @@ def f(a):
 """,
         {"inputs": ["[[1],[1]]"], "outputs": ["1"], "fn_name": "f"},
     ),
-    "exit at end of load": (
-        """\
-def f(a): return a
-print(f(3))
-exit()
-""",
-        {"inputs": ["4"], "outputs": ["4"], "fn_name": "f"},
-    ),
     "ListNode": (
         """\
 class Solution:

@@ -9,6 +9,7 @@ Run as `python -I -S native_runner.py FOLDER`. The binary is run from a memory f
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -16,16 +17,20 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from etalon.sandbox import privileges
-    from etalon.sandbox.clock import CHILD_ENDED, watch
+    from etalon.sandbox import landlock, privileges, seccomp, syscalls
+    from etalon.sandbox.clock import CHILD_ENDED, Watch, watch
     from etalon.sandbox.order import Order, unpack_parts
 else:  # the sibling files, as modules of their own: -I keeps this folder off the path
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import landlock
     import privileges
-    from clock import CHILD_ENDED, watch
+    import seccomp
+    import syscalls
+    from clock import CHILD_ENDED, Watch, watch
     from order import Order, unpack_parts
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
@@ -58,7 +63,7 @@ def main() -> None:
 def _drop(folder: str) -> None:
     """Become another user, wholly: a compiler asks for the real one. Nothing of Python is read from here on."""
     if os.geteuid() != 0:
-        return privileges.drop(folder)
+        return privileges.drop(folder, os.open("/proc", os.O_RDONLY | os.O_DIRECTORY))
     user = privileges.FIRST_USER + os.getpid()
     try:
         os.chown(folder, user, user)
@@ -114,13 +119,15 @@ def _run(binary: bytes, inputs: list[bytes], order: Order, parent: int) -> None:
     executable = os.open(f"/proc/self/fd/{program}", os.O_RDONLY)
     os.close(program)  # a file that is open for writing cannot be executed
     control = os.memfd_create("control")
+    zygote = Watch(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY), parent, 0, can_fork=True, is_bounded=False)
+    close_walls = _walls(is_static=b"/ld-" not in binary[:4096])
     for text in inputs:
         stdin, output = os.memfd_create("stdin"), os.memfd_create("output")
         _fill(stdin, text)
         child = os.fork()
         if child == 0:
-            _run_child(executable, stdin, output, order)
-        ended = watch(child, control, order, parent)
+            _run_child(executable, stdin, output, order, close_walls)
+        ended = watch(child, control, order, zygote)
         size = os.lseek(output, 0, os.SEEK_END)
         line = f"{ended.killed_for} {ended.exit_status} {ended.max_rss_bytes} 0 {size} {ended.marks}\n"
         _send(line.encode() + os.pread(output, size, 0))
@@ -130,7 +137,27 @@ def _run(binary: bytes, inputs: list[bytes], order: Order, parent: int) -> None:
             return
 
 
-def _run_child(executable: int, stdin: int, output: int, order: Order) -> NoReturn:
+def _walls(*, is_static: bool) -> Callable[[], None]:
+    """What closes the walls that the kernel has: no file outside, no socket. The program may still fork.
+
+    is_static: whether it runs without a loader, which Landlock would not let it execute.
+    """
+    closing: list[Callable[[], object]] = []
+    with contextlib.suppress(OSError):
+        if is_static:
+            rules = landlock.create([], os.getcwd())
+            closing.append(lambda: syscalls.call("landlock_restrict_self", rules, 0))
+    with contextlib.suppress(OSError):
+        closing.append(seccomp.zygote_filter().load)
+
+    def close() -> None:
+        for wall in closing:
+            wall()
+
+    return close
+
+
+def _run_child(executable: int, stdin: int, output: int, order: Order, close_walls: Callable[[], None]) -> NoReturn:
     try:
         os.setsid()
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -146,6 +173,7 @@ def _run_child(executable: int, stdin: int, output: int, order: Order) -> NoRetu
         _limit(resource.RLIMIT_FSIZE, order.file_bytes)
         _limit(resource.RLIMIT_NOFILE, 64)
         _limit(resource.RLIMIT_CORE, 0)
+        close_walls()
         os.execve(executable, ["program"], {})  # noqa: S606
     finally:
         os._exit(70)

@@ -2,8 +2,9 @@
 
     run_program -> SandboxPool.run -> order -> zygote -> reply -> collect -> Outcomes
 
-Zygotes are started by `subprocess` with an empty environment when first needed. One that dies or does not answer is
-killed and replaced; the program is tried once more, and then its outcome is `INFRASTRUCTURE`.
+Zygotes are started by `subprocess` with an empty environment when first needed; programs that name a library get one
+that has it. One that dies or does not answer is killed and replaced; the program is tried once more, and then its
+outcome is `INFRASTRUCTURE`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from etalon.sandbox.claims import Evidence, collect
+from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
 from etalon.sandbox.order import Ended, Order, pack_order, pack_parts, unpack_ended
 from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
 
@@ -39,24 +42,25 @@ _ZYGOTE = Path(__file__).with_name("forkserver.py")
 class _Zygote:
     """One fork server. Any OSError from `ask` means that it must be killed."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="etalon-sandbox-")
-        os.chmod(self._folder, 0o711)  # noqa: S103  # children may run as another user
-        self.served = 0
+    def __init__(self, *, walls: tuple[str, ...] = WALLS, has_libraries: bool = False) -> None:
+        self._folder = os.path.join(tempfile.gettempdir(), f"etalon-sandbox-{secrets.token_hex(8)}")
+        self.served, self.has_libraries = 0, has_libraries
+        orders = json.dumps(plan(self._folder, walls=walls, has_libraries=has_libraries))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), self._folder],
+            [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), orders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={},
-            cwd=self._folder,
+            cwd="/",
             start_new_session=True,
         )
         self._replies = select.poll()
         self._replies.register(self._process.stdout, select.POLLIN)  # type: ignore[arg-type]
         try:
-            self._read(time.monotonic() + START_SECONDS)
-        except OSError:
+            ready = self._read(time.monotonic() + START_SECONDS)
+            self.isolation = Isolation(missing=json.loads(ready))
+        except (OSError, ValueError):
             self.kill()
             raise
 
@@ -107,8 +111,12 @@ class _Zygote:
 class SandboxPool:
     """At most `workers` zygotes, shared by any number of threads."""
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(
+        self, workers: int | None = None, *, require: Level = Level.WEAK, walls: tuple[str, ...] = WALLS
+    ) -> None:
+        """require: programs do not run below this level. walls: those that zygotes try to build."""
         self.workers = workers or len(os.sched_getaffinity(0))
+        self._require, self._walls = require, walls
         self._slots = threading.Semaphore(self.workers)
         self._lock = threading.Lock()
         self._idle: list[_Zygote] = []
@@ -116,13 +124,30 @@ class SandboxPool:
 
     def run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input."""
+        if isinstance(tests, AssertTests) or not tests.fork_each:
+            return self._run(program, tests, limits)
+        outcomes: list[Outcome] = []
+        for text in tests.inputs:
+            outcomes += self._run(program, replace(tests, inputs=(text,), pause_after=0), limits)
+            if outcomes[-1].status is not Status.OK:
+                break
+        return tuple(outcomes)
+
+    def isolation(self) -> Isolation:
+        """What the walls of this pool are; raises OSError when no zygote starts."""
+        with self._slots:
+            zygote = self._take(has_libraries=False)
+            self._give_back(zygote)
+            return zygote.isolation
+
+    def _run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         order, nonce, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
                 try:
-                    zygote = self._take()
+                    zygote = self._take(has_libraries=needs_libraries(program))
                 except OSError as error:
                     failure = error
                     continue
@@ -139,11 +164,17 @@ class SandboxPool:
                 return collect(Evidence(order, limits, nonce, ended, control, output))
         return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
 
-    def _take(self) -> _Zygote:
+    def _take(self, *, has_libraries: bool) -> _Zygote:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _Zygote()
+            for at in reversed(range(len(self._idle))):
+                if self._idle[at].has_libraries == has_libraries:
+                    return self._idle.pop(at)
+        zygote = _Zygote(walls=self._walls, has_libraries=has_libraries)
+        tell(zygote.isolation)
+        if zygote.isolation.level < self._require:
+            zygote.kill()
+            raise OSError(f"isolation is {zygote.isolation.level.name}, below {self._require.name}")
+        return zygote
 
     def _give_back(self, zygote: _Zygote) -> None:
         with self._lock:
@@ -180,7 +211,8 @@ def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, byte
             opened += [text.encode("utf-8", "surrogatepass") for text in tests.inputs]
         case CallTests():
             mode, num_tests, pause_after = "call", len(tests.inputs), tests.pause_after
-            sealed |= {"function": tests.function, "inputs": tests.inputs, "setup": tests.setup}
+            sealed |= {"function": tests.function, "inputs": tests.inputs}
+            opened += [tests.setup.encode()] if tests.setup else []
         case AssertTests():
             mode, num_tests = "assert", 1
             sealed |= {"code": tests.code}
@@ -225,3 +257,8 @@ def run_program(
 ) -> tuple[Outcome, ...]:
     """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended the child."""
     return (pool or default_pool()).run(program, tests, limits or Limits())
+
+
+def describe(pool: SandboxPool | None = None) -> Isolation:
+    """How well programs are isolated on this machine, from a zygote that has tried; raises OSError when none starts."""
+    return (pool or default_pool()).isolation()

@@ -148,9 +148,9 @@ def _job(program: str, tests: StdinTests | CallTests | AssertTests | CppTests, l
 
 @cache
 def _driver() -> str:
-    """The driver behind the code of our own children, which it shares."""
-    child, driver = ((Path(__file__).parent / name).read_text("utf-8") for name in ("child.py", "remote_driver.py"))
-    return child + "\n" + driver.replace("from __future__ import annotations\n", "")
+    """The driver behind modules of our own children, which it shares."""
+    texts = [(Path(__file__).parent / name).read_text("utf-8") for name in ("child.py", "wire.py", "remote_driver.py")]
+    return "from __future__ import annotations\n" + "\n".join(texts).replace("from __future__ import annotations\n", "")
 
 
 def _outcomes(reply: dict[str, Any], results: list[Any], job: Job) -> list[Outcome]:

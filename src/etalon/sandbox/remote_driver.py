@@ -1,4 +1,4 @@
-"""What a service runs in place of a program that is tested by calls or assertions; travels behind child.py as text.
+"""What a service runs in place of a program that is tested by calls or assertions; travels as text, see remote.py.
 
 standard input {nonce, inputs | code} -> load the program -> calls, or the checks -> a line of nonce and answer each
 
@@ -8,6 +8,7 @@ Standard library only. What the program prints goes nowhere.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -18,7 +19,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etalon.sandbox.child import PRELUDE, SLOW_CPU_SECONDS, _call, _dumps, _guard, _loads, write_all
+    from etalon.sandbox.child import PRELUDE, SLOW_CPU_SECONDS, guard, write_all
+    from etalon.sandbox.wire import to_json
 
 Answer = Callable[[str, str, str], None]
 
@@ -33,16 +35,16 @@ def serve(order: dict[str, Any]) -> None:
     sealed = _read(tests)
 
     def answer(status: str, detail: str, output: str) -> None:
-        line = _dumps({"status": status, "detail": detail, "output": output})
+        line = json.dumps({"status": status, "detail": detail, "output": output})
         write_all(answers, f"\n{sealed['nonce']} {line}\n".encode())
 
     if status == "ok" and order["setup"]:
-        status, detail = _guard(exec, compile(order["setup"], "setup.py", "exec"), namespace)
+        status, detail = guard(exec, compile(order["setup"], "setup.py", "exec"), namespace)
     if status != "ok":
         answer(status, detail, "")
     elif order["mode"] == "assert":
         checks = compile(sealed["code"], "tests.py", "exec", dont_inherit=True)
-        answer(*_guard(exec, checks, namespace, exit_is_error=True), "")
+        answer(*guard(exec, checks, namespace, exit_is_error=True), "")
     else:
         _answer_calls(order, namespace, sealed["inputs"], answer)
     os._exit(0)
@@ -60,7 +62,7 @@ def _load(order: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
         prelude: dict[str, Any] = {}
         exec(PRELUDE, prelude)  # noqa: S102
         namespace.update({name: value for name, value in prelude.items() if not name.startswith("__")})
-    return namespace, *_guard(exec, code, namespace)
+    return namespace, *guard(exec, code, namespace)
 
 
 def _answer_calls(order: dict[str, Any], namespace: dict[str, Any], inputs: list[str], answer: Answer) -> None:
@@ -74,10 +76,16 @@ def _answer_calls(order: dict[str, Any], namespace: dict[str, Any], inputs: list
             return
         _set_clock(order["cpu_seconds"])
         results: list[bytes] = []
-        status, detail = _guard(_call, namespace, order["function"], text, results)
+        status, detail = guard(_call, namespace, order["function"], text, results)
         signal.setitimer(signal.ITIMER_PROF, 0)
         is_done = status == "ok" and bool(results)
         answer(status if is_done or status != "ok" else "runtime_error", detail, results[0].decode() if is_done else "")
+
+
+def _call(namespace: dict[str, Any], function: str, text: str, results: list[bytes]) -> None:
+    arguments = [json.loads(line) for line in text.split("\n") if line.strip()]
+    target = namespace[function] if function in namespace else getattr(namespace["Solution"](), function)
+    results.append(json.dumps(to_json(target(*arguments))).encode())
 
 
 def _set_clock(seconds: float) -> None:
@@ -92,5 +100,5 @@ def _read(tests: int) -> dict[str, Any]:
     chunks: list[bytes] = []
     while chunk := os.read(tests, 1 << 16):
         chunks.append(chunk)
-    sealed: dict[str, Any] = _loads(b"".join(chunks))
+    sealed: dict[str, Any] = json.loads(b"".join(chunks))
     return sealed
