@@ -34,6 +34,7 @@ from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Stat
 START_SECONDS = 30.0  # (ours)
 MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
 RECYCLE_AFTER = 5000  # (ours) programs per zygote
+REOPENS = ("/dev/std", "/dev/fd", "/proc/self/fd")  # a program that opens its output anew would overwrite earlier tests
 ATTEMPTS = 2  # (ours) a program whose zygote died is tried once more
 
 _ZYGOTE = Path(__file__).with_name("forkserver.py")
@@ -124,7 +125,7 @@ class SandboxPool:
 
     def run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input."""
-        if isinstance(tests, AssertTests) or not tests.fork_each:
+        if isinstance(tests, AssertTests) or not (tests.fork_each or any(name in program for name in REOPENS)):
             return self._run(program, tests, limits)
         outcomes: list[Outcome] = []
         for text in tests.inputs:
