@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from etalon.sandbox import CppTests, Limits, Status, run_program
+from etalon.sandbox import CppTests, Limits, Status, describe, run_program
 from etalon.sandbox.native import compiler
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
@@ -79,6 +79,18 @@ def test_a_program_cannot_see_its_environment_nor_write_elsewhere():
     [outcome] = run_program(program, CppTests(inputs=("",)), Limits())
     if os.geteuid() == 0:
         assert outcome.output == "1 -1 -1"
+
+
+@needs_compiler
+def test_a_program_reaches_no_file_and_no_network_where_the_kernel_can_see_to_it():
+    program = (
+        "#include <cstdio>\n#include <sys/socket.h>\n"
+        'int main() { printf("%d %d", fopen("/proc/version", "r") == 0, socket(AF_INET, SOCK_STREAM, 0) < 0); }'
+    )
+    [outcome] = run_program(program, CppTests(inputs=("",)), Limits())
+    if {"landlock", "seccomp"} & describe().missing.keys():
+        pytest.skip("this kernel has no Landlock or no seccomp")
+    assert outcome.output == "1 1"
 
 
 def test_without_a_compiler_the_verdict_is_open(monkeypatch):

@@ -6,6 +6,7 @@ run_program(program, tests, limits) -> Outcomes, wherever that is
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Protocol
 
 from etalon.sandbox import pool as local
@@ -22,14 +23,16 @@ class Sandbox(Protocol):
 
 
 class LocalSandbox:
-    """A pool of this process, and its compiler."""
+    """A pool of this process, and its compiler. fork_each: every test gets a process of its own."""
 
-    def __init__(self, pool: local.SandboxPool | None = None) -> None:
-        self._pool = pool
+    def __init__(self, pool: local.SandboxPool | None = None, *, fork_each: bool = False) -> None:
+        self._pool, self._fork_each = pool, fork_each
 
     def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]:
         if isinstance(tests, CppTests):
             return run_cpp(program, tests, limits)
+        if self._fork_each and isinstance(tests, StdinTests):
+            tests = replace(tests, fork_each=True)
         return local.run_program(program, tests, limits, pool=self._pool)
 
 
@@ -42,13 +45,21 @@ def use(sandbox: Sandbox | None) -> None:
     _CHOSEN = sandbox
 
 
-def connect(url: str, *, concurrency: int, key_env: str) -> None:
-    """Run the programs of this process on the service at `url`, or here if that is empty."""
+def is_remote() -> bool:
+    """Whether programs run on a service, which cannot keep checks and program apart."""
+    return _CHOSEN is not None and not isinstance(_CHOSEN, LocalSandbox)
+
+
+def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False) -> None:
+    """Run the programs of this process on the service at `url`, or here if that is empty.
+
+    fork_each: programs of standard input get a process per test; what evaluation asks for.
+    """
     if not url:
-        return use(None)
+        return use(LocalSandbox(fork_each=True) if fork_each else None)
     from etalon.sandbox.remote import RemoteSandbox
 
-    return use(RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, "")))
+    return use(RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each))
 
 
 def run_program(

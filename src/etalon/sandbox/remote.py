@@ -48,14 +48,22 @@ class RemoteSandbox:
 
     url: its address, with or without `/run_code`. concurrency: requests at a time. key: sent as a bearer token.
     attempts: per request; pause_seconds: before the second, about twice as long before each further one.
+    fork_each: one test per request, always.
     """
 
     def __init__(
-        self, url: str, *, concurrency: int = 16, key: str = "", attempts: int = 5, pause_seconds: float = 0.2
+        self,
+        url: str,
+        *,
+        concurrency: int = 16,
+        key: str = "",
+        attempts: int = 5,
+        pause_seconds: float = 0.2,
+        fork_each: bool = False,
     ) -> None:
         self._transport = Transport(url, key=key, attempts=attempts, pause_seconds=pause_seconds)
         self._threads = ThreadPoolExecutor(max(1, concurrency), thread_name_prefix="sandbox")
-        self._is_plain = False  # True once the service has ignored `stdins`
+        self._is_plain = fork_each  # one test per request; True once the service has ignored `stdins`
 
     def run(
         self, program: str, tests: StdinTests | CallTests | AssertTests | CppTests, limits: Limits

@@ -4,61 +4,39 @@
     program + calls -> results, as data                                          a child that holds no check
     checks + results -> passed, failed, or more calls (their arguments depend)   a child that holds no program
 
-Checks that look into the program (`isinstance(f(), C)`, a variable, redirected output) cannot be planned. They run
-beside it, in its namespace: there a program that searches its own process could find and forge their end.
+Every step is a run of its own, so this works on any sandbox service. The sandbox of this machine keeps checks and
+program apart itself and needs one run (`AssertTests`), so this way is taken there only for names that would mean
+something else. Checks that look into the program (`isinstance(f(), C)`, a variable) cannot be planned at all.
 """
 
 from __future__ import annotations
 
-import ast
-import builtins
 import json
-import symtable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, run_program
+from etalon.sandbox.choice import is_remote
 from etalon.verifiers import guest
+from etalon.verifiers.checks import LIVE, Checks, read_checks
 from etalon.verifiers.guest.replay import HELPERS
 from etalon.verifiers.memo import Memo
 
 ROUNDS = 6  # (ours) of calls whose arguments depend on earlier results
 MOST_CALLS = 5000  # (ours)
 CHECK_LIMITS = Limits(cpu_seconds=20, output_mb=64)  # (ours) of the checks, which are not the program's fault
-MODULES = frozenset(
-    {"cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools", "json"}
-    | {"math", "operator", "random", "re", "statistics", "string", "sys", "time"}
-)
-LOOKS_INSIDE = frozenset(
-    {"StringIO", "redirect_stdout", "stdout", "stdin", "patch", "globals", "locals", "eval", "exec", "inspect"}
-    | {"asyncio", "open", "__import__", "capsys", "gc", "id", "seed", "__dict__", "__name__", "__doc__", "__class__"}
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checks:
-    """Assertions that can be planned.
-
-    lenient_code: the assertions, of which those about a result that is not known yet cannot fail.
-    names: of the program; calls: those they make, as far as known beforehand.
-    """
-
-    lenient_code: str
-    names: tuple[str, ...]
-    helpers: tuple[str, ...]
-    modules: tuple[str, ...]
-    calls: tuple[str, ...]
-
-
 _PLANS: Memo[Checks] = Memo(1024)
-_BESIDE = Checks(lenient_code="", names=(), helpers=(), modules=(), calls=())  # they must run beside the program
 
 
 def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
     """How the program fares: OK only when every check held."""
-    checks = plan(code)
-    if isinstance(checks, Outcome):
-        return checks
+    checks = read_checks(code)
+    if not is_remote() and not checks.needs_names:
+        return run_program(program, AssertTests(code=code), limits)[0]
+    planned = plan(code)
+    if isinstance(planned, Outcome):
+        return planned
+    checks = planned
     if not checks.names:
         return run_program(program, AssertTests(code=_with_helpers(code)), limits)[0]
     calls, seconds = list(checks.calls), 0.0
@@ -79,113 +57,24 @@ def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
 
 
 def plan(code: str) -> Checks | Outcome:
-    """The checks and their calls; no names when they must run beside the program, an Outcome when ours failed."""
+    """The checks and their calls; no names when they cannot be planned, an Outcome when ours failed."""
     known = _PLANS.get(code)
     if known is not None:
         return known
-    checks = _names(code)
+    checks = read_checks(code)
     if checks.names:
         found = _replay(checks, {})
         if isinstance(found, Outcome) and found.status is Status.INFRASTRUCTURE:
             return found
-        checks = _BESIDE if isinstance(found, Outcome) else _planned(checks, found)
+        checks = LIVE if isinstance(found, Outcome) else _planned(checks, found)
     _PLANS.put(code, checks)
     return checks
 
 
 def _planned(checks: Checks, found: dict[str, Any]) -> Checks:
     if found["status"] != "missing" or len(found["calls"]) > MOST_CALLS:
-        return _BESIDE
+        return LIVE
     return replace(checks, calls=tuple(json.dumps(call) for call in found["calls"]))
-
-
-def _names(code: str) -> Checks:
-    """Which names the checks take from the program; none if they do more with them than calling them."""
-    try:
-        tree, table = ast.parse(code), symtable.symtable(code, "tests.py", "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _BESIDE
-    if any(_looks_inside(node) for node in ast.walk(tree)):
-        return _BESIDE
-    free = _free_names(table)
-    modules = {name for name in free & MODULES if _is_module(tree, name)}
-    helpers = free & HELPERS.keys()
-    known = {name for name in dir(builtins) if name[0].islower()}
-    names = free - modules - helpers - set(dir(builtins))
-    if not names and len(free & known) == 1:  # MBPP asks for functions that are called like built-in ones
-        names = free & known
-    if not names or not all(_is_only_called(tree, name) for name in names):
-        return _BESIDE
-    return Checks(
-        lenient_code=ast.unparse(ast.fix_missing_locations(_Lenient().visit(tree))),
-        names=tuple(sorted(names)),
-        helpers=tuple(sorted(helpers)),
-        modules=tuple(sorted(modules)),
-        calls=(),
-    )
-
-
-class _Lenient(ast.NodeTransformer):
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:  # ast's name
-        [guarded] = ast.parse("try:\n    pass\nexcept Exception:\n    if not _etalon_is_missing(): raise").body
-        assert isinstance(guarded, ast.Try)
-        guarded.body = [node]
-        return guarded
-
-
-def _looks_inside(node: ast.AST) -> bool:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name in LOOKS_INSIDE
-        case ast.Compare(ops=ops, comparators=others):
-            is_identity = [isinstance(op, ast.Is | ast.IsNot) for op in ops]
-            return any(
-                known and not isinstance(other, ast.Constant) for known, other in zip(is_identity, others, strict=True)
-            )
-    return isinstance(node, ast.Await)
-
-
-def _free_names(table: symtable.SymbolTable) -> set[str]:
-    """Names that the checks read and do not define."""
-    defined = {
-        symbol.get_name()
-        for symbol in table.get_symbols()
-        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-    }
-    read: set[str] = set()
-    waiting = [table]
-    while waiting:
-        scope = waiting.pop()
-        waiting.extend(scope.get_children())
-        read |= {
-            symbol.get_name()
-            for symbol in scope.get_symbols()
-            if symbol.is_referenced() and (symbol.is_global() or scope is table)
-        }
-    return read - defined
-
-
-def _parents(tree: ast.AST, name: str) -> list[tuple[ast.AST, ast.AST]]:
-    return [
-        (parent, child)
-        for parent in ast.walk(tree)
-        for child in ast.iter_child_nodes(parent)
-        if isinstance(child, ast.Name) and child.id == name
-    ]
-
-
-def _is_module(tree: ast.AST, name: str) -> bool:
-    return all(isinstance(parent, ast.Attribute) for parent, _ in _parents(tree, name))
-
-
-def _is_only_called(tree: ast.Module, name: str) -> bool:
-    """Called, or handed to a function of the checks (`check(f)`) or to map."""
-    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} | {"map"}
-    return all(
-        isinstance(parent, ast.Call)
-        and (parent.func is child or (isinstance(parent.func, ast.Name) and parent.func.id in own))
-        for parent, child in _parents(tree, name)
-    )
 
 
 def beside(*modules: str, **values: Any) -> str:
