@@ -113,7 +113,8 @@ def test_the_mark_depends_on_every_text_and_braces_are_left_alone() -> None:
 
 def test_a_failed_reply_is_asked_again_and_not_at_temperature_zero() -> None:
     judge = Program(in_turn("Perhaps", "Yes"))
-    assert equivalence_judge(judge, **ASKED, seed=5).score == 1.0
+    verdict = equivalence_judge(judge, **ASKED, seed=5)
+    assert (verdict.score, verdict.extracted) == (1.0, "Yes")
     assert [params.temperature for params in judge.params] == [0.0, 0.6]
     assert judge.seeds == [5, 6]
 
@@ -204,6 +205,7 @@ def test_options_are_never_judged_and_stem_answers_are() -> None:
     jointly = joint_verifier(Judge(program))
     chosen = Problem(id="c", domain=Domain.STEM, prompt="", answer="A", options={"A": "acid", "B": "base"})
     assert verify(chosen, r"\boxed{B}", verifier=jointly).score == 0.0
+    assert verify(chosen, r"\boxed{acid}", verifier=jointly).reason == "content"
     assert not program.prompts
     named = Problem(id="n", domain=Domain.STEM, prompt="", answer="sodium chloride")
     assert verify(named, r"\boxed{\text{table salt}}", verifier=jointly).score == 1.0
@@ -221,8 +223,10 @@ def test_what_the_rules_could_not_decide_the_judge_may_and_other_domains_are_lef
     long = Verdict(score=0.0, reason="too_long", extracted="a")
     failed = Verdict(score=0.0, reason="violated: x", extracted="1/2")
     instruct = Problem(id="i", domain=Domain.INSTRUCT, prompt="", answer="x+y")
-    found = second_opinions(judge, [(EVEN, timeout), (EVEN, long), (instruct, failed), (problem("7"), timeout)])
-    assert found == [Verdict(score=1.0, reason="judge", extracted="a+b"), long, failed, timeout]
+    found = second_opinions(
+        judge, [(EVEN, timeout), (EVEN, long), (instruct, failed), (problem("7"), timeout), (problem(None), timeout)]
+    )
+    assert found == [Verdict(score=1.0, reason="judge", extracted="a+b"), long, failed, timeout, timeout]
     assert second_opinions(judge, []) == []
 
 

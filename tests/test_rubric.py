@@ -35,6 +35,7 @@ def criteria(*weights: float) -> list[Criterion]:
         ((3, 3, 2), (YES, YES, MISSING), 1.0),
         ((0, 1), (YES, NO), 0.0),
         ((0, 1), (MISSING, YES), 1.0),
+        ((0, -2), (YES, NO), 1.0),
     ],
 )
 def test_the_score_is_weighted_over_the_decided_criteria(
@@ -82,7 +83,7 @@ def test_every_criterion_of_every_response_is_asked_in_one_batch_and_again_when_
 def test_a_missing_criterion_is_not_a_failed_one() -> None:
     asked = [Criterion(text="says hello", weight=3), Criterion(text="unreachable", weight=1)]
     assert rubric_reward(Program(reply), question="Greet.", response="hello", criteria=asked).score == 1.0
-    asked = [Criterion(text="says hello"), Criterion(text="unreachable")]
+    asked = [Criterion(text="says hello"), Criterion(text="unreachable", weight=1)]
     assert rubric_reward(Program(reply), question="Greet.", response="hello", criteria=asked).score is None
 
 
@@ -138,7 +139,7 @@ def test_a_gate_multiplies_and_an_undecided_rubric_stays_undecided() -> None:
     )
     said, lost = (Problem(id=p, domain=Domain.INSTRUCT, prompt=p) for p in ("says hello", "unreadable"))
     assert verify(said, "hello", verifier=half).score == 0.5
-    assert verify(lost, "hello", verifier=half).score is None
+    assert verify(lost, "hello", verifier=half).reason.startswith("judge_undecided: 0% of the weight")
     plain = rubric_verifier(Judge(Program(reply)), lambda problem: [Criterion(text=problem.prompt)])
     assert verify(said, "hello", verifier=plain).score == 1.0
     assert verify(said, "<think>he", stop=Stop.LENGTH, verifier=plain).reason == "truncated"

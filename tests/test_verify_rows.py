@@ -63,7 +63,6 @@ def test_each_domain_reads_its_rows():
         '{"domain": "stem", "response": "x", "answer": -1, "options": ["1", "2"]}',
         json.dumps({"domain": "stem", "response": "x", "answer": "A", "options": ["1"] * 27}),
         '{"domain": "stem", "response": "x", "answer": "A", "options": ["1", "2"], "order": [0, 1]}',
-        '{"domain": "instruct", "response": "x", "rules": [{"id": "a", "kwargs": [1]}]}',
     ],
 )
 def test_a_line_that_cannot_be_read_is_one_undecided_row(line):

@@ -170,10 +170,8 @@ def _rules(row: Mapping[str, Any]) -> tuple[Rule, ...]:
 def _rule(rule: Any) -> Rule:
     if not isinstance(rule, dict) or not isinstance(rule.get("id"), str):
         raise BadRowError("rules: expected {id, kwargs}")
-    kwargs = rule.get("kwargs") or {}
-    if not isinstance(kwargs, dict):
-        raise BadRowError(f"rules: {rule['id']}: kwargs is not an object")
-    return Rule(id=rule["id"], kwargs=kwargs)
+    kwargs = rule.get("kwargs")
+    return Rule(id=rule["id"], kwargs={} if kwargs is None else kwargs)  # what is no object is a bad reference there
 
 
 def _verifier(row: Mapping[str, Any], problem: Problem) -> Verifier | None:
@@ -185,5 +183,7 @@ def _verifier(row: Mapping[str, Any], problem: Problem) -> Verifier | None:
             return rule_verifier(mode=mode)
         case "fraction":
             return rule_verifier(reward="fraction")
+        case "loose-fraction":
+            return rule_verifier(mode="loose", reward="fraction")
         case other:
-            raise BadRowError(f"mode: found {other!r}, expected strict, loose or fraction")
+            raise BadRowError(f"mode: found {other!r}, expected strict, loose, fraction or loose-fraction")

@@ -106,7 +106,7 @@ def score(criteria: Sequence[Criterion], met: Sequence[Verdict], *, min_decided:
     if not wants_any:
         possible = sum(-weight for weight, _ in decided)
         earned += possible
-    return Verdict(score=min(1.0, max(0.0, earned / possible)), reason="judge", extracted=extracted)
+    return Verdict(score=max(0.0, earned / possible), reason="judge", extracted=extracted)
 
 
 def rubric_verifier(
