@@ -211,7 +211,8 @@ def resident_mb(process):
 def leftovers(zygote):
     """Whatever a run could leave: descriptors here and there, processes of the zygote, folders."""
     folders = os.listdir(tempfile.gettempdir())
-    return len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{zygote}/fd")), children(zygote), len(folders)
+    found = (os.listdir("/proc/self/fd"), os.listdir(f"/proc/{zygote}/fd"), children(zygote), folders)
+    return [len(each) for each in found]
 
 
 def soak(num_programs, folder, monkeypatch):
