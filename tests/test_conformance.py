@@ -86,15 +86,6 @@ def test_every_gsm8k_reference_agrees_with_itself(name):
         assert verify(problem, f"\\boxed{{{gold}1}}").score == 0.0
 
 
-def test_every_humaneval_solution_passes_and_an_empty_one_fails():
-    for row in rows("benchmarks/humaneval.jsonl.gz"):
-        tests = {"assert_code": f"{row['test']}\ncheck({row['entry_point']})\n"}
-        problem = Problem(id=row["task_id"], domain=Domain.CODE, prompt="", tests=tests)
-        program = row["prompt"] + row["canonical_solution"]
-        assert verify(problem, f"```python\n{program}\n```").score == 1.0, row["task_id"]
-        assert verify(problem, f"```python\n{row['prompt']}    pass\n```").score == 0.0, row["task_id"]
-
-
 STDIN_MAIN = "import json, sys\nprint(json.dumps({}(*map(json.loads, sys.stdin))))"
 
 

@@ -1,6 +1,6 @@
 # Makes files without end.
 # mode: stdin
-# outcome: runtime_error output_limit
+# outcome: runtime_error output_limit timeout
 
 n = 0
 while True:

@@ -56,7 +56,7 @@ class Isolation:
             found.append(
                 f"{what}: {'out of reach (' + ', '.join(built) + ')' if built else 'WITHIN REACH of programs'}"
             )
-        return found + [f"missing: {name} ({reason})" for name, reason in self.missing.items()]
+        return found + [f"missing: {name} ({why}); it takes {TAKES[name]}" for name, why in self.missing.items()]
 
 
 PROTECTS = (
@@ -64,6 +64,16 @@ PROTECTS = (
     ("the network", ("seccomp", "network")),
     ("other processes", ("seccomp", "processes")),
 )
+
+
+_NAMESPACES = "root, or a kernel that lets users make namespaces"
+TAKES = {
+    "seccomp": "Linux on x86_64 or aarch64, built with seccomp filters",
+    "landlock": "Linux 5.13 or later with landlock among its security modules",
+    "files": _NAMESPACES,
+    "network": _NAMESPACES,
+    "processes": _NAMESPACES,
+}
 
 
 @cache

@@ -40,14 +40,15 @@ _libc = ctypes.PyDLL(None)
 def unshare() -> None:
     """Leave the namespaces of the caller; children will have process ids of their own. Raises OSError."""
     kinds = NEW_MOUNTS | NEW_HOST_NAME | NEW_IPC | NEW_PROCESSES | NEW_NETWORK
-    if os.geteuid() == 0:
+    try:
         syscalls.call("unshare", kinds)
-    else:
+    except PermissionError:  # a user, or a root without rights, needs a user namespace around the others
         user, group = os.geteuid(), os.getegid()
-        syscalls.call("unshare", kinds | NEW_USERS)
+        syscalls.call("unshare", NEW_USERS)
         for name, line in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(line)
+        syscalls.call("unshare", kinds)  # only now: a process namespace without a first process could not fork
     with contextlib.suppress(OSError):
         syscalls.call("sethostname", HOST_NAME, len(HOST_NAME))
 

@@ -11,7 +11,6 @@ Instances of classes that the checks define (list and tree nodes) cross by value
 from __future__ import annotations
 
 import builtins
-import sys
 import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -234,8 +233,8 @@ class Program(Peer):
             value = self.namespace[name]
             if isinstance(value, types.ModuleType):
                 found[name] = ("module", value.__name__)
-            elif callable(value) and getattr(value, "__module__", None) in SHARED:
-                found[name] = ("shared", value.__module__, getattr(value, "__name__", name))
+            elif (shared := _shared_as(value)) is not None:
+                found[name] = ("shared", *shared)
             else:
                 found[name] = ("value", value)
         return found
@@ -282,8 +281,9 @@ class Checks(Peer):
             return super().encode_object(value)
         if isinstance(value, (types.FunctionType, types.MethodType)):
             return self.export(value)
-        if callable(value) and getattr(value, "__module__", None) in SHARED:
-            return {"shared": [value.__module__, value.__name__]}
+        shared = _shared_as(value)
+        if shared is not None:
+            return {"shared": list(shared)}
         if self.namespace.get(type(value).__name__) is type(value):
             return self.encode_record(value)
         self.failure = UnsendableError(f"the checks pass a {type(value).__name__}")
@@ -303,9 +303,17 @@ class Checks(Peer):
     operations: ClassVar[dict[str, Any]] = {"call": call}
 
 
+def _shared_as(value: Any) -> tuple[str, str] | None:
+    """Module and name of a function or class of the standard library."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    if module not in SHARED or not isinstance(name, str):
+        return None
+    return (module, name) if getattr(__import__(module), name, None) is value else None
+
+
 def shared_name(module: str, name: str) -> Any:
     """A function or class of the standard library, as both sides have it."""
-    found = getattr(sys.modules.get(module), name, None) if module in SHARED else None
+    found = getattr(__import__(module), str(name), None) if module in SHARED else None
     if found is None:
         raise WireError(f"{module}.{name} is not shared")
     return found

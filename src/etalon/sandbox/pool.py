@@ -3,7 +3,7 @@
     run_program -> SandboxPool.run -> order -> zygote -> reply -> collect -> Outcomes
 
 Zygotes are started by `subprocess` with an empty environment when first needed; programs that name a library get one
-that has it. One that dies or does not answer is killed and replaced; the program is tried once more, and then its
+that has it. One that dies or does not answer is killed and replaced; the program is tried again, and in the end its
 outcome is `INFRASTRUCTURE`.
 """
 
@@ -35,7 +35,7 @@ START_SECONDS = 30.0  # (ours)
 MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
 RECYCLE_AFTER = 5000  # (ours) programs per zygote
 REOPENS = ("/dev/std", "/dev/fd", "/proc/self/fd")  # a program that opens its output anew would overwrite earlier tests
-ATTEMPTS = 2  # (ours) a program whose zygote died is tried once more
+ATTEMPTS = 3  # (ours) a program whose zygote died is tried again
 
 _ZYGOTE = Path(__file__).with_name("forkserver.py")
 
@@ -46,6 +46,8 @@ class _Zygote:
     def __init__(self, *, walls: tuple[str, ...] = WALLS, has_libraries: bool = False) -> None:
         self._folder = os.path.join(tempfile.gettempdir(), f"etalon-sandbox-{secrets.token_hex(8)}")
         self.served, self.has_libraries = 0, has_libraries
+        if sys.platform != "linux":  # never silently weaker: without a wall of any kind programs do not run
+            raise OSError(f"untrusted programs run on Linux only, this is {sys.platform}")
         orders = json.dumps(plan(self._folder, walls=walls, has_libraries=has_libraries))
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), orders],
@@ -96,6 +98,9 @@ class _Zygote:
             raise ConnectionError("the sandbox process ended")
         return chunk
 
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -116,7 +121,7 @@ class SandboxPool:
         self, workers: int | None = None, *, require: Level = Level.WEAK, walls: tuple[str, ...] = WALLS
     ) -> None:
         """require: programs do not run below this level. walls: those that zygotes try to build."""
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or _num_cores()
         self._require, self._walls = require, walls
         self._slots = threading.Semaphore(self.workers)
         self._lock = threading.Lock()
@@ -169,7 +174,10 @@ class SandboxPool:
         with self._lock:
             for at in reversed(range(len(self._idle))):
                 if self._idle[at].has_libraries == has_libraries:
-                    return self._idle.pop(at)
+                    zygote = self._idle.pop(at)
+                    if zygote.is_alive():
+                        return zygote
+                    zygote.kill()
         zygote = _Zygote(walls=self._walls, has_libraries=has_libraries)
         tell(zygote.isolation)
         if zygote.isolation.level < self._require:
@@ -199,6 +207,10 @@ class SandboxPool:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, bytes]:

@@ -3,12 +3,14 @@
     started by a user                        -> that user; the limit leaves room for what the user already runs
     started by root                          -> a user of their own
     ... and only root can read the library   -> root without any capability, counted as that other user
+    ... and may not change users             -> root without any capability
 
 The kernel does not hold root to RLIMIT_NPROC, so a fork bomb of root would only end at its time limit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import struct
@@ -34,26 +36,33 @@ def drop(folder: str, proc: int) -> None:
     if os.geteuid() != 0:
         limit += _num_tasks(os.geteuid(), proc)
         _drop_capabilities()  # those in a user namespace of our own
-    elif _can_read(os.__file__, FIRST_USER):
-        user = _other_user()
-        os.chown(folder, user, user)
+    elif (user := _other_user()) is not None and _can_read(os.__file__, user) and _can_give(folder, user):
         _become(user)
     else:
-        os.setresuid(_other_user(), 0, 0)
+        if user is not None:
+            os.setresuid(user, 0, 0)
         _drop_capabilities()
     hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
 
-def _other_user() -> int:
-    user = FIRST_USER + os.getpid()
+def _other_user() -> int | None:
+    """A user that nobody else is; None where this root may not change users."""
+    for user in (FIRST_USER + os.getpid(), NOBODY):
+        with contextlib.suppress(OSError):
+            os.setresuid(user, 0, 0)
+            os.setresuid(0, 0, 0)
+            return user
+    return None
+
+
+def _can_give(folder: str, user: int) -> bool:
     try:
-        os.setresuid(user, 0, 0)
-        os.setresuid(0, 0, 0)
+        os.chown(folder, user, user)
     except OSError:
-        return NOBODY
-    return user
+        return False
+    return True
 
 
 def _become(user: int) -> None:

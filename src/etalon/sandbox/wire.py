@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any
 
 MANY_BITS = 13_000  # (ours) below the 4300 digits that an interpreter converts to text
+TIMES = ("date", "time", "datetime", "timedelta")
 SHARED = frozenset(
     {
         "bisect", "builtins", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq",
@@ -101,6 +102,8 @@ class Codec:
                 return self.encode(base(value))
         if isinstance(value, dict):
             return self.encode(dict(value))
+        if type(value).__module__ == "datetime" and type(value).__name__ in TIMES:
+            return _encode_time(value)
         return self.encode_object(value)
 
     def _encode_array(self, value: Any) -> Any:
@@ -136,6 +139,23 @@ class Codec:
             return _loads(content)
         except (ValueError, RecursionError) as error:
             raise WireError(f"no JSON: {type(error).__name__}") from None
+
+
+def _encode_time(value: Any) -> dict[str, list[Any]]:
+    kind = type(value).__name__
+    if kind == "timedelta":
+        return {"time": [kind, [value.days, value.seconds, value.microseconds]]}
+    return {"time": [kind, value.isoformat()]}
+
+
+def _time(codec: Codec, content: Any) -> Any:
+    import datetime  # a library of its own, that few programs need
+
+    kind, parts = content
+    if kind not in TIMES:
+        raise WireError(f"no time {kind}")
+    found = getattr(datetime, kind)
+    return found(*parts) if kind == "timedelta" else found.fromisoformat(parts)
 
 
 def _pairs(codec: Codec, value: Any) -> list[Any]:
@@ -184,6 +204,7 @@ _DECODERS: dict[str, Any] = {
     "fraction": lambda codec, content: Fraction(*map(codec.decode, content)),
     "decimal": lambda codec, content: Decimal(content),
     "array": _array,
+    "time": _time,
     "ellipsis": lambda codec, content: ...,
 }
 
