@@ -31,7 +31,7 @@ BOX = "/box"
 BOX_OPTIONS = "size=64m,nr_inodes=8192,mode=755"  # (ours) what the files of one program may hold together
 DEVICES = ("null", "zero", "full", "random", "urandom")
 STREAMS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "fd": "/proc/self/fd"}
-NOBODY = 65534
+FIRST_USER, NOBODY = 2_000_000, 65534  # as in privileges.py
 HOST_NAME = b"sandbox"
 
 _libc = ctypes.PyDLL(None)
@@ -100,9 +100,10 @@ def start_first(*, has_root: bool) -> int:
     It mounts the /proc of the new file system. Raises OSError when that fails; the first process lives on even then.
     """
     done, report = os.pipe()
+    zygote = os.getpid()
     pid = int(_libc.fork())
     if pid == 0:
-        _first(has_root, report)
+        _first(has_root, report, zygote)
     os.close(report)
     with open(done, "rb") as lines:
         code = lines.read()
@@ -119,7 +120,7 @@ class FirstProcessError(OSError):
         self.pid = pid
 
 
-def _first(has_root: bool, report: int) -> NoReturn:
+def _first(has_root: bool, report: int, zygote: int) -> NoReturn:
     try:
         code = 0
         try:
@@ -129,9 +130,12 @@ def _first(has_root: bool, report: int) -> NoReturn:
         except OSError as error:
             code = error.errno or 1
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps for us
-        with contextlib.suppress(OSError):
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
+        # The user that the zygote becomes: the kernel lets its death signal no other
+        for user in (FIRST_USER + zygote, NOBODY):
+            with contextlib.suppress(OSError):
+                os.setresgid(user, user, user)
+                os.setresuid(user, user, user)
+                break
         syscalls.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))  # after the user: a change of user clears it
         os.write(report, b"%d" % code)
         os.closerange(0, 64)
