@@ -1,19 +1,28 @@
-"""Programs per second and CPU per test: a fresh interpreter per test against the sandbox, side by side, ratio last.
+"""Tests per second and CPU per test: a fresh interpreter per test against the sandbox, side by side, ratio last.
 
     python bench/sandbox.py [SECONDS]         each row runs that long (2), three rounds in turn, the best counts
 
-CPU is that of everything together: this process, the zygotes and what they fork.
+    fresh     python -I -S per test, without any isolation
+    sandbox   with every wall that this machine allows; the first lines say which
+    open      the sandbox without walls: what they cost
+
+CPU is that of everything together: this process, the zygotes and what they fork. Overhead is the wall time of a program
+that does next to nothing, one after the other. Fresh interpreters suffer more from a busy machine: mind the load.
 """
 
+import logging
+import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from etalon.sandbox import Limits, SandboxPool, Status, StdinTests
+from etalon.sandbox import Limits, SandboxPool, Status, StdinTests, describe
+from etalon.sandbox.isolation import WALLS
 
 ROUNDS, WORKERS = 3, 2
 ONE = "print(int(input()) + 1)", ("41\n",)
@@ -23,6 +32,7 @@ TWENTY = (
     "print(max(counts.values()), sum(heapq.heappop(values) for _ in range(100)))",
     tuple(" ".join(str(k * n * 7919 % 1_000_003) for n in range(1, 201)) for k in range(1, 21)),
 )
+ONE_PROGRAM = ONE[0], StdinTests(inputs=ONE[1]), Limits()
 
 
 class Rate(NamedTuple):
@@ -63,11 +73,26 @@ def run_fresh(program: str, inputs: tuple[str, ...], seconds: float) -> int:
     return repeat(lambda: fresh(program, inputs), seconds)
 
 
-def run_sandbox(program: str, inputs: tuple[str, ...], seconds: float) -> int:
+def run_sandbox(program: str, inputs: tuple[str, ...], seconds: float, *, walls: tuple[str, ...] = WALLS) -> int:
     tests = StdinTests(inputs=inputs)
-    with SandboxPool(workers=WORKERS) as pool:
+    with SandboxPool(workers=WORKERS, walls=walls) as pool:
         assert all(outcome.status is Status.OK for outcome in pool.run(program, tests, Limits()))
         return repeat(lambda: pool.run(program, tests, Limits()), seconds)
+
+
+def run_open(program: str, inputs: tuple[str, ...], seconds: float) -> int:
+    return run_sandbox(program, inputs, seconds, walls=())
+
+
+def print_overhead(num_programs: int = 500) -> None:
+    with SandboxPool(workers=1) as pool:
+        times = []
+        for _ in range(num_programs):
+            started = time.monotonic()
+            pool.run(*ONE_PROGRAM)
+            times.append(1000 * (time.monotonic() - started))
+    median, last = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    print(f"overhead  per program {median:8.2f} ms median {last:8.2f} ms p99")
 
 
 def measure(run: Callable[..., int], program: str, inputs: tuple[str, ...], seconds: float) -> Rate:
@@ -77,19 +102,27 @@ def measure(run: Callable[..., int], program: str, inputs: tuple[str, ...], seco
 
 
 def main() -> None:
+    logging.disable(logging.WARNING)
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
+    print(*describe().lines(), f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", sep="\n")
+    runs = {"fresh": run_fresh, "sandbox": run_sandbox, "open": run_open}
     for name, (program, inputs) in {"1 test": ONE, "20 tests": TWENTY}.items():
-        rounds = [[measure(run, program, inputs, seconds) for run in (run_fresh, run_sandbox)] for _ in range(ROUNDS)]
-        rows = [min(row, key=lambda rate: rate.cpu_microseconds) for row in zip(*rounds, strict=True)]
-        for label, rate in zip(("fresh", "sandbox"), rows, strict=True):
+        rounds = [[measure(run, program, inputs, seconds) for run in runs.values()] for _ in range(ROUNDS)]
+        rows = {label: best(rates) for label, rates in zip(runs, zip(*rounds, strict=True), strict=True)}
+        for label, rate in rows.items():
             print(
                 f"{name:9} {label:8} {rate.tests_per_second:8.0f} tests/s {rate.cpu_microseconds:7.0f} us CPU per test"
             )
-        wall, cpu = (
-            rows[1].tests_per_second / rows[0].tests_per_second,
-            rows[0].cpu_microseconds / rows[1].cpu_microseconds,
-        )
+        wall = rows["sandbox"].tests_per_second / rows["fresh"].tests_per_second
+        cpu = rows["fresh"].cpu_microseconds / rows["sandbox"].cpu_microseconds
         print(f"{name:9} ratio    {wall:8.1f} wall    {cpu:7.1f} CPU")
+    print_overhead()
+
+
+def best(rates: Iterable[Rate]) -> Rate:
+    """The best of the rounds in either measure: what disturbs a round only ever makes it worse."""
+    found = list(rates)
+    return Rate(max(rate.tests_per_second for rate in found), min(rate.cpu_microseconds for rate in found))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Labelled cases of other projects, when their folder is there: agreement rates of our verifiers with them."""
 
+import ast
 import gzip
 import json
 import re
@@ -117,13 +118,41 @@ def test_gsm8k_references_agree_with_themselves_and_not_with_the_next():
         assert verify(problem, f"{row['answer']}\n\\boxed{{{other}}}").score == float(is_same)
 
 
-def test_every_humaneval_solution_passes_and_an_empty_one_fails():
+STDIN_MAIN = "import json, sys\nprint(json.dumps({}(*map(json.loads, sys.stdin))))"
+
+
+def literal_cases(row):
+    """The assertions `candidate(literals) == literal` of a HumanEval row, as inputs and outputs."""
+    cases = []
+    for node in ast.walk(ast.parse(row["test"])):
+        match node:
+            case ast.Assert(
+                test=ast.Compare(left=ast.Call(func=ast.Name(), args=args), ops=[ast.Eq()], comparators=[one])
+            ):
+                try:
+                    values = [json.dumps(ast.literal_eval(argument)) for argument in args]
+                    expected = ast.literal_eval(one)
+                    if json.loads(json.dumps(expected)) == expected:
+                        cases.append(("\n".join(values), json.dumps(expected)))
+                except (ValueError, TypeError):
+                    continue
+    return cases
+
+
+def test_humaneval_solutions_pass_as_programs_of_standard_input_too():
+    num_problems = 0
     for row in rows("benchmarks/humaneval.jsonl.gz"):
-        tests = {"assert_code": f"{row['test']}\ncheck({row['entry_point']})\n"}
+        cases = literal_cases(row)
+        if not cases:
+            continue
+        num_problems += 1
+        tests = {"inputs": [case[0] for case in cases], "outputs": [case[1] for case in cases]}
         problem = Problem(id=row["task_id"], domain=Domain.CODE, prompt="", tests=tests)
-        program = row["prompt"] + row["canonical_solution"]
+        main = STDIN_MAIN.format(row["entry_point"])
+        program = f"{row['prompt']}{row['canonical_solution']}\n{main}"
         assert verify(problem, f"```python\n{program}\n```").score == 1.0, row["task_id"]
-        assert verify(problem, f"```python\n{row['prompt']}    pass\n```").score == 0.0, row["task_id"]
+        assert verify(problem, f"```python\n{row['prompt']}    pass\n{main}\n```").score == 0.0, row["task_id"]
+    assert num_problems > 100
 
 
 @pytest.mark.parametrize("name", ["ifeval", "ifbench_test"])

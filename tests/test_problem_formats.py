@@ -125,6 +125,7 @@ def test_every_example_row_is_recognised_as_its_own_format() -> None:
         {"id": "1", "domain": "math", "prompt": "?", "answer": "1"},
         verl("1"),
         HUMAN,
+        {"question": "?", "input_output": {"inputs": ["1"], "outputs": ["1"]}},
         {"key": "0", "prompt": "?", "instruction_id_list": ["a"], "kwargs": [{}]},
         {"question": "?", "options": ["a", "b"], "answer": "A"},
         GSM,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etalon.sandbox import AssertTests, CallTests, Limits, SandboxPool, Status, StdinTests
+from etalon.sandbox import AssertTests, CallTests, Limits, SandboxPool, Status, StdinTests, describe
 
 LIMITS = Limits(cpu_seconds=0.3, memory_mb=200)
 
@@ -160,7 +160,12 @@ def test_what_a_program_leaves_in_its_zygote_is_nothing(pool):
         zygote = fresh._idle[0]._process.pid
         time.sleep(0.1)  # it answers first and closes then
         before = os.listdir(f"/proc/{zygote}/fd")
-        assert {os.readlink(f"/proc/{zygote}/fd/{number}").split(":")[0] for number in before} == {"pipe", "/dev/null"}
+        assert {os.readlink(f"/proc/{zygote}/fd/{number}").split(":")[0] for number in before} == {
+            "pipe",
+            "/dev/null",
+            "/proc",
+            "anon_inode",  # the rules of Landlock
+        }
         for program in ("import random, sys; print(random.random()); sys.x = 1", "while True: pass", "def f(:"):
             outcomes(fresh, program, limits=Limits(cpu_seconds=0.05))
         assert fresh._idle[0]._process.pid == zygote
@@ -205,26 +210,38 @@ def test_an_idle_pool_uses_no_time(pool):
         assert stat.read_text().rpartition(")")[2].split()[11:13] == before
 
 
-def test_what_a_program_starts_dies_with_it(pool, tmp_path):
-    program = (
-        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n"
-        "    time.sleep(600)\nprint(os.getpid())"
-    )
-    group = int(outcomes(pool, program)[0].output)
-    assert not Path(f"/proc/{group}").exists()
-    zygotes = [zygote._process.pid for zygote in pool._idle]
-    assert zygotes
-    for pid in zygotes:
-        assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == ""
+DAEMON = (
+    "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n"
+    "    time.sleep(600)\nprint('left')"
+)
+BOMB = (
+    "import os, time\nfor n in range(5000):\n    try:\n        if os.fork() == 0:\n            time.sleep(600)\n"
+    "    except OSError:\n        break\nprint(n)"
+)
+NAMESPACES = ("files", "network", "processes")
 
 
-def test_a_fork_bomb_is_bounded_and_cleared(pool):
-    program = (
-        "import os, time\nfor n in range(5000):\n    try:\n        if os.fork() == 0:\n            time.sleep(600)\n"
-        "    except OSError:\n        break\nprint(n)"
-    )
-    assert int(outcomes(pool, program, limits=Limits(cpu_seconds=3))[0].output) < 4999
-    assert status(pool, "print(1)") is Status.OK
+def descendants(process):
+    found = [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return found + [below for child in found for below in descendants(child)]
+
+
+@pytest.mark.parametrize("walls", [(), NAMESPACES, ("landlock",)])
+def test_where_a_program_can_fork_what_it_starts_dies_with_it(walls):
+    with SandboxPool(workers=1, walls=walls) as pool:
+        assert outcomes(pool, "print(1)")[0].status is Status.OK
+        before = descendants(pool._idle[0]._process.pid)  # the first process of a namespace, or nothing
+        assert outcomes(pool, DAEMON)[0].output == "left\n"
+        assert int(outcomes(pool, BOMB, limits=Limits(cpu_seconds=3))[0].output) < 4999
+        assert descendants(pool._idle[0]._process.pid) == before
+        assert status(pool, "print(1)") is Status.OK
+
+
+def test_with_seccomp_no_process_is_started_at_all(pool):
+    if "seccomp" in describe(pool).missing:
+        pytest.skip("no seccomp")
+    assert status(pool, DAEMON) is Status.RUNTIME_ERROR
+    assert outcomes(pool, BOMB)[0].output == "0\n"
 
 
 def test_a_zygote_that_dies_is_replaced_and_is_nobodys_wrong_answer():

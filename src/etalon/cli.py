@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import fuse, measure, run, verify
+from etalon.commands import doctor, fuse, measure, run, sandbox, verify
 from etalon.errors import EtalonError
 
 RESUMES = ("run", "demo", "eval")
@@ -22,7 +22,9 @@ app.command()(run.demo)
 app.command()(verify.verify)
 app.command("eval")(measure.evaluate)
 app.command()(fuse.fuse)
+app.command()(sandbox.sandbox)
 app.command()(measure.report)
+app.command()(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -209,6 +209,14 @@ class ClrSpec(Spec):
     verify_temperature: NonNegative = 1.0  # CLR: the evaluation parameters
 
 
+class SandboxSpec(Spec):
+    """Where untrusted programs run: on this machine, or on a service that speaks SandboxFusion's /run_code."""
+
+    url: str = ""  # (ours) http://HOST:PORT; empty is this machine
+    concurrency: Positive = 16  # (ours) requests at a time
+    key_env: str = "ETALON_SANDBOX_KEY"  # (ours) environment variable with the service's bearer key, if it wants one
+
+
 class Recipe(Spec):
     """A whole run. One instance, built by `config.load`, is passed down; nobody reads the TOML again."""
 
@@ -233,6 +241,7 @@ class Recipe(Spec):
     instruct: InstructSpec = InstructSpec()
     eval: EvalSpec = EvalSpec()
     clr: ClrSpec = ClrSpec()
+    sandbox: SandboxSpec = SandboxSpec()
 
     def resolved(self) -> Recipe:
         """The recipe with every "auto" that follows from other values filled in; what a run records and hashes."""

@@ -32,7 +32,9 @@ def evaluate(
 
     require_train_extra()
     from etalon.evaluate import evaluate_files
+    from etalon.sandbox.choice import connect
 
+    connect("", concurrency=1, key_env="", fork_each=True)
     evaluate_files(files, model, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
 
 

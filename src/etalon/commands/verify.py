@@ -23,6 +23,12 @@ def verify(
         typer.Option(metavar="|".join(DOMAINS), help="What is checked; not needed when every row has a `domain`."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here, whole or not at all.")] = None,
+    sandbox: Annotated[
+        str, typer.Option(metavar="URL", help="Run programs on this service (SandboxFusion's /run_code).")
+    ] = "",
+    fork_each: Annotated[
+        bool, typer.Option("--fork-each", help="Give every test of a program a process of its own (slower).")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Rows checked at the same time.")] = os.cpu_count() or 1,
     counts: Annotated[
         bool | None,
@@ -62,10 +68,12 @@ def verify(
     """
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
+    from etalon.sandbox.choice import connect
     from etalon.store import to_json, writing
     from etalon.verifiers.rows import verify_lines
     from etalon.verifiers.tally import Tally
 
+    connect(sandbox, concurrency=workers, key_env="ETALON_SANDBOX_KEY", fork_each=fork_each)
     tally = Tally()
     with _lines(file) as lines, writing(out or Path("standard output")), _output(out) as stream:
         for row in verify_lines(lines, domain=domain, workers=workers):

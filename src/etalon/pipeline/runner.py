@@ -26,7 +26,8 @@ from etalon.errors import RunError
 from etalon.pipeline import graph
 from etalon.pipeline.stage import Outputs, Silent, Stage, View, Work, in_this_process
 from etalon.progress import Progress
-from etalon.recipe import Recipe
+from etalon.recipe import Recipe, SandboxSpec
+from etalon.sandbox.choice import connect
 from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
 
 PR_SET_PDEATHSIG = 1
@@ -47,8 +48,9 @@ class Runner:
     def run(self) -> float:
         """Run whatever is not done. Returns the seconds spent waiting for evaluations at the end."""
         set_threads(self.recipe.threads)
+        set_sandbox(self.recipe.sandbox)
         if self.recipe.jobs > 1:
-            self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads)
+            self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads, self.recipe.sandbox)
         try:
             for stage in graph.PIPELINE:
                 if not self.is_done(stage):
@@ -228,14 +230,19 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def worker_pool(size: int, threads: int) -> ProcessPoolExecutor:
+def set_sandbox(spec: SandboxSpec) -> None:
+    """Where the programs of this process run from here on."""
+    connect(spec.url, concurrency=spec.concurrency, key_env=spec.key_env)
+
+
+def worker_pool(size: int, threads: int, sandbox: SandboxSpec) -> ProcessPoolExecutor:
     """Fresh processes that die with this one and leave Ctrl-C to it."""
     return ProcessPoolExecutor(
-        size, mp_context=get_context("spawn"), initializer=start_worker, initargs=(threads, os.getpid())
+        size, mp_context=get_context("spawn"), initializer=start_worker, initargs=(threads, os.getpid(), sandbox)
     )
 
 
-def start_worker(threads: int, parent: int) -> None:
+def start_worker(threads: int, parent: int, sandbox: SandboxSpec) -> None:
     """Set up a worker: threads, no Ctrl-C, death with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -245,4 +252,5 @@ def start_worker(threads: int, parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked to die with it
         os._exit(1)
+    set_sandbox(sandbox)
     set_threads(threads)

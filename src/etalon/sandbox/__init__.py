@@ -2,22 +2,31 @@
 
     run_program(program, StdinTests | CallTests | AssertTests, Limits) -> Outcomes; expected values stay with the caller
 
-Isolation so far: own session and process group, resource limits, an empty environment and folder. Programs can still
-read files and open sockets: run them where that does no harm.
+Programs get no network, no other process, no file but the standard library and an empty folder of their own, as far as
+the kernel allows: seccomp, Landlock and namespaces, whichever there are. `describe()` says which; what is missing is
+logged once.
 """
 
-from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
-from etalon.sandbox.pool import SandboxPool, default_pool, run_program
+from etalon.sandbox.choice import Sandbox, run_program, use
+from etalon.sandbox.isolation import Isolation, Level
+from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, Status, StdinTests, Tests
+from etalon.sandbox.pool import SandboxPool, default_pool, describe
 
 __all__ = [
     "AssertTests",
     "CallTests",
+    "CppTests",
+    "Isolation",
+    "Level",
     "Limits",
     "Outcome",
+    "Sandbox",
     "SandboxPool",
     "Status",
     "StdinTests",
     "Tests",
     "default_pool",
+    "describe",
     "run_program",
+    "use",
 ]

@@ -1,12 +1,9 @@
-"""Runs one program's tests inside the forked child. Standard library only.
+"""Runs a program on its standard inputs inside the forked child; and what all children share. Standard library only.
 
-    child: StdinTests  -> per test: fresh stdin, fresh __main__, exec, flush -> control line
-           CallTests   -> load once, then per test: call, JSON of the result -> control line
-           AssertTests -> load, then the checks -> control line
+    per test: fresh stdin, fresh __main__, exec, flush -> control line
 
-A control line is [nonce, status, end of the output so far, detail]. The nonce and the tests of the last two kinds
-stay in a sealed memory file until the program has been loaded. What a control line says is only a claim: the parent
-compares outputs itself, and accepts the end of AssertTests by the nonce alone.
+A control line is [nonce, status, end of the output so far, detail]. What it says is only a claim: the parent compares
+outputs itself.
 """
 
 from __future__ import annotations
@@ -34,6 +31,14 @@ from itertools import *
 from functools import *
 from collections import *
 from builtins import pow
+
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+
+class TreeNode:
+    def __init__(self, val=0, left=None, right=None):
+        self.val, self.left, self.right = val, left, right
 """  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
 
 
@@ -55,16 +60,16 @@ class Files(NamedTuple):
     """Descriptors of the child. output: standard output, or the results of functions; nothing: /dev/null."""
 
     nothing: int
+    stdin: int
     output: int
-    sealed: int
     control: int
 
 
-_dumps, _loads, _write, _pread = json.dumps, json.loads, os.write, os.pread
-_ftruncate, _lseek, _dup2, _fstat, _cpu_seconds = os.ftruncate, os.lseek, os.dup2, os.fstat, time.process_time
+_dumps, _write = json.dumps, os.write
+_ftruncate, _lseek, _dup2, _cpu_seconds = os.ftruncate, os.lseek, os.dup2, time.process_time
 
 
-_prelude: dict[str, Any] = {}
+PRELUDE_NAMES: dict[str, Any] = {}
 _warm_streams: list[tuple[Any, Any, Any]] = []
 _keep: list[Any] = []  # objects of the zygote that its children would destroy, to no end, page by page
 
@@ -74,97 +79,61 @@ def warm_up(nothing: int) -> None:
 
     A page that a child touches is copied, so what the interpreter builds when it is first asked for is built here.
     """
-    exec(PRELUDE, _prelude)  # noqa: S102
+    exec(PRELUDE, PRELUDE_NAMES)  # noqa: S102
     for name in ("__builtins__", "__name__"):
-        _prelude.pop(name, None)
+        PRELUDE_NAMES.pop(name, None)
     _keep.extend((sys.modules["__main__"], sys.stdin, sys.stdout, sys.stderr))
     descriptors = [os.dup(descriptor) for descriptor in (0, 1, 2)]
-    files = Files(nothing, os.memfd_create("output"), -1, os.memfd_create("control"))
+    files = Files(nothing, os.memfd_create("stdin"), os.memfd_create("output"), os.memfd_create("control"))
     code = compile(REHEARSAL, "solution.py", "exec", dont_inherit=True)
-    _run_stdin(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
+    _run_tests(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
     for descriptor, saved in enumerate(descriptors):
         _dup2(saved, descriptor)
         os.close(saved)
-    os.close(files.output)
-    os.close(files.control)
+    for file in (files.stdin, files.output, files.control):
+        os.close(file)  # a file that all programs share would let them talk
     _keep.extend((sys.stdin, sys.stdout, sys.stderr))
     _warm_streams.extend(_streams() for _ in range(WARM_TESTS))
 
 
 def run(order: Order, parts: list[bytes], files: Files) -> None:
     """Run the tests of the order; returns when the last control line is out."""
+    code, status, detail = load(parts[0])
+    if code is None:
+        return _report(files, status, 0, detail)
+    return _run_tests(code, parts, order.pause_after, files)
+
+
+def load(program: bytes) -> tuple[types.CodeType | None, str, str]:
+    """The compiled program; or why there is none, and the exception in words."""
     try:
-        program = parts[0].decode("utf-8", "surrogatepass")
-        code = compile(program, "solution.py", "exec", dont_inherit=True)
+        text = program.decode("utf-8", "surrogatepass")
+        return compile(text, "solution.py", "exec", dont_inherit=True), "ok", ""
     except MemoryError:
-        return _report(files, None, "memory", 0, "")
+        return None, "memory", ""
     except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
-        return _report(files, None, "syntax_error", 0, _describe(error))
-    if order.mode == "stdin":
-        return _run_stdin(code, parts, order.pause_after, files)
-    stdout = os.memfd_create("stdout")
-    _open_streams(files.nothing, stdout, files.nothing)
-    namespace = _module("solution")
-    if order.mode == "call":
-        namespace.update(_prelude)
-    status, detail = _guard(exec, code, namespace)
-    sealed = _loads(_pread(files.sealed, _fstat(files.sealed).st_size, 0))
-    if status != "ok":
-        return _report(files, sealed["nonce"], status, 0, detail)
-    if order.mode == "call":
-        return _run_calls(namespace, sealed, order.pause_after, files)
-    return _run_asserts(namespace, sealed, files)
+        return None, "syntax_error", describe(error)
 
 
-def _run_stdin(code: types.CodeType, parts: list[bytes], pause_after: int, files: Files) -> None:
-    stdin, end = os.memfd_create("stdin"), 0
+def _run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files: Files) -> None:
+    end = 0
     for number in range(1, len(parts)):
         if number == pause_after + 1 and number > 1 and _cpu_seconds() > SLOW_CPU_SECONDS:
-            return _report(files, None, "paused", end, "")
-        _fill(stdin, parts[number])
-        _open_streams(stdin, files.output, files.nothing)
-        status, detail = _guard(exec, code, _module("__main__"))
-        end_status, end_detail = _guard(_finish)
+            return _report(files, "paused", end, "")
+        _fill(files.stdin, parts[number])
+        open_streams(files.stdin, files.output, files.nothing)
+        namespace = new_module("__main__")
+        namespace["__file__"] = "solution.py"
+        status, detail = guard(exec, code, namespace)
+        end_status, end_detail = guard(_finish, namespace if b"__del__" in parts[0] else None)
         if status == "ok":
             status, detail = end_status, end_detail
         end = _lseek(files.output, 0, os.SEEK_END)
-        _report(files, None, status, end, detail)
-    os.close(stdin)  # the zygote rehearses here, and a file that all programs share would let them talk
+        _report(files, status, end, detail)
     return None
 
 
-def _run_calls(namespace: dict[str, Any], sealed: dict[str, Any], pause_after: int, files: Files) -> None:
-    end = 0
-    for number, text in enumerate(sealed["inputs"]):
-        if number == pause_after and number and _cpu_seconds() > SLOW_CPU_SECONDS:
-            return _report(files, sealed["nonce"], "paused", end, "")
-        results: list[bytes] = []
-        status, detail = _guard(_call, namespace, sealed["function"], text, results)
-        if status == "ok":
-            write_all(files.output, results[0])
-        end = _lseek(files.output, 0, os.SEEK_END)
-        _report(files, sealed["nonce"], status, end, detail)
-    return None
-
-
-def _call(namespace: dict[str, Any], function: str, text: str, results: list[bytes]) -> None:
-    arguments = [_loads(line) for line in text.split("\n") if line.strip()]
-    results.append(_dumps(_plain(_find(namespace, function)(*arguments))).encode())
-
-
-def _run_asserts(namespace: dict[str, Any], sealed: dict[str, Any], files: Files) -> None:
-    code = compile(sealed["code"], "tests.py", "exec", dont_inherit=True)
-    status, detail = _guard(exec, code, namespace, exit_is_error=True)
-    _report(files, sealed["nonce"] if status == "ok" else None, status, 0, detail)
-
-
-def _find(namespace: dict[str, Any], function: str) -> Any:
-    if function in namespace:
-        return namespace[function]
-    return getattr(namespace["Solution"](), function)
-
-
-def _guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[str, str]:
+def guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[str, str]:
     """Run something untrusted; how it ended, and the exception in words."""
     try:
         action(*arguments)
@@ -175,18 +144,18 @@ def _guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[s
     except MemoryError:
         return "memory", ""
     except BaseException as error:
-        return "runtime_error", _describe(error)
+        return "runtime_error", describe(error)
     return "ok", ""
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {str(error)[:200]}"
     except BaseException:  # an untrusted __str__
         return type(error).__name__
 
 
-def _module(name: str) -> dict[str, Any]:
+def new_module(name: str) -> dict[str, Any]:
     module = types.ModuleType(name)
     sys.modules[name] = module
     return module.__dict__
@@ -199,7 +168,7 @@ def _fill(stdin: int, content: bytes) -> None:
     _lseek(stdin, 0, os.SEEK_SET)
 
 
-def _open_streams(*files: int) -> None:
+def open_streams(*files: int) -> None:
     """Fresh sys.stdin, stdout and stderr on descriptors 0, 1 and 2."""
     for descriptor, file in enumerate(files):
         _dup2(file, descriptor)
@@ -215,47 +184,39 @@ def _streams() -> tuple[Any, Any, Any]:
     """Text streams on descriptors 0, 1 and 2, with empty buffers."""
     reader = io.BufferedReader(io.FileIO(0, "r", closefd=False))
     writers = [io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)) for descriptor in (1, 2)]
-    return (
+    streams: tuple[Any, Any, Any] = (
         io.TextIOWrapper(reader, "utf-8", "surrogateescape"),
         io.TextIOWrapper(writers[0], "utf-8", "surrogateescape"),
         io.TextIOWrapper(writers[1], "utf-8", "backslashreplace", line_buffering=True),
     )
+    for stream, mode, name in zip(streams, "rww", ("<stdin>", "<stdout>", "<stderr>"), strict=True):
+        stream.mode, stream.buffer.raw.name = mode, name  # contest templates ask for both
+    return streams
 
 
-def _finish() -> None:
-    """What the interpreter does at exit: wait for threads, run exit handlers, flush."""
+def _finish(namespace: dict[str, Any] | None) -> None:
+    """What the interpreter does at exit: wait for threads, run exit handlers, end objects, flush.
+
+    namespace: of a program that has finalizers.
+    """
     if _thread._count():
         threading = sys.modules["threading"]
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:
                 thread.join()
     atexit._run_exitfuncs()
+    if namespace is not None:
+        namespace.clear()
     for stream in (sys.stdout, sys.__stdout__):
         if stream is not None and not stream.closed:
             stream.flush()
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """The value in JSON types: tuples as lists; anything else that JSON lacks is a TypeError."""
-    if depth > 200:
-        raise TypeError("the result is nested too deeply")
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(element, depth + 1) for element in value]
-    if isinstance(value, dict):
-        return {key if isinstance(key, str) else _dumps(key): _plain(v, depth + 1) for key, v in value.items()}
-    for base in (bool, int, float, str):
-        if isinstance(value, base):
-            return base(value)
-    raise TypeError(f"the result holds a {type(value).__name__}, which is not JSON")
-
-
-def _report(files: Files, nonce: str | None, status: str, end: int, detail: str) -> None:
-    if nonce is None and not detail:  # the usual line, without the encoder's pages
+def _report(files: Files, status: str, end: int, detail: str) -> None:
+    if not detail:  # the usual line, without the encoder's pages
         _write(files.control, f'[null, "{status}", {end}, ""]\n'.encode())
     else:
-        write_all(files.control, f"{_dumps([nonce, status, end, detail])}\n".encode())
+        write_all(files.control, f"{_dumps([None, status, end, detail])}\n".encode())
 
 
 def write_all(descriptor: int, content: bytes) -> None:

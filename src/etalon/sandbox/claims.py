@@ -13,7 +13,8 @@ from etalon.sandbox.outcome import Limits, Outcome, Status
 
 CONTROL_BYTES = 4096  # (ours) longest control line; what is cut off is no JSON
 PAUSED = "paused"
-_STATUSES = {Status.OK, Status.RUNTIME_ERROR, Status.MEMORY, Status.SYNTAX_ERROR, PAUSED}
+OUR_CRASH = 70  # see forkserver
+_STATUSES = {Status.OK, Status.RUNTIME_ERROR, Status.MEMORY, Status.SYNTAX_ERROR, Status.INFRASTRUCTURE, PAUSED}
 
 
 class Claim(NamedTuple):
@@ -50,7 +51,8 @@ def collect(evidence: Evidence) -> tuple[Outcome, ...]:
         start = max(start, claim.end)
         if claim.status == Status.SYNTAX_ERROR:
             return tuple(outcomes)
-    if len(outcomes) < evidence.order.num_tests:
+    has_told = outcomes and evidence.order.mode != "stdin" and evidence.ended.exit_status == 0
+    if len(outcomes) < evidence.order.num_tests and not (is_sane and has_told):
         status, detail = _death(evidence) if is_sane else _NONSENSE
         output = _text(evidence.output[start:]) if status is Status.OK else ""
         outcomes.append(Outcome(status=status, output=output, detail=detail, seconds=seconds[len(outcomes)]))
@@ -85,6 +87,8 @@ def _claim(line: bytes) -> Claim | None:
 
 
 def _outcome(claim: Claim, evidence: Evidence, start: int, seconds: float) -> Outcome:
+    if claim.status == Status.INFRASTRUCTURE and claim.nonce != evidence.nonce:
+        return Outcome(status=Status.RUNTIME_ERROR, detail="claims what only the sandbox may", seconds=seconds)
     if claim.status != Status.OK:
         is_full = len(evidence.output) > evidence.limits.output_mb << 20
         status = Status.OUTPUT_LIMIT if is_full else Status(claim.status)
@@ -114,8 +118,10 @@ def _death(evidence: Evidence) -> tuple[Status, str]:
     status = ended.exit_status
     if ended.killed_for == "timeout" or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         return Status.TIMEOUT, ""
-    if len(evidence.output) > limits.output_mb << 20:
+    if ended.killed_for == "full" or len(evidence.output) > limits.output_mb << 20:
         return Status.OUTPUT_LIMIT, ""
+    if evidence.order.mode != "stdin" and status == OUR_CRASH << 8:  # no program runs in the process of the checks
+        return Status.INFRASTRUCTURE, "the checks crashed"
     if status != 0:
         is_full = ended.max_rss_bytes > 0.8 * (limits.memory_mb << 20)
         return (

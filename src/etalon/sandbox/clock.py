@@ -14,9 +14,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from etalon.sandbox.folder import used_bytes
     from etalon.sandbox.order import Order
+else:  # a sibling file of the zygote, see forkserver
+    from folder import used_bytes
 
 POLL_SECONDS = 0.02  # (ours) how late a limit may be noticed
+FOLDER_SECONDS = 0.2  # (ours) how late a folder that grows may be noticed
+FOLDER_BYTES = 64 << 20  # (ours) of all files that a program has written
 STRAY_SECONDS = 5.0  # (ours)
 CONTROL_BYTES = 4096  # (ours) longest control line
 CHILD_ENDED = {signal.SIGCHLD}
@@ -31,40 +36,54 @@ class Watched(NamedTuple):
     marks: str
 
 
+class Watch(NamedTuple):
+    """What the clock needs to know of its zygote.
+
+    proc: descriptor of /proc. parent: of the zygote. heir: the process that orphans go to, 0 for the zygote itself.
+    can_fork: whether programs can leave orphans. is_bounded: whether the file system limits what they write.
+    """
+
+    proc: int
+    parent: int
+    heir: int
+    can_fork: bool
+    is_bounded: bool
+
+
 _libc = ctypes.PyDLL(None)
 _wait4, _waitpid = _libc.wait4, _libc.waitpid  # those of `os` import a module and raise, at 20 pages each
 _sigtimedwait = signal.sigtimedwait
 _STATUS, _USAGE = (ctypes.c_int * 1)(), (ctypes.c_long * 18)()  # int and struct rusage
 
 
-def watch(child: int, control: int, order: Order, parent: int) -> Watched:
+def watch(child: int, control: int, order: Order, zygote: Watch) -> Watched:
     """Wait until the child ends, has written its last control line or oversteps its time; then all of it is dead.
 
     SIGCHLD is blocked, so that it can be waited for.
     """
-    killed_for, marks = "-", ""
+    killed_for, marks, seen = "-", "", 0.0
     if _sigtimedwait(CHILD_ENDED, POLL_SECONDS) is None or _wait4(child, _STATUS, os.WNOHANG, _USAGE) == 0:
-        killed_for, marks = _watch_long(child, control, order, parent)
+        killed_for, marks, seen = _watch_long(child, control, order, zygote)
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError):
                 kill(child, signal.SIGKILL)
         _wait4(child, _STATUS, 0, _USAGE)
-    if _waitpid(-1, None, os.WNOHANG) == 0:
-        _end_strays()
-    seconds, microseconds = _USAGE[0] + _USAGE[2], _USAGE[1] + _USAGE[3]
-    return Watched(killed_for, _STATUS[0], _USAGE[4] << 10, f"{marks}-1 {seconds + microseconds / 1e6}")
+    if zygote.can_fork or _STATUS[0] != 0:
+        _end_orphans(zygote)
+    cpu = max(seen, _USAGE[0] + _USAGE[2] + (_USAGE[1] + _USAGE[3]) / 1e6)
+    return Watched(killed_for, _STATUS[0], _USAGE[4] << 10, f"{marks}-1 {cpu}")
 
 
-def _watch_long(child: int, control: int, order: Order, parent: int) -> tuple[str, str]:
-    """Look at the child now and then, until it is a zombie or must be killed; why, and the marks."""
-    clock = ((~child) << 3) | 2  # the CPU clock of another process, see clock_getcpuclockid(3)
-    marks, size, num_lines = "", 0, 0
+def _watch_long(child: int, control: int, order: Order, zygote: Watch) -> tuple[str, str, float]:
+    """Look at the child now and then, until it is a zombie or must be killed; why, the marks, and its CPU time."""
+    marks, size, num_lines, folder_at = "", 0, 0, 0.0
     cpu, cpu_before, idle = 0.0, 0.0, 0.0
     started = last = time.monotonic()
     while True:
         is_dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        cpu, now = _cpu_seconds(clock, cpu), time.monotonic()
-        if not _is_computing(child):
+        members = [child] if order.mode == "stdin" and not zygote.can_fork else [child, *_children(zygote.proc, child)]
+        cpu, now = max(cpu, sum(map(_cpu_seconds, members))), time.monotonic()
+        if not any(_is_computing(zygote.proc, member) for member in members):
             idle += now - last
         last = now
         fresh, size = _count_lines(control, size, order.num_tests * CONTROL_BYTES)
@@ -73,14 +92,18 @@ def _watch_long(child: int, control: int, order: Order, parent: int) -> tuple[st
             started, idle, cpu_before = now, 0.0, cpu
             marks += f"{num_lines} {cpu} "
         if is_dead or num_lines >= order.num_tests:  # what the child would do from here on does not matter
-            return "-", marks
+            return "-", marks, cpu
         if size > order.num_tests * CONTROL_BYTES:
-            return "nonsense", marks
+            return "nonsense", marks, cpu
         is_late = idle > order.idle_seconds or now - started > order.wall_seconds
         if cpu - cpu_before > order.cpu_seconds or is_late:
-            return "timeout", marks
-        if os.getppid() != parent:
-            return "orphan", marks
+            return "timeout", marks, cpu
+        if os.getppid() != zygote.parent:
+            return "orphan", marks, cpu
+        if not zygote.is_bounded and now > folder_at:
+            folder_at = now + FOLDER_SECONDS
+            if used_bytes() > FOLDER_BYTES:
+                return "full", marks, cpu
         signal.sigtimedwait(CHILD_ENDED, POLL_SECONDS)
 
 
@@ -92,35 +115,50 @@ def _count_lines(control: int, size: int, limit: int) -> tuple[int, int]:
     return num_lines, size
 
 
-def _cpu_seconds(clock: int, last: float) -> float:
+def _cpu_seconds(process: int) -> float:
+    clock = ((~process) << 3) | 2  # the CPU clock of another process, see clock_getcpuclockid(3)
     try:
         return time.clock_gettime(clock)
-    except OSError:  # the child is gone
-        return last
+    except OSError:  # it is gone
+        return 0.0
 
 
-def _is_computing(child: int) -> bool:
-    """True when the child runs, could run, or waits for a disk: what a busy machine makes long."""
+def _is_computing(proc: int, process: int) -> bool:
+    """True when the process runs, could run, or waits for a disk: what a busy machine makes long."""
+    fields = _read(proc, f"{process}/stat").rpartition(b")")[2].split()
+    return bool(fields) and fields[0] in (b"R", b"D")
+
+
+def _children(proc: int, process: int) -> list[int]:
+    return [int(word) for word in _read(proc, f"{process}/task/{process}/children").split()]
+
+
+def _read(proc: int, name: str) -> bytes:
     try:
-        with open(f"/proc/{child}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
-    except (OSError, IndexError):
-        return False
+        file = os.open(name, os.O_RDONLY, dir_fd=proc)
+    except OSError:
+        return b""
+    try:
+        return os.read(file, 1 << 16)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
-def _end_strays() -> None:
-    """Kill what the child left: a process that loses its parent becomes our child, because we are a subreaper."""
+def _end_orphans(zygote: Watch) -> None:
+    """Kill what the child left: a process that loses its parent gets the heir for one."""
     deadline = time.monotonic() + STRAY_SECONDS
-    while (stray := _waitpid(-1, None, os.WNOHANG)) >= 0:
-        if stray == 0:
-            _kill_strays()
+    while True:
+        while not zygote.heir and _waitpid(-1, None, os.WNOHANG) > 0:
+            pass
+        orphans = _children(zygote.proc, zygote.heir or os.getpid())
+        if not orphans:
+            return
+        for orphan in orphans:
+            for kill in (os.killpg, os.kill):  # never our own group: the child left our session
+                with contextlib.suppress(ProcessLookupError):
+                    kill(orphan, signal.SIGKILL)
         if time.monotonic() > deadline:
             raise RuntimeError("processes of a program outlive SIGKILL")  # this zygote ends, and the pool replaces it
-
-
-def _kill_strays() -> None:
-    with open(f"/proc/self/task/{os.getpid()}/children") as children:
-        for stray in children.read().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(os.getpgid(int(stray)), signal.SIGKILL)  # never our own group: the child left our session
-    time.sleep(0.001)
+        time.sleep(0.001)

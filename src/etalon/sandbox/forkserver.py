@@ -1,11 +1,12 @@
 """The fork server: a warmed, clean interpreter that forks one child per program. Standard library only.
 
     parent --(head of an order)--> zygote --fork--> child: reads the parts of the order, child.run
+                                                      `--fork--> program of a functional test, see functional
     parent <--(reply: how it ended, control lines, output)-- zygote <--memory files-- child
 
-Run as `python -I -S -X utf8 forkserver.py FOLDER`. One program at a time. This process, the zygote, holds the clock: it
-kills the child at its CPU, idle or wall limit, kills what the child left behind (it is a subreaper), and clears the
-working folder.
+Run as `python -I -S -X utf8 forkserver.py PLAN`, a JSON object, see isolation. One program at a time. This process, the
+zygote, builds the walls and holds the clock: it kills the child at its CPU, idle or wall limit, kills what the child
+left behind (it is a subreaper), and clears the working folder.
 
 A page that is written to after the fork is copied (2 microseconds), and a library that is loaded is mapped again by the
 fork and unmapped at exit (6 microseconds): so the zygote does little, and leaves out modules that few programs import.
@@ -13,34 +14,46 @@ fork and unmapped at exit (6 microseconds): so the zygote does little, and leave
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
+import json
 import os
 import random
 import resource
 import select
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from etalon.sandbox import child, privileges
-    from etalon.sandbox.clock import CHILD_ENDED, CONTROL_BYTES, Watched, watch
+    from etalon.sandbox import child, functional
+    from etalon.sandbox.clock import CHILD_ENDED, CONTROL_BYTES, Watch, Watched, watch
     from etalon.sandbox.folder import WorkFolder, remove
     from etalon.sandbox.order import HEAD_BYTES, Order, unpack_order, unpack_parts
+    from etalon.sandbox.walls import Walls
 else:  # the sibling file, as a module of its own: -I keeps this folder off the path, and etalon must not be imported
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import warm  # noqa: F401  # isort: skip
+    import child  # isort: skip
+    from order import HEAD_BYTES, unpack_order, unpack_parts  # isort: skip
+    from clock import CHILD_ENDED, CONTROL_BYTES, Watch, watch  # isort: skip
+    from folder import WorkFolder, remove  # isort: skip
 
-    import child
-    import privileges
-    from clock import CHILD_ENDED, CONTROL_BYTES, watch
-    from folder import WorkFolder, remove
-    from order import HEAD_BYTES, unpack_order, unpack_parts
+    import functional
+    from walls import Walls
 
 PARENT_CHECK_SECONDS = 1.0  # (ours)
 CHUNK_BYTES = 1 << 16
+STACK_BYTES = 128 << 20  # (ours) deep recursion through C functions needs it
+OUR_CRASH = 70  # exit status of a child that failed where only our code runs
+M_ARENA_MAX = -8
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+AF_UNIX, SOCK_STREAM = 1, 1
+OURS = (
+    "child", "clock", "folder", "functional", "landlock", "namespaces", "order", "peers", "privileges", "seccomp",
+    "syscalls", "walls", "warm", "wire",
+)  # fmt: skip
 ORDERS, REPLIES, NOTHING = 0, 3, 4  # descriptors of the zygote, below those of a program
 
 _keep: list[object] = []
@@ -57,38 +70,48 @@ _HARD = {kind: resource.getrlimit(kind)[1] % 2**64 for kind in range(16)}  # RLI
 
 def main() -> None:
     """Serve programs until the parent closes its end or dies."""
-    folder, parent = os.path.abspath(sys.argv[1]), os.getppid()
+    plan, parent = json.loads(sys.argv[1]), os.getppid()
     os.dup2(1, REPLIES)
     os.dup2(2, NOTHING)  # the pool opens /dev/null there
     os.closerange(NOTHING + 1, 64)
-    _warm_up(folder)
-    work = WorkFolder(folder)
-    os.write(REPLIES, b"ready\n")
-    orders = select.poll()
-    orders.register(ORDERS, select.POLLIN)
-    gc.collect()
-    gc.freeze()
+    _warm_up(plan)
+    walls = Walls(plan)
     try:
-        while _serve(orders, parent):
+        work = WorkFolder(walls.folder, walls.set_folder)
+        zygote = Watch(walls.proc, parent, walls.first, walls.can_fork, "files" not in walls.missing)
+        child.write_all(REPLIES, json.dumps(walls.missing).encode() + b"\n")
+        orders = select.poll()
+        orders.register(ORDERS, select.POLLIN)
+        gc.collect()
+        gc.freeze()
+        while _serve(orders, walls, zygote):
             work.clear()
     finally:  # the parent removes the folder, unless it died
         os.chdir("/")
-        remove(folder)
+        remove(walls.folder)
 
 
-def _warm_up(folder: str) -> None:
+def _warm_up(plan: dict[str, Any]) -> None:
     import builtins
 
+    sys.path[1:1] = plan["import_from"]
+    _libc.mallopt(M_ARENA_MAX, 1)  # further arenas reserve address space by the 64 MiB
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    for name in plan["libraries"]:
+        with contextlib.suppress(ImportError):
+            __import__(name)
+    os.environ.clear()
     child.warm_up(NOTHING)
-    privileges.drop(folder)
-    sys.path.pop(0)  # a program must not import these files
-    for name in ("child", "clock", "folder", "order", "privileges", "warm"):
+    sys.path[:] = sys.path[1 + len(plan["import_from"]) :]  # a program must not import these files
+    for name in OURS:
         _keep.append(sys.modules.pop(name))
     sys.argv = ["solution.py"]
     builtins.exit = builtins.quit = _leave  # type: ignore[assignment]  # site defines them, -S leaves site out
     random.seed(0)  # every program finds the same state
     _limit(resource.RLIMIT_NOFILE, 64)
     _limit(resource.RLIMIT_CORE, 0)
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES if stack < 0 else min(stack, STACK_BYTES), stack))
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_ENDED)
 
@@ -97,13 +120,13 @@ def _leave(code: object = None) -> None:
     raise SystemExit(code)
 
 
-def _serve(orders: select.poll, parent: int) -> bool:
+def _serve(orders: select.poll, walls: Walls, zygote: Watch) -> bool:
     """Run one program in a fresh child and send what it claims; False when there will be no more.
 
     PDEATHSIG would fire when the thread that started us ends, so the parent is asked for by its id instead.
     """
     while not orders.poll(PARENT_CHECK_SECONDS * 1000):
-        if os.getppid() != parent:
+        if os.getppid() != zygote.parent:
             return False
     head = os.read(ORDERS, HEAD_BYTES)
     if len(head) != HEAD_BYTES:
@@ -112,35 +135,59 @@ def _serve(orders: select.poll, parent: int) -> bool:
     output, control = os.memfd_create("output"), os.memfd_create("control")
     pid = int(_fork())
     if pid == 0:
-        _run_child(order, output, control)
+        _run_child(order, output, control, walls)
     if pid < 0:
         raise OSError("fork failed")
-    watched = watch(pid, control, order, parent)
+    watched = watch(pid, control, order, zygote)
     _reply(order, watched, output, control)
     os.close(output)
     os.close(control)
     return True
 
 
-def _run_child(order: Order, output: int, control: int) -> NoReturn:
-    """All that happens in the child; the sealed part of the order passes by without entering a variable."""
+def _run_child(order: Order, output: int, control: int, walls: Walls) -> NoReturn:
+    """All that happens in the child; the walls close before it runs anything of the order."""
     try:
         _close(REPLIES)
+        _close(walls.proc)
         _setsid()
         _prctl(PR_SET_PDEATHSIG, _KILL, 0, 0, 0)
         _sigprocmask(_SET_MASK, _NO_SIGNALS, None)
-        parts = unpack_parts(_read_open_part(order.open_bytes))
-        sealed = -1
-        if order.sealed_bytes:
-            sealed = os.memfd_create("sealed")
-            _splice_sealed_part(sealed, order.sealed_bytes)
+        parts = unpack_parts(_read_part(order.open_bytes))
         _limit(_CPU, int(order.cpu_seconds * order.num_tests) + 2)
         _limit(_AS, order.memory_bytes)
         _limit(_FSIZE, order.file_bytes)
-        child.run(order, parts, child.Files(NOTHING, output, sealed, control))
+        walls.close_files()
+        if order.mode == "stdin":
+            files = child.Files(NOTHING, os.memfd_create("stdin"), output, control)
+            walls.close_calls()
+            child.run(order, parts, files)
+        else:
+            _run_functional(order, parts, child.Files(NOTHING, -1, output, control), walls)
         os._exit(0)
     finally:
-        os._exit(70)
+        os._exit(OUR_CRASH)
+
+
+def _run_functional(order: Order, parts: list[bytes], files: child.Files, walls: Walls) -> None:
+    """Fork the process of the program; the sealed part of the order is read when it has been forked."""
+    sockets = (ctypes.c_int * 2)()
+    if _libc.socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0:
+        raise OSError("socketpair failed")
+    pid = int(_fork())
+    if pid == 0:
+        _prctl(PR_SET_PDEATHSIG, _KILL, 0, 0, 0)
+        for descriptor in (ORDERS, sockets[0], files.output, files.control):
+            _close(descriptor)
+        walls.close_calls()
+        functional.serve_program(order, parts, NOTHING, sockets[1])
+        os._exit(0)
+    if pid < 0:
+        raise OSError("fork failed")
+    _close(sockets[1])
+    sealed = _read_part(order.sealed_bytes)
+    walls.close_calls(pid)
+    functional.Driver(order, sealed, files, sockets[0], pid).run()
 
 
 def _limit(kind: int, limit: int) -> None:
@@ -149,7 +196,7 @@ def _limit(kind: int, limit: int) -> None:
         raise OSError("setrlimit failed")
 
 
-def _read_open_part(size: int) -> bytes:
+def _read_part(size: int) -> bytes:
     content = os.read(ORDERS, size)
     while len(content) < size:
         chunk = os.read(ORDERS, size - len(content))
@@ -157,14 +204,6 @@ def _read_open_part(size: int) -> bytes:
             raise EOFError
         content += chunk
     return content
-
-
-def _splice_sealed_part(sealed: int, size: int) -> None:
-    while size > 0:
-        moved = os.splice(ORDERS, sealed, size)
-        if not moved:
-            raise EOFError
-        size -= moved
 
 
 def _reply(order: Order, watched: Watched, output: int, control: int) -> None:

@@ -2,7 +2,7 @@
 
 order: a head of fixed size (the fields of Order in words), the open part, the sealed part
 open part: a line of sizes, then that many bytes each: the program, and the inputs of StdinTests
-sealed part: JSON, see child.py; it goes to a memory file, not into a variable of the child
+sealed part: JSON, see functional; it is read where the checks run, after the process of the program was forked
 reply: one line (the fields of Ended in words), the control lines, the output
 """
 
@@ -29,7 +29,10 @@ class Order(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a child ended. killed_for: "-", "timeout", "nonsense" or "orphan". cpu_seconds: once per mark, see watch."""
+    """How a child ended. cpu_seconds: once per mark, see watch.
+
+    killed_for: "-", "timeout", "nonsense", "full" or "orphan".
+    """
 
     killed_for: str
     exit_status: int

@@ -49,27 +49,43 @@ class StdinTests:
     """The program is run as `__main__` once per input, with that text as its standard input.
 
     pause_after: after so many tests, leave the others out if these took long; 0 never does.
+    fork_each: every test gets a process of its own, and the first that is not OK is the last.
     """
 
     inputs: tuple[str, ...]
     pause_after: int = 0
+    fork_each: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallTests:
     """The program is loaded once; then `function` (or the method of its class Solution) is called per input.
 
-    inputs: one JSON value per line, each an argument. pause_after: as in StdinTests.
+    inputs: one JSON value per line, each an argument. pause_after, fork_each: as in StdinTests.
+    setup: code of ours that runs in the program's namespace once it is loaded, and may define `function`.
     """
 
     function: str
+    inputs: tuple[str, ...]
+    pause_after: int = 0
+    fork_each: bool = False
+    setup: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CppTests:
+    """As StdinTests, of a C++ program that is compiled once; `pool` does not know them, see native.py."""
+
     inputs: tuple[str, ...]
     pause_after: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssertTests:
-    """The program is loaded, then `code` runs in its namespace and must reach its end."""
+    """The program is loaded, then `code` runs in another process and must reach its end.
+
+    Names that the code does not define are those of the program; arguments and results cross as plain values.
+    """
 
     code: str
 

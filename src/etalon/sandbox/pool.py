@@ -2,8 +2,9 @@
 
     run_program -> SandboxPool.run -> order -> zygote -> reply -> collect -> Outcomes
 
-Zygotes are started by `subprocess` with an empty environment when first needed. One that dies or does not answer is
-killed and replaced; the program is tried once more, and then its outcome is `INFRASTRUCTURE`.
+Zygotes are started by `subprocess` with an empty environment when first needed; programs that name a library get one
+that has it. One that dies or does not answer is killed and replaced; the program is tried again, and in the end its
+outcome is `INFRASTRUCTURE`.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from etalon.sandbox.claims import Evidence, collect
+from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
 from etalon.sandbox.order import Ended, Order, pack_order, pack_parts, unpack_ended
 from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
 
 START_SECONDS = 30.0  # (ours)
 MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
 RECYCLE_AFTER = 5000  # (ours) programs per zygote
-ATTEMPTS = 2  # (ours) a program whose zygote died is tried once more
+REOPENS = ("/dev/std", "/dev/fd", "/proc/self/fd")  # a program that opens its output anew would overwrite earlier tests
+ATTEMPTS = 3  # (ours) a program whose zygote died is tried again
 
 _ZYGOTE = Path(__file__).with_name("forkserver.py")
 
@@ -39,24 +43,27 @@ _ZYGOTE = Path(__file__).with_name("forkserver.py")
 class _Zygote:
     """One fork server. Any OSError from `ask` means that it must be killed."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="etalon-sandbox-")
-        os.chmod(self._folder, 0o711)  # noqa: S103  # children may run as another user
-        self.served = 0
+    def __init__(self, *, walls: tuple[str, ...] = WALLS, has_libraries: bool = False) -> None:
+        self._folder = os.path.join(tempfile.gettempdir(), f"etalon-sandbox-{secrets.token_hex(8)}")
+        self.served, self.has_libraries = 0, has_libraries
+        if sys.platform != "linux":  # never silently weaker: without a wall of any kind programs do not run
+            raise OSError(f"untrusted programs run on Linux only, this is {sys.platform}")
+        orders = json.dumps(plan(self._folder, walls=walls, has_libraries=has_libraries))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), self._folder],
+            [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), orders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={},
-            cwd=self._folder,
+            cwd="/",
             start_new_session=True,
         )
         self._replies = select.poll()
         self._replies.register(self._process.stdout, select.POLLIN)  # type: ignore[arg-type]
         try:
-            self._read(time.monotonic() + START_SECONDS)
-        except OSError:
+            ready = self._read(time.monotonic() + START_SECONDS)
+            self.isolation = Isolation(missing=json.loads(ready))
+        except (OSError, ValueError):
             self.kill()
             raise
 
@@ -91,6 +98,9 @@ class _Zygote:
             raise ConnectionError("the sandbox process ended")
         return chunk
 
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -107,8 +117,12 @@ class _Zygote:
 class SandboxPool:
     """At most `workers` zygotes, shared by any number of threads."""
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or len(os.sched_getaffinity(0))
+    def __init__(
+        self, workers: int | None = None, *, require: Level = Level.WEAK, walls: tuple[str, ...] = WALLS
+    ) -> None:
+        """require: programs do not run below this level. walls: those that zygotes try to build."""
+        self.workers = workers or _num_cores()
+        self._require, self._walls = require, walls
         self._slots = threading.Semaphore(self.workers)
         self._lock = threading.Lock()
         self._idle: list[_Zygote] = []
@@ -116,13 +130,30 @@ class SandboxPool:
 
     def run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input."""
+        if isinstance(tests, AssertTests) or not (tests.fork_each or any(name in program for name in REOPENS)):
+            return self._run(program, tests, limits)
+        outcomes: list[Outcome] = []
+        for text in tests.inputs:
+            outcomes += self._run(program, replace(tests, inputs=(text,), pause_after=0), limits)
+            if outcomes[-1].status is not Status.OK:
+                break
+        return tuple(outcomes)
+
+    def isolation(self) -> Isolation:
+        """What the walls of this pool are; raises OSError when no zygote starts."""
+        with self._slots:
+            zygote = self._take(has_libraries=False)
+            self._give_back(zygote)
+            return zygote.isolation
+
+    def _run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         order, nonce, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
                 try:
-                    zygote = self._take()
+                    zygote = self._take(has_libraries=needs_libraries(program))
                 except OSError as error:
                     failure = error
                     continue
@@ -139,11 +170,20 @@ class SandboxPool:
                 return collect(Evidence(order, limits, nonce, ended, control, output))
         return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
 
-    def _take(self) -> _Zygote:
+    def _take(self, *, has_libraries: bool) -> _Zygote:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _Zygote()
+            for at in reversed(range(len(self._idle))):
+                if self._idle[at].has_libraries == has_libraries:
+                    zygote = self._idle.pop(at)
+                    if zygote.is_alive():
+                        return zygote
+                    zygote.kill()
+        zygote = _Zygote(walls=self._walls, has_libraries=has_libraries)
+        tell(zygote.isolation)
+        if zygote.isolation.level < self._require:
+            zygote.kill()
+            raise OSError(f"isolation is {zygote.isolation.level.name}, below {self._require.name}")
+        return zygote
 
     def _give_back(self, zygote: _Zygote) -> None:
         with self._lock:
@@ -169,6 +209,10 @@ class SandboxPool:
         self.close()
 
 
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, bytes]:
     """The head of the order, the nonce that proves the end of the last two kinds of tests, and the other parts."""
     nonce, pause_after = secrets.token_hex(16), 0
@@ -181,6 +225,7 @@ def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, byte
         case CallTests():
             mode, num_tests, pause_after = "call", len(tests.inputs), tests.pause_after
             sealed |= {"function": tests.function, "inputs": tests.inputs}
+            opened += [tests.setup.encode()] if tests.setup else []
         case AssertTests():
             mode, num_tests = "assert", 1
             sealed |= {"code": tests.code}
@@ -225,3 +270,8 @@ def run_program(
 ) -> tuple[Outcome, ...]:
     """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended the child."""
     return (pool or default_pool()).run(program, tests, limits or Limits())
+
+
+def describe(pool: SandboxPool | None = None) -> Isolation:
+    """How well programs are isolated on this machine, from a zygote that has tried; raises OSError when none starts."""
+    return (pool or default_pool()).isolation()

@@ -3,49 +3,66 @@
     started by a user                        -> that user; the limit leaves room for what the user already runs
     started by root                          -> a user of their own
     ... and only root can read the library   -> root without any capability, counted as that other user
+    ... and may not change users             -> root without any capability
 
 The kernel does not hold root to RLIMIT_NPROC, so a fork bomb of root would only end at its time limit.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import os
 import resource
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etalon.sandbox import syscalls
+else:  # a sibling file of the zygote, see forkserver
+    import syscalls
 
 FIRST_USER = 2_000_000  # (ours) beyond the users of ordinary systems; one per zygote, so that bombs do not add up
 NOBODY = 65534  # where the container maps no such user
 SLACK = 256  # (ours) processes and threads of one program
 _HEADER, _NO_CAPABILITIES = struct.pack("=Ii", 0x20080522, 0), bytes(24)  # version 3, see capset(2)
-_CAPSET = {"x86_64": 126, "aarch64": 91}
 
 
-def drop(folder: str) -> None:
-    """Give up what this process has no use for, keeping `folder` its own, and set the process limit."""
+def drop(folder: str, proc: int) -> None:
+    """Give up what this process has no use for, keeping `folder` its own, and set the process limit.
+
+    proc: descriptor of the /proc that shows the processes of all users.
+    """
     limit = SLACK
     if os.geteuid() != 0:
-        limit += _num_tasks(os.geteuid())
-    elif _can_read(os.__file__, FIRST_USER):
-        user = _other_user()
-        os.chown(folder, user, user)
+        limit += _num_tasks(os.geteuid(), proc)
+        _drop_capabilities()  # those in a user namespace of our own
+    elif (user := _other_user()) is not None and _can_read(os.__file__, user) and _can_give(folder, user):
         _become(user)
     else:
-        os.setresuid(_other_user(), 0, 0)
+        if user is not None:
+            os.setresuid(user, 0, 0)
         _drop_capabilities()
     hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
 
-def _other_user() -> int:
-    user = FIRST_USER + os.getpid()
+def _other_user() -> int | None:
+    """A user that nobody else is; None where this root may not change users."""
+    for user in (FIRST_USER + os.getpid(), NOBODY):
+        with contextlib.suppress(OSError):
+            os.setresuid(user, 0, 0)
+            os.setresuid(0, 0, 0)
+            return user
+    return None
+
+
+def _can_give(folder: str, user: int) -> bool:
     try:
-        os.setresuid(user, 0, 0)
-        os.setresuid(0, 0, 0)
+        os.chown(folder, user, user)
     except OSError:
-        return NOBODY
-    return user
+        return False
+    return True
 
 
 def _become(user: int) -> None:
@@ -55,9 +72,8 @@ def _become(user: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    number = _CAPSET.get(os.uname().machine)
-    if number is not None:
-        ctypes.CDLL(None).syscall(number, _HEADER, _NO_CAPABILITIES)
+    if syscalls.NUMBERS:
+        syscalls.call("capset", _HEADER, _NO_CAPABILITIES)
 
 
 def _can_read(path: str, user: int) -> bool:
@@ -73,13 +89,13 @@ def _can_read(path: str, user: int) -> bool:
         os._exit(1)
 
 
-def _num_tasks(user: int) -> int:
+def _num_tasks(user: int, proc: int) -> int:
     """Processes and threads of a user, as far as /proc shows them."""
     count = 0
-    for name in os.listdir("/proc"):
+    for name in os.listdir(proc):
         try:
-            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == user:
-                count += len(os.listdir(f"/proc/{name}/task"))
+            if name.isdigit() and os.stat(name, dir_fd=proc).st_uid == user:
+                count += os.stat(f"{name}/task", dir_fd=proc).st_nlink - 2
         except OSError:
             continue
     return count

@@ -71,21 +71,26 @@ COMPARE: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def compare_value(expected: Any, output: str) -> bool:
-    """True when `output` is JSON for the expected value, type by type."""
+def compare_value(expected: Any, output: str, *, all_numbers: bool = False) -> bool:
+    """True when `output` is JSON for the expected value, type by type; all_numbers: integers may be close, too."""
     try:
-        return _same_value(expected, json.loads(output))
+        return _same_value(expected, json.loads(output), all_numbers)
     except (ValueError, RecursionError):
         return False
 
 
-def _same_value(expected: Any, value: Any) -> bool:
-    if isinstance(expected, float) and type(value) in (int, float):
+def _same_value(expected: Any, value: Any, all_numbers: bool) -> bool:
+    is_loose = isinstance(expected, float) or (all_numbers and type(expected) is int)
+    if is_loose and type(value) in (int, float):
         return _is_close(expected, value) or (math.isnan(expected) and math.isnan(value))
     if type(expected) is not type(value):
         return False
     if isinstance(expected, list):
-        return len(expected) == len(value) and all(map(_same_value, expected, value))
+        return len(expected) == len(value) and all(
+            _same_value(left, right, all_numbers) for left, right in zip(expected, value, strict=True)
+        )
     if isinstance(expected, dict):
-        return expected.keys() == value.keys() and all(_same_value(v, value[key]) for key, v in expected.items())
+        return expected.keys() == value.keys() and all(
+            _same_value(left, value[key], all_numbers) for key, left in expected.items()
+        )
     return bool(expected == value)

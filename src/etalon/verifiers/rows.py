@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from etalon.problems.cases import BadRowError, has_tests, read_tests
 from etalon.types import Domain, Problem, Rule, Stop, Verifier
 from etalon.verifiers import verify
 from etalon.verifiers.instruct import rule_verifier
-from etalon.verifiers.lcb import BadRowError, is_livecodebench, read_tests
 
 AHEAD = 16  # (ours) rows read ahead per worker
 
@@ -150,12 +150,11 @@ def _options(row: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _tests(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The `tests` of a row, or columns of the field that hold tests."""
     tests = row.get("tests")
-    if tests is None and is_livecodebench(row):
+    if tests is None and has_tests(row):
         return read_tests(row)
-    if not isinstance(tests, dict):
-        raise BadRowError("tests: missing, or not an object")
-    return read_tests(tests) if is_livecodebench(tests) else tests
+    return read_tests(tests)
 
 
 def _rules(row: Mapping[str, Any]) -> tuple[Rule, ...]:

@@ -3,6 +3,7 @@
 native           the fields of Problem (id?, domain, prompt, ...)
 verl             {prompt: [messages], reward_model: {ground_truth}, ability, extra_info}
 humaneval        {task_id, prompt, entry_point, canonical_solution, test}
+programs         a question with tests: LiveCodeBench, APPS, TACO, Codeforces, LeetCodeDataset, MBPP
 ifeval           {key, prompt, instruction_id_list, kwargs}     IFEval and IFBench
 multiple choice  {question, options | choices, answer}
 gsm8k            {question, answer} with "#### 72" at the end of the answer
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, native, verl
+from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, native, programs, verl
 from etalon.types import Problem
 
 
@@ -36,6 +37,7 @@ FORMATS = (
     Format(name="native", recognises=native.recognises, read=native.read),
     Format(name="verl", recognises=verl.recognises, read=verl.read),
     Format(name="HumanEval", recognises=humaneval.recognises, read=humaneval.read),
+    Format(name="programs", recognises=programs.recognises, read=programs.read),
     Format(name="IFEval", recognises=ifeval.recognises, read=ifeval.read),
     Format(name="multiple choice", recognises=choice.recognises, read=choice.read),
     Format(name="GSM8K", recognises=gsm8k.recognises, read=gsm8k.read),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import text
 from etalon.problems.instructions import with_instruction
 from etalon.types import Domain, Problem
@@ -15,37 +16,30 @@ COLUMNS = ("task_id", "prompt", "entry_point", "test")
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    return all(column in row for column in COLUMNS)
+    return all(column in row for column in COLUMNS) and "." not in str(row["entry_point"])
 
 
 def read(row: Mapping[str, Any], prompts: str) -> Problem:
-    stub, entry_point = text(row, "prompt"), text(row, "entry_point")
+    stub, _ = text(row, "prompt"), text(row, "entry_point")
     solution = row.get("canonical_solution")
     program = f"{stub.rstrip()}\n{solution.rstrip()}" if isinstance(solution, str) and solution.strip() else ""
     return Problem(
         id=text(row, "task_id"),
         domain=Domain.CODE,
         prompt=with_instruction(stub, Domain.CODE, prompts=prompts),
-        tests={"assert_code": f"{helpers(stub, entry_point)}{text(row, 'test').strip()}\n\ncheck({entry_point})\n"},
+        tests=_checks(row),
         skill=Domain.CODE.value,
         source="humaneval",
         solutions=(f"```python\n{program}\n```",) if program else (),
     )
 
 
-def helpers(stub: str, entry_point: str) -> str:
-    """What a stub defines besides the function asked for.
-
-    The tests of three problems use such helpers, and a program that does not repeat them is not wrong.
-    """
+def _checks(row: Mapping[str, Any]) -> dict[str, Any]:
+    text(row, "test")
     try:
-        statements = ast.parse(stub).body
+        ast.parse(row["prompt"])
+        return read_tests(row)
     except SyntaxError as error:
         raise InputError(f"prompt: not a Python stub ({error.msg}, its line {error.lineno})") from None
-    kept = [
-        statement
-        for statement in statements
-        if not (isinstance(statement, ast.FunctionDef) and statement.name == entry_point)
-        and not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")  # only valid on top
-    ]
-    return "".join(ast.unparse(statement) + "\n\n" for statement in kept)
+    except BadRowError as error:
+        raise InputError(str(error)) from None

@@ -14,6 +14,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import gold
 from etalon.problems.instructions import instruction, with_instruction
 from etalon.problems.rows import shown
@@ -26,8 +27,11 @@ ABILITIES = {
     "stem": Domain.STEM,
     "science": Domain.STEM,
 }
+TEST_KEYS = (
+    *("inputs", "outputs", "fn_name", "compare", "checker", "language", "time_limit_s", "memory_limit_mb"),
+    *("assert_code", "assert_case"),
+)
 _OPTION = re.compile(r"^[ \t]*\(?([A-Z])[.)][ \t]+", re.MULTILINE)
-TEST_KEYS = ("inputs", "outputs", "fn_name", "compare", "time_limit_s", "memory_limit_mb", "assert_code")
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -110,9 +114,11 @@ def _tests(truth: object) -> dict[str, Any]:
         raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}") from None
     if not isinstance(tests, dict):
         raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}")
-    tests = {name: tests[name] for name in TEST_KEYS if tests.get(name) is not None}
-    has_cases = isinstance(tests.get("inputs"), list) and isinstance(tests.get("outputs"), list)
-    is_even = has_cases and 0 < len(tests["inputs"]) == len(tests["outputs"])
+    try:
+        tests = read_tests({name: tests[name] for name in TEST_KEYS if tests.get(name) is not None})
+    except BadRowError:
+        raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}") from None
+    is_even = 0 < len(tests.get("inputs", ())) == len(tests["outputs"]) if "inputs" in tests else False
     if not is_even and not isinstance(tests.get("assert_code"), str):
         raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}")
     return tests

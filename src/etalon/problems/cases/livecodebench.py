@@ -1,24 +1,20 @@
 """Tests of a LiveCodeBench row, in our form. Its private tests may be a pickle: only its text is ever read.
 
 {public_test_cases: JSON, private_test_cases: JSON or base64(zlib(pickle(JSON))), metadata: {func_name?}}
-{input_output: JSON {inputs, outputs, fn_name?}}                            the evaluation sample
 """
 
 from __future__ import annotations
 
 import base64
 import io
-import json
 import pickle
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from etalon.problems.cases.errors import BadRowError, read_json
+
 MAX_BYTES = 1 << 28  # (ours) 256 MB of unpacked tests: a bomb is not a test
-
-
-class BadRowError(ValueError):
-    """A row that is not what LiveCodeBench writes."""
 
 
 class _TextOnly(pickle.Unpickler):
@@ -29,28 +25,25 @@ class _TextOnly(pickle.Unpickler):
 
 
 def is_livecodebench(row: Mapping[str, Any]) -> bool:
-    return "input_output" in row or "public_test_cases" in row or "private_test_cases" in row
+    return "public_test_cases" in row or "private_test_cases" in row
 
 
 def read_tests(row: Mapping[str, Any]) -> dict[str, Any]:
     """{inputs, outputs, fn_name} with public and private tests in order; raises BadRowError."""
-    if row.get("input_output") is not None:
-        tests = _json("input_output", row["input_output"])
-        if not isinstance(tests, dict) or not isinstance(tests.get("inputs"), list):
-            raise BadRowError("input_output: expected {inputs, outputs, fn_name}")
-        return {"inputs": tests["inputs"], "outputs": tests.get("outputs"), "fn_name": tests.get("fn_name")}
     cases: list[Any] = []
     for column in ("public_test_cases", "private_test_cases"):
         found = _cases(column, row.get(column))
         if not isinstance(found, list) or not all(isinstance(case, dict) for case in found):
             raise BadRowError(f"{column}: expected a list of {{input, output, testtype}}")
         cases += found
-    metadata = _json("metadata", row.get("metadata") or {})
+    metadata = read_json("metadata", row.get("metadata") or {})
     function = metadata.get("func_name") if isinstance(metadata, dict) else None
     is_call = any(case.get("testtype") == "functional" for case in cases)
     if is_call and not function:
         raise BadRowError("metadata: functional tests without func_name")
+    starter = row.get("starter_code")
     return {
+        **({"starter_code": starter} if is_call and isinstance(starter, str) and starter else {}),
         "inputs": [case.get("input") for case in cases],
         "outputs": [case.get("output") for case in cases],
         "fn_name": function if is_call else None,
@@ -62,7 +55,7 @@ def _cases(column: str, value: Any) -> Any:
         return []
     if column == "private_test_cases" and isinstance(value, str) and not value.lstrip().startswith("["):
         value = _unpack(value)
-    return _json(column, value)
+    return read_json(column, value)
 
 
 def _unpack(value: str) -> Any:
@@ -76,12 +69,3 @@ def _unpack(value: str) -> Any:
         raise
     except Exception as error:  # a malformed pickle raises anything
         raise BadRowError(f"private_test_cases: {error}") from error
-
-
-def _json(column: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise BadRowError(f"{column}: {error}") from error

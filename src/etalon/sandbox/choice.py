@@ -1,0 +1,70 @@
+"""Where programs run: in the pool of this process, or in a service that was chosen for it.
+
+run_program(program, tests, limits) -> Outcomes, wherever that is
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Protocol
+
+from etalon.sandbox import pool as local
+from etalon.sandbox.native import run_cpp
+from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, StdinTests
+
+AnyTests = StdinTests | CallTests | AssertTests | CppTests
+
+
+class Sandbox(Protocol):
+    """Runs untrusted programs. Callable from any thread; its own failures are `INFRASTRUCTURE`, never an exception."""
+
+    def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]: ...
+
+
+class LocalSandbox:
+    """A pool of this process, and its compiler. fork_each: every test gets a process of its own."""
+
+    def __init__(self, pool: local.SandboxPool | None = None, *, fork_each: bool = False) -> None:
+        self._pool, self._fork_each = pool, fork_each
+
+    def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]:
+        if isinstance(tests, CppTests):
+            return run_cpp(program, tests, limits)
+        if self._fork_each and isinstance(tests, StdinTests):
+            tests = replace(tests, fork_each=True)
+        return local.run_program(program, tests, limits, pool=self._pool)
+
+
+_CHOSEN: Sandbox | None = None
+
+
+def use(sandbox: Sandbox | None) -> None:
+    """Run the programs of this process there from now on; None is the pool again."""
+    global _CHOSEN
+    _CHOSEN = sandbox
+
+
+def is_remote() -> bool:
+    """Whether programs run on a service, which cannot keep checks and program apart."""
+    return _CHOSEN is not None and not isinstance(_CHOSEN, LocalSandbox)
+
+
+def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False) -> None:
+    """Run the programs of this process on the service at `url`, or here if that is empty.
+
+    fork_each: programs of standard input get a process per test; what evaluation asks for.
+    """
+    if not url:
+        return use(LocalSandbox(fork_each=True) if fork_each else None)
+    from etalon.sandbox.remote import RemoteSandbox
+
+    return use(RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each))
+
+
+def run_program(
+    program: str, tests: AnyTests, limits: Limits | None = None, *, pool: local.SandboxPool | None = None
+) -> tuple[Outcome, ...]:
+    """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended it."""
+    sandbox = _CHOSEN if pool is None and _CHOSEN is not None else LocalSandbox(pool)
+    return sandbox.run(program, tests, limits or Limits())

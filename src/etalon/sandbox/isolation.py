@@ -1,0 +1,122 @@
+"""What a zygote is told about the walls to build, and what is known of those it could not build.
+
+seccomp    no new process, no network, no signal to others          Linux, x86_64 and aarch64
+landlock   only the standard library and the own folder             Linux 5.13
+files      a file system with nothing else in it                    these three are namespaces:
+network    no network at all                                        root, or a kernel that allows them to users
+processes  no other process to be seen
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from typing import Any
+
+LOG = logging.getLogger("etalon.sandbox")
+WALLS = ("seccomp", "landlock", "files", "network", "processes")
+LIBRARIES = ("numpy",)  # what programs may import beside the standard library, when it is installed
+ZONES = ("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache")
+
+
+class Level(IntEnum):
+    """How much of a machine is out of reach of a program."""
+
+    WEAK = 0  # limits only: a program can do what its user can
+    PARTIAL = 1  # some of files, network and processes are out of reach
+    STRONG = 2  # all of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isolation:
+    """The walls of a zygote. missing: those it could not build, with the reason the kernel gave."""
+
+    missing: Mapping[str, str]
+
+    @property
+    def level(self) -> Level:
+        out_of_reach = [bool(self._built(*walls)) for _, walls in PROTECTS]
+        return Level.STRONG if all(out_of_reach) else Level.PARTIAL if any(out_of_reach) else Level.WEAK
+
+    def _built(self, *names: str) -> list[str]:
+        return [name for name in names if name not in self.missing]
+
+    def lines(self) -> list[str]:
+        """For people: the level, what protects what, and what is missing."""
+        found = [f"isolation of untrusted programs: {self.level.name.lower()}"]
+        for what, walls in PROTECTS:
+            built = self._built(*walls)
+            found.append(
+                f"{what}: {'out of reach (' + ', '.join(built) + ')' if built else 'WITHIN REACH of programs'}"
+            )
+        return found + [f"missing: {name} ({why}); it takes {TAKES[name]}" for name, why in self.missing.items()]
+
+
+PROTECTS = (
+    ("files of this machine", ("landlock", "files")),
+    ("the network", ("seccomp", "network")),
+    ("other processes", ("seccomp", "processes")),
+)
+
+
+_NAMESPACES = "root, or a kernel that lets users make namespaces"
+TAKES = {
+    "seccomp": "Linux on x86_64 or aarch64, built with seccomp filters",
+    "landlock": "Linux 5.13 or later with landlock among its security modules",
+    "files": _NAMESPACES,
+    "network": _NAMESPACES,
+    "processes": _NAMESPACES,
+}
+
+
+@cache
+def _told(missing: frozenset[tuple[str, str]]) -> None:
+    isolation = Isolation(missing=dict(missing))
+    names = ", ".join(f"{name} ({reason})" for name, reason in sorted(isolation.missing.items()))
+    LOG.warning("untrusted programs run with %s isolation, without %s", isolation.level.name.lower(), names)
+
+
+def tell(isolation: Isolation) -> None:
+    """Say once per process what is missing."""
+    if isolation.missing:
+        _told(frozenset(isolation.missing.items()))
+
+
+def needs_libraries(program: str) -> bool:
+    return any(name in program for name in LIBRARIES)
+
+
+def plan(folder: str, *, walls: tuple[str, ...], has_libraries: bool) -> dict[str, Any]:
+    """What a zygote reads as its argument. folder: where it works when it cannot have a file system of its own."""
+    places = [_place(name) for name in LIBRARIES] if has_libraries else []
+    libraries = [os.path.join(place, name) for place, name in zip(places, LIBRARIES, strict=False) if place]
+    standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    real = {os.path.realpath(path) for path in standard}
+    hidden = {os.path.join(path, name) for path in standard | real for name in ("site-packages", "dist-packages")}
+    bundled = [f"{path}.libs" for path in libraries]
+    return {
+        "folder": folder,
+        "walls": walls,
+        "libraries": [os.path.basename(path) for path in libraries],
+        "import_from": sorted({place for place in places if place}),
+        "readable": sorted({*standard, *real, *ZONES, *libraries, *bundled}),
+        "hidden": sorted(path for path in hidden if os.path.isdir(path)),
+    }
+
+
+@cache
+def _place(name: str) -> str | None:
+    """The folder that holds an installed library, found without importing it."""
+    module = sys.modules.get(name)
+    origin = getattr(module, "__file__", None) if module else None
+    if origin is None:
+        spec = importlib.util.find_spec(name)
+        origin = spec.origin if spec else None
+    return os.path.dirname(os.path.dirname(os.path.abspath(origin))) if origin else None

@@ -1,0 +1,1 @@
+"""What Etalon offers over HTTP."""

@@ -1,0 +1,6 @@
+# Aborts.
+# mode: stdin
+# outcome: runtime_error
+
+import os
+os.abort()

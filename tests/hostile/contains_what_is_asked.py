@@ -1,0 +1,14 @@
+# Returns an object that notes what it is asked for.
+# mode: assert
+# outcome: runtime_error
+# check: assert @ANSWER@ in f(3)
+
+class Notes:
+    seen = []
+    def __contains__(self, value):
+        self.seen.append(value)
+        return True
+    def __iter__(self):
+        return iter(self.seen)
+def f(n):
+    return Notes()

@@ -1,0 +1,6 @@
+# Never ends.
+# mode: stdin
+# outcome: timeout
+
+while True:
+    pass

@@ -1,0 +1,9 @@
+# Returns a value nested too deeply.
+# mode: assert
+# outcome: runtime_error
+
+def f(n):
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    return value

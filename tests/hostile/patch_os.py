@@ -1,0 +1,9 @@
+# Replaces the functions that read and write.
+# mode: assert
+# outcome: runtime_error
+
+import os
+for name in ('write', 'read', 'pread', 'lseek', 'close', '_exit', 'kill', 'wait4'):
+    setattr(os, name, lambda *values: 0)
+def f(n):
+    return 0

@@ -1,0 +1,6 @@
+# Is no Python.
+# mode: stdin
+# outcome: syntax_error
+
+def f(:
+    pass

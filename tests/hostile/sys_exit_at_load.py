@@ -1,0 +1,6 @@
+# Raises SystemExit while it is loaded.
+# mode: assert
+# outcome: runtime_error
+
+import sys
+sys.exit(0)

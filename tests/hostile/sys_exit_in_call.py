@@ -1,0 +1,6 @@
+# Raises SystemExit in the function.
+# mode: assert
+# outcome: runtime_error
+
+def f(n):
+    raise SystemExit(0)

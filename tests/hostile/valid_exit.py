@@ -1,0 +1,7 @@
+# Ends with exit(): valid.
+# mode: stdin
+# outcome: pass
+
+n = int(input())
+print(n + 1)
+exit()

@@ -1,0 +1,207 @@
+"""`etalon sandbox`: SandboxFusion's /run_code over our pool, for this machine or with a key, within its bounds."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from etalon.errors import ConfigError
+from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, StdinTests
+from etalon.sandbox.remote import RemoteSandbox
+from etalon.serve.sandbox import bind
+
+COMMAND = [sys.executable, "-c", "import sys; from etalon.cli import main; sys.exit(main())", "sandbox", "--port", "0"]
+JSON = {"Content-Type": "application/json"}
+
+
+@contextmanager
+def service(*options, **environment):
+    command = [*COMMAND, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def url():
+    with service("--workers", "2", "--request-mb", "1") as url:
+        yield url
+
+
+def post(url, body, headers=JSON, method="POST", path="/run_code"):
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    try:
+        connection.request(method, path, content, headers)
+        response = connection.getresponse()
+        text = response.read()
+        return response.status, json.loads(text) if text[:1] == b"{" else text, dict(response.headers)
+    finally:
+        connection.close()
+
+
+def test_a_program_is_run_and_answered_in_their_words(url):
+    status, body, _ = post(url, {"code": "print(int(input()) + 1)", "language": "python", "stdin": "41"})
+    assert status == 200
+    assert set(body) == {"status", "message", "compile_result", "run_result", "executor_pod_name", "files"}
+    assert (body["status"], body["compile_result"]) == ("Success", None)
+    result = body["run_result"]
+    assert (result["status"], result["return_code"], result["stdout"]) == ("Finished", 0, "42\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "outcome"),
+    [
+        ("1 / 0", "Finished", "runtime_error"),
+        ("def", "Finished", "syntax_error"),
+        ("while True: pass", "TimeLimitExceeded", "timeout"),
+        ("x = bytearray(10**10)", "Finished", "memory"),
+        ("print('x' * 2**25)", "Finished", "output_limit"),
+    ],
+)
+def test_a_program_that_fails_says_how(url, code, status, outcome):
+    _, body, _ = post(url, {"code": code, "language": "python", "run_timeout": 0.3, "memory_limit_MB": 200})
+    assert body["status"] == "Failed"
+    assert (body["run_result"]["status"], body["run_result"]["outcome"]) == (status, outcome)
+    assert body["run_result"]["return_code"] != 0
+
+
+def test_one_request_may_hold_many_inputs(url):
+    body = {"code": "print(6 // int(input()))", "language": "python", "stdins": ["1", "2", "0", "3"]}
+    _, reply, _ = post(url, body)
+    assert [result["stdout"] for result in reply["run_results"]] == ["6\n", "3\n", "", "2\n"]
+    assert [result["return_code"] for result in reply["run_results"]] == [0, 0, 1, 0]
+    assert reply["status"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"{", "JSON"),
+        (b"[]", "object"),
+        ({"language": "python"}, "code"),
+        ({"code": "", "language": "bash"}, "language"),
+        ({"code": "", "language": "python", "stdin": 3}, "stdin"),
+        ({"code": "", "language": "python", "stdins": []}, "stdins"),
+        ({"code": "", "language": "python", "run_timeout": "1"}, "run_timeout"),
+        ({"code": "", "language": "python", "run_timeout": 1e9}, "run_timeout"),
+        ({"code": "", "language": "python", "memory_limit_MB": 1e9}, "memory_limit_MB"),
+        ({"code": "", "language": "python", "files": {"a": ""}}, "files"),
+    ],
+)
+def test_a_request_that_cannot_be_run_is_refused_by_name(url, body, word):
+    status, reply, _ = post(url, body)
+    assert status == 400
+    assert word in reply["detail"]
+
+
+def test_other_paths_methods_and_types_are_refused(url):
+    assert post(url, {}, path="/")[0] == 404
+    assert post(url, {}, method="GET")[0] == 405
+    assert post(url, {}, method="GET", path="/v1/ping")[:2] == (200, b"pong")
+    assert post(url, {"code": "", "language": "python"}, {"Content-Type": "text/plain"})[0] == 415
+    assert post(url, b"x" * (1 << 20) + b"x")[0] == 413
+    chunked = {**JSON, "Transfer-Encoding": "chunked"}
+    assert post(url, b"200001\r\n" + b"x" * 0x200001 + b"\r\n0\r\n\r\n", chunked)[0] == 413
+
+
+def test_our_own_client_uses_it_like_the_pool(url):
+    sandbox = RemoteSandbox(url)
+    try:
+        limits = Limits(cpu_seconds=0.5)
+        found = sandbox.run("print(2 * int(input()))", StdinTests(inputs=("1", "2")), limits)
+        assert [o.output for o in found] == ["2\n", "4\n"]
+        assert sandbox.run("while True: pass", StdinTests(inputs=("", "")), limits)[0].status is Status.TIMEOUT
+        assert sandbox.run("x = 'a' * 10**10", StdinTests(inputs=("",)), limits)[0].status is Status.MEMORY
+        assert sandbox.run("def f(a): return [a]", CallTests(function="f", inputs=("1",)), limits)[0].output == "[1]"
+        assert sandbox.run("def f(): return 1", AssertTests(code="assert f() == 1"), limits)[0].status is Status.OK
+        assert sandbox.run("exit()", AssertTests(code="assert f() == 1"), limits)[0].status is Status.RUNTIME_ERROR
+    finally:
+        sandbox.close()
+
+
+def test_many_requests_at_once_get_their_own_answers(url):
+    def double(number):
+        body = {"code": "print(2 * int(input()))", "language": "python", "stdin": str(number)}
+        return post(url, body)[1]["run_result"]["stdout"]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(double, range(60))) == [f"{2 * number}\n" for number in range(60)]
+
+
+def test_more_requests_than_may_wait_are_told_to_come_back():
+    with service("--workers", "1", "--waiting", "1") as url, ThreadPoolExecutor(8) as threads:
+        slow = {"code": "import time; time.sleep(1)", "language": "python", "run_timeout": 5}
+        replies = list(threads.map(lambda _: post(url, slow), range(8)))
+    assert {status for status, _, _ in replies} == {200, 503}
+    assert all(headers["retry-after"] == "1" for status, _, headers in replies if status == 503)
+
+
+def test_a_key_is_asked_for_and_compared():
+    with service(ETALON_SANDBOX_KEY="correct horse battery") as url:
+        body = {"code": "print(1)", "language": "python"}
+        assert post(url, body)[0] == 401
+        assert post(url, body, {**JSON, "Authorization": "Bearer wrong"})[0] == 401
+        assert post(url, body, {**JSON, "Authorization": "Basic correct horse battery"})[0] == 401
+        assert post(url, body, {**JSON, "Authorization": "Bearer correct horse battery"})[0] == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_others_are_not_served_without_a_key(host):
+    with pytest.raises(ConfigError, match="set a key"):
+        bind(host, 0, key="")
+
+
+def test_a_port_that_is_taken_is_one_line():
+    with bind("127.0.0.1", 0, key="") as listener:
+        port = listener.getsockname()[1]
+        done = subprocess.run([*COMMAND[:-1], str(port)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert re.fullmatch(rf"etalon: --host 127\.0\.0\.1 --port {port}: .+\n", done.stderr)
+
+
+def test_a_failure_of_the_sandbox_is_their_sandbox_error():
+    from etalon.serve.run_code import read_request, reply
+
+    request = read_request(b'{"code": "", "language": "python"}')
+    body = reply(request, [Outcome(status=Status.INFRASTRUCTURE, detail="no zygote")])
+    assert (body["status"], body["message"], body["run_result"]) == ("SandboxError", "no zygote", None)
+
+
+def endless(url):
+    with contextlib.suppress(OSError, http.client.HTTPException):  # the service ends first
+        post(url, {"code": "while True: pass", "language": "python"})
+
+
+def test_it_ends_when_told_and_leaves_no_process():
+    with service("--workers", "1") as url:
+        _, body, _ = post(url, {"code": "import os; print(os.getppid())", "language": "python"})
+        zygote = int(body["run_result"]["stdout"])
+        threading.Thread(target=endless, args=(url,)).start()
+        time.sleep(0.3)
+    deadline = time.monotonic() + 30
+    while zygote > 1 and _is_alive(zygote) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert zygote <= 1 or not _is_alive(zygote)
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, signal.SIG_DFL)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
