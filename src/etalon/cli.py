@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import fuse, measure, run, verify
+from etalon.commands import fuse, measure, run, serve, verify
 from etalon.errors import EtalonError
 
 RESUMES = ("run", "demo", "eval")
@@ -21,6 +21,8 @@ app.command()(run.run)
 app.command()(run.demo)
 app.command()(verify.verify)
 app.command("eval")(measure.evaluate)
+app.command()(serve.serve)
+app.command()(serve.doctor)
 app.command()(fuse.fuse)
 app.command()(measure.report)
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import random
 import socket
+import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -58,8 +59,13 @@ class Client:
         self._jitter = random.Random()
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=settings.concurrency)
         direct = all(map(is_loopback, settings.urls)) or not urllib.request.getproxies()
+        # reading the system's certificates takes 0.1 s, and plain HTTP needs none: this context trusts nobody
+        needs_tls = any(url.startswith("https:") for url in settings.urls)
+        tls = True if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.http = httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(limits=limits, socket_options=KEEP_ALIVE) if direct else None,
+            transport=httpx2.AsyncHTTPTransport(verify=tls, limits=limits, socket_options=KEEP_ALIVE)
+            if direct
+            else None,
             limits=limits,
             timeout=httpx2.Timeout(None, connect=settings.connect_seconds),
             headers={"user-agent": f"etalon/{__version__}", "accept-encoding": "identity"},
@@ -152,6 +158,21 @@ class Client:
             raise UpstreamError(f"cannot be reached: {_reason(error)}", may_pass=True) from None
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise UpstreamError(f"broke the connection: {_reason(error)}", may_pass=True, calls=calls) from None
+
+    @contextlib.asynccontextmanager
+    async def passing_stream(self, path: str, content: bytes) -> AsyncIterator[httpx2.Response]:
+        """An open response to a request of somebody else, from the least loaded URL that can be reached; no slots."""
+        for others_left in reversed(range(len(self.settings.urls))):
+            async with contextlib.AsyncExitStack() as stack:
+                url = stack.enter_context(self.balancer.passing())
+                try:
+                    response = await stack.enter_async_context(self.stream("POST", url, path, content=content))
+                except UpstreamError:
+                    if others_left and self.balancer.is_resting(url):  # it could not be connected to
+                        continue
+                    raise
+                yield response
+                return
 
     async def get_json(self, path: str, *, url: str | None = None) -> Any:
         """The JSON that a GET answers within QUICK_SECONDS, of `url` or of any URL that can be reached."""
