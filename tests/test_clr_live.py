@@ -154,7 +154,12 @@ def test_failed_truncated_and_unparsed_trajectories_are_dropped_and_counted() ->
 
 
 def test_too_few_usable_trajectories_are_an_error_that_says_why_and_keeps_the_record() -> None:
-    traces = [said("", Stop.ERROR, error="HTTP 500: out of memory"), said("hm"), trace("3", *SOUND), said("", Stop.LENGTH)]
+    traces = [
+        said("", Stop.ERROR, error="HTTP 500: out of memory"),
+        said("hm"),
+        trace("3", *SOUND),
+        said("", Stop.LENGTH),
+    ]
     with pytest.raises(NoAnswerError) as caught:
         solve(Model(traces), k=4, k_min=2)
     assert str(caught.value) == (

@@ -190,7 +190,9 @@ async def _respond(send: Any, status: int, headers: dict[str, str], body: list[b
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """Run an ASGI application in a thread; yields its base URL."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or Nagle delays by 40 ms
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none", interface="asgi3")
     )
