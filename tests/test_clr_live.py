@@ -154,7 +154,12 @@ def test_failed_truncated_and_unparsed_trajectories_are_dropped_and_counted() ->
 
 
 def test_too_few_usable_trajectories_are_an_error_that_says_why_and_keeps_the_record() -> None:
-    traces = [said("", Stop.ERROR, error="HTTP 500: out of memory"), said("hm"), trace("3", *SOUND), said("", Stop.LENGTH)]
+    traces = [
+        said("", Stop.ERROR, error="HTTP 500: out of memory"),
+        said("hm"),
+        trace("3", *SOUND),
+        said("", Stop.LENGTH),
+    ]
     with pytest.raises(NoAnswerError) as caught:
         solve(Model(traces), k=4, k_min=2)
     assert str(caught.value) == (
@@ -243,7 +248,7 @@ def test_a_budget_of_money_uses_the_price_table() -> None:
 
 def test_a_budget_that_ends_before_any_answer_is_an_error() -> None:
     model = Model([trace("3", *SOUND)], delay=lambda stage, number: 60.0)
-    with pytest.raises(NoAnswerError, match="^the budget was used up: no trajectory had ended$") as caught:
+    with pytest.raises(NoAnswerError, match=r"^the budget was used up: no trajectory had ended$") as caught:
         solve(model, Budget(seconds=0.3), k=4)
     assert caught.value.record["calls"]["cancelled"] == 4
     with pytest.raises(ConfigError, match=r"budget\.calls: 0"):

@@ -1,6 +1,6 @@
 """`complete` on top of a sampler that works in batches, such as a model in this process.
 
-    calls that wait at the same time -> one batch in a thread -> each call's rollout
+calls that wait at the same time -> one batch in a thread -> each call's rollout
 """
 
 from __future__ import annotations
