@@ -248,7 +248,7 @@ def test_a_budget_of_money_uses_the_price_table() -> None:
 
 def test_a_budget_that_ends_before_any_answer_is_an_error() -> None:
     model = Model([trace("3", *SOUND)], delay=lambda stage, number: 60.0)
-    with pytest.raises(NoAnswerError, match="^the budget was used up: no trajectory had ended$") as caught:
+    with pytest.raises(NoAnswerError, match=r"^the budget was used up: no trajectory had ended$") as caught:
         solve(model, Budget(seconds=0.3), k=4)
     assert caught.value.record["calls"]["cancelled"] == 4
     with pytest.raises(ConfigError, match=r"budget\.calls: 0"):

@@ -68,7 +68,8 @@ def conclude(
 ) -> ClrResult:
     """The result of a flow that has ended. `facts` go into the record, in front of what the flow itself says.
 
-    unsent: generations that were never sent. Fewer than `k_min` usable trajectories are a NoAnswerError; after a budget or an interruption one is enough.
+    unsent: generations that were never sent. Fewer than `k_min` usable trajectories are a NoAnswerError; after a
+    budget or an interruption one is enough.
     """
     usage = Usage(
         calls=flow.ledger.calls,
