@@ -50,4 +50,5 @@ def from_upstream(error: UpstreamError) -> ApiError:
         return ApiError(502, message, code="upstream_refused")
     if error.status is not None and (400 <= error.status < 600):
         return ApiError(error.status, f"upstream: {error}", code="upstream_error", retry_after=error.retry_after)
-    return ApiError(502, f"upstream: {error}", code="upstream_unreachable")
+    code = "upstream_error" if error.calls else "upstream_unreachable"
+    return ApiError(502, f"upstream: {error}", code=code)

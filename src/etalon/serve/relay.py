@@ -13,6 +13,7 @@ from typing import Any
 from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.answer import shown
 from etalon.sampling.endpoint.client import events, read_body
+from etalon.sampling.endpoint.retry import from_error_object
 from etalon.serve.call import Call
 from etalon.serve.errors import ApiError, from_upstream
 
@@ -39,9 +40,9 @@ async def _whole(client: Client, path: str, content: bytes) -> bytes:
     try:
         value = json.loads(answer)
     except (ValueError, RecursionError):
-        raise UpstreamError(f"answered what is not JSON: {shown(answer)}", may_pass=True) from None
+        raise UpstreamError(f"answered what is not JSON: {shown(answer)}", may_pass=True, calls=1) from None
     if not isinstance(value, dict):
-        raise UpstreamError(f"answered what is not an object: {shown(answer)}", may_pass=True)
+        raise UpstreamError(f"answered what is not an object: {shown(answer)}", may_pass=True, calls=1)
     return answer
 
 
@@ -49,7 +50,7 @@ async def _relay_events(call: Call, client: Client, path: str, content: bytes) -
     is_finished = False
     async with client.passing_stream(path, content) as response:
         if "json" in response.headers.get("content-type", ""):
-            raise UpstreamError("does not stream", may_pass=False)
+            raise UpstreamError("does not stream", may_pass=False, calls=1)
         async for data in events(response):
             if data == b"[DONE]":
                 is_finished = True
@@ -57,7 +58,7 @@ async def _relay_events(call: Call, client: Client, path: str, content: bytes) -
             is_finished |= _finishes(data)
             await call.event(data)
     if not is_finished:
-        raise UpstreamError("cut the stream", may_pass=True)
+        raise UpstreamError("cut the stream", may_pass=True, calls=1)
     await call.end_events()
 
 
@@ -66,10 +67,12 @@ def _finishes(data: bytes) -> bool:
     try:
         chunk: Any = json.loads(data)
     except (ValueError, RecursionError):
-        raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True) from None
+        raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True, calls=1) from None
     if not isinstance(chunk, dict):
-        raise UpstreamError(f"sent what is not a chunk: {shown(data)}", may_pass=True)
+        raise UpstreamError(f"sent what is not a chunk: {shown(data)}", may_pass=True, calls=1)
+    if chunk.get("error"):
+        raise from_error_object(chunk["error"])
     choices = chunk.get("choices")
     if not isinstance(choices, list):
-        return bool(chunk.get("error"))  # an error event of the upstream is the end, told in its own words
+        return False
     return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
