@@ -13,36 +13,26 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from etalon import __version__
-from etalon.clr.claims import (
-    generation_conversation,
-    load_templates,
-    parse_claims,
-    question_of,
-    repair_conversation,
-    system_messages,
-    verification_conversation,
-)
+from etalon.clr.claims import parse_claims, question_of, system_messages
 from etalon.clr.flow import Flow
 from etalon.clr.outcome import conclude, snapshot, verifications_ahead
 from etalon.clr.pace import Pace
 from etalon.clr.replies import read_verdicts
+from etalon.clr.requests import CallStage, Requests
 from etalon.clr.result import ClrResult, FinishReason
-from etalon.clr.schema import generation_schema, verification_schema
 from etalon.clr.settings import ClrSettings
-from etalon.clr.spend import Budget, money, price_of
+from etalon.clr.spend import Budget, price_of, room
 from etalon.clr.trajectory import prompt_tokens_of, read_trajectory
 from etalon.clr.watch import ClrEvent, ClrProgress, EventKind, OnEvent
 from etalon.errors import ConfigError, InputError
-from etalon.hashing import stable_hash
 from etalon.types import Conversation, Rollout, SamplingParams, ask
 
 TICK_SECONDS = 1.0  # (ours) longest silence towards a watcher
-CallStage = Literal["generate", "repair", "verify"]
 
 
 class CompletionSampler(Protocol):
@@ -114,7 +104,7 @@ class LiveClr:
             raise ConfigError(
                 f"budget.money: no price is known for the model {sampler.name}; add it to the price table"
             )
-        self.templates = load_templates(settings.prompts)
+        self.requests = Requests(self.conversation, settings)
         self.flow = Flow(
             question=asked,
             system=system_messages(self.conversation),
@@ -195,17 +185,9 @@ class LiveClr:
         budget, ledger = self.budget, self.flow.ledger
         if budget.seconds is not None and time.monotonic() - self._started >= budget.seconds:
             return True
-        streamed = ledger.completion_tokens + sum(call.num_deltas for call in self._calls.values())
         asked = ledger.prompt_tokens + sum(self._prompt_sizes.get(call.stage, 0) for call in self._calls.values())
-        self._room = math.inf
-        if budget.tokens is not None:
-            self._room = budget.tokens - asked - streamed
-        if budget.money is not None:
-            assert self.price is not None
-            left = budget.money - money(self.price, prompt_tokens=asked, tokens=streamed)
-            per_token = self.price.completion / 1e6
-            affordable = left / per_token if per_token else math.inf if left > 0 else 0.0
-            self._room = min(self._room, affordable)
+        streamed = ledger.completion_tokens + sum(call.num_deltas for call in self._calls.values())
+        self._room = room(budget, self.price, prompt_tokens=asked, tokens=streamed)
         return self._room <= 0
 
     def _send(self) -> None:
@@ -231,28 +213,11 @@ class LiveClr:
             if self._room <= 0:
                 self._wake.set()
 
-        seed = int(stable_hash([self.settings.seed, stage, index]), 16) % 2**31
-        conversation, params, extra = self._request(stage, index)
-        work = self.sampler.complete(conversation, params, seed=seed, on_delta=count, **extra)
-        self._calls[asyncio.ensure_future(work)] = call
-
-    def _request(self, stage: CallStage, index: int) -> tuple[Conversation, SamplingParams, dict[str, Any]]:
-        """What is sent; a trajectory's calls depend on its index only, so early "exact" and "off" ask the same."""
-        settings, templates = self.settings, self.templates
-        if stage == "generate":
-            asked = generation_conversation(self.conversation, templates.generate, settings.m)
-            return asked, settings.params, generation_schema(settings.m) if settings.json_schema else {}
-        trajectory = self.flow.trajectories[index]
-        if stage == "repair":
-            asked = repair_conversation(self.conversation, trajectory.text, templates, settings.m)
-            return asked, settings.params, {}
-        asked = verification_conversation(
-            self.flow.question, trajectory.claims, templates.verify, system=self.flow.system
+        request = self.requests.of(stage, index, self.flow)
+        work = self.sampler.complete(
+            request.conversation, request.params, seed=request.seed, on_delta=count, **request.further
         )
-        params = settings.params
-        if settings.verify_temperature is not None:
-            params = replace(params, temperature=settings.verify_temperature)
-        return asked, params, verification_schema(len(trajectory.claims)) if settings.json_schema else {}
+        self._calls[asyncio.ensure_future(work)] = call
 
     async def _next_ended(self) -> list[asyncio.Task[Rollout]]:
         """Calls that ended, by stage and index; none when something else wants attention."""

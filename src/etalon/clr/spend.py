@@ -30,8 +30,9 @@ PriceTable = Mapping[str, Price]  # by model name; "*" is any other model
 class Budget:
     """What one answer may cost; None is no limit. Tokens are those of prompts and completions together.
 
-    Calls are never exceeded. Tokens and money are counted as they stream, so they are exceeded by what arrives before
-    a stop takes effect, and by prompts whose size a server tells only at the end.
+    No call is begun beyond `calls`; what a sampler tries again by itself is counted once it tells. Tokens and money are
+    counted as they stream, so they are exceeded by what arrives before a stop takes effect, and by prompts whose size
+    a server tells only at the end.
     """
 
     calls: int | None = None
@@ -96,3 +97,18 @@ def price_of(model: str, prices: PriceTable) -> Price | None:
 def money(price: Price, *, prompt_tokens: int, tokens: int) -> float:
     """What these tokens cost."""
     return (price.prompt * prompt_tokens + price.completion * tokens) / 1e6
+
+
+def room(budget: Budget, price: Price | None, *, prompt_tokens: int, tokens: int) -> float:
+    """How many more completion tokens the budget allows after these; infinite without a limit."""
+    left = float("inf")
+    if budget.tokens is not None:
+        left = float(budget.tokens - prompt_tokens - tokens)
+    if budget.money is not None:
+        assert price is not None
+        unspent = budget.money - money(price, prompt_tokens=prompt_tokens, tokens=tokens)
+        if unspent <= 0:
+            return min(left, 0.0)
+        if price.completion > 0:
+            left = min(left, unspent / (price.completion / 1e6))
+    return left

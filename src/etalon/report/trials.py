@@ -94,7 +94,11 @@ class Trial:
 
 def trial_of(row: object) -> Trial | None:
     """The trial in a row, None when it holds none."""
-    if not isinstance(row, dict) or not isinstance(row.get("clusters"), list) or not isinstance(row.get("trajectories"), list):
+    if (
+        not isinstance(row, dict)
+        or not isinstance(row.get("clusters"), list)
+        or not isinstance(row.get("trajectories"), list)
+    ):
         return None
     record = dict(row)
     if row.get("kind") == "clr":  # the answer is CLR's own, and costs are by stage
