@@ -13,7 +13,7 @@ from etalon.errors import ConfigError
 from etalon.sampling.endpoint import EndpointSettings
 from etalon.serve.app import create_app
 from etalon.serve.settings import ServeSettings
-from upstream import Reply, Upstream, dead_port, event, serving
+from upstream import Reply, Upstream, dead_port, dropping_first, event, serving, whole
 
 
 @contextmanager
@@ -166,6 +166,12 @@ def test_a_dead_upstream_is_a_502_and_the_next_one_is_asked() -> None:
         proxy(dead, upstream.url) as client,
     ):
         assert [post(client, chat()).status_code for _ in range(4)] == [200] * 4
+
+
+def test_a_connection_dropped_before_any_answer_is_tried_once_more() -> None:
+    with dropping_first(json.dumps(whole(Reply(content="4"))).encode()) as url, proxy(url) as client:
+        answer = post(client, chat())
+        assert (answer.status_code, answer.json()["choices"][0]["message"]["content"]) == (200, "4")
 
 
 def test_a_silent_upstream_is_a_504_and_blocks_nobody() -> None:

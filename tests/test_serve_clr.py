@@ -44,6 +44,8 @@ def test_a_clr_answer_has_the_votes_and_the_true_cost() -> None:
     }
     assert {cluster["answer"] for cluster in body["clr"]["clusters"]} == {"42", "41"}
     assert len(body["clr"]["trajectories"][0]["claims"]) == 5
+    assert body["clr"]["counts"]["unreadable_verdicts"] == 0
+    assert {cluster["answer"]: cluster["score"] > 0 for cluster in body["clr"]["clusters"]} == {"42": True, "41": False}
 
 
 def test_the_early_decision_spends_fewer_calls_for_the_same_answer() -> None:

@@ -156,13 +156,14 @@ class Client:
     @contextlib.asynccontextmanager
     async def passing_stream(self, path: str, content: bytes) -> AsyncIterator[httpx2.Response]:
         """An open response to a request of somebody else, from the least loaded URL that can be reached; no slots."""
-        for others_left in reversed(range(len(self.settings.urls))):
+        # a server may close an idle connection just as it is used: then, too, nothing was answered yet
+        for attempts_left in reversed(range(max(2, len(self.settings.urls)))):
             async with contextlib.AsyncExitStack() as stack:
                 url = stack.enter_context(self.balancer.passing())
                 try:
                     response = await stack.enter_async_context(self.stream("POST", url, path, content=content))
-                except UpstreamError:
-                    if others_left and self.balancer.is_resting(url):  # it could not be connected to
+                except UpstreamError as error:
+                    if attempts_left and error.status is None:
                         continue
                     raise
                 yield response

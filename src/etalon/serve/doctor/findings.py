@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from etalon.sampling.endpoint.dialect import CAP_REFUSED
 from etalon.serve.doctor.fixes import fix
 from etalon.serve.doctor.identify import Identity, Server
 
@@ -153,7 +154,8 @@ def _length(seen: Observed, server: Server) -> Finding:
     if max(chunks, tokens) >= FULL_LENGTH + 1:
         return Finding(check=check, found=f"honoured: {max(chunks, tokens):,} tokens came", level="ok")
     if watched.error and not chunks:
-        return Finding(check=check, found=watched.error, level="problem", fix=fix("context", server))
+        help_with = "context" if CAP_REFUSED.search(watched.error) else check
+        return Finding(check=check, found=watched.error, level="problem", fix=fix(help_with, server))
     if watched.answer.finish_reason == "length":
         found = f"cut at {tokens:,} tokens although 8,192 were asked for"
         return Finding(check=check, found=found, level="problem", fix=fix(check, server))
