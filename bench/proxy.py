@@ -1,6 +1,7 @@
 """The proxy under load: 200 clients at once over an upstream that is slow, refuses, cuts off and talks nonsense.
 
-latency  the same requests straight to the upstream and through the proxy, in turns: added latency, p50 and p99
+alone    one client, request after request, straight to the upstream and through the proxy in turns
+latency  all clients, whose upstream takes 5 seconds, in the same way: added latency, p50 and p99
 load     every client asks question after question; every answer must be its own, every failure well-formed;
          the proxy's memory after the first tenth and at the end
 
@@ -171,6 +172,19 @@ async def latency(direct: str, proxied: str, args: argparse.Namespace) -> dict[s
     return taken
 
 
+async def alone(direct: str, proxied: str, count: int) -> dict[str, list[float]]:
+    """Seconds of one client's requests, one after the other, to both sides in turns."""
+    sides = {"direct": Side(direct), "proxy": Side(proxied)}
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(count):
+        for name, side in sides.items():
+            question = f"none 0 {turn}"
+            started = time.perf_counter()
+            assert await side.ask(question, streams=False) == (question, "")
+            taken[name].append(time.perf_counter() - started)
+    return taken
+
+
 async def load(proxied: str, args: argparse.Namespace, memory: Callable[[], float]) -> None:
     """Ask with faults for a while; print what came of it."""
     outcomes: Counter[str] = Counter()
@@ -210,22 +224,28 @@ def cpu_seconds(pid: int) -> float:
 
 async def measure(upstream: str, proxy: str, pid: int, args: argparse.Namespace) -> None:
     before = cpu_seconds(pid)
+    single = await alone(upstream, proxy, args.alone)
+    print(f"proxy CPU: {1e3 * (cpu_seconds(pid) - before) / args.alone:.2f} ms per request")
     taken = await latency(upstream, proxy, args)
-    used = cpu_seconds(pid) - before
     await load(proxy, args, lambda: memory_mb(pid))
-    for name, values in taken.items():
-        cuts = statistics.quantiles(values, n=100)
-        print(f"{name:6}: p50 {1e3 * cuts[49]:.1f} ms, p99 {1e3 * cuts[98]:.1f} ms over the upstream's own time")
-    print(f"proxy CPU: {1e3 * used / (args.clients * (args.rounds + 1)):.2f} ms per request")
-    quantiles = {name: statistics.quantiles(values, n=100) for name, values in taken.items()}
-    added = [1e3 * (quantiles["proxy"][at] - quantiles["direct"][at]) for at in (49, 98)]
-    print(f"added: p50 {added[0]:.1f} ms, p99 {added[1]:.1f} ms (target {TARGET_MS:.0f} ms)")
+    show("one client", single)
+    show(f"{args.clients} clients", taken)
+
+
+def show(title: str, taken: dict[str, list[float]]) -> None:
+    """Print both sides' quantiles and what the proxy adds to each."""
+    cuts = {name: statistics.quantiles(values, n=100) for name, values in taken.items()}
+    for name, own in cuts.items():
+        print(f"{title}, {name}: p50 {1e3 * own[49]:.1f} ms, p99 {1e3 * own[98]:.1f} ms over the upstream's own time")
+    added = [1e3 * (cuts["proxy"][at] - cuts["direct"][at]) for at in (49, 98)]
+    print(f"{title}, added: p50 {added[0]:.1f} ms, p99 {added[1]:.1f} ms (target {TARGET_MS:.0f} ms)")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3, help="requests per client and side in the latency part")
+    parser.add_argument("--alone", type=int, default=500, help="requests of the part with one client")
     parser.add_argument("--seconds", type=float, default=30, help="of the load part")
     args = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
