@@ -226,6 +226,15 @@ def test_an_endpoint_that_cannot_be_examined_is_one_line() -> None:
         examine(upstream.url, model="other")
 
 
+def test_a_server_that_answers_nothing_has_that_one_problem() -> None:
+    with Upstream(lambda asked: Reply(status=500)) as upstream:
+        report = examine(upstream.url, seconds=20)
+        assert len(upstream.requests) == 1
+    (found,) = report.findings
+    assert (found.check, found.level) == ("answers", "problem")
+    assert "HTTP 500: scripted" in found.found
+
+
 def test_spans_that_share_a_moment_are_counted() -> None:
     assert most_at_once([(0, 2), (1, 3), (2, 5), (6, 7)]) == 3
     assert most_at_once([(0, 1), (2, 3)]) == 1

@@ -46,7 +46,6 @@ def judge(url: str, model: str, identity: Identity, seen: Observed) -> Report:
     """All findings, in the order of the table."""
     server = identity.server
     findings = (
-        *_answers(seen),
         _n(seen),
         _logprobs(seen, server),
         _schema(seen, server),
@@ -61,14 +60,13 @@ def judge(url: str, model: str, identity: Identity, seen: Observed) -> Report:
     return Report(url=url, model=model, identity=identity, findings=findings)
 
 
-def _answers(seen: Observed) -> Iterator[Finding]:
-    """Only shown when a plain streamed question failed: then the rest of the table explains little."""
-    if seen.reasoning.error:
-        yield Finding(check="answers", found=seen.reasoning.error, level="problem")
+def no_answer(error: str) -> Finding:
+    """The one finding about a server that does not answer a plain question."""
+    return Finding(check="answers", found=error, level="problem")
 
 
 def _n(seen: Observed) -> Finding:
-    found = "honoured" if seen.choices == 2 else f"{seen.choices or 'no'} answer for n=2: single requests are sent"
+    found = "honoured" if seen.choices == 2 else f"{seen.choices or 'no'} answer to n=2; single requests are sent"
     return Finding(check="n", found=found, level="ok" if seen.choices == 2 else "note")
 
 
@@ -89,7 +87,7 @@ def _cuts(seen: Observed, server: Server) -> Iterator[Finding]:
     """top_k and top_p: set to their narrowest, all texts must agree where free ones differ."""
     for check, name, texts in (("top_k off", "top_k_1", seen.top_k_1), ("top_p", "top_p_0", seen.top_p_0)):
         if name in seen.refused:
-            found = f"refused: {seen.refused[name]}"
+            found = seen.refused[name]
             yield Finding(check=check, found=found, level="problem", fix=fix(check, server))
         elif not _differ(seen.free):
             yield Finding(check=check, found="cannot tell: the model answers the same every time", level="note")
@@ -102,7 +100,7 @@ def _cuts(seen: Observed, server: Server) -> Iterator[Finding]:
 
 def _seed(seen: Observed) -> Finding:
     if "same_seed" in seen.refused:
-        return Finding(check="seed", found=f"refused: {seen.refused['same_seed']}", level="note")
+        return Finding(check="seed", found=seen.refused["same_seed"], level="note")
     if not _agree(seen.same_seed):
         return Finding(check="seed", found="ignored: runs cannot be repeated", level="note")
     if not _differ(seen.free):

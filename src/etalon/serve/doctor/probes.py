@@ -12,7 +12,7 @@ from etalon.errors import InputError
 from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError
 from etalon.sampling.endpoint.sampler import model_names
 from etalon.sampling.endpoint.settings import KEY_VARIABLE
-from etalon.serve.doctor.findings import Report, judge
+from etalon.serve.doctor.findings import Report, judge, no_answer
 from etalon.serve.doctor.identify import Identity, identify
 from etalon.serve.doctor.patient import Patient, Watched
 
@@ -25,6 +25,7 @@ SCHEMA = {
     "required": ["colour"],
     "additionalProperties": False,
 }
+REASONING_CAP = 2048  # (ours) tokens
 LONG_CAP = 8192  # asked for
 LONG_ENOUGH = 4200  # (ours) chunks after which a cap at 4,096 would have shown
 DRAWS = 3
@@ -57,10 +58,14 @@ async def probe(url: str, *, model: str, seconds: float) -> Report:
     try:
         listed, model = await _model(client, url, model)
         patient = Patient(client, model, seconds=seconds)
-        reasoning = await patient.watch(REASONING_QUESTION, max_tokens=2048, temperature=1.0, top_p=0.95)
-        identity = await identify(client, url, model, listed)  # Ollama knows its window once a model is loaded
-        observed = await _observe(patient, reasoning, identity)
-        return judge(url, model, identity, observed)
+        identity = await identify(client, url, model, listed)
+        cap = min(REASONING_CAP, (identity.window or REASONING_CAP) // 2)
+        reasoning = await patient.watch(REASONING_QUESTION, max_tokens=cap, temperature=1.0, top_p=0.95)
+        if reasoning.error:  # it answers nothing, so nothing else can be asked
+            return Report(url=url, model=model, identity=identity, findings=(no_answer(reasoning.error),))
+        if identity.window is None:
+            identity = await identify(client, url, model, listed)  # Ollama knows it once the model is loaded
+        return judge(url, model, identity, await _observe(patient, reasoning, identity))
     finally:
         await client.aclose()
 
