@@ -105,7 +105,7 @@ def test_a_server_that_honours_everything_has_no_problem() -> None:
     assert (report.identity.server, report.identity.version) == ("vLLM", "0.32.0")
     assert report.num_problems == 0
     assert finding(report, "reasoning").found == "in reasoning"
-    assert finding(report, "parallel slots").found == "8 or more"
+    assert finding(report, "parallel slots").found.startswith("at least ")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def judge(url: str, model: str, identity: Identity, seen: Observed) -> Report:
         _loop(seen, server),
         _window(identity, seen),
         _length(seen, server),
-        _parallel(seen, server),
+        _parallel(identity, seen),
     )
     return Report(url=url, model=model, identity=identity, findings=findings)
 
@@ -161,15 +161,15 @@ def _length(seen: Observed, server: Server) -> Finding:
     return Finding(check=check, found=f"accepted; {why} after {tokens:,} tokens", level="note")
 
 
-def _parallel(seen: Observed, server: Server) -> Finding:
+def _parallel(identity: Identity, seen: Observed) -> Finding:
     check = "parallel slots"
     if seen.parallel > 1:
-        found = f"{seen.parallel} or more" if seen.parallel == 8 else str(seen.parallel)
+        found = str(seen.parallel) if identity.slots else f"at least {seen.parallel}"
         return Finding(check=check, found=found, level="ok")
     if seen.parallel == 0:
         return Finding(check=check, found=seen.parallel_error or "no stream was long enough to tell", level="note")
     found = "1: the trajectories of an answer wait for each other"
-    return Finding(check=check, found=found, level="problem", fix=fix(check, server))
+    return Finding(check=check, found=found, level="problem", fix=fix(check, identity.server))
 
 
 def _agree(texts: tuple[str, ...]) -> bool:
