@@ -81,8 +81,9 @@ def test_solve_asks_once_and_prints_the_final_part() -> None:
 def test_clr_answers_keeps_a_record_and_explains_it(tmp_path: Path) -> None:
     with Upstream(thinks()) as upstream:
         code, output, errors = etalon(
-            "solve", "Life?", "--upstream", upstream.url, "--clr", "-k", "16", "--out", tmp_path / "life.json"
-        )
+            "solve", "Life?", "--upstream", upstream.url, "--clr", "-k", "16", "--out", tmp_path / "life.json",
+            "--reference", "84/2",
+        )  # fmt: skip
         assert (code, output) == (0, "Hence \\boxed{42}.\n"), errors
         num_requests = len(upstream.requests)
     assert "16/16 trajectories" in errors
@@ -92,6 +93,9 @@ def test_clr_answers_keeps_a_record_and_explains_it(tmp_path: Path) -> None:
     assert record["usage"]["calls"] == num_requests <= 0.7 * record["calls_full"]
     assert record["usage"]["prompt_tokens"] > 0
     assert "SECRET" not in json.dumps(record)
+    assert (record["correct"], record["cons_k"], record["reference"]) == (True, True, "84/2")
+    assert 0.5 <= record["pass1"] < 1
+    assert "against 84/2: CLR right, majority (Cons@K) right, Pass@1 0." in errors
     code, output, errors = etalon("explain", tmp_path / "life.json")
     assert (code, errors) == (0, "")
     assert "Answer: 42" in output
