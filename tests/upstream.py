@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -190,7 +190,9 @@ async def _respond(send: Any, status: int, headers: dict[str, str], body: list[b
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """Run an ASGI application in a thread; yields its base URL."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or Nagle delays by 40 ms
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none", interface="asgi3")
     )
@@ -204,10 +206,31 @@ def serving(app: Any) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
-        thread.join(20)
-        listener.close()
-        assert not thread.is_alive(), "the server did not stop"
+        server.should_exit = server.force_exit = True  # its thread ends by itself a moment later
+
+
+@contextmanager
+def dropping_first(body: bytes) -> Iterator[str]:
+    """A server that closes the first connection after the request, and answers the next ones with `body`."""
+
+    def serve() -> None:
+        with suppress(OSError):  # the listener is closed at the end
+            for number in range(9):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    if number:
+                        head = (
+                            f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+                        )
+                        connection.sendall(head.encode() + body)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
 
 
 @contextmanager

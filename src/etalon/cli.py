@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import explain, fuse, measure, run, solve, verify
+from etalon.commands import explain, fuse, measure, run, serve, solve, verify
 from etalon.errors import EtalonError
 
 RESUMES = ("run", "demo", "eval")
@@ -23,6 +23,8 @@ app.command()(verify.verify)
 app.command()(solve.solve)
 app.command()(explain.explain)
 app.command("eval")(measure.evaluate)
+app.command()(serve.serve)
+app.command()(serve.doctor)
 app.command()(fuse.fuse)
 app.command()(measure.report)
 

@@ -10,6 +10,7 @@ events.py     server-sent events out of bytes
 answer.py     deltas put together: reasoning, content, finish reason, usage
 loops.py      text that repeats one block for ever
 retry.py      which failures are tried again, and when
+lanes.py      connections
 client.py     one event loop's connection to the URLs
 journal.py    finished rollouts on disk, to resume from
 sampler.py    the Sampler, and `complete` for asynchronous callers

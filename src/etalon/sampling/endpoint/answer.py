@@ -103,17 +103,21 @@ class Answer:
 
     @property
     def reasoning(self) -> str:
-        return "".join(self._reasoning) if self._reasoning else split_reasoning("".join(self._content))[0]
+        return "".join(self._reasoning) if self._reasoning else split_reasoning(self.raw_content)[0]
 
     @property
     def content(self) -> str:
-        content = "".join(self._content)
-        return content if self._reasoning else split_reasoning(content)[1]
+        return self.raw_content if self._reasoning else split_reasoning(self.raw_content)[1]
+
+    @property
+    def raw_content(self) -> str:
+        """The content as the server sent it, think tags included."""
+        return "".join(self._content)
 
     @property
     def text(self) -> str:
         """The response as one text: `<think>reasoning</think>content`, or the content alone without reasoning."""
-        content = "".join(self._content)
+        content = self.raw_content
         reasoning = "".join(self._reasoning)
         if not reasoning:
             return content if CLOSE not in content or OPEN in content else f"{OPEN}{content}"

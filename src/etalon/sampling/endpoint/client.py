@@ -7,6 +7,7 @@ import contextlib
 import json
 import random
 import socket
+import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,12 +21,14 @@ from etalon.sampling.endpoint.answer import Answer, Delta, shown
 from etalon.sampling.endpoint.balance import Balancer
 from etalon.sampling.endpoint.dialect import Dialect
 from etalon.sampling.endpoint.events import EventDecoder, EventError
+from etalon.sampling.endpoint.lanes import Lanes
 from etalon.sampling.endpoint.retry import UpstreamError, delay, from_status
 from etalon.sampling.endpoint.settings import CHAT, EndpointSettings, is_loopback
 
 OnDelta = Callable[[Delta], None]
 ERROR_BYTES = 2**16  # (ours) of an error body that are read
 BODY_BYTES = 2**26  # (ours) of a body that is no stream
+IDLE_SECONDS = 4.0  # (ours) an idle connection is kept; uvicorn drops its own after 5
 LINGER_SECONDS = 0.1  # (ours) for the end of a body after its [DONE]
 QUICK_SECONDS = 10.0  # (ours) for questions that need no model, such as /models
 # A peer that vanished without a word is noticed within about a minute: there is no read time-out on a stream.
@@ -56,11 +59,8 @@ class Client:
         self.counts: Counter[str] = Counter()  # requests, retries, failures: for /metrics
         self._dialects = {url: Dialect(url) for url in settings.urls}
         self._jitter = random.Random()
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=settings.concurrency)
-        direct = all(map(is_loopback, settings.urls)) or not urllib.request.getproxies()
         self.http = httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(limits=limits, socket_options=KEEP_ALIVE) if direct else None,
-            limits=limits,
+            transport=_transport(settings),
             timeout=httpx2.Timeout(None, connect=settings.connect_seconds),
             headers={"user-agent": f"etalon/{__version__}", "accept-encoding": "identity"},
         )
@@ -153,6 +153,22 @@ class Client:
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise UpstreamError(f"broke the connection: {_reason(error)}", may_pass=True, calls=calls) from None
 
+    @contextlib.asynccontextmanager
+    async def passing_stream(self, path: str, content: bytes) -> AsyncIterator[httpx2.Response]:
+        """An open response to a request of somebody else, from the least loaded URL that can be reached; no slots."""
+        # a server may close an idle connection just as it is used: then, too, nothing was answered yet
+        for attempts_left in reversed(range(max(2, len(self.settings.urls)))):
+            async with contextlib.AsyncExitStack() as stack:
+                url = stack.enter_context(self.balancer.passing())
+                try:
+                    response = await stack.enter_async_context(self.stream("POST", url, path, content=content))
+                except UpstreamError as error:
+                    if attempts_left and error.status is None:
+                        continue
+                    raise
+                yield response
+                return
+
     async def get_json(self, path: str, *, url: str | None = None) -> Any:
         """The JSON that a GET answers within QUICK_SECONDS, of `url` or of any URL that can be reached."""
         urls = [url] if url else sorted(self.settings.urls, key=self.balancer.is_resting)
@@ -174,6 +190,17 @@ class Client:
                     status = None
                 raise UpstreamError(f"{base}{path} {message}", may_pass=False, status=status) from None
         raise AssertionError("the last URL returns or raises")
+
+
+def _transport(settings: EndpointSettings) -> Lanes | None:
+    """Lanes straight to the servers; None, which is httpx2's own, when a proxy of the environment may be between."""
+    if urllib.request.getproxies() and not all(map(is_loopback, settings.urls)):
+        return None
+    # reading the system's certificates takes 0.1 s, and plain HTTP needs none: this context trusts nobody
+    needs_tls = any(url.startswith("https:") for url in settings.urls)
+    tls = httpx2.create_ssl_context() if needs_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
+    return Lanes(lambda: httpx2.AsyncHTTPTransport(verify=tls, limits=limits, socket_options=KEEP_ALIVE))
 
 
 async def _read(response: httpx2.Response, answer: Answer, on_delta: OnDelta | None) -> None:

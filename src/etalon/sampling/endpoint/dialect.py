@@ -14,7 +14,7 @@ from typing import Any
 from etalon.sampling.endpoint.request import NEUTRAL
 
 LOG = logging.getLogger("etalon")
-_CAP = re.compile(
+CAP_REFUSED = re.compile(
     r"context (length|window|size)"
     r"|max_(completion_)?tokens.*(too (large|long|big|high)|maximum|at most|exceed|greater than|less than|<=)",
     re.IGNORECASE | re.DOTALL,
@@ -45,7 +45,7 @@ class Dialect:
             self._renames_cap = True
             return self.speak(sent)
         for cap in ("max_tokens", "max_completion_tokens"):
-            if cap in sent and _CAP.search(message):
+            if cap in sent and CAP_REFUSED.search(message):
                 LOG.warning("%s: %s %s is beyond its window; the window is the limit", self._url, cap, sent[cap])
                 return {k: v for k, v in sent.items() if k != cap}
         named = {k for k in sent if _may_leave_out(k, sent[k]) and re.search(rf"\b{k}\b", message)}

@@ -24,14 +24,18 @@ class EndpointSampler:
     """A `Sampler` whose rollouts come from a server, one streamed request each.
 
     journal: JSONL file of finished rollouts; the same calls after an interruption ask only for what is missing.
+    client: an open connection to share; without one, each event loop gets its own, closed by `aclose`.
     `detail` of a rollout holds prompt_tokens when the server tells them, and what was out of the ordinary:
     estimated (tokens are chunks), loop (the repeated block it was cut for), retries, left_out (refused fields).
     """
 
-    def __init__(self, settings: EndpointSettings, *, journal: Path | None = None) -> None:
+    def __init__(
+        self, settings: EndpointSettings, *, journal: Path | None = None, client: Client | None = None
+    ) -> None:
         self.settings = settings
         self.name = settings.model
         self._journal = Journal(journal) if journal else None
+        self._shared = client
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = weakref.WeakKeyDictionary()
 
     def check(self) -> None:
@@ -142,6 +146,8 @@ class EndpointSampler:
     @property
     def client(self) -> Client:
         """The connection of the running event loop, made when it is first needed."""
+        if self._shared is not None:
+            return self._shared
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
