@@ -3,10 +3,10 @@
 uniform    no response can end early: every row runs to the limit
 skewed     a bias on the end token makes lengths geometric, with a mean of an eighth of the limit
 
-Defaults are the RL step of recipes/nano.toml: 32 prompts of mixed length, 8 rollouts each, at most 160 tokens, in one
-batch on both sides. Only useful tokens count: those up to the end of each response. One thread, and CPU seconds, so
-that a busy machine does not decide. The two take turns; a side's rate is over all rounds (with skewed lengths the
-longest response of a batch is luck, so the best round would be too); the ratio comes last.
+Defaults: 32 prompts of mixed length, 8 rollouts each, in one batch on both sides, at most 160 tokens (about what RL in
+recipes/nano.toml allows) and at most 512. Only useful tokens count: those up to the end of each response. One thread,
+and CPU seconds, so that a busy machine does not decide. The two take turns; a side's rate is over all rounds (with
+skewed lengths the longest response of a batch is luck, so the best round would be too); the ratios come last.
 LocalSampler also returns the log-prob of every token; `--logprobs` asks `generate` for the same.
 
     HF_HUB_OFFLINE=1 python bench/sampler.py [--size nano|small|medium]
@@ -111,9 +111,9 @@ def theirs(
 Side = Callable[[LanguageModel, list[Conversation], int, int, int], list[int]]
 
 
-def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: str) -> float:
+def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: str, max_tokens: int) -> float:
     """Print tokens/s of both sides on one kind of lengths; returns the ratio."""
-    set_end(language_model, lengths, args.max_tokens)
+    set_end(language_model, lengths, max_tokens)
     problems = nano.problems(Domain.MATH, "rl", args.prompts, seed=0)
     conversations = [ask(problem.prompt) for problem in problems]
     sides: dict[str, Side] = {"LocalSampler": ours, "generate": partial(theirs, with_logprobs=args.logprobs)}
@@ -123,12 +123,12 @@ def measure(args: argparse.Namespace, language_model: LanguageModel, lengths: st
     for seed in range(args.rounds):
         for name, side in sides.items():
             started = time.process_time()
-            sizes = side(language_model, conversations, args.n, args.max_tokens, seed)
+            sizes = side(language_model, conversations, args.n, max_tokens, seed)
             taken = time.process_time() - started
             tokens[name] += sum(sizes)
             seconds[name] += taken
             print(
-                f"{lengths:8} round {seed + 1} {name:12} {sum(sizes) / taken:9.0f} tokens/s   "
+                f"{lengths:8} at most {max_tokens}: round {seed + 1} {name:12} {sum(sizes) / taken:9.0f} tokens/s   "
                 f"mean {sum(sizes) / len(sizes):5.1f}  longest {max(sizes)}",
                 flush=True,
             )
@@ -141,17 +141,18 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="nano")
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--n", type=int, default=8, help="rollouts per prompt")
-    parser.add_argument("--max-tokens", type=int, default=160)
+    parser.add_argument("--max-tokens", type=int, nargs="+", default=[160, 512], help="limits, one after the other")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--logprobs", action="store_true", help="ask generate for log-probs too")
     parser.add_argument("--lengths", choices=["uniform", "skewed", "both"], default="both")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    language_model = build(args.size, window=args.max_tokens + 64)
+    language_model = build(args.size, window=max(args.max_tokens) + 64)
     kinds = list(TARGETS) if args.lengths == "both" else [args.lengths]
-    ratios = {lengths: measure(args, language_model, lengths) for lengths in kinds}
-    for lengths, ratio in ratios.items():
-        print(f"{lengths}: {ratio:.1f}x (target {TARGETS[lengths]:.0f}x)")
+    settings = [(lengths, limit) for lengths in kinds for limit in args.max_tokens]
+    ratios = {setting: measure(args, language_model, *setting) for setting in settings}
+    for (lengths, limit), ratio in ratios.items():
+        print(f"{lengths}, at most {limit} tokens: {ratio:.1f}x (target {TARGETS[lengths]:.0f}x)")
 
 
 if __name__ == "__main__":

@@ -57,10 +57,11 @@ def recipe(tmp_path: Path) -> Path:
         ("problems.source=files", "problems.files: is empty; name a problem file, or set problems.source to 'nano'"),
         ("prompts=gone", "prompts: gone: no such folder; use one of default, nano or a path"),
         ("data.teacher=gone", "data.teacher: gone: no such model directory; or use 'nano' or 'reference'"),
-        ("data.judge=gone", "data.judge: gone: no such model directory; leave it empty for no judge"),
+        ("data.judge=gone", "data.judge: gone: no such model directory; or leave it empty for no judge"),
+        ("eval.judge=gone", "eval.judge: gone: no such model directory; or leave it empty for no judge"),
         (
             "model.base=gone",
-            "model.base: gone: no such directory; give a Hugging Face model directory or 'scratch'",
+            "model.base: gone: no such model directory; or use 'scratch'",
         ),
     ],
 )
@@ -82,11 +83,15 @@ def test_a_file_that_does_not_fit_is_named_before_anything_is_written(recipe: Pa
     assert say("gone.toml") == "gone.toml: no such file"
     assert say("shrunk.toml", "--from", "rl").startswith("--from rl: no such stage; stages are problems, base, data, ")
     assert say("shrunk.toml", "--set", "model.base=lora") == (
-        f"model.base: {here}/lora: is a LoRA adapter; merge it into its base first (merge_and_unload)"
+        f"model.base: {here}/lora: is a LoRA adapter, not a whole model; "
+        "merge it into its base first (peft: merge_and_unload); or use 'scratch'"
     )
     assert say("shrunk.toml", "--set", "model.base=empty") == (
-        f"model.base: {here}/empty: has no config.json, so it is not a Hugging Face model directory"
+        f"model.base: {here}/empty: has no config.json, so it is not a Hugging Face model directory; or use 'scratch'"
     )
+    (here / "stage" / "checkpoint").mkdir(parents=True)
+    (here / "stage" / "checkpoint" / "config.json").write_text("{}")
+    assert f"did you mean {here}/stage/checkpoint?" in say("shrunk.toml", "--set", "model.base=stage")
     (here / "empty" / "config.json").write_text("{}")
     assert say("shrunk.toml", "--set", "model.base=empty").startswith(f"model.base: {here}/empty: has no tokenizer (")
     files = ("--set", "problems.files=p.jsonl", "--set", "data.teacher=nano")

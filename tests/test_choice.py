@@ -4,6 +4,7 @@ import pytest
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
+from etalon.verifiers.choice import choose
 
 OPTIONS = {"A": "12 m", "B": r"$\frac{1}{2}$", "C": "none of these", "D": "7"}
 
@@ -51,6 +52,51 @@ def test_everything_else_is_wrong_and_says_why(response, reason):
     assert (verdict.score, verdict.reason) == (0.0, reason)
 
 
+@pytest.mark.parametrize(
+    ("written", "letter", "reason"),
+    [
+        ("12.0 m", "A", "content"),
+        ("12 cm", "E", "content"),
+        ("1200 cm", "A", "content"),
+        ("E) 12 cm", "E", "letter"),
+        ("A) 12 cm", None, "ambiguous"),  # the letter of one option, the content of another
+        ("A) 12 m, B) 1/2", None, "ambiguous"),
+        ("(A) and (B)", None, "ambiguous"),
+        ("A or B", None, "no_option"),
+        ("A, B", None, "no_option"),
+        ("D) f(A) = 3", "D", "letter"),
+        ("F: f(A) = 2", "F", "letter"),
+        ("\uff22", "B", "letter"),  # a full-width B
+        ("Z", None, "no_option"),
+        ("12 kg", None, "no_option"),
+    ],
+)
+def test_a_box_names_one_option_or_none(written, letter, reason):
+    options = {**OPTIONS, "E": "12 cm", "F": "f(A) = 2"}
+    assert choose(written, options) == (letter, reason)
+
+
+def test_a_small_letter_is_the_variable_before_it_is_the_option():
+    options = {"A": "b", "B": "a", "C": "c", "D": "x"}
+    assert choose("a", options) == ("B", "content")
+    assert choose("A", options) == ("A", "letter")
+    assert choose("d", options) == ("D", "letter")
+
+
+def test_a_reference_is_a_letter_or_the_content_of_one_option():
+    assert judge(r"\boxed{A}", answer="12 m").score == 1.0
+    assert judge(r"\boxed{B}", answer="(b)").score == 1.0
+    assert judge(r"\boxed{A}", answer="7", options={"A": "7", "B": "7"}).score is None
+    assert judge(r"\boxed{A}", answer="").score is None
+    assert judge(r"\boxed{A}", options={"A": "1", "a": "2"}).reason == "bad_reference: two options have the same letter"
+
+
+def test_an_answer_line_counts_when_the_box_names_nothing():
+    assert judge("\\boxed{13}\nAnswer: B").score == 1.0
+    assert judge("\\boxed{A}\nAnswer: B").score == 0.0
+    assert judge("\\boxed{13}\nAnswer: none").reason == "no_option"
+
+
 def test_content_shared_by_two_options_names_neither():
     assert judge(r"\boxed{0.5}", options={"A": "1/2", "B": r"\frac{1}{2}"}).reason == "ambiguous"
 
@@ -63,3 +109,36 @@ def test_a_reference_that_is_no_option_is_undecided():
 def test_without_options_the_answer_is_compared():
     assert judge(r"\boxed{12\,\mathrm{m}}", answer="12", options=None).score == 1.0
     assert judge(r"\boxed{13}", answer="12", options=None).score == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reference", "written", "score"),
+    [
+        ("12 m", "12 cm", 0.0),
+        ("12 m", "12 m", 1.0),
+        ("12 m", "12", 1.0),
+        ("12", "12 m", 1.0),
+        ("12 m", "13", 0.0),
+        ("12 m", "1200 cm", 1.0),
+        ("12 m", r"1.2\times 10^{1}\ \mathrm{m}", 1.0),
+        ("1.5 kJ", r"1500\,\text{J}", 1.0),
+        ("1.5 kJ", "1.5 J", 0.0),
+        (r"3\pi\,\text{m}", r"300\pi\ \text{cm}", 1.0),
+        (r"3\pi\,\text{m}", r"3\pi\ \text{cm}", 0.0),
+        ("60 km/h", r"\frac{50}{3}\ \frac{\text{m}}{\text{s}}", 1.0),
+        (r"25^\circ\text{C}", r"25\,°C", 1.0),
+        (r"25^\circ\text{C}", "25 C", 1.0),
+        (r"25^\circ\text{C}", "25 K", 0.0),
+        ("298.15 K", r"25^\circ C", 0.0),  # scales with another zero do not convert
+        ("5 Pa", r"5\ \mathrm{N/m^2}", 1.0),
+        ("5 N", "5 J", 0.0),
+        ("acid", "base", 0.0),
+    ],
+)
+def test_units_that_both_sides_write_must_agree(reference, written, score):
+    assert judge(f"\\boxed{{{written}}}", answer=reference, options=None).score == score
+
+
+def test_free_form_without_an_answer_or_a_reference_says_so():
+    assert judge("12 m", answer="12 m", options=None).reason == "no_answer"
+    assert judge(r"\boxed{12 m}", answer=None, options=None).score is None

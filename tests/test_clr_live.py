@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from etalon.clr.gathered import Gathered
 from etalon.clr.live import LiveClr, clr_answer
+from etalon.clr.reference import judge
 from etalon.clr.result import ClrResult, NoAnswerError
 from etalon.clr.settings import ClrSettings
 from etalon.clr.spend import Budget, Price
@@ -432,3 +433,16 @@ def test_calls_that_wait_together_are_one_batch_of_a_sampler_in_this_process() -
     assert early.usage.calls < 24
     with pytest.raises(RuntimeError, match="out of memory"):
         asyncio.run(clr_answer("boom", Gathered(Batches()), knobs(k=4)))
+
+
+def test_a_reference_says_who_was_right_and_leaves_failed_calls_out() -> None:
+    traces = [
+        *[trace("1/2", *SOUND)] * 2, *[trace("0.25", *SHAKY)] * 3, said("hm"), said("", Stop.ERROR, error="HTTP 500"),
+    ]  # fmt: skip
+    record = solve(Model(traces), k=7, early="off").record
+    judged_record = judge(record, "0.5")
+    assert (judged_record["correct"], judged_record["cons_k"]) == (True, False)
+    assert judged_record["pass1"] == pytest.approx(2 / 6)
+    assert [cluster["correct"] for cluster in judged_record["clusters"]] == [True, False]
+    undecided = judge(record, "")
+    assert (undecided["correct"], undecided["cons_k"], undecided["pass1"]) == (None, None, None)

@@ -151,6 +151,11 @@ def test_set_takes_one_file_for_a_list_of_files(tmp_path: Path) -> None:
         ("rl.group_size=8.5", "--set rl.group_size: must be a whole number, found 8.5"),
         ("rl.gamma=high", '--set rl.gamma: must be a number, found "high"'),
         ("rl.math={step=3}", "--set rl.math.step: unknown key; did you mean 'steps'?"),
+        (
+            "problems.mix.maths=1",
+            "--set problems.mix.maths: must be 'math', 'code', 'stem', 'instruct', 'claims' or 'facts', "
+            'found "maths"',
+        ),
         ("rl.gamma", "--set rl.gamma: expected KEY=VALUE, such as rl.gamma=0"),
         ("=3", "--set =3: expected KEY=VALUE, such as rl.gamma=0"),
         ("rl..gamma=3", "--set rl..gamma=3: expected KEY=VALUE, such as rl.gamma=0"),

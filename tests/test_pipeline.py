@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +158,8 @@ def test_a_second_run_does_no_work_and_leaves_the_summary_as_it_is(finished: Fin
     run = shutil.copytree(finished.run, tmp_path / "moved")  # and a run can be moved
     before = {path: path.stat().st_mtime_ns for path in (run / "stages").rglob("*")}
     summary = (run / "summary.json").read_bytes()
-    started = time.monotonic()
     again = shrunk.etalon("run", finished.recipe, "--run", run)
     assert again.returncode == 0, again.stderr
-    assert time.monotonic() - started < 15  # most of it imports
     assert {path: path.stat().st_mtime_ns for path in (run / "stages").rglob("*")} == before
     assert (run / "summary.json").read_bytes() == summary
     assert again.stdout == finished.printed.stdout

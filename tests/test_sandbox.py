@@ -74,7 +74,7 @@ def test_a_test_leaves_no_globals_to_the_next(pool):
         ("while True: pass", Status.TIMEOUT),
         ("try:\n    while True: pass\nfinally:\n    while True: pass", Status.TIMEOUT),
         ("x = bytearray(10**10)", Status.MEMORY),
-        ("x = []\nwhile True: x.append(bytearray(10**7))", Status.MEMORY),
+        ("x = []\nwhile True: x.append(bytearray(5 * 10**7))", Status.MEMORY),
         ("while True: print('x' * 1000)", Status.OUTPUT_LIMIT),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -18,6 +19,9 @@ import pytest
 from rich.console import Console
 
 from etalon import cli
+from etalon.clr.live import clr_answer
+from etalon.clr.result import ClrResult
+from etalon.clr.settings import ClrSettings
 from etalon.clr.watch import ClrEvent, ClrProgress, Rank
 from etalon.commands.live_view import LineView, drawing
 from etalon.commands.solving import read_price
@@ -25,6 +29,7 @@ from etalon.errors import ConfigError
 from etalon.report import write_answers
 from etalon.report.terminal import plain, print_trial
 from etalon.report.trials import read_trials
+from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
 from test_cli import MAIN, etalon
 from upstream import Asked, Reply, Upstream
 
@@ -81,8 +86,9 @@ def test_solve_asks_once_and_prints_the_final_part() -> None:
 def test_clr_answers_keeps_a_record_and_explains_it(tmp_path: Path) -> None:
     with Upstream(thinks()) as upstream:
         code, output, errors = etalon(
-            "solve", "Life?", "--upstream", upstream.url, "--clr", "-k", "16", "--out", tmp_path / "life.json"
-        )
+            "solve", "Life?", "--upstream", upstream.url, "--clr", "-k", "16", "--out", tmp_path / "life.json",
+            "--reference", "84/2",
+        )  # fmt: skip
         assert (code, output) == (0, "Hence \\boxed{42}.\n"), errors
         num_requests = len(upstream.requests)
     assert "16/16 trajectories" in errors
@@ -92,6 +98,9 @@ def test_clr_answers_keeps_a_record_and_explains_it(tmp_path: Path) -> None:
     assert record["usage"]["calls"] == num_requests <= 0.7 * record["calls_full"]
     assert record["usage"]["prompt_tokens"] > 0
     assert "SECRET" not in json.dumps(record)
+    assert (record["correct"], record["cons_k"], record["reference"]) == (True, True, "84/2")
+    assert 0.5 <= record["pass1"] < 1
+    assert "against 84/2: CLR right, majority (Cons@K) right, Pass@1 0." in errors
     code, output, errors = etalon("explain", tmp_path / "life.json")
     assert (code, errors) == (0, "")
     assert "Answer: 42" in output
@@ -212,6 +221,35 @@ def test_solving_over_an_endpoint_loads_no_torch(tmp_path: Path) -> None:
     assert not {"torch", "transformers", "numpy"} & set(finished.stderr.splitlines()[-1].split())
     [record] = (tmp_path / "runs" / "solve").iterdir()
     assert json.loads(record.read_text())["answer"] == "42"
+
+
+def test_a_server_that_fails_now_and_then_costs_trajectories_not_the_answer() -> None:
+    good = thinks(("42", "42", "41"))
+    bad = [
+        Reply(status=500), Reply(content="Hence \\boxed{41} or so", cut_after=2), Reply(raw=(b"data: {half\n\n",)),
+        Reply(raw=(b"\x00garbage",)), Reply(content="So it goes on and", finish="length"), Reply(content=""),
+    ]  # fmt: skip
+
+    def script(asked: Asked) -> Reply:
+        return bad[asked.number // 2] if asked.number % 2 == 0 and asked.number < 12 else good(asked)
+
+    async def ask_it(url: str) -> ClrResult:
+        sampler = EndpointSampler(EndpointSettings(urls=(url,), model="toy", retries=0))
+        try:
+            return await clr_answer("Life?", sampler, ClrSettings(k=16, early="off"))
+        finally:
+            await sampler.aclose()
+
+    with Upstream(script) as upstream:
+        result = asyncio.run(ask_it(upstream.url))
+        assert upstream.active == 0
+    counts = result.record["counts"]
+    assert result.answer == "42"
+    assert counts["usable"] == 10
+    assert counts["failed"] + counts["truncated"] + counts["unparsed"] == 6
+    assert counts["failed"] >= 4
+    assert counts["verified"] == 10
+    assert all(t["error"] for t in result.record["trajectories"] if t["dropped"] == "failed")
 
 
 def progress(**changes: object) -> ClrProgress:

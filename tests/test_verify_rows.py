@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from etalon.verifiers.rows import verify_lines, verify_row
+from etalon.verifiers.tally import Tally
 
 
 def test_each_domain_reads_its_rows():
@@ -56,6 +57,12 @@ def test_each_domain_reads_its_rows():
         '{"domain": "instruct", "response": "x", "rules": ["punctuation:no_comma"]}',
         '{"domain": "instruct", "response": "x", "rules": [{"id": "a"}], "mode": "gentle"}',
         '{"domain": "stem", "response": "x", "answer": "A", "options": 3}',
+        '{"domain": "stem", "response": "x", "answer": "A", "options": []}',
+        '{"domain": "stem", "response": "x", "answer": "A", "options": {"A": ["1"]}}',
+        '{"domain": "stem", "response": "x", "answer": 2, "options": ["1", "2"]}',
+        '{"domain": "stem", "response": "x", "answer": -1, "options": ["1", "2"]}',
+        json.dumps({"domain": "stem", "response": "x", "answer": "A", "options": ["1"] * 27}),
+        '{"domain": "stem", "response": "x", "answer": "A", "options": ["1", "2"], "order": [0, 1]}',
     ],
 )
 def test_a_line_that_cannot_be_read_is_one_undecided_row(line):
@@ -64,6 +71,29 @@ def test_a_line_that_cannot_be_read_is_one_undecided_row(line):
     assert found[0]["score"] is None
     assert found[0]["reason"].startswith("unreadable: ")
     json.dumps(found[0], allow_nan=False)
+
+
+def test_a_number_is_the_position_of_an_option_in_a_list_and_a_reference_elsewhere():
+    row = {"domain": "stem", "options": ["1", "2", "3"], "response": r"\boxed{B}"}
+    assert verify_row({**row, "answer": 1}, None)["score"] == 1.0
+    assert verify_row({**row, "answer": "1"}, None)["score"] == 0.0  # the content of A
+    assert verify_row({"answer": 1, "response": r"\boxed{1}"}, "math")["score"] == 1.0
+    assert verify_row({"answer": "1 0", "response": "<verdicts>v\nx</verdicts>"}, "claims")["score"] == 1.0
+
+
+def test_rows_of_ifeval_are_read():
+    row = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"a": None}], "response": "hi"}
+    assert verify_row(row, "instruct")["score"] == 1.0
+    assert verify_row({**row, "kwargs": None}, "instruct")["score"] == 1.0
+
+
+def test_rows_are_counted_by_outcome_and_undecided_ones_by_reason():
+    tally = Tally()
+    for score, reason in [(1.0, "exact"), (0.0, "different"), (0.5, "violated: x"), (None, "timeout"),
+                          (None, "unreadable: a"), (None, "unreadable: b")]:  # fmt: skip
+        tally.add({"score": score, "reason": reason})
+    assert str(tally) == "6 rows: 1 right, 1 wrong, 1 partial, 3 undecided (unreadable 2, timeout 1)"
+    assert str(Tally()) == "0 rows: 0 right, 0 wrong, 0 partial, 0 undecided"
 
 
 def test_rows_stay_in_order_and_none_is_lost():

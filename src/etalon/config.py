@@ -28,6 +28,7 @@ PATHS: dict[Keys, frozenset[str]] = {
     ("problems", "files"): frozenset(),
     ("data", "teacher"): frozenset({"auto", "nano", "reference"}),
     ("data", "judge"): frozenset({""}),
+    ("eval", "judge"): frozenset({""}),
 }
 
 
@@ -46,13 +47,18 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(_lists_to_tuples(table))
     except ValidationError as error:
-        problems = [(tuple(map(str, one["loc"])), explain(one)) for one in error.errors()]
+        problems = [(_keys(one["loc"]), explain(one)) for one in error.errors()]
     else:
         problems = []
     problems += [(keys, f"must be a finite number, found {number}") for keys, number in _non_finite(table, ())]
     if problems:
         raise ConfigError(_one_line(problems, path, changed))
     return recipe
+
+
+def _keys(location: Sequence[int | str]) -> Keys:
+    """Where pydantic found it; a bad key of a table carries a marker behind it, which is no key."""
+    return tuple(str(key) for key in location if key != "[key]")
 
 
 def packaged_recipe(name: str) -> Path:

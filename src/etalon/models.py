@@ -18,6 +18,7 @@ import torch
 
 from etalon import packed
 from etalon.errors import InputError, UnsupportedModelError
+from etalon.model_dir import check_model_dir
 from etalon.recipe import ModelSpec
 from etalon.types import Conversation
 
@@ -136,18 +137,6 @@ def load_tokenizer(path: Path) -> Any:
 
     check_model_dir(path)
     return AutoTokenizer.from_pretrained(path)
-
-
-def check_model_dir(path: Path) -> None:
-    """Raise the one-line reason why this directory cannot be a full model, without importing transformers."""
-    if not path.is_dir():
-        raise InputError(f"{path}: no such model directory; give a local Hugging Face directory")
-    if (path / "adapter_config.json").exists():
-        raise UnsupportedModelError(
-            f"{path}: is a LoRA adapter, not a whole model; merge it into its base first (peft: merge_and_unload)"
-        )
-    if not (path / "config.json").exists():
-        raise InputError(f"{path}: has no config.json, so it is not a Hugging Face model directory")
 
 
 def save(language_model: LanguageModel, path: Path) -> Path:

@@ -42,6 +42,7 @@ class ProblemsSpec(Spec):
 
     source: Literal["auto", "nano", "files"] = "auto"  # "auto": files when some are named, else the nano world
     files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
+    shuffle: bool = True  # (ours) problems from files: every sample sees the options of a question in its own order
     mix: dict[
         DomainName, NonNegative
     ] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
@@ -192,6 +193,7 @@ class EvalSpec(Spec):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1
     max_tokens: Positive = 65536  # 3.1: no cap below the model's maximum
     k: Positive = 8  # (ours) K of Pass@K in the table
+    judge: str = ""  # 3.1: model directory that judges answers the rules do not find right; (ours) empty is none
 
 
 class ClrSpec(Spec):

@@ -73,6 +73,7 @@ class Problem:
     prompt: str
     answer: str | None = None  # math, facts: the reference; stem: the letter; claims: "1 0 1"
     options: Mapping[str, str] | None = None  # stem: letter -> content
+    shuffle: bool = False  # stem: every sample is shown the options in an order of its own
     tests: Mapping[str, Any] | None = None  # code: {inputs, outputs, fn_name?, ...} or {assert_code}
     rules: tuple[Rule, ...] = ()  # instruct
     skill: str = ""
@@ -100,6 +101,8 @@ class Rollout:
     prompt_tokens: ids of the rendered prompt, when known.
     calls: model calls this rollout cost (1, or more for a sampler such as CLR that wraps another).
     detail: what a wrapping sampler wants to keep (claims, clusters); JSON values only.
+    order: the problem's letters in the order in which this sample saw their contents, when that is not the problem's
+        own: ("C", "A", "B") showed the content of C as option A. Scoring reads it; nothing is ever shuffled twice.
     """
 
     problem_id: str
@@ -113,6 +116,7 @@ class Rollout:
     calls: int = 1
     error: str = ""
     detail: Mapping[str, Any] | None = None
+    order: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

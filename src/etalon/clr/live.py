@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -155,8 +155,7 @@ class LiveClr:
                     assert self.budget.calls is not None
                     self._stopped = "budget"
                     break
-                for task in await self._next_ended():
-                    await self._take(task)
+                await self._take(await self._next_ended())
         finally:
             await self._cancel()
         result = conclude(
@@ -239,23 +238,28 @@ class LiveClr:
             waits.append(max(0.0, self._started + self.budget.seconds - time.monotonic()))
         return min(waits, default=None)
 
-    async def _take(self, task: asyncio.Task[Rollout]) -> None:
-        """Book a call that ended. Comparing answers may take a while, so it happens in a thread."""
-        call = self._calls.pop(task)
-        rollout, flow, index = task.result(), self.flow, call.index
-        self._pace.add(call.stage, time.monotonic() - call.started)
-        if (size := prompt_tokens_of(rollout)) is not None:
-            self._prompt_sizes[call.stage] = size
-        if call.stage == "generate":
-            flow.ledger.add("generate", rollout)
-            await asyncio.to_thread(lambda: flow.add([read_trajectory(rollout, index, flow.m)]))
-            self._tell("trajectory", index)
-        elif call.stage == "repair":
-            flow.record_repair(index, rollout, parse_claims(rollout.text, flow.m))
-            self._tell("repair", index)
-        else:
-            flow.record_verdicts(index, rollout, read_verdicts(rollout.text, len(flow.trajectories[index].claims)))
-            self._tell("verdicts", index)
+    async def _take(self, tasks: Sequence[asyncio.Task[Rollout]]) -> None:
+        """Book calls that ended. Reading and comparing answers may take a while, so it happens in a thread."""
+        flow, generated = self.flow, dict[int, Rollout]()
+        for task in tasks:
+            call = self._calls.pop(task)
+            rollout, index = task.result(), call.index
+            self._pace.add(call.stage, time.monotonic() - call.started)
+            if (size := prompt_tokens_of(rollout)) is not None:
+                self._prompt_sizes[call.stage] = size
+            if call.stage == "generate":
+                flow.ledger.add("generate", rollout)
+                generated[index] = rollout
+            elif call.stage == "repair":
+                flow.record_repair(index, rollout, parse_claims(rollout.text, flow.m))
+                self._tell("repair", index)
+            else:
+                flow.record_verdicts(index, rollout, read_verdicts(rollout.text, len(flow.trajectories[index].claims)))
+                self._tell("verdicts", index)
+        if generated:
+            await asyncio.to_thread(lambda: flow.add([read_trajectory(r, i, flow.m) for i, r in generated.items()]))
+            for index in generated:
+                self._tell("trajectory", index)
 
     async def _cancel(self) -> None:
         """End what is still open, and book what had come of it."""

@@ -15,7 +15,10 @@ def fuse(
     checkpoints: Annotated[list[str], typer.Argument(metavar="CKPT[=WEIGHT]", help="Two or more model directories.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the merged model goes.")],
 ) -> None:
-    """Merge the parameters of models: sum of w_i M_i. Uniform unless every checkpoint has a weight."""
+    """Merge the parameters of models: sum of w_i M_i.
+
+    Weights are divided by their sum; without any, they are equal.
+    """
     weighted = parse_weights(checkpoints)
     from etalon.commands.run import require_train_extra
 

@@ -88,7 +88,7 @@ def _cells(rank: Rank | None) -> list[Text]:
 
 
 def summary(record: Mapping[str, Any]) -> list[str]:
-    """What a finished record comes to, in at most three lines."""
+    """What a finished record comes to, in a few lines."""
     clusters = sorted(record["clusters"], key=lambda cluster: cluster["answer"] != record["answer"])
     scores = [f"{c['answer']}: {c['votes']} votes, score {_span(c)}" for c in clusters[:3]]
     usage, full = record["usage"], record["calls_full"]
@@ -99,6 +99,11 @@ def summary(record: Mapping[str, Any]) -> list[str]:
         f"{show_seconds(record['seconds'])}",
     ]
     counted = [f"{count} {name.replace('_', ' ')}" for name, count in record["counts"].items() if count]
+    if "reference" in record:
+        marks = {True: "right", False: "wrong", None: "undecided"}
+        found = f"CLR {marks[record['correct']]}, majority (Cons@K) {marks[record['cons_k']]}"
+        share = "" if record["pass1"] is None else f", Pass@1 {record['pass1']:.2f}"
+        lines.append(f"against {record['reference']}: {found}{share}")
     return [*lines, f"counted: {', '.join(counted)}"]
 
 

@@ -52,6 +52,9 @@ def solve(
     journal: Annotated[
         Path | None, typer.Option(metavar="FILE.jsonl", help="Keep finished requests here; the same command resumes.")
     ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="ANSWER", help="The right answer, if known: the record says who found it.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="The record of CLR [default: runs/solve/TIME.json].")
     ] = None,
@@ -88,4 +91,4 @@ def solve(
     if budget.money is not None and money is None:
         raise ConfigError(f"--max-money: needs --price {PRICE_FORM}, per million tokens")
     sampler = open_sampler(endpoint or [], model, concurrency=concurrency, journal=journal)
-    solve_clr(sampler, conversation, settings, budget, out)
+    solve_clr(sampler, conversation, settings, budget, out=out, reference=reference)

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from etalon.clr.live import CompletionSampler, LiveClr
+from etalon.clr.reference import judge
 from etalon.clr.result import ClrResult, NoAnswerError
 from etalon.clr.settings import ClrSettings
 from etalon.clr.spend import Budget, Price
@@ -126,7 +127,9 @@ def solve_clr(
     conversation: Conversation,
     settings: ClrSettings,
     budget: Budget,
+    *,
     out: Path | None,
+    reference: str | None,
 ) -> None:
     """The CLR answer on standard output, its record in a file. Ctrl-C ends it with the best answer so far."""
     path = out or Path("runs") / "solve" / f"{time.strftime('%Y%m%d-%H%M%S')}-{stable_hash(str(conversation))[:6]}.json"
@@ -139,9 +142,10 @@ def solve_clr(
             typer.echo(str(error), err=True)
             raise typer.Exit(130) from None
         raise
-    result.save(path)
+    record = judge(result.record, reference) if reference is not None else dict(result.record)
+    write_json_atomic(path, record)
     _print(result.text)
-    for line in summary(result.record):
+    for line in summary(record):
         typer.echo(plain(line), err=True)
     typer.echo(f"record: {path} (etalon explain shows it)", err=True)
     if result.finish_reason == "interrupted":

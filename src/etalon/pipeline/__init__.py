@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from etalon import config
-from etalon.errors import ConfigError, RunError
+from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError
 from etalon.hashing import TEMPORARY_SUFFIX
+from etalon.model_dir import check_model_dir
 from etalon.pipeline import graph
 from etalon.pipeline.plan import print_plan
 from etalon.progress import Progress
@@ -104,21 +105,24 @@ def check_teacher(recipe: Recipe) -> None:
             "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' (their own "
             "solutions) or a model directory"
         )
-    if name not in ("nano", "reference") and not (Path(name) / "config.json").is_file():
-        raise ConfigError(f"data.teacher: {name}: no such model directory; or use 'nano' or 'reference'")
-    judge = recipe.data.judge
-    if judge and not (Path(judge) / "config.json").is_file():
-        raise ConfigError(f"data.judge: {judge}: no such model directory; leave it empty for no judge")
+    if name not in ("nano", "reference"):
+        check_model("data.teacher", Path(name), otherwise="use 'nano' or 'reference'")
+    for key, judge in (("data.judge", recipe.data.judge), ("eval.judge", recipe.eval.judge)):
+        if judge:
+            check_model(key, Path(judge), otherwise="leave it empty for no judge")
+
+
+def check_model(key: str, path: Path, *, otherwise: str) -> None:
+    """The value of `key` is a whole model directory, or ConfigError names the key and the other choice."""
+    try:
+        check_model_dir(path)
+    except (InputError, UnsupportedModelError) as error:
+        raise ConfigError(f"{key}: {error}; or {otherwise}") from None
 
 
 def check_base(path: Path) -> None:
-    """The base is a whole model directory (checked without loading torch)."""
-    if not path.is_dir():
-        raise ConfigError(f"model.base: {path}: no such directory; give a Hugging Face model directory or 'scratch'")
-    if (path / "adapter_config.json").exists():
-        raise ConfigError(f"model.base: {path}: is a LoRA adapter; merge it into its base first (merge_and_unload)")
-    if not (path / "config.json").exists():
-        raise ConfigError(f"model.base: {path}: has no config.json, so it is not a Hugging Face model directory")
+    """The base is a whole model directory with a tokenizer (checked without loading torch)."""
+    check_model("model.base", path, otherwise="use 'scratch'")
     if not any((path / name).exists() for name in TOKENIZER_FILES):
         raise ConfigError(
             f"model.base: {path}: has no tokenizer ({', '.join(TOKENIZER_FILES)}); copy it from its source"

@@ -21,6 +21,7 @@ from etalon.problems import nano
 from etalon.problems.files import read_problems
 from etalon.problems.instructions import instructions
 from etalon.problems.nano.documents import document
+from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe
 from etalon.sampling import attempt
@@ -28,7 +29,7 @@ from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Trace, Verdict, ask
 from etalon.verifiers import answer
-from etalon.verifiers.judge import query_quality_judge
+from etalon.verifiers.judge import Judge, judge_queries
 from etalon.verifiers.text import extract_answer
 
 Row = TypeVar("Row")
@@ -87,6 +88,8 @@ def _file_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
     if not spec.files:
         raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
     found = _distinct([(Path(file), read_problems(Path(file), prompts=recipe.prompts)) for file in spec.files])
+    if not spec.shuffle:
+        found = [replace(problem, shuffle=False) for problem in found]
     cut = split_problems(found, train=spec.train, probe=spec.probe, rl=spec.rl, test=spec.test, seed=recipe.seed)
     return {
         split: at_most(getattr(cut, split), {domain: wanted(recipe, split, domain) for domain in Domain})
@@ -155,7 +158,10 @@ def data(work: Work) -> Outputs:
         work.view.note(failures)
     count_tokens = _token_counter(work)
     pairs = [
-        (_trace(group.problem, rollout.text, count_tokens, teacher.name), _whole(rollout, verdict))
+        (
+            _trace(as_asked(group.problem, rollout.order), rollout.text, count_tokens, teacher.name),
+            _whole(rollout, verdict),
+        )
         for group in groups
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
         if rollout.stop is not Stop.ERROR
@@ -199,7 +205,9 @@ def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem],
     queries = log.passed(gates.overlap_gate(work.problems("train"), index))
     if spec.judge:
         judge = LocalSampler(models.load(Path(spec.judge), device=work.recipe.device), name=spec.judge)
-        queries = log.passed(gates.quality_gate(queries, lambda p: query_quality_judge(judge, query=p.prompt)))
+        said = judge_queries(Judge(judge, folder=prompts), [problem.prompt for problem in queries])
+        verdicts = {problem.id: verdict for problem, verdict in zip(queries, said, strict=True)}
+        queries = log.passed(gates.quality_gate(queries, lambda problem: verdicts[problem.id]))
     if spec.expand:
         params = SamplingParams(max_tokens=spec.max_tokens)
         grown = expand(queries, teacher, count=spec.expand, params=params, seed=work.seed, prompts=prompts)
@@ -236,6 +244,8 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     """Several responses per query; some math queries once more in the form CLR asks for."""
     recipe = work.recipe
     params = SamplingParams(max_tokens=recipe.data.max_tokens)
+    if recipe.data.teacher == "reference":  # its solutions name the letters of the order they were written for
+        queries = [replace(problem, shuffle=False) for problem in queries]
     groups = attempt(
         teacher,
         queries,

@@ -6,6 +6,7 @@ problems -> base -> data -> sft-broad -> sft-broad-fused -> sft-hard -> sft-hard
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -153,13 +154,18 @@ PIPELINE = (
 MODEL_STAGES = tuple(stage.name for stage in PIPELINE if stage.name not in ("problems", "data"))
 
 
+@cache
+def _model_hash(path: str) -> str:
+    return hash_tree(Path(path)) if Path(path).is_dir() and path else ""
+
+
 def _evaluation(name: str) -> Stage:
     return Stage(
         name=f"eval-{name}",
         purpose=f"Pass@1 and Pass@K of {name} on held-out problems",
         section="3.1",
         needs=("problems", name),
-        knobs=lambda r: r.eval.model_dump(),
+        knobs=lambda r: [r.eval.model_dump(), r.prompts, _model_hash(r.eval.judge)],
         work="measure:evaluate",
         is_background=True,
         arguments={"source": name},

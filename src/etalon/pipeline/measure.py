@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from etalon import stats
+from etalon import models, stats
 from etalon.clr.sampler import ClrSampler
 from etalon.pipeline.construct import clr_problems
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import evaluation_params, load
 from etalon.recipe import Recipe
-from etalon.sampling import attempt
+from etalon.sampling import Review, attempt
 from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, stable_hash, write_json_atomic
 from etalon.types import Domain, Group, Problem, SamplingParams
 from etalon.verifiers import cluster
+from etalon.verifiers.judge import Judge, second_opinions
 from etalon.verifiers.text import extract_answer
 
 
@@ -37,6 +39,7 @@ def evaluate(work: Work) -> Outputs:
         seed=evaluation_seed(recipe),
         path=work.directory / "rollouts.jsonl",
         watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+        review=_second_opinions(recipe) if recipe.eval.judge else None,
     )
     by_domain: dict[Domain, list[Group]] = {}
     for group in groups:
@@ -48,6 +51,13 @@ def evaluate(work: Work) -> Outputs:
         for domain, members in by_domain.items()
     }
     return {"scores": scores}
+
+
+def _second_opinions(recipe: Recipe) -> Review:
+    """The judge of the evaluation protocol: rules and a model together (3.1)."""
+    model = models.load(Path(recipe.eval.judge), device=recipe.device)
+    judge = Judge(LocalSampler(model, name=recipe.eval.judge), folder=recipe.prompts, seed=evaluation_seed(recipe))
+    return lambda decided: second_opinions(judge, decided)
 
 
 def clr(work: Work) -> Outputs:

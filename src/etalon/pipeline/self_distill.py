@@ -16,6 +16,7 @@ from etalon.pipeline.construct import trace_to_row
 from etalon.pipeline.own_claims import own_claim_traces
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import fit, fitting, kept, load, passed_through, read_traces
+from etalon.problems.options import as_asked
 from etalon.sampling import attempt
 from etalon.sampling.local import LocalSampler
 from etalon.sft.rows import trace_row
@@ -76,16 +77,17 @@ def _sampled(work: Work, domain: Domain, source: str) -> list[Group]:
 
 def correct_traces(group: Group, source: str) -> list[Trace]:
     """The distinct correct responses of a group (rejection sampling)."""
-    texts: dict[str, int] = {}
+    found: dict[tuple[str, str], int] = {}
     for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True):
         if verdict.is_correct and rollout.stop is Stop.EOS:  # a cut response must not be taught to end there
-            texts.setdefault(rollout.text, rollout.num_tokens)
+            prompt = as_asked(group.problem, rollout.order).prompt
+            found.setdefault((prompt, rollout.text), rollout.num_tokens)
     return [
         Trace(
-            problem_id=group.problem.id, domain=group.problem.domain, prompt=group.problem.prompt, response=text,
+            problem_id=group.problem.id, domain=group.problem.domain, prompt=prompt, response=text,
             num_tokens=num_tokens, source=source,
         )
-        for text, num_tokens in texts.items()
+        for (prompt, text), num_tokens in found.items()
     ]  # fmt: skip
 
 

@@ -50,6 +50,9 @@ def _collect(path: Path, problems: Iterator[tuple[str, Problem]]) -> list[Proble
         if first != problem:
             raise InputError(f"{path}: {place}: id {shown(problem.id)} already names another problem ({first_place})")
         num_copies += first_place != place
+    fixed = [p.id for _, p in by_id.values() if p.options and not p.shuffle]
+    if fixed:
+        LOG.warning("%s: %d problems show their options in one order to every sample (%s)", path, len(fixed), fixed[0])
     if num_copies:
         LOG.warning("%s: %d rows are exact copies of earlier ones and count once", path, num_copies)
     return [problem for _, problem in by_id.values()]

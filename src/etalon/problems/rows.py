@@ -23,6 +23,7 @@ def problem_to_row(problem: Problem) -> dict[str, Any]:
         row["answer"] = problem.answer
     if problem.options is not None:
         row["options"] = dict(problem.options)
+        row["shuffle"] = problem.shuffle
     if problem.tests is not None:
         row["tests"] = dict(problem.tests)
     if problem.rules:
@@ -52,6 +53,7 @@ def problem_from_row(row: Row) -> Problem:
         prompt=_required(row, "prompt"),
         answer=_typed(row, "answer", str, "text"),
         options=options,
+        shuffle=_typed(row, "shuffle", bool, "true or false") or False,
         tests=_typed(row, "tests", dict, "an object"),
         rules=tuple(_rule(rule) for rule in _typed(row, "rules", list, "a list of {id, kwargs}") or []),
         skill=_typed(row, "skill", str, "text") or "",
@@ -65,6 +67,7 @@ def content_id(problem: Problem) -> str:
     """An id made of the problem's content: the same in every file and on every machine."""
     row = problem_to_row(problem)
     del row["id"]
+    row.pop("shuffle", None)  # how a problem is asked, not what it is
     text = json.dumps(row, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -93,7 +96,7 @@ def _required(row: Row, name: str) -> str:
 def _typed(row: Row, name: str, kind: type, expected: str) -> Any:
     """The value of an optional column (None when absent), or InputError when it has another type."""
     value = row.get(name)
-    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
         return value
     raise InputError(f"{name}: found {shown(value)}, expected {expected}")
 

@@ -67,8 +67,13 @@ def write_answers(trials: Sequence[Trial], path: Path) -> Path:
     """One page with every cluster, claim and verdict of these answers."""
     alone = len(trials) == 1
     facts = tag("p", f"{len(trials)} answers by claim-level reliability (CLR)" if not alone else "", class_="facts")
-    shown = [tag("section", *trial_parts(trials[0]))] if alone else [tag("section", *map(trial_html, trials))]
-    title = (trials[0].winner.answer if trials[0].winner else "no answer") if alone else path.stem
+    shown = (
+        [tag("section", *trial_parts(trials[0], is_alone=True))]
+        if alone
+        else [tag("section", *map(trial_html, trials))]
+    )
+    winner = trials[0].winner
+    title = (f"Answer: {clip(winner.answer, 120)}" if winner else "No answer") if alone else path.stem
     write_atomic(
         path, _document(f"{clip(title, 60)}: CLR", tag("body", tag("header", tag("h1", title), facts), *shown))
     )

@@ -85,31 +85,32 @@ def trial_html(trial: Trial) -> Html:
     return folded(f"{name}: {judged}{', against the majority' if trial.disagrees else ''}", *trial_parts(trial))
 
 
-def trial_parts(trial: Trial) -> list[Html]:
-    """What there is to say about one problem."""
-    winner, voted = trial.winner, trial.voted
-    rows = [
-        [
-            clip(cluster.answer, 80),
-            count(cluster.votes),
-            _score(cluster),
-            MARKS[cluster.correct],
-            "CLR" * (cluster == winner) + " majority" * (cluster == voted),
-        ]
-        for cluster in trial.clusters
-    ]
-    told = [f"{name} {words}" for name, words in facts_of(trial).items()]
+def trial_parts(trial: Trial, *, is_alone: bool = False) -> list[Html]:
+    """What there is to say about one problem; `is_alone` on its page, its trajectories are not folded."""
     costs = costs_of(trial)
     judged = [_trajectory(number, one) for number, one in enumerate(trial.trajectories)]
+    title = f"{len(judged)} trajectories and their claims"
+    told = [tag("span", f"{name}: {words}") for name, words in facts_of(trial).items()]
     return [
         tag("div", clip(trial.question, 2000), class_="text"),
         *([tag("p", trial.error, class_="note")] if trial.error else []),
-        tag("p", *(tag("span", fact) for fact in told), class_="facts"),
-        grid(("Answer", "Votes", "Sum of reliability", "Verdict", "Chosen by"), rows),
-        *([grid(("Stage", "Calls", "Prompt tokens", "Tokens"), costs)] if costs else []),
+        *([_clusters(trial), tag("p", reason_of(trial), class_="note")] if trial.clusters else []),
+        tag("p", *told, class_="facts"),
+        *([tag("h3", "What it cost"), grid(("Stage", "Calls", "Prompt tokens", "Tokens"), costs)] if costs else []),
         *([folded("The answer in full", tag("div", clip(trial.text, 8000), class_="text"))] if trial.text else []),
-        folded(f"{len(judged)} trajectories and their claims", *judged),
+        *([tag("h3", title), *judged] if is_alone else [folded(title, *judged)]),
     ]
+
+
+def _clusters(trial: Trial) -> Html:
+    """The clusters; whether they are right is shown where a reference is known."""
+    rows = []
+    for cluster in trial.clusters:
+        by = [name for name, one in (("CLR", trial.winner), ("majority", trial.voted)) if one == cluster]
+        marked = [MARKS[cluster.correct]] if trial.answer else []
+        rows.append([clip(cluster.answer, 80), count(cluster.votes), score_of(cluster), *marked, ", ".join(by)])
+    verdict = ["Verdict"] if trial.answer else []
+    return grid(("Answer", "Votes", "Sum of reliability", *verdict, "Chosen by"), rows)
 
 
 def facts_of(trial: Trial) -> dict[str, str]:
@@ -141,9 +142,25 @@ def costs_of(trial: Trial) -> list[list[str]]:
     return [[stage, *(count(table.get(stage)) for table in tables)] for stage, calls in trial.calls_by.items() if calls]
 
 
-def _score(cluster: Cluster) -> str:
+def score_of(cluster: Cluster) -> str:
+    """The final score of a cluster, or the bounds that it lies between."""
     is_open = cluster.score is not None and cluster.score_max is not None and cluster.score_max > cluster.score
     return f"{count(cluster.score, 3)} to {count(cluster.score_max, 3)}" if is_open else count(cluster.score, 3)
+
+
+def reason_of(trial: Trial) -> str:
+    """Why this answer and no other, in one sentence."""
+    winner = trial.winner
+    if winner is None or winner.score is None:
+        return ""
+    rivals = [cluster for cluster in trial.clusters if cluster != winner]
+    if not rivals:
+        return "Every usable trajectory gives this answer, so no verdict could change it."
+    best = max(rivals, key=lambda cluster: cluster.score_max or cluster.score or 0.0)
+    top = (best.score_max or best.score or 0.0) + (trial.counts.get("pending") or 0.0)
+    if trial.finish_reason in ("budget", "interrupted"):
+        return "It ended before the answer was certain: this is the most promising one."
+    return f"At least {count(winner.score, 3)} for it; no rival can have more than {count(top, 3)}."
 
 
 def outcome_of(trajectory: Trajectory) -> str:

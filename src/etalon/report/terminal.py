@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etalon.report.claims import HELD, MARKS, costs_of, facts_of, outcome_of
+from etalon.report.claims import HELD, MARKS, costs_of, facts_of, outcome_of, reason_of, score_of
 from etalon.report.html import UNPRINTABLE, clip, count
-from etalon.report.trials import Cluster, Trial
+from etalon.report.trials import Trial
 
 _STEERING = re.compile(r"[\x80-\x9f]")  # C1 controls: harmless in a page, commands for some terminals
 _STYLES = {True: "green", False: "red", None: "dim"}
@@ -31,7 +31,7 @@ def print_trial(trial: Trial, console: Console, *, all_claims: bool = True) -> N
     console.print(Text(plain(f"\n{answer}")), soft_wrap=True)
     if trial.clusters:
         console.print(_clusters(trial))
-        console.print(Text(plain(_why(trial))), soft_wrap=True)
+        console.print(Text(plain(reason_of(trial))), soft_wrap=True)
     for name, words in facts_of(trial).items():
         console.print(Text(f"  {name}: {plain(words)}"), soft_wrap=True)
     if costs := costs_of(trial):
@@ -70,28 +70,8 @@ def _clusters(trial: Trial) -> Table:
     for cluster in trial.clusters:
         by = [name for name, one in (("CLR", trial.winner), ("majority", trial.voted)) if one == cluster]
         verdict = MARKS[cluster.correct] if trial.answer else ""
-        rows.append([clip(cluster.answer, 60), count(cluster.votes), _span(cluster), verdict, ", ".join(by)])
+        rows.append([clip(cluster.answer, 60), count(cluster.votes), score_of(cluster), verdict, ", ".join(by)])
     return _table(("Answer", "Votes", "Sum of reliability", "Is", "Chosen by"), rows)
-
-
-def _span(cluster: Cluster) -> str:
-    is_open = cluster.score is not None and cluster.score_max is not None and cluster.score_max > cluster.score
-    return f"{count(cluster.score, 3)} to {count(cluster.score_max, 3)}" if is_open else count(cluster.score, 3)
-
-
-def _why(trial: Trial) -> str:
-    """Why this answer and no other, in one sentence."""
-    winner = trial.winner
-    if winner is None or winner.score is None:
-        return ""
-    rivals = [cluster for cluster in trial.clusters if cluster != winner]
-    if not rivals:
-        return "Every usable trajectory gives this answer, so no verdict could change it."
-    best = max(rivals, key=lambda cluster: cluster.score_max or cluster.score or 0.0)
-    top = best.score_max if best.score_max is not None else best.score
-    if trial.finish_reason in ("budget", "interrupted"):
-        return "It ended before the answer was certain: this is the most promising one."
-    return f"At least {count(winner.score, 3)} for it; no rival can have more than {count(top, 3)}."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

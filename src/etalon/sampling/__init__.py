@@ -1,6 +1,6 @@
 """`attempt`: the only place that samples and verifies. Problems in, Groups out, every step of it resumable.
 
-    problems -> chunks -> sampler.sample -> verify_all -> rollouts.jsonl (one row per group) -> Groups
+    problems -> chunks -> sample -> verify_all -> rollouts.jsonl (one row per group) -> Groups
 
 A chunk is a fixed slice of the problem list. A killed run keeps its whole chunks and redoes the torn one, so it ends
 with the same file as a run that was never killed. Light: no torch here (`sampling.local` has it).
@@ -9,17 +9,20 @@ with the same file as a run that was never killed. Light: no torch here (`sampli
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from etalon.errors import RunError
+from etalon.problems.options import as_asked, draw_order
 from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
 from etalon.types import Conversation, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Verdict, ask
 from etalon.verifiers import verify_all
 
 CHUNK = 64  # (ours) problems sampled, verified and written together
 Watch = Callable[[int, int, Mapping[str, float]], None]  # problems done, problems in all, live numbers
+
+Review = Callable[[Sequence[tuple[Problem, Verdict]]], list[Verdict]]
 
 
 def attempt(
@@ -34,18 +37,19 @@ def attempt(
     chunk: int = CHUNK,
     watch: Watch | None = None,
     converse: Callable[[Problem], Conversation] | None = None,
+    review: Review | None = None,
 ) -> list[Group]:
     """Sample n rollouts per problem and verify them; `path` makes it resumable.
 
     converse: how a problem becomes a conversation; default is its prompt as one user message.
+    review: sees the verdicts of a chunk and may change them (a judge); what it returns is written.
     Raises RunError when `path` holds groups of other problems.
     """
-    converse = converse or (lambda problem: ask(problem.prompt))
     groups = _resume(problems, path, n=n, chunk=chunk) if path else []
     for start in range(len(groups), len(problems), chunk):
         batch = problems[start : start + chunk]
-        sampled = dict(sampler.sample([converse(p) for p in batch], n=n, params=params, seed=seed))
-        fresh = verify_groups([(p, sampled[i]) for i, p in enumerate(batch)], workers=workers)
+        sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse)
+        fresh = verify_groups(list(zip(batch, sampled, strict=True)), workers=workers, review=review)
         if path:
             append_jsonl(path, [group_to_row(group) for group in fresh])
         groups.extend(fresh)
@@ -54,10 +58,59 @@ def attempt(
     return groups
 
 
-def verify_groups(pairs: Sequence[tuple[Problem, Sequence[Rollout]]], *, workers: int) -> list[Group]:
+def sample(
+    sampler: Sampler,
+    problems: Sequence[Problem],
+    *,
+    n: int,
+    params: SamplingParams,
+    seed: int,
+    converse: Callable[[Problem], Conversation] | None = None,
+) -> list[tuple[Rollout, ...]]:
+    """n rollouts per problem, in order. Samples of a problem with `shuffle` see its options in orders of their own.
+
+    Rollouts that got the same order share a conversation: two equal conversations would get equal answers.
+    """
+    converse = converse or (lambda problem: ask(problem.prompt))
+    found: list[dict[int, Rollout]] = [{} for _ in problems]
+    by_count: dict[int, list[_Asked]] = {}
+    for position, problem in enumerate(problems):
+        for asked in _asked(problem, position, n=n, seed=seed):
+            by_count.setdefault(len(asked.samples), []).append(asked)
+    for count, batch in sorted(by_count.items(), key=lambda pair: pair[0], reverse=True):
+        conversations = [converse(as_asked(problems[asked.position], asked.order)) for asked in batch]
+        for number, rollouts in sampler.sample(conversations, n=count, params=params, seed=seed):
+            asked = batch[number]
+            for index, rollout in zip(asked.samples, rollouts, strict=True):
+                found[asked.position][index] = replace(rollout, index=index, order=asked.order)
+    return [tuple(rollouts[index] for index in range(n)) for rollouts in found]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """Samples of one problem that see the same conversation."""
+
+    position: int
+    order: tuple[str, ...] | None
+    samples: tuple[int, ...]
+
+
+def _asked(problem: Problem, position: int, *, n: int, seed: int) -> list[_Asked]:
+    by_order: dict[tuple[str, ...] | None, list[int]] = {}
+    for index in range(n):
+        by_order.setdefault(draw_order(problem, seed=seed, index=index), []).append(index)
+    return [_Asked(position=position, order=o, samples=tuple(samples)) for o, samples in by_order.items()]
+
+
+def verify_groups(
+    pairs: Sequence[tuple[Problem, Sequence[Rollout]]], *, workers: int, review: Review | None = None
+) -> list[Group]:
     """Verdicts for every rollout, put together as groups."""
     items = [(problem, rollout) for problem, rollouts in pairs for rollout in rollouts]
-    verdicts = iter(verify_all(items, workers=workers))
+    decided = verify_all(items, workers=workers)
+    if review:
+        decided = review([(as_asked(p, r.order), verdict) for (p, r), verdict in zip(items, decided, strict=True)])
+    verdicts = iter(decided)
     return [
         Group(
             problem=problem,
@@ -90,6 +143,7 @@ def group_to_row(group: Group) -> dict[str, Any]:
                 **({"calls": r.calls} if r.calls != 1 else {}),
                 **({"error": r.error} if r.error else {}),
                 **({"detail": dict(r.detail)} if r.detail is not None else {}),
+                **({"order": list(r.order)} if r.order is not None else {}),
             }
             for r, v in zip(group.rollouts, group.verdicts, strict=True)
         ],
@@ -105,6 +159,7 @@ def group_from_row(row: Mapping[str, Any], problem: Problem) -> Group:
             Rollout(
                 problem_id=problem.id, index=index, text=r["text"], stop=Stop(r["stop"]), num_tokens=r["tokens"],
                 calls=r.get("calls", 1), error=r.get("error", ""), detail=r.get("detail"),
+                order=tuple(r["order"]) if "order" in r else None,
             )
             for index, r in enumerate(kept)
         ),
@@ -132,4 +187,14 @@ def _named(rollout: Rollout, problem: Problem) -> Rollout:
     return replace(rollout, problem_id=problem.id)
 
 
-__all__ = ["CHUNK", "attempt", "group_from_row", "group_to_row", "live_numbers", "read_groups", "verify_groups"]
+__all__ = [
+    "CHUNK",
+    "Review",
+    "attempt",
+    "group_from_row",
+    "group_to_row",
+    "live_numbers",
+    "read_groups",
+    "sample",
+    "verify_groups",
+]

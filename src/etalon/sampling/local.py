@@ -6,6 +6,7 @@ conversations -> prompts of similar length together -> prefill -> decode until e
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ class LocalSampler:
         self.name = name
         self.max_rows = max_rows
         self.decoder = Decoder(language_model.model)
+        self._lock = threading.Lock()  # the decoder holds one batch at a time
 
     def sample(
         self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
@@ -54,7 +56,8 @@ class LocalSampler:
         for start in range(0, len(usable), per_batch):
             batch = usable[start : start + per_batch]
             draws = Draws([prompts[i] for i in batch], n, seed)
-            rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, draws)
+            with self._lock:
+                rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, draws)
             for position, index in enumerate(batch):
                 own = rows[position * n : (position + 1) * n]
                 yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
@@ -75,7 +78,8 @@ class LocalSampler:
             batch = usable[start : start + self.max_rows]
             own = [prompts[i] for i in batch]
             draws = Draws.of_keys([stream_key(seeds[i], prompts[i], 0) for i in batch])
-            rows = decode(own, 1, self.language_model, self.decoder, params, draws)
+            with self._lock:
+                rows = decode(own, 1, self.language_model, self.decoder, params, draws)
             found |= {i: self._rollout(0, row, prompts[i]) for i, row in zip(batch, rows, strict=True)}
         return [found[i] for i in range(len(prompts))]
 

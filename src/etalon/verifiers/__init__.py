@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from etalon.errors import InputError
+from etalon.problems.options import as_asked
 from etalon.types import Domain, Problem, Rollout, Stop, Verdict, Verifier
 from etalon.verifiers.answer import are_equal, canonical, cluster, verify_answer
 from etalon.verifiers.choice import verify_choice
@@ -29,13 +31,25 @@ VERIFIERS: dict[Domain, Verifier] = {
 }
 
 
-def verify(problem: Problem, response: str, *, stop: Stop = Stop.EOS, verifier: Verifier | None = None) -> Verdict:
+def verify(
+    problem: Problem,
+    response: str,
+    *,
+    stop: Stop = Stop.EOS,
+    verifier: Verifier | None = None,
+    order: Sequence[str] | None = None,
+) -> Verdict:
     """The verdict on one response; a verifier that raises is undecided, and truncation without an answer is named.
 
     verifier: replaces the default one of the problem's domain.
+    order: how the response's sample was shown the options (`Rollout.order`); a letter means what it meant there.
     """
     if stop is Stop.ERROR:
         return Verdict(score=None, reason="sampling_error")
+    try:
+        problem = as_asked(problem, order)
+    except InputError as error:
+        return Verdict(score=None, reason=f"bad_reference: {error}")
     started = time.perf_counter()
     try:
         verdict = (verifier or VERIFIERS[problem.domain])(problem, response)
@@ -53,7 +67,7 @@ def verify_all(
 
     def judge(item: tuple[Problem, Rollout]) -> Verdict:
         problem, rollout = item
-        return verify(problem, rollout.text, stop=rollout.stop, verifier=verifier)
+        return verify(problem, rollout.text, stop=rollout.stop, verifier=verifier, order=rollout.order)
 
     if workers <= 1 or len(items) <= 1:
         return [judge(item) for item in items]

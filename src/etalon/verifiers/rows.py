@@ -53,11 +53,11 @@ def verify_row(row: Any, default_domain: str | None) -> RowOut:
     row_id = _printable(row.get("id"))
     try:
         problem = problem_of(row, default_domain)
-        response, stop = _response(row), _stop(row)
+        response, stop, order = _response(row), _stop(row), _order(row)
         verifier = _verifier(row, problem)
     except (BadRowError, RecursionError) as error:
         return _unreadable(row_id, str(error))
-    verdict = verify(problem, response, stop=stop, verifier=verifier)
+    verdict = verify(problem, response, stop=stop, verifier=verifier, order=order)
     return {
         "id": row_id,
         "score": verdict.score,
@@ -110,8 +110,23 @@ def _stop(row: Mapping[str, Any]) -> Stop:
     return Stop(stop)
 
 
+def _order(row: Mapping[str, Any]) -> list[str] | None:
+    """How the sample was shown the options: the letters, as a list or as one word ("CAB")."""
+    order = row.get("order")
+    if isinstance(order, str):
+        order = list(order)
+    if order is not None and not (isinstance(order, list) and all(isinstance(letter, str) for letter in order)):
+        raise BadRowError(f"order: found {order!r}, expected the letters of the options")
+    return order or None
+
+
 def _answer(row: Mapping[str, Any]) -> str:
     answer = row.get("answer")
+    options = row.get("options", row.get("choices"))
+    if isinstance(answer, int) and not isinstance(answer, bool) and isinstance(options, list):
+        if not 0 <= answer < len(options):
+            raise BadRowError(f"answer: found {answer}, expected the position of an option from 0")
+        return string.ascii_uppercase[answer]
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         return str(answer)
     if not isinstance(answer, str):
@@ -124,9 +139,13 @@ def _options(row: Mapping[str, Any]) -> dict[str, str] | None:
     if options is None:
         return None
     if isinstance(options, list):
+        if len(options) > len(string.ascii_uppercase):
+            raise BadRowError(f"options: found {len(options)}, more than there are letters")
         options = dict(zip(string.ascii_uppercase, options, strict=False))
     if not isinstance(options, dict) or not options:
         raise BadRowError("options: expected an object of letter to content")
+    if not all(isinstance(content, str | int | float) for content in options.values()):
+        raise BadRowError("options: found a content that is neither text nor a number")
     return {letter: str(content) for letter, content in options.items()}
 
 
@@ -152,10 +171,8 @@ def _rules(row: Mapping[str, Any]) -> tuple[Rule, ...]:
 def _rule(rule: Any) -> Rule:
     if not isinstance(rule, dict) or not isinstance(rule.get("id"), str):
         raise BadRowError("rules: expected {id, kwargs}")
-    kwargs = rule.get("kwargs") or {}
-    if not isinstance(kwargs, dict):
-        raise BadRowError(f"rules: {rule['id']}: kwargs is not an object")
-    return Rule(id=rule["id"], kwargs=kwargs)
+    kwargs = rule.get("kwargs")
+    return Rule(id=rule["id"], kwargs={} if kwargs is None else kwargs)  # what is no object is a bad reference there
 
 
 def _verifier(row: Mapping[str, Any], problem: Problem) -> Verifier | None:
@@ -167,5 +184,7 @@ def _verifier(row: Mapping[str, Any], problem: Problem) -> Verifier | None:
             return rule_verifier(mode=mode)
         case "fraction":
             return rule_verifier(reward="fraction")
+        case "loose-fraction":
+            return rule_verifier(mode="loose", reward="fraction")
         case other:
-            raise BadRowError(f"mode: found {other!r}, expected strict, loose or fraction")
+            raise BadRowError(f"mode: found {other!r}, expected strict, loose, fraction or loose-fraction")

@@ -22,10 +22,10 @@ from etalon.rl.credit import CreditSpec, credit
 from etalon.rl.metrics import step_metrics
 from etalon.rl.mgpo import sequence_mean, surrogate
 from etalon.rl.pool import Pool, prompts_of_step, sort_pool
-from etalon.sampling import Watch, attempt, group_to_row, verify_groups
+from etalon.sampling import Watch, attempt, group_to_row, sample, verify_groups
 from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, stable_hash, truncate_jsonl, write_json_atomic
-from etalon.types import Credit, Group, Problem, SamplingParams, ask
+from etalon.types import Credit, Group, Problem, SamplingParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +116,8 @@ def train_phase(
     def make_batch(step: int) -> local.Batch:
         problems = prompts_of_step(pool, step, spec.prompts_per_step, phase.seed)
         seed = int(stable_hash({"seed": phase.seed, "step": step}), 16) % 2**62
-        sampled = dict(
-            sampler.sample([ask(p.prompt) for p in problems], n=spec.group_size, params=phase.params, seed=seed)
-        )
-        groups = verify_groups([(p, sampled[i]) for i, p in enumerate(problems)], workers=phase.workers)
+        sampled = sample(sampler, problems, n=spec.group_size, params=phase.params, seed=seed)
+        groups = verify_groups(list(zip(problems, sampled, strict=True)), workers=phase.workers)
         append_jsonl(log, [{"step": step + 1, **group_to_row(group)} for group in groups])
         return rl_batch(groups, phase)
 

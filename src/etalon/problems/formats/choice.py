@@ -2,6 +2,7 @@
 
 Options may be a list (MMLU), an object of label to content, or {text: [...], label: [...]} (ARC). The answer may be
 a label, the content of an option, or an integer: the option's position, counted from 0.
+Every sample is shown them in an order of its own (problems/options.py).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def read(row: Mapping[str, Any], prompts: str) -> Problem:
         ),
         answer=ascii_uppercase[_position(row.get("answer"), names, contents)],
         options=options,
+        shuffle=True,
         skill=skill or Domain.STEM.value,
         level=level,
         source=str(row.get("source") or ""),

@@ -1,18 +1,21 @@
 """verl's columns, which VibeThinker's own files use: {prompt: [messages], reward_model: {ground_truth}, ability}.
 
 `ground_truth` is text, an integer (AIME25) or JSON in text: '["72"]' (Skywork), {inputs, outputs} (Eurus, code).
-`extra_info.index` counts per file, so it is no id: the content is hashed instead.
+`extra_info.index` counts per file, so it is no id: the content is hashed instead. A question that lists lettered
+options and whose truth is one of the letters is multiple choice (VibeThinker's GPQA file calls it math).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.formats.columns import gold
-from etalon.problems.instructions import with_instruction
+from etalon.problems.instructions import instruction, with_instruction
 from etalon.problems.rows import shown
 from etalon.types import Domain, Problem
 
@@ -23,6 +26,7 @@ ABILITIES = {
     "stem": Domain.STEM,
     "science": Domain.STEM,
 }
+_OPTION = re.compile(r"^[ \t]*\(?([A-Z])[.)][ \t]+", re.MULTILINE)
 TEST_KEYS = ("inputs", "outputs", "fn_name", "compare", "time_limit_s", "memory_limit_mb", "assert_code")
 
 
@@ -40,15 +44,35 @@ def read(row: Mapping[str, Any], prompts: str) -> Problem:
         raise InputError(f"reward_model: found {shown(reward_model)}, expected {{ground_truth, style}}")
     truth = reward_model["ground_truth"]
     is_code = domain is Domain.CODE
+    question = _question(row["prompt"])
+    answer = None if is_code else gold("reward_model.ground_truth", _only(truth))
+    options = _options(question.replace(instruction(Domain.STEM, has_options=True, prompts=prompts), "\n\n"))
+    if answer not in options:
+        options = {}
+    domain = Domain.STEM if options else domain
     return Problem(
         id="",
         domain=domain,
-        prompt=with_instruction(_question(row["prompt"]), domain, prompts=prompts),
-        answer=None if is_code else gold("reward_model.ground_truth", _only(truth)),
+        prompt=with_instruction(question, domain, has_options=bool(options), prompts=prompts),
+        answer=answer,
+        options=options or None,
+        shuffle=bool(options),
         tests=_tests(truth) if is_code else None,
         skill=domain.value,
         source=str(row.get("data_source") or ""),
     )
+
+
+def _options(question: str) -> dict[str, str]:
+    """The last run of lines "A. ..", "B. .." of a question; an option ends at a blank line at the latest."""
+    markers = list(_OPTION.finditer(question))
+    first = max((i for i, marker in enumerate(markers) if marker[1] == "A"), default=len(markers))
+    run = [m for m, letter in zip(markers[first:], ascii_uppercase, strict=False) if m[1] == letter]
+    if len(run) < 2:
+        return {}
+    ends = [*(m.start() for m in run[1:]), len(question)]
+    contents = [question[m.end() : end].strip().partition("\n\n")[0].strip() for m, end in zip(run, ends, strict=True)]
+    return dict(zip(ascii_uppercase, contents, strict=False)) if all(contents) else {}
 
 
 def _question(prompt: object) -> str:

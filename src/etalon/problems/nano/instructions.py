@@ -17,7 +17,8 @@ STYLES = ("direct", "plan", "checked")
 WORDS = (
     "lemon", "river", "stone", "cloud", "tiger", "bread", "piano", "green", "night", "apple", "ocean", "chair",
 )  # fmt: skip
-ENDINGS = ("ok", "done", "bye")
+ENDING = "ok"  # one: which of several the prompt asks for is a look-up this size does not learn
+MAX_BULLETS = 3  # exactly so many, where a count of words is a minimum
 
 
 def constraints(rng: random.Random, level: int) -> list[str]:
@@ -25,10 +26,10 @@ def constraints(rng: random.Random, level: int) -> list[str]:
     shape = rng.choice(["count", "bullets"])
     number = rng.randint(2, 6)
     pool = [
-        f"{number} words" if shape == "count" else f"{min(number, 4)} bullets",
+        f"{number} words" if shape == "count" else f"{min(number, MAX_BULLETS)} bullets",
         "upper",
         "ps",
-        f"end {rng.choice(ENDINGS)}" if shape == "bullets" or rng.random() < 0.5 else "quotes",
+        f"end {ENDING}" if shape == "bullets" or rng.random() < 0.5 else "quotes",
         "title",
     ]
     return rng.sample(pool, level)

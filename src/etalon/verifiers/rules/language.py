@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 
-from etalon.verifiers.rules.counting import CannotDecideError
+from etalon.verifiers.rules.optional import package
+
+MAX_CHARS = 20_000  # (ours) langdetect reads 10,000 characters, but searches all of the text for addresses first
 
 _LOCK = threading.Lock()
 
 
 def detect_language(text: str) -> str | None:
     """The ISO 639-1 code, or None when the text has no features. Raises CannotDecideError without langdetect."""
-    try:
-        langdetect = importlib.import_module("langdetect")
-    except ImportError as error:
-        raise CannotDecideError("langdetect is not installed") from error
+    langdetect = package("langdetect")
     with _LOCK:
         langdetect.DetectorFactory.seed = 0
         try:
-            return str(langdetect.detect(text))
+            return str(langdetect.detect(text[:MAX_CHARS]))
         except langdetect.LangDetectException:
             return None
 

@@ -1,21 +1,26 @@
-"""Rules about length and layout: paragraphs, sentences, bullets, sections, titles, JSON, placeholders, postscripts."""
+"""The rules of IFEval about length and layout: paragraphs, bullets, sections, JSON, placeholders."""
 
 from __future__ import annotations
 
 import json
 import re
 
-from etalon.verifiers.rules.counting import holds, num_sentences, num_words
+from etalon.verifiers.rules.arguments import Ordinal, Relation
+from etalon.verifiers.rules.counting import holds
+from etalon.verifiers.rules.sentences import split_sentences
+from etalon.verifiers.rules.tokens import words
 
 CONSTRAINED_RESPONSES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
-def number_words(response: str, *, num_words: int, relation: str) -> bool:
-    return holds(_num_words(response), relation, num_words)
+def number_words(response: str, *, num_words: int, relation: Relation) -> bool:
+    """So many words."""
+    return holds(len(words(response)), relation, num_words)
 
 
-def number_sentences(response: str, *, num_sentences: int, relation: str) -> bool:
-    return holds(_num_sentences(response), relation, num_sentences)
+def number_sentences(response: str, *, num_sentences: int, relation: Relation) -> bool:
+    """So many sentences."""
+    return holds(len(split_sentences(response)), relation, num_sentences)
 
 
 def number_paragraphs(response: str, *, num_paragraphs: int) -> bool:
@@ -26,7 +31,7 @@ def number_paragraphs(response: str, *, num_paragraphs: int) -> bool:
     return sum(bool(paragraph.strip()) for paragraph in paragraphs) == num_paragraphs
 
 
-def nth_paragraph_first_word(response: str, *, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
+def nth_paragraph_first_word(response: str, *, num_paragraphs: int, nth_paragraph: Ordinal, first_word: str) -> bool:
     """Paragraphs are divided by two newlines; the n-th (from 1) starts with the word."""
     paragraphs = response.split("\n\n")
     count = sum(bool(paragraph.strip()) for paragraph in paragraphs)
@@ -40,7 +45,16 @@ def nth_paragraph_first_word(response: str, *, num_paragraphs: int, nth_paragrap
 
 
 def number_placeholders(response: str, *, num_placeholders: int) -> bool:
-    return len(re.findall(r"\[.*?\]", response)) >= num_placeholders
+    """At least so many `[placeholders]`."""
+    return sum(_brackets(line) for line in response.split("\n")) >= num_placeholders
+
+
+def _brackets(line: str) -> int:
+    r"""How often `\[.*?\]` matches, in linear time: the expression is quadratic in brackets that never close."""
+    count, end = 0, 0
+    while (start := line.find("[", end)) >= 0 and (end := line.find("]", start) + 1) > 0:
+        count += 1
+    return count
 
 
 def postscript(response: str, *, postscript_marker: str) -> bool:
@@ -55,12 +69,13 @@ def postscript(response: str, *, postscript_marker: str) -> bool:
 
 def number_bullet_lists(response: str, *, num_bullets: int) -> bool:
     """Exactly so many lines that start with `* ` (not `**`) or `-`."""
-    stars = re.findall(r"^\s*\*[^\*].*$", response, re.MULTILINE)
-    dashes = re.findall(r"^\s*-.*$", response, re.MULTILINE)
+    stars = re.findall(r"^[^\S\n]*\*[^*].*$", response, re.MULTILINE)
+    dashes = re.findall(r"^[^\S\n]*-.*$", response, re.MULTILINE)
     return len(stars) + len(dashes) == num_bullets
 
 
 def constrained_response(response: str) -> bool:
+    """One of `My answer is yes.`, `My answer is no.` and `My answer is maybe.` occurs."""
     return any(option in response for option in CONSTRAINED_RESPONSES)
 
 
@@ -90,8 +105,12 @@ def json_format(response: str) -> bool:
 
 
 def title(response: str) -> bool:
-    """A title in double angular brackets, `<<such as this>>`."""
-    return any(mark.strip("<>").strip() for mark in re.findall(r"<<[^\n]+>>", response))
+    """A title in double angular brackets, `<<such as this>>`, on one line."""
+    for line in response.split("\n"):
+        start, end = line.find("<<"), line.rfind(">>")
+        if start >= 0 and end > start + 2 and line[start:end].strip("<>").strip():
+            return True
+    return False
 
 
 def two_responses(response: str) -> bool:
@@ -104,7 +123,5 @@ def two_responses(response: str) -> bool:
 
 
 def repeat_prompt(response: str, *, prompt_to_repeat: str) -> bool:
+    """The response starts with the prompt, in any case."""
     return response.strip().lower().startswith(prompt_to_repeat.strip().lower())
-
-
-_num_words, _num_sentences = num_words, num_sentences  # two rules have a parameter of the same name

@@ -1,0 +1,98 @@
+"""The options of a multiple-choice problem in another order: the prompt, the options and the answer move together.
+
+    problem + seed + index of the sample -> draw_order -> ("C", "A", "B") -> as_asked -> the problem this sample sees
+
+GPQA as it is passed around has the right option first, always; a model that likes A would look able. So each sample
+of a question gets an order of its own, and the order is kept with the sample: scoring never draws again.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+
+from etalon.errors import InputError
+from etalon.types import Problem
+
+MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
+
+_STAYS = re.compile(
+    r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE
+)
+_NAMES_A_LETTER = (
+    r"\b(?:options?|choices?|answers?)\s+\(?{letter}\)?(?!\w)"
+    r"|(?<!\w)\(?{letter}\)?\s*(?:and|or|&|,)\s*\(?{letter}\)?(?!\w)"
+)
+
+
+def draw_order(problem: Problem, *, seed: int, index: int) -> tuple[str, ...] | None:
+    """The order in which sample `index` sees the options; None when they stay as they are.
+
+    Orders of one problem are dealt without repetition as long as there are new ones, so that the right option is in
+    every place equally often. "None of the above" keeps its place.
+    """
+    if not problem.shuffle or not can_shuffle(problem):
+        return None
+    assert problem.options is not None
+    letters = list(problem.options)
+    movable = [letter for letter in letters if not _STAYS.search(problem.options[letter])]
+    dealt = iter(_deal(movable, f"{seed} {problem.id}", index))
+    return tuple(next(dealt) if letter in movable else letter for letter in letters)
+
+
+def _deal(letters: Sequence[str], key: str, index: int) -> list[str]:
+    if len(letters) > MAX_LISTED:
+        return random.Random(f"{key} {index}").sample(letters, len(letters))
+    turn, place = divmod(index, math.factorial(len(letters)))
+    orders = list(permutations(letters))
+    random.Random(f"{key} {turn}").shuffle(orders)
+    return list(orders[place])
+
+
+def can_shuffle(problem: Problem) -> bool:
+    """Whether the prompt shows the options so that they can be moved, and no option names another by its letter."""
+    if not problem.options or len(problem.options) < 2:
+        return False
+    letter = f"[{''.join(re.escape(name) for name in problem.options if len(name) == 1)}]"
+    if letter != "[]" and any(
+        re.search(_NAMES_A_LETTER.format(letter=letter), content) for content in problem.options.values()
+    ):
+        return False
+    return _listing(problem.options).search(problem.prompt) is not None
+
+
+def as_asked(problem: Problem, order: Sequence[str] | None) -> Problem:
+    """The problem as a sample with this order saw it; the problem itself when there is no order.
+
+    Raises InputError when `order` is not an order of the problem's letters.
+    """
+    if order is None:
+        return problem
+    letters = list(problem.options or ())
+    if sorted(order) != sorted(letters):
+        raise InputError(f"order: found {', '.join(order)}; the options are {', '.join(letters) or 'missing'}")
+    assert problem.options is not None
+    options = {shown: problem.options[own] for shown, own in zip(letters, order, strict=True)}
+    moved = {own.strip().casefold(): shown for shown, own in zip(letters, order, strict=True)}
+    answer = None if problem.answer is None else moved.get(problem.answer.strip().casefold(), problem.answer)
+    listing = _listing(problem.options)
+    prompt = listing.sub(lambda found: _relisted(found, list(options.values())), problem.prompt)
+    return replace(problem, options=options, answer=answer, prompt=prompt)
+
+
+def _listing(options: Mapping[str, str]) -> re.Pattern[str]:
+    """Matches the options where a prompt lists them: "A. 12 m\\nB. 7 m", "(A) 12 m (B) 7 m", "A12 B7"."""
+    shown = (rf"(\(?{re.escape(letter)}[.):]?[ \t]*){re.escape(content)}" for letter, content in options.items())
+    ends_in_word = list(options.values())[-1][-1:].isalnum()
+    return re.compile(r"(?<!\w)" + r"([\s;,]*)".join(shown) + (r"(?!\w)" if ends_in_word else ""))
+
+
+def _relisted(found: re.Match[str], contents: Sequence[str]) -> str:
+    """The same letters and separators around other contents. Groups alternate: letter, separator, letter, ..."""
+    pieces = found.groups()
+    separators = [*pieces[1::2], ""]
+    return "".join(a + b + c for a, b, c in zip(pieces[0::2], contents, separators, strict=True))
