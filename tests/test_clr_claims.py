@@ -1,8 +1,11 @@
 """What CLR asks, and how it reads claims from responses that are not quite as asked."""
 
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from etalon.clr.claims import (
     generation_conversation,
@@ -12,8 +15,10 @@ from etalon.clr.claims import (
     verification_conversation,
     without_claims,
 )
+from etalon.clr.replies import read_verdicts
 from etalon.errors import InputError
 from etalon.types import Message, ask
+from etalon.verifiers.text import extract_answer
 
 TWO = ("a + b = 7", "b is even")
 
@@ -99,7 +104,10 @@ def test_generation_wraps_the_last_user_message_and_keeps_the_others() -> None:
     history = (*ask("Hi", system="Be exact."), Message(role="assistant", content="Hello"), *ask("What is 1+2?"))
     wrapped = generation_conversation(history, "{question} [{m} claims]", 5)
     assert wrapped == (*history[:-1], Message(role="user", content="What is 1+2? [5 claims]"))
-    assert question_of(history) == "What is 1+2?"
+    assert (
+        question_of(history) == "User: Hi\n\nAssistant: Hello\n\nUser: What is 1+2?"
+    )  # a verifier needs the turns before
+    assert question_of(ask("What is 1+2?", system="Be exact.")) == "What is 1+2?"
     assert question_of((Message(role="system", content="Be exact."),)) is None
 
 
@@ -125,3 +133,75 @@ def test_a_prompt_that_hides_the_claims_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clr_verify.txt").write_text("{question}")
     with pytest.raises(InputError, match=r"clr_verify\.txt: a placeholder is missing"):
         load_templates(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "So \\boxed{3}.\n\n**Claims:**\n1. a + b = 7\n2. b is even",
+        "So \\boxed{3}.\n### Decision-relevant claims\n- a + b = 7\n- b is even\n",
+        'So \\boxed{3}.\n<claims>\n["a + b = 7", "b is even"]\n</claims>',
+        'So \\boxed{3}.\n<claims>\n[{"claim": "a + b = 7"}, {"claim": "b is even"}]\n</claims>',
+        'So it is.\n```json\n{"answer": "3", "claims": ["a + b = 7", "b is even"]}\n```',
+        '<think>hm</think>{"solution": "So it is.", "answer": 3, "claims": ["a + b = 7", "b is even"]}',
+    ],
+)
+def test_claims_are_read_from_headings_and_json_and_the_answer_beside_them(response: str) -> None:
+    assert parse_claims(response, 5) == TWO
+    assert extract_answer(without_claims(response)) == "3"
+
+
+def test_a_backslash_that_json_forgot_to_double_is_kept() -> None:
+    reply = '{"answer": "\\frac{1}{2}", "claims": ["x \\neq 0", "\\times"]}'
+    assert parse_claims(reply, 5) == ("x \\neq 0", "\\times")
+    assert extract_answer(without_claims(reply)) == "\\frac{1}{2}"
+
+
+def test_the_word_claims_in_a_solution_is_no_heading() -> None:
+    text = "He claims:\nit is so.\nClaims\nare made. \\boxed{3}"
+    assert parse_claims(text, 5) == ()
+    assert without_claims(text) == text
+    below = "Claims:\n1. a\n2. b\n\nFinal: \\boxed{4}"  # the answer comes after the list
+    assert extract_answer(without_claims(below)) == "4"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("<verdicts>\n1. valid\n2. refuted\n</verdicts>", [True, False]),
+        ("1. valid: 3+4 is 7\n2. Refuted, because 7 is odd", [True, False]),
+        ("**Claim 1**: VALID.\n**Claim 2**: not valid (7 is odd)", [True, False]),
+        ("<verdicts>\n1. valid - follows\n\nNote.\n2. refuted - does not\n</verdicts>", [True, False]),
+        ("<verdicts>\n1. valid\n2. refuted", [True, False]),
+        ('{"verdicts": ["valid", "refuted"]}', [True, False]),
+        ('```json\n{"verdicts": [{"verdict": "valid"}, {"verdict": "refuted"}]}\n```', [True, False]),
+        ('{"verdicts": [1, 0]}', [True, False]),
+        ("1. valid\n2. valid or refuted", [True, None]),
+        ("1. valid\n3. refuted", [True, None]),
+        ("2. refuted", [None, False]),
+        ("Both look valid to me", [None, None]),
+        ("<think>1. refuted\n2. refuted</think>I cannot tell", [None, None]),
+        ('{"verdicts": ["valid"]}', [None, None]),
+        ("", [None, None]),
+    ],
+)
+def test_verdicts_are_read_from_replies_that_are_not_quite_as_asked(reply: str, expected: list[bool | None]) -> None:
+    assert read_verdicts(reply, 2) == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet='<>/claimsverdct 12.-:\n{}[]\\"`validrefuted', max_size=300))
+def test_no_reply_breaks_the_readers(text: str) -> None:
+    assert len(parse_claims(text, 3)) <= 3
+    assert len(read_verdicts(text, 3)) == 3
+    without_claims(text)
+
+
+@pytest.mark.parametrize("unit", ["<claims>", "\\boxed{", "```json\n{", "1. valid ", "claims:\n", "{" * 50, "[" * 50])
+def test_a_degenerate_reply_is_read_quickly(unit: str) -> None:
+    text = unit * (200_000 // len(unit))
+    started = time.process_time()
+    parse_claims(text, 5)
+    read_verdicts(text, 5)
+    without_claims(text)
+    assert time.process_time() - started < 5

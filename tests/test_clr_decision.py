@@ -168,3 +168,47 @@ def test_the_early_decision_saves_calls_and_no_answer() -> None:
         assert leader == full_answer(clusters, values)
         calls, full_calls = calls + k + num_verified, full_calls + 2 * k
     assert 0.5 < calls / full_calls < 0.7
+
+
+@settings(max_examples=600, deadline=None)
+@given(tables(), st.randoms(use_true_random=False), st.lists(st.integers(0, 13), min_size=14, max_size=14))
+def test_a_later_answer_that_joins_two_rivals_does_not_change_what_was_called_safe(
+    table: tuple[list[int | None], list[Fraction], list[int]], rng: random.Random, joins: list[int]
+) -> None:
+    """Answers that are compared by an engine: two clusters become one when an answer equal to both arrives."""
+    labels, values, order = table
+    bridge = {index: joins[index] for index in order if labels[index] is None}  # equals this cluster, and its own
+
+    def joined(among: Sequence[int]) -> list[tuple[int, ...]]:
+        clusters = {number: list(cluster) for number, cluster in enumerate(grouped(labels, among))}
+        for index in sorted(set(among) & bridge.keys()):
+            keys = sorted(clusters)
+            first, second = keys[bridge[index] % len(keys)], keys[index % len(keys)]
+            merged = sorted({*clusters.pop(first), *clusters.pop(second, []), index})
+            clusters[min(first, second)] = merged
+        return sorted((tuple(cluster) for cluster in clusters.values()), key=min)
+
+    first_bridge = next((place for place, index in enumerate(order) if index in bridge), len(order))
+    base = grouped(labels, order[:first_bridge])
+    if not base or len(grouped(labels, order)) != len(base):
+        return  # every cluster is there before the bridges come, so that they join the same ones in any case
+    everything = joined(order)
+    known = {index: values[index] for index in order[:first_bridge] if rng.random() < 0.7}
+    standing = standings(base, known, exact=[False] * len(base))
+    leader = safe_leader(standing, order[first_bridge:])
+    if leader is not None:
+        assert set(base[leader]) <= set(everything[full_answer(everything, values)])
+
+
+def test_numbers_cannot_be_joined_by_a_later_answer_but_expressions_can() -> None:
+    clusters, known = standing_of([(0, 1, 2, 3), (4, 5), (6, 7)], dict.fromkeys(range(4), "1"))
+    assert safe_leader(standings(clusters, known), [8]) == 0
+    assert safe_leader(standings(clusters, known, exact=[True, False, True]), [8]) is None
+    assert safe_leader(standings(clusters, known, exact=[True, False, True])) == 0
+    assert next_to_verify(standings(clusters, known, exact=[True, False, True]), [8]) == (4,)
+
+
+def test_a_verification_under_way_is_chosen_before_another_of_the_same_cluster() -> None:
+    clusters, known = standing_of([(0, 1, 2), (3,)], {})
+    assert next_to_verify(standings(clusters, known)) == (0,)
+    assert next_to_verify(standings(clusters, known, started={2})) == (2,)

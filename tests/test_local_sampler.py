@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -361,3 +362,32 @@ def test_compaction_changes_no_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
     compacted = sample(LocalSampler(language_model), PROMPTS, n=16)
     monkeypatch.setattr("etalon.sampling.local.COMPACT_BELOW", 0.0)
     assert tokens(sample(LocalSampler(language_model), PROMPTS, n=16)) == tokens(compacted)
+
+
+def test_a_rollout_with_its_own_seed_depends_on_nothing_else_in_the_batch() -> None:
+    sampler = LocalSampler(likely_end(tiny_language_model(), 1.0))
+    params = SamplingParams(max_tokens=12)
+    conversations = [ask("7+5"), ask("7+5"), ask("(3+4)*2"), ask("7+5"), ask("7" * 200)]
+    together = sampler.sample_each(conversations, params=params, seeds=[1, 2, 1, 1, 1])
+    assert [r.stop for r in together].count(Stop.ERROR) == 1
+    assert together[4].error.endswith("tokens, the model's window is 96")
+    assert together[0] == together[3]
+    assert together[0].tokens != together[1].tokens
+    for conversation, seed, rollout in zip(conversations, [1, 2, 1, 1], together, strict=False):
+        [alone] = sampler.sample_each([conversation], params=params, seeds=[seed])
+        assert alone.tokens == rollout.tokens
+
+
+def test_threads_share_a_sampler_without_mixing_their_batches() -> None:
+    sampler = LocalSampler(likely_end(tiny_language_model(), 1.0))
+    params = SamplingParams(max_tokens=24)
+    questions = [[ask("7+5")] * 6, [ask("(3+4)*2")] * 3]
+    alone = [sampler.sample_each(own, params=params, seeds=list(range(len(own)))) for own in questions]
+    with ThreadPoolExecutor(4) as threads:
+        futures = [
+            threads.submit(sampler.sample_each, own, params=params, seeds=list(range(len(own))))
+            for _ in range(6)
+            for own in questions
+        ]
+        for number, future in enumerate(futures):
+            assert [r.tokens for r in future.result()] == [r.tokens for r in alone[number % 2]]

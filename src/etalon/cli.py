@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import doctor, fuse, measure, run, sandbox, verify
+from etalon.commands import doctor, explain, fuse, measure, run, sandbox, serve, solve, verify
 from etalon.errors import EtalonError
 
 RESUMES = ("run", "demo", "eval")
@@ -20,7 +20,10 @@ app = typer.Typer(name="etalon", add_completion=False, pretty_exceptions_enable=
 app.command()(run.run)
 app.command()(run.demo)
 app.command()(verify.verify)
+app.command()(solve.solve)
+app.command()(explain.explain)
 app.command("eval")(measure.evaluate)
+app.command()(serve.serve)
 app.command()(fuse.fuse)
 app.command()(sandbox.sandbox)
 app.command()(measure.report)

@@ -1,9 +1,12 @@
 """Claim-level reliability: K answers, M claims each, verified without their reasoning (CLR paper, arXiv 2608.11994).
 
 conversation -> K trajectories (answer + claims) -> verdicts per claim -> reliability -> cluster scores -> answer
-claims.py        prompts and the tolerant parser
+claims.py        prompts and the tolerant parser; replies.py reads what is not quite in the form that was asked for
 reliability.py   r = (mean verdict)^M, cluster scores, the winner
 decision.py      when the answer can no longer change, and what to verify next
-flow.py          one problem's way through the two stages, and its record
+flow.py          one problem's way through the two stages; trajectory.py is a response, record.py what is kept of it
 sampler.py       many flows batched over one inner Sampler; is itself a Sampler
+live.py          one flow whose calls are sent, watched and cancelled one by one; settings.py has its knobs
+    requests.py what it sends, spend.py budgets and costs, pace.py the time left, watch.py its events,
+    outcome.py and result.py its end, gathered.py puts it on a model in this process
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from etalon.clr.decision import standings
-from etalon.clr.flow import Flow, Trajectory
-from etalon.clr.reliability import cluster_scores, majority, winner
+from etalon.clr.flow import Flow
+from etalon.clr.reliability import majority
+from etalon.clr.spend import STAGES
+from etalon.clr.trajectory import Trajectory
 from etalon.types import Rollout, Stop
 from etalon.verifiers.text import extract_answer
 
@@ -24,16 +25,16 @@ def final_rollout(flow: Flow, index: int) -> Rollout:
     return Rollout(
         problem_id="",
         index=index,
-        text="" if answer is None else _stated(answer),
+        text="" if answer is None else stated(answer),
         stop=Stop.ERROR if answer is None else Stop.EOS,
-        num_tokens=sum(record["tokens"].values()),
-        calls=sum(record["calls"].values()),
-        error=_why_unusable(flow) if answer is None else "",
+        num_tokens=flow.ledger.completion_tokens,
+        calls=flow.ledger.calls,
+        error=why_unusable(flow) if answer is None else "",
         detail=record,
     )
 
 
-def _stated(answer: str) -> str:
+def stated(answer: str) -> str:
     """The answer so that a verifier extracts it unchanged: in a box, unless its own braces are not balanced."""
     boxed = f"\\boxed{{{answer}}}"
     return boxed if extract_answer(boxed) == answer else f"Answer: {answer}"
@@ -42,38 +43,43 @@ def _stated(answer: str) -> str:
 def detail(flow: Flow) -> dict[str, Any]:
     """The record, JSON values only.
 
-    majority is the answer with the most votes among the same trajectories (Cons@K). A cluster's final score lies
-    between score and score_max; they differ where the early decision left trajectories unverified.
-    calls_full is what verifying everything costs (2K); `counts` is explained at `_counts`.
+    majority is the answer with the most votes among the same trajectories (Cons@K), first that of the earliest usable
+    one (Pass@1, when nothing is known of the right answer). A cluster's final score lies between score and score_max;
+    they differ where the early decision left trajectories unverified. trajectories are those that ended, k counts
+    all. calls and tokens of the responses are by stage; calls_full is what verifying everything costs (2K); `counts`
+    is explained at `_counts`.
     """
-    chosen = winner(flow.clusters, cluster_scores(flow.clusters, flow.reliabilities)) if flow.clusters else None
+    chosen = flow.leader
     voted = majority(flow.clusters) if flow.clusters else None
+    booked = {stage: flow.ledger.stages[stage] for stage in STAGES}
+    shown = [stage for stage in STAGES if stage in ("generate", "verify") or booked[stage].calls]
     return {
-        "answer": None if chosen is None else _answer(flow, chosen),
-        "majority": None if voted is None else _answer(flow, voted),
-        "k": len(flow.trajectories),
+        "answer": None if chosen is None else answer_of(flow, chosen),
+        "majority": None if voted is None else answer_of(flow, voted),
+        "first": flow.usable[0].answer if flow.usable else None,
+        "k": flow.k,
         "m": flow.m,
         "early": flow.early,
         "prior": float(flow.prior),
         "clusters": _clusters(flow),
-        "trajectories": [_trajectory(flow, trajectory) for trajectory in flow.trajectories],
+        "trajectories": [_trajectory(flow, trajectory) for trajectory in flow.ended],
         "counts": _counts(flow),
-        "calls": {"generate": sum(t.calls for t in flow.trajectories), "verify": flow.verify_calls},
-        "tokens": {"generate": sum(t.num_tokens for t in flow.trajectories), "verify": flow.verify_tokens},
-        "calls_full": CALLS_PER_TRAJECTORY * len(flow.trajectories),
+        "calls": {stage: booked[stage].calls for stage in shown},
+        "tokens": {stage: booked[stage].tokens for stage in shown},
+        "calls_full": CALLS_PER_TRAJECTORY * flow.k,
     }
 
 
-def _answer(flow: Flow, position: int) -> str | None:
+def answer_of(flow: Flow, position: int) -> str | None:
     """What a cluster answers, in the words of its earliest trajectory."""
     return flow.trajectories[min(flow.clusters[position])].answer
 
 
 def _clusters(flow: Flow) -> list[dict[str, Any]]:
-    table = standings(flow.clusters, flow.reliabilities)
+    table = flow.table()
     return [
         {
-            "answer": _answer(flow, position),
+            "answer": answer_of(flow, position),
             "votes": len(cluster),
             "score": float(standing.lower),
             "score_max": float(standing.upper),
@@ -92,6 +98,7 @@ def _trajectory(flow: Flow, trajectory: Trajectory) -> dict[str, Any]:
         "index": trajectory.index,
         "answer": trajectory.answer,
         "stop": trajectory.stop.value,
+        "tokens": trajectory.num_tokens,
         "dropped": trajectory.dropped,
         "error": trajectory.error,
         "claims": [
@@ -105,30 +112,36 @@ def _trajectory(flow: Flow, trajectory: Trajectory) -> dict[str, Any]:
 def _counts(flow: Flow) -> dict[str, int]:
     """How often something was missing.
 
-    failed, truncated, unparsed: trajectories that were dropped. no_claims: usable trajectories that got the prior.
-    missing_claims: padded claims of the other usable ones. unreadable_verdicts: single verdicts taken as valid.
-    failed_verifications: calls that failed, whose trajectory got the prior.
+    failed, truncated, unparsed: trajectories that were dropped. pending: those that the early decision, a budget or
+    an interruption left out. no_claims: usable trajectories without a claim. missing_claims: padded claims of the
+    other usable ones. repaired: trajectories whose claims a second call gave. unreadable_verdicts: single verdicts
+    taken as valid. failed_verifications: calls that failed, whose trajectory got the prior.
     """
-    dropped = Counter(trajectory.dropped for trajectory in flow.trajectories)
+    dropped = Counter(trajectory.dropped for trajectory in flow.ended)
     with_claims = [trajectory for trajectory in flow.usable if trajectory.claims]
     return {
         "usable": len(flow.usable),
         "failed": dropped["failed"],
         "truncated": dropped["truncated"],
         "unparsed": dropped["unparsed"],
+        "pending": len(flow.pending),
         "no_claims": len(flow.usable) - len(with_claims),
         "missing_claims": sum(flow.m - len(trajectory.claims) for trajectory in with_claims),
+        "repaired": sum(flow.repaired.values()),
         "unreadable_verdicts": sum(verdicts.count(None) for verdicts in flow.verdicts.values()),
         "verified": sum(bool(verdicts) for verdicts in flow.verdicts.values()),
         "failed_verifications": sum(not verdicts for verdicts in flow.verdicts.values()),
     }
 
 
-def _why_unusable(flow: Flow) -> str:
-    counts = _counts(flow)
+def why_unusable(flow: Flow, k_min: int = 1) -> str:
+    """Why there is no answer: how many trajectories were dropped, for what, and the first error among them."""
+    counts, ended = _counts(flow), len(flow.trajectories)
+    few = "none" if not counts["usable"] else f"only {counts['usable']}"
+    needed = f" (at least {k_min} are needed)" if k_min > 1 else ""
     reason = (
-        f"none of {len(flow.trajectories)} trajectories is usable: {counts['failed']} failed, "
+        f"{few} of {ended} trajectories is usable{needed}: {counts['failed']} failed, "
         f"{counts['truncated']} truncated, {counts['unparsed']} without an answer"
     )
-    first_error = next((trajectory.error for trajectory in flow.trajectories if trajectory.error), "")
+    first_error = next((trajectory.error for trajectory in flow.ended if trajectory.error), "")
     return f"{reason}; first error: {first_error}" if first_error else reason

@@ -5,25 +5,31 @@
 
 The early decision saves verification calls. Its rounds are few: 1 to 3 per flow on average in simulation (K = 32),
 for at most 0.6 points more of the 2K calls than one call at a time. Generation is one batch, so it is not stopped
-early here; `decision` takes trajectories that are still to come, for a caller that generates one by one.
+early here; `live` has one flow whose calls are sent and cancelled one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from etalon.clr.claims import generation_conversation, load_templates, question_of, verification_conversation
-from etalon.clr.flow import Early, Flow, read_trajectory
+from etalon.clr.claims import (
+    generation_conversation,
+    load_templates,
+    question_of,
+    system_messages,
+    verification_conversation,
+)
+from etalon.clr.flow import Cluster, Early, Flow
 from etalon.clr.record import final_rollout
-from etalon.errors import ConfigError
+from etalon.clr.replies import read_verdicts
+from etalon.clr.settings import check, refuse_greedy
+from etalon.clr.trajectory import read_trajectory
 from etalon.hashing import stable_hash
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster as cluster_answers
-from etalon.verifiers.claims import parse_verdicts
 
-Cluster = Callable[[Sequence[str | None]], Sequence[int | None]]  # a cluster number per answer, None for None
 Call = tuple[Flow, int]  # a trajectory of a flow to verify
 
 
@@ -49,14 +55,7 @@ class ClrSampler:
         cluster: Cluster = cluster_answers,
     ) -> None:
         """ConfigError for a value that cannot be run, InputError for prompts that cannot be used."""
-        if k < 2:
-            raise ConfigError(f"clr.k: {k} trajectories cannot be compared; use at least 2 (the paper uses 32)")
-        if m < 1:
-            raise ConfigError(f"clr.m: {m}; at least 1 claim per trajectory is needed (the paper uses 5)")
-        if not 0.0 <= prior <= 1.0:
-            raise ConfigError(f"clr.prior: {prior}; a reliability lies between 0 and 1")
-        if early not in ("exact", "off"):
-            raise ConfigError(f"clr.early: {early!r}; use 'exact' or 'off'")
+        check(k, m, prior, early)
         self.inner = inner
         self.k = k
         self.m = m
@@ -74,11 +73,7 @@ class ClrSampler:
 
         Raises ConfigError at temperature 0: the K trajectories would be one and the same.
         """
-        if params.temperature <= 0:
-            raise ConfigError(
-                f"temperature: {params.temperature}; CLR compares {self.k} different trajectories of one problem, and "
-                "greedy sampling repeats one; use a temperature above 0 (the paper uses 1.0)"
-            )
+        refuse_greedy(params, self.k)
         return self._sample(conversations, n, params, seed)
 
     def _sample(
@@ -122,31 +117,32 @@ class ClrSampler:
             assert len(rollouts) == n * self.k
             index = indices[position]
             flows[index] = [
-                self._flow(questions[index], rollouts[start : start + self.k]) for start in range(0, n * self.k, self.k)
+                self._flow(conversations[index], questions[index], rollouts[start : start + self.k])
+                for start in range(0, n * self.k, self.k)
             ]
         assert len(flows) == len(indices)
         return dict(sorted(flows.items()))  # the order of verification does not depend on who came first
 
-    def _flow(self, question: str, rollouts: Sequence[Rollout]) -> Flow:
-        trajectories = tuple(read_trajectory(rollout, index, self.m) for index, rollout in enumerate(rollouts))
-        members: dict[int, list[int]] = {}
-        for index, number in enumerate(self.cluster([trajectory.answer for trajectory in trajectories])):
-            if number is not None:
-                members.setdefault(number, []).append(index)
-        return Flow(
+    def _flow(self, conversation: Conversation, question: str, rollouts: Sequence[Rollout]) -> Flow:
+        flow = Flow(
             question=question,
+            system=system_messages(conversation),
+            k=self.k,
             m=self.m,
             early=self.early,
             prior=self.prior,
-            trajectories=trajectories,
-            clusters=tuple(tuple(indices) for indices in members.values()),
+            cluster=self.cluster,
         )
+        for rollout in rollouts:
+            flow.ledger.add("generate", rollout)
+        flow.add(read_trajectory(rollout, index, self.m) for index, rollout in enumerate(rollouts))
+        return flow
 
     def _verify(self, calls: Sequence[Call], params: SamplingParams, seed: int) -> None:
         """One round of stage 2: the next verifications of every undecided flow, in one call."""
         claims = [flow.trajectories[index].claims for flow, index in calls]
         shown = [
-            verification_conversation(flow.question, own, self.templates.verify)
+            verification_conversation(flow.question, own, self.templates.verify, system=flow.system)
             for (flow, _), own in zip(calls, claims, strict=True)
         ]
         if self.verify_temperature is not None:
@@ -154,7 +150,7 @@ class ClrSampler:
         answered = dict(self.inner.sample(shown, n=1, params=params, seed=seed))
         for position, (flow, index) in enumerate(calls):
             (rollout,) = answered[position]
-            flow.record_verdicts(index, rollout, parse_verdicts(rollout.text, len(claims[position])))
+            flow.record_verdicts(index, rollout, read_verdicts(rollout.text, len(claims[position])))
 
 
 def _stage_seed(seed: int, stage: str) -> int:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from etalon.errors import InputError
 
+if TYPE_CHECKING:
+    from etalon.types import Sampler
+
 
 def evaluate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE.jsonl", help="Problems in any format of the field.")],
-    model: Annotated[Path, typer.Option(metavar="DIR", help="A Hugging Face model directory.")],
+    model: Annotated[str, typer.Option(metavar="DIR|NAME", help="A model directory, or a model of --endpoint.")],
+    endpoint: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="OpenAI-compatible server; may be repeated.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Generations per problem.")] = 8,
+    clr: Annotated[bool, typer.Option("--clr", help="Every generation is the answer of a whole CLR flow.")] = False,
+    k: Annotated[int, typer.Option("-k", min=2, help="CLR: trajectories per answer.")] = 32,
+    m: Annotated[int, typer.Option("-m", min=1, help="CLR: claims per trajectory.")] = 5,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep rollouts and scores here; resumes.")] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, help="Cap per answer [default: the model's maximum].")
@@ -21,21 +30,52 @@ def evaluate(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 1.0,
     top_p: Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")] = 32,
 ) -> None:
     """Score a model on problem files. Pass@1 is the mean over n generations, with its interval."""
     for path in files:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-    if not model.is_dir():
-        raise InputError(f"{model}: no such directory; --model takes a Hugging Face model directory")
-    from etalon.commands.run import require_train_extra
-
-    require_train_extra()
     from etalon.evaluate import evaluate_files
     from etalon.sandbox.choice import connect
 
     connect("", concurrency=1, key_env="", fork_each=True)
-    evaluate_files(files, model, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
+    if endpoint:
+        sampler, identity = _served(endpoint, model, concurrency=concurrency, out=out)
+    else:
+        sampler, identity = _local(Path(model))
+    if clr:
+        from etalon.clr.sampler import ClrSampler
+
+        sampler, identity = ClrSampler(sampler, k=k, m=m), identity | {"clr": {"k": k, "m": m}}
+    evaluate_files(
+        files, sampler, identity=identity, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p,
+        seed=seed,
+    )  # fmt: skip
+
+
+def _served(urls: list[str], model: str, *, concurrency: int, out: Path | None) -> tuple[Sampler, dict[str, Any]]:
+    """A model of a server; its finished requests are kept in `out`, so that an interruption loses none."""
+    from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
+
+    settings = EndpointSettings(urls=tuple(urls), model=model, concurrency=concurrency)
+    sampler = EndpointSampler(settings, journal=out / "requests.jsonl" if out else None)
+    sampler.check()
+    return sampler, {"served": model}
+
+
+def _local(model: Path) -> tuple[Sampler, dict[str, Any]]:
+    """A model directory, loaded into this process."""
+    if not model.is_dir():
+        raise InputError(f"{model}: no such directory; --model takes a model directory, or with --endpoint URL a name")
+    from etalon.commands.run import require_train_extra
+
+    require_train_extra()
+    from etalon import models
+    from etalon.sampling.local import LocalSampler
+    from etalon.store import hash_tree
+
+    return LocalSampler(models.load(model), name=str(model)), {"directory": hash_tree(model)}
 
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, finished or not.")]) -> None:

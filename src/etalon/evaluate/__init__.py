@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from etalon import stats
 from etalon.errors import RunError
 from etalon.problems.files import read_problems
 from etalon.sampling import attempt
-from etalon.store import hash_file, hash_tree, read_json, stable_hash, write_json_atomic
-from etalon.types import Group, SamplingParams
+from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
+from etalon.types import Group, Sampler, SamplingParams
 
 
 def evaluate_files(
     files: Sequence[Path],
-    model: Path,
+    sampler: Sampler,
     *,
+    identity: Mapping[str, Any],
     n: int,
     out: Path | None = None,
     max_tokens: int | None = None,
@@ -27,19 +29,18 @@ def evaluate_files(
 ) -> None:
     """Sample n responses per problem of every file, verify them, print one table row per file and domain.
 
+    identity: what the sampler is, as JSON: an `out` of another one is refused.
     out: directory for rollouts and scores; the same command continues there after an interruption.
     max_tokens: None is whatever the model's window leaves.
     Raises RunError when `out` holds another evaluation.
     """
-    from etalon import models
     from etalon.progress import Progress
-    from etalon.sampling.local import LocalSampler
 
     problems = {file: read_problems(file) for file in files}
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens or 2**31)
     if out is not None:
-        _claim(out, {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}, model)
-    sampler = LocalSampler(models.load(model), name=str(model))
+        settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
+        _claim(out, settings | {"model": dict(identity)})
     progress = Progress()
     scored: list[tuple[str, str, stats.DomainScore, stats.Interval]] = []
     for number, (file, members) in enumerate(problems.items()):
@@ -62,9 +63,9 @@ def evaluate_files(
         )
 
 
-def _claim(out: Path, settings: dict[str, object], model: Path) -> None:
+def _claim(out: Path, settings: dict[str, object]) -> None:
     """An output directory belongs to one evaluation."""
-    key = stable_hash(settings | {"model": hash_tree(model)})
+    key = stable_hash(settings)
     marker = out / "evaluation.json"
     if marker.exists() and read_json(marker)["key"] != key:
         raise RunError(f"{out}: holds another evaluation (other files, model or settings); use another --out")
@@ -80,8 +81,12 @@ def _by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
 
 def _score(groups: Sequence[Group], n: int) -> tuple[stats.DomainScore, stats.Interval]:
     means = list(stats.problem_means(groups).values())
-    interval = stats.mean_interval(means) if means else stats.Interval(mean=0.0, low=0.0, high=1.0)
-    return stats.score_groups(groups, min(8, n), None), interval
+    if not means:
+        return stats.score_groups(groups, min(8, n), None), stats.Interval(mean=0.0, low=0.0, high=1.0)
+    interval = stats.mean_interval(means)  # infinite for a single problem; a share lies between 0 and 1
+    return stats.score_groups(groups, min(8, n), None), replace(
+        interval, low=max(0.0, interval.low), high=min(1.0, interval.high)
+    )
 
 
 def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]]) -> None:

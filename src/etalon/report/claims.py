@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from etalon.report import svg
-from etalon.report.files import Cluster, Run, Trajectory, Trial
+from etalon.report.files import Run
 from etalon.report.html import (
     MISSING,
     Html,
     between,
     clip,
     count,
+    duration,
     figure,
     folded,
     grid,
@@ -19,8 +20,11 @@ from etalon.report.html import (
     share,
     tag,
 )
+from etalon.report.trials import Cluster, Trajectory, Trial
 
 METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
+MARKS = {True: "right", False: "wrong", None: "undecided"}
+HELD = {True: "holds", False: "refuted", None: "not judged"}
 NUM_EXAMPLES = 6
 
 
@@ -41,10 +45,10 @@ def clr_section(run: Run) -> Html:
         "unreadable verdicts": count(clr.get("unreadable_verdicts")),
     }
     shown = tag("p", *(tag("span", f"{name} {value}") for name, value in facts.items()), class_="facts")
-    examples = sorted(run.trials, key=lambda trial: not _disagrees(trial))[:NUM_EXAMPLES]
-    disagreeing = sum(map(_disagrees, run.trials))
+    examples = sorted(run.trials, key=lambda trial: not trial.disagrees)[:NUM_EXAMPLES]
+    disagreeing = sum(trial.disagrees for trial in run.trials)
     title = f"{disagreeing} of {len(run.trials)} problems where CLR and the majority vote disagree"
-    more = [tag("h3", title), *map(_trial, examples)] if run.trials else []
+    more = [tag("h3", title), *map(trial_html, examples)] if run.trials else []
     return section("clr", "CLR", lead, _methods(run), shown, *more)
 
 
@@ -72,43 +76,106 @@ def _methods(run: Run) -> Html:
     return tag("div", figure("Accuracy", chart), table, class_="charts")
 
 
-def _majority(trial: Trial) -> Cluster | None:
-    """The first of the clusters with the most votes: they come in the order of their earliest trajectory."""
-    return max(trial.clusters, key=lambda cluster: cluster.votes or 0, default=None)
-
-
-def _disagrees(trial: Trial) -> bool:
-    return trial.winner is not None and trial.winner != _majority(trial)
-
-
-def _trial(trial: Trial) -> Html:
-    marks = {True: "right", False: "wrong", None: "undecided"}
-    rows = [
-        [
-            clip(cluster.answer, 80),
-            count(cluster.votes),
-            count(cluster.score, 3),
-            marks[cluster.correct],
-            "CLR" * (cluster == trial.winner) + " majority" * (cluster == _majority(trial)),
-        ]
-        for cluster in trial.clusters
-    ]
+def trial_html(trial: Trial) -> Html:
+    """One problem, folded: its clusters, its costs, every trajectory with its claims and verdicts."""
     winner = trial.winner
-    outcome = f"CLR {marks[winner.correct] if winner else MISSING}"
-    title = f"{trial.problem_id}: {outcome}{', against the majority' if _disagrees(trial) else ''}"
-    cost = f"Reference answer: {clip(trial.answer, 200)}. {count(trial.calls)} of {count(trial.calls_full)} calls."
-    judged = [_trajectory(number, one) for number, one in enumerate(trial.trajectories, 1)]
-    parts = [
+    name = trial.problem_id or clip(trial.question, 80)
+    mark = MARKS[winner.correct] if winner else MISSING
+    judged = f"CLR {mark}" if trial.answer or winner is None else f"CLR says {clip(winner.answer, 80)}"
+    return folded(f"{name}: {judged}{', against the majority' if trial.disagrees else ''}", *trial_parts(trial))
+
+
+def trial_parts(trial: Trial, *, is_alone: bool = False) -> list[Html]:
+    """What there is to say about one problem; `is_alone` on its page, its trajectories are not folded."""
+    costs = costs_of(trial)
+    judged = [_trajectory(number, one) for number, one in enumerate(trial.trajectories)]
+    title = f"{len(judged)} trajectories and their claims"
+    told = [tag("span", f"{name}: {words}") for name, words in facts_of(trial).items()]
+    return [
         tag("div", clip(trial.question, 2000), class_="text"),
-        tag("p", cost, class_="note"),
-        grid(("Answer", "Votes", "Sum of reliability", "Verdict", "Chosen by"), rows),
-        folded(f"{len(judged)} trajectories and their claims", *judged),
+        *([tag("p", trial.error, class_="note")] if trial.error else []),
+        *([_clusters(trial), tag("p", reason_of(trial), class_="note")] if trial.clusters else []),
+        tag("p", *told, class_="facts"),
+        *([tag("h3", "What it cost"), grid(("Stage", "Calls", "Prompt tokens", "Tokens"), costs)] if costs else []),
+        *([folded("The answer in full", tag("div", clip(trial.text, 8000), class_="text"))] if trial.text else []),
+        *([tag("h3", title), *judged] if is_alone else [folded(title, *judged)]),
     ]
-    return folded(title, *parts)
+
+
+def _clusters(trial: Trial) -> Html:
+    """The clusters; whether they are right is shown where a reference is known."""
+    rows = []
+    for cluster in trial.clusters:
+        by = [name for name, one in (("CLR", trial.winner), ("majority", trial.voted)) if one == cluster]
+        marked = [MARKS[cluster.correct]] if trial.answer else []
+        rows.append([clip(cluster.answer, 80), count(cluster.votes), score_of(cluster), *marked, ", ".join(by)])
+    verdict = ["Verdict"] if trial.answer else []
+    return grid(("Answer", "Votes", "Sum of reliability", *verdict, "Chosen by"), rows)
+
+
+def facts_of(trial: Trial) -> dict[str, str]:
+    """What is known of one problem beside its clusters, in words; empty things are left out."""
+    counted = {name.replace("_", " "): count(number) for name, number in trial.counts.items() if number}
+    saved = {f"{name.replace('_', ' ')} saved": count(number) for name, number in trial.saved.items() if number}
+    found = {
+        "reference answer": clip(trial.answer, 200),
+        "majority of the same trajectories (Cons@K)": clip(trial.majority, 80),
+        "first trajectory (one sample)": clip(trial.first, 80),
+        "Pass@1 of the same trajectories": "" if trial.pass1 is None else share(trial.pass1),
+        "model": trial.model,
+        "K": "" if trial.k is None else count(trial.k),
+        "M": "" if trial.m is None else count(trial.m),
+        "early decision": trial.early,
+        "finished": trial.finish_reason,
+        "calls": "" if trial.calls is None else f"{count(trial.calls)} of {count(trial.calls_full)}",
+        "took": "" if trial.seconds is None else duration(trial.seconds),
+        "cost": "" if trial.money is None else f"{trial.money:.4g}",
+        **counted,
+        **saved,
+    }
+    return {name: words for name, words in found.items() if words}
+
+
+def costs_of(trial: Trial) -> list[list[str]]:
+    """Stage, calls, prompt tokens and tokens; stages without calls are left out."""
+    tables = (trial.calls_by, trial.prompt_tokens_by, trial.tokens_by)
+    return [[stage, *(count(table.get(stage)) for table in tables)] for stage, calls in trial.calls_by.items() if calls]
+
+
+def score_of(cluster: Cluster) -> str:
+    """The final score of a cluster, or the bounds that it lies between."""
+    is_open = cluster.score is not None and cluster.score_max is not None and cluster.score_max > cluster.score
+    return f"{count(cluster.score, 3)} to {count(cluster.score_max, 3)}" if is_open else count(cluster.score, 3)
+
+
+def reason_of(trial: Trial) -> str:
+    """Why this answer and no other, in one sentence."""
+    winner = trial.winner
+    if winner is None or winner.score is None:
+        return ""
+    rivals = [cluster for cluster in trial.clusters if cluster != winner]
+    if not rivals:
+        return "Every usable trajectory gives this answer, so no verdict could change it."
+    best = max(rivals, key=lambda cluster: cluster.score_max or cluster.score or 0.0)
+    top = (best.score_max or best.score or 0.0) + (trial.counts.get("pending") or 0.0)
+    if trial.finish_reason in ("budget", "interrupted"):
+        return "It ended before the answer was certain: this is the most promising one."
+    return f"At least {count(winner.score, 3)} for it; no rival can have more than {count(top, 3)}."
+
+
+def outcome_of(trajectory: Trajectory) -> str:
+    """`answer 42, reliability 0.328`, or why it was dropped."""
+    if trajectory.dropped:
+        return f"dropped: {trajectory.dropped}{f' ({clip(trajectory.error, 300)})' if trajectory.error else ''}"
+    known = trajectory.verified is not False and trajectory.reliability is not None
+    judged = f"reliability {share(trajectory.reliability)}" if known else "not verified"
+    if trajectory.verified is False and trajectory.reliability is not None:
+        judged = f"not verified, prior {share(trajectory.reliability)}"
+    return f"answer {clip(trajectory.answer, 80)}, {judged}"
 
 
 def _trajectory(number: int, trajectory: Trajectory) -> Html:
-    words = {True: "holds", False: "refuted", None: "not judged"}
-    claims = [tag("li", tag("em", words[claim.valid]), " ", clip(claim.text, 300)) for claim in trajectory.claims]
-    head = f"{number}. answer {clip(trajectory.answer, 80)}, reliability {share(trajectory.reliability)}"
-    return tag("div", tag("p", head, class_="note"), tag("ul", *claims or [tag("li", "no claims")]))
+    claims = [tag("li", tag("em", HELD[claim.valid]), " ", clip(claim.text, 300)) for claim in trajectory.claims]
+    place = count(trajectory.index) if trajectory.index is not None else str(number)
+    none = [] if trajectory.dropped else [tag("li", "no claims")]
+    return tag("div", tag("p", f"{place}. {outcome_of(trajectory)}", class_="note"), tag("ul", *claims or none))

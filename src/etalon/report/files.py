@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etalon.report.read import Number
+from etalon.report.trials import Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,47 +153,6 @@ class Gate:
 class Strata:
     length_edges: tuple[Number, ...]
     counts: tuple[tuple[Number, ...], ...]  # per length bucket, per difficulty
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cluster:
-    answer: str
-    score: Number
-    votes: Number
-    correct: bool | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgedClaim:
-    text: str
-    valid: bool | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trajectory:
-    answer: str
-    claims: tuple[JudgedClaim, ...]
-    reliability: Number
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One problem solved with CLR: a row of clr.jsonl."""
-
-    problem_id: str
-    question: str
-    answer: str
-    chosen: object  # the index of a cluster, or its answer
-    clusters: tuple[Cluster, ...]
-    trajectories: tuple[Trajectory, ...]
-    calls: Number
-    calls_full: Number
-
-    @property
-    def winner(self) -> Cluster | None:
-        if isinstance(self.chosen, int):
-            return self.clusters[self.chosen] if 0 <= self.chosen < len(self.clusters) else None
-        return next((cluster for cluster in self.clusters if cluster.answer == self.chosen), None)
 
 
 @dataclass(frozen=True, kw_only=True)

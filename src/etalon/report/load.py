@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from etalon.report.files import Bucket, Folder, Gate, Pool, Probe, RlTable, Run, Step, Strata, Summary, Trial
+from etalon.report.files import Bucket, Folder, Gate, Pool, Probe, RlTable, Run, Step, Strata, Summary
 from etalon.report.read import Reader, number, read, text
+from etalon.report.trials import Trial, trial_of
 
 
 def load_run(directory: Path) -> Run:
@@ -55,4 +56,4 @@ def _folder(reader: Reader, stage: str) -> Folder:
 def _trials(reader: Reader, stages: Sequence[str]) -> tuple[Trial, ...]:
     names = ["clr.jsonl", *(f"stages/{stage}/clr.jsonl" for stage in stages if stage.endswith("-clr"))]
     rows = next((rows for rows in map(reader.jsonl, names) if rows), [])
-    return read(tuple[Trial, ...], rows)  # type: ignore[no-any-return]
+    return tuple(trial for row in rows if (trial := trial_of(row)))

@@ -6,6 +6,7 @@ conversations -> prompts of similar length together -> prefill -> decode until e
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ class LocalSampler:
         self.name = name
         self.max_rows = max_rows
         self.decoder = Decoder(language_model.model)
+        self._lock = threading.Lock()  # the decoder holds one batch at a time
 
     def sample(
         self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
@@ -54,10 +56,32 @@ class LocalSampler:
         for start in range(0, len(usable), per_batch):
             batch = usable[start : start + per_batch]
             draws = Draws([prompts[i] for i in batch], n, seed)
-            rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, draws)
+            with self._lock:
+                rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, draws)
             for position, index in enumerate(batch):
                 own = rows[position * n : (position + 1) * n]
                 yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
+
+    def sample_each(
+        self, conversations: Sequence[Conversation], *, params: SamplingParams, seeds: Sequence[int]
+    ) -> list[Rollout]:
+        """One rollout per conversation, in order; each depends on its conversation and its own seed only."""
+        prompts = [self.language_model.render(c) for c in conversations]
+        window = self.language_model.window
+        found = {
+            i: _failed(0, f"the prompt has {len(p)} tokens, the model's window is {window}")
+            for i, p in enumerate(prompts)
+            if not p or len(p) >= window
+        }
+        usable = sorted((i for i in range(len(prompts)) if i not in found), key=lambda i: (len(prompts[i]), i))
+        for start in range(0, len(usable), self.max_rows):
+            batch = usable[start : start + self.max_rows]
+            own = [prompts[i] for i in batch]
+            draws = Draws.of_keys([stream_key(seeds[i], prompts[i], 0) for i in batch])
+            with self._lock:
+                rows = decode(own, 1, self.language_model, self.decoder, params, draws)
+            found |= {i: self._rollout(0, row, prompts[i]) for i, row in zip(batch, rows, strict=True)}
+        return [found[i] for i in range(len(prompts))]
 
     def _rollout(self, index: int, row: Decoded, prompt: list[int]) -> Rollout:
         visible = row.tokens[:-1] if row.tokens and row.tokens[-1] == self.language_model.end_token else row.tokens
@@ -169,6 +193,13 @@ class Draws:
         self.keys = [stream_key(seed, prompt, index) for prompt in prompts for index in range(n)]
         self.block = -1
         self.uniform_RS = torch.empty(0)
+
+    @classmethod
+    def of_keys(cls, keys: Sequence[int]) -> Draws:
+        """Draws of one stream per row."""
+        draws = cls((), 0, 0)
+        draws.keys = list(keys)
+        return draws
 
     def at(self, step: int, alive: torch.Tensor) -> torch.Tensor:
         """One number in [0, 1) per live row, on the device of `alive`."""

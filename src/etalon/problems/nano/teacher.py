@@ -15,7 +15,7 @@ from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 ERROR_RATE = 0.05  # (ours)
 LOOP_RATE = 0.01  # (ours)
-VERBOSITY = 3  # (ours) how much more often it uses the last, longest style than any other
+LONGEST = 3  # (ours) how much more often it solves arithmetic in the longest style than in any other
 CLAIMS_MARK = "\n<claims>"
 
 
@@ -58,8 +58,7 @@ class NanoTeacher:
             return self._with_claims(question, rng, error=error)
         for is_prompt, styles, respond in WORLDS:
             if is_prompt(prompt):
-                style = rng.choices(styles, weights=[1] * (len(styles) - 1) + [VERBOSITY])[0]
-                return respond(prompt, style, rng, error=error)
+                return respond(prompt, rng.choice(styles), rng, error=error)
         raise UnknownPromptError(f"the nano teacher cannot read this prompt: {prompt[:60]!r}")
 
     def _with_claims(self, question: str, rng: random.Random, *, error: bool) -> str:
@@ -76,7 +75,7 @@ class Respond(Protocol):
 
 
 WORLDS: tuple[tuple[Callable[[str], object], Sequence[str], Respond], ...] = (
-    (arithmetic.PATTERN.match, arithmetic.STYLES, arithmetic.respond),
+    (arithmetic.PATTERN.match, arithmetic.STYLES + arithmetic.STYLES[-1:] * (LONGEST - 1), arithmetic.respond),
     (programs.is_prompt, programs.STYLES, programs.respond),
     (physics.PATTERN.match, physics.STYLES, physics.respond),
     (instructions.PATTERN.match, instructions.STYLES, instructions.respond),

@@ -1,0 +1,59 @@
+"""What a live flow sends: the conversation, the parameters and the seed of each of its calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from etalon.clr.claims import (
+    Templates,
+    generation_conversation,
+    load_templates,
+    repair_conversation,
+    verification_conversation,
+)
+from etalon.clr.flow import Flow
+from etalon.clr.schema import generation_schema, verification_schema
+from etalon.clr.settings import ClrSettings
+from etalon.hashing import stable_hash
+from etalon.types import Conversation, SamplingParams
+
+CallStage = Literal["generate", "repair", "verify"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call. further: keyword arguments of `complete` beside these, such as the fields of a JSON schema."""
+
+    conversation: Conversation
+    params: SamplingParams
+    seed: int
+    further: dict[str, Any] = field(default_factory=dict)
+
+
+class Requests:
+    """The requests of one flow. A call depends on its stage and trajectory only: "exact" and "off" ask the same."""
+
+    def __init__(self, conversation: Conversation, settings: ClrSettings) -> None:
+        self.conversation = conversation
+        self.settings = settings
+        self.templates: Templates = load_templates(settings.prompts)
+
+    def of(self, stage: CallStage, index: int, flow: Flow) -> Request:
+        """The request of one stage of trajectory `index`."""
+        settings = self.settings
+        seed = int(stable_hash([settings.seed, stage, index]), 16) % 2**31
+        if stage == "generate":
+            asked = generation_conversation(self.conversation, self.templates.generate, settings.m)
+            schema = generation_schema(settings.m) if settings.json_schema else {}
+            return Request(conversation=asked, params=settings.params, seed=seed, further=schema)
+        trajectory = flow.trajectories[index]
+        if stage == "repair":
+            asked = repair_conversation(self.conversation, trajectory.text, self.templates, settings.m)
+            return Request(conversation=asked, params=settings.params, seed=seed)
+        asked = verification_conversation(flow.question, trajectory.claims, self.templates.verify, system=flow.system)
+        params = settings.params
+        if settings.verify_temperature is not None:
+            params = replace(params, temperature=settings.verify_temperature)
+        schema = verification_schema(len(trajectory.claims)) if settings.json_schema else {}
+        return Request(conversation=asked, params=params, seed=seed, further=schema)

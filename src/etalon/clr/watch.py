@@ -1,0 +1,79 @@
+"""What a live flow tells whoever watches it: how far it is, who leads, what it cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+EventKind = Literal["trajectory", "repair", "verdicts", "tick", "finish"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank:
+    """One cluster: its final score lies between `score` and `score_max`."""
+
+    answer: str
+    votes: int
+    score: float
+    score_max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClrProgress:
+    """A snapshot. `ended` of `k` trajectories have ended, `dropped` of them without an answer.
+
+    verified: trajectories; calls_open: calls under way. tokens: of prompts and completions, those of calls under way
+    as they stream. eta_seconds: at the rate so far, None before anything has ended.
+    """
+
+    k: int
+    ended: int
+    dropped: int
+    verified: int
+    calls_open: int
+    calls: int
+    tokens: int
+    seconds: float
+    eta_seconds: float | None
+    leader: Rank | None
+    rival: Rank | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClrEvent:
+    """Something happened to trajectory `index`; a "tick" says only that time has passed, "finish" is the last one."""
+
+    kind: EventKind
+    index: int | None
+    progress: ClrProgress
+
+
+OnEvent = Callable[[ClrEvent], None]
+
+
+def line(progress: ClrProgress) -> str:
+    """`17/32 trajectories, leader 42: 9.8, rival 41: 1.2, 11 verified, 214k tokens`: for a log or a stream."""
+    parts = [f"{progress.ended}/{progress.k} trajectories"]
+    if progress.dropped:
+        parts.append(f"{progress.dropped} dropped")
+    if progress.leader:
+        parts.append(f"leader {ranked(progress.leader)}")
+    if progress.rival:
+        parts.append(f"rival {ranked(progress.rival)}")
+    parts += [f"{progress.verified} verified", f"{short(progress.tokens)} tokens"]
+    return ", ".join(parts)
+
+
+def ranked(rank: Rank) -> str:
+    """`42: 9.8`, or `42: 9.8..15.8` while some of it is unverified."""
+    top = f"..{rank.score_max:.1f}" if rank.score_max > rank.score else ""
+    answer = rank.answer if len(rank.answer) <= 40 else f"{rank.answer[:39]}…"
+    return f"{answer}: {rank.score:.1f}{top}"
+
+
+def short(count: int) -> str:
+    """`214k`, `3.1M`; below ten thousand as it is."""
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1e3:.0f}k" if count < 1_000_000 else f"{count / 1e6:.1f}M"

@@ -1,0 +1,94 @@
+"""`etalon solve`: one question to one model, plainly or through CLR."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from etalon.errors import ConfigError
+
+PRICE_FORM = "PROMPT,COMPLETION"
+WHOLE_WINDOW = 2**31  # no cap below the model's maximum (3.1)
+
+
+def solve(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads standard input.")],
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option("--endpoint", "--upstream", metavar="URL", help="OpenAI-compatible server; may be repeated."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|DIR", help="Model of the server [default: its only one], or a local directory."),
+    ] = None,
+    clr: Annotated[
+        bool, typer.Option("--clr", help="Claim-level reliability: K answers, their claims verified.")
+    ] = False,
+    k: Annotated[int, typer.Option("-k", min=2, help="Trajectories.")] = 32,
+    m: Annotated[int, typer.Option("-m", min=1, help="Claims per trajectory.")] = 5,
+    early: Annotated[str, typer.Option(metavar="exact|off", help="exact stops once the answer is certain.")] = "exact",
+    k_min: Annotated[int, typer.Option(min=1, help="Usable trajectories below which there is no answer.")] = 2,
+    repair: Annotated[bool, typer.Option(help="Ask once for claims that are missing.")] = True,
+    json_schema: Annotated[bool, typer.Option("--json-schema", help="Let the server enforce the form.")] = False,
+    max_calls: Annotated[int | None, typer.Option(min=1, help="Budget: calls.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Budget: tokens, prompts included.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="Budget: seconds.")] = None,
+    max_money: Annotated[float | None, typer.Option(min=0.0, help="Budget: money, at --price.")] = None,
+    price: Annotated[
+        str | None, typer.Option(metavar=PRICE_FORM, help="Price per million tokens of prompts and completions.")
+    ] = None,
+    max_response_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Cap of one response [default: the model's maximum].")
+    ] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, help="CLR needs one above 0.")] = 1.0,
+    top_p: Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
+    system: Annotated[str, typer.Option(metavar="TEXT", help="A system message.")] = "",
+    prompts: Annotated[str, typer.Option(metavar="NAME|DIR", help="Folder of the CLR prompts.")] = "default",
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")] = 32,
+    journal: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Keep finished requests here; the same command resumes.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="ANSWER", help="The right answer, if known: the record says who found it.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="The record of CLR [default: runs/solve/TIME.json].")
+    ] = None,
+) -> None:
+    """Ask a model one question. With --clr: the answer whose claims hold up, with a record of why.
+
+    The answer goes to standard output. Ctrl-C prints the best answer so far.
+    """
+    from etalon.commands.solving import open_sampler, read_price, solve_clr, solve_once
+    from etalon.types import SamplingParams, ask
+
+    if not clr and (max_seconds is not None or max_money is not None):
+        raise ConfigError("--max-seconds and --max-money are budgets of CLR; add --clr")
+    caps = [cap for cap in (max_response_tokens, None if clr else max_tokens) if cap is not None]
+    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=min(caps, default=WHOLE_WINDOW))
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise ConfigError("the question is empty")
+    conversation = ask(text, system=system)
+    if not clr:
+        sampler = open_sampler(endpoint or [], model, concurrency=concurrency, journal=journal)
+        solve_once(sampler, conversation, params, seed=seed)
+        return
+    from etalon.clr.settings import ClrSettings
+    from etalon.clr.spend import Budget
+
+    money = read_price(price) if price is not None else None
+    settings = ClrSettings(
+        k=k, m=m, params=params, early=cast(Any, early), k_min=min(k_min, k), repair=repair, json_schema=json_schema,
+        prompts=prompts, seed=seed, prices={"*": money} if money else {},
+        concurrency=min(k, concurrency * len(endpoint)) if endpoint else None,
+    )  # fmt: skip
+    budget = Budget(calls=max_calls, tokens=max_tokens, seconds=max_seconds, money=max_money)
+    if budget.money is not None and money is None:
+        raise ConfigError(f"--max-money: needs --price {PRICE_FORM}, per million tokens")
+    sampler = open_sampler(endpoint or [], model, concurrency=concurrency, journal=journal)
+    solve_clr(sampler, conversation, settings, budget, out=out, reference=reference)

@@ -1,0 +1,28 @@
+"""Any OpenAI-compatible server as a Sampler: one or several URLs, single streamed requests, bounded and retried.
+
+    conversation -> request.body -> Balancer picks a URL -> stream -> Answer -> Rollout
+
+settings.py   where and how: URLs, model, limits; the API key's variable
+request.py    the JSON body, every sampling field spelled out
+dialect.py    what a server refuses, and what is sent instead
+balance.py    least-loaded URL with a free slot
+events.py     server-sent events out of bytes
+answer.py     deltas put together: reasoning, content, finish reason, usage
+loops.py      text that repeats one block for ever
+retry.py      which failures are tried again, and when
+lanes.py      connections
+client.py     one event loop's connection to the URLs
+journal.py    finished rollouts on disk, to resume from
+sampler.py    the Sampler, and `complete` for asynchronous callers
+"""
+
+from etalon.sampling.endpoint.answer import Answer, Delta, split_reasoning
+from etalon.sampling.endpoint.client import Client
+from etalon.sampling.endpoint.retry import UpstreamError
+from etalon.sampling.endpoint.sampler import EndpointSampler
+from etalon.sampling.endpoint.settings import EndpointSettings, read_urls
+
+__all__ = [
+    "Answer", "Client", "Delta", "EndpointSampler", "EndpointSettings", "UpstreamError", "read_urls",
+    "split_reasoning",
+]  # fmt: skip

@@ -1,0 +1,161 @@
+"""Deltas of one response put together: reasoning, content, why it ended, what it cost.
+
+Servers put reasoning in `reasoning` (vLLM, Ollama), in `reasoning_content` (SGLang, llama.cpp, LM Studio) or leave it
+in the content before `</think>`, with or without an opening tag. `Answer.text` has one form for all of them:
+`<think>reasoning</think>content`, where a reasoning that was cut off stays open, so that nothing in it is an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etalon.sampling.endpoint.loops import LoopWatch
+from etalon.sampling.endpoint.retry import UpstreamError, from_error_object
+from etalon.types import Stop
+
+MAX_CHARS = 2**24  # (ours) a longer response is a server that does not end
+OPEN, CLOSE = "<think>", "</think>"
+TRUNCATED = ("length", "max_tokens", "model_length")
+FAILED = ("error", "abort", "content_filter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delta:
+    """What one chunk added. `attempt` counts from 0; a higher one than before starts the response again."""
+
+    reasoning: str = ""
+    content: str = ""
+    attempt: int = 0
+
+
+class Answer:
+    """One response while it comes in. `add` takes a chunk, `finish` checks that it is whole."""
+
+    def __init__(self, *, attempt: int = 0, stop_loops: bool = True) -> None:
+        self.attempt = attempt
+        self.finish_reason = ""
+        self.usage: Mapping[str, Any] = {}
+        self.loop: str | None = None  # the block the response was stuck in
+        self.num_chunks = 0
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+        self._size = 0
+        self._watch = LoopWatch() if stop_loops else None
+
+    def add_event(self, data: bytes) -> Delta | None:
+        """Take in the data of one event; None when it added no text. UpstreamError for garbage or an error event."""
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True) from None
+        if not isinstance(chunk, dict):
+            raise UpstreamError(f"sent what is not a chunk: {shown(data)}", may_pass=True)
+        return self.add(chunk)
+
+    def add(self, chunk: Mapping[str, Any]) -> Delta | None:
+        """Take in one chunk, or a whole response of a server that does not stream."""
+        if chunk.get("error"):
+            raise from_error_object(chunk["error"])
+        if isinstance(usage := chunk.get("usage"), dict):
+            self.usage = usage
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return None
+        choice = choices[0]
+        if isinstance(reason := choice.get("finish_reason"), str):
+            self.finish_reason = reason
+        delta = choice.get("delta") or choice.get("message")
+        return self._add_text(delta) if isinstance(delta, dict) else None
+
+    def _add_text(self, delta: Mapping[str, Any]) -> Delta | None:
+        reasoning, content = delta.get("reasoning") or delta.get("reasoning_content"), delta.get("content")
+        reasoning = reasoning if isinstance(reasoning, str) else ""
+        content = content if isinstance(content, str) else ""
+        if not reasoning and not content:
+            return None
+        self.num_chunks += 1
+        if reasoning:
+            self._reasoning.append(reasoning)
+        if content:
+            self._content.append(content)
+        self._size += len(reasoning) + len(content)
+        if self._size > MAX_CHARS:
+            raise UpstreamError(f"sent more than {MAX_CHARS:,} characters in one response", may_pass=False)
+        if self._watch is not None and self.loop is None:
+            self.loop = self._watch.add(reasoning + content)
+        return Delta(reasoning=reasoning, content=content, attempt=self.attempt)
+
+    def finish(self, *, was_closed: bool) -> None:
+        """The stream is over. UpstreamError unless it said so: `was_closed` is its [DONE]."""
+        if self.finish_reason in FAILED:
+            raise UpstreamError(f"ended the response with finish_reason {self.finish_reason!r}", may_pass=False)
+        if not self.finish_reason and not was_closed:
+            raise UpstreamError(f"cut the stream after {self.num_chunks} chunks", may_pass=True, calls=1)
+        if not self.finish_reason and not self.num_chunks:
+            raise UpstreamError("sent an empty response", may_pass=True, calls=1)
+
+    @property
+    def stop(self) -> Stop:
+        return Stop.LENGTH if self.loop is not None or self.finish_reason in TRUNCATED else Stop.EOS
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning) if self._reasoning else split_reasoning(self.raw_content)[0]
+
+    @property
+    def content(self) -> str:
+        return self.raw_content if self._reasoning else split_reasoning(self.raw_content)[1]
+
+    @property
+    def raw_content(self) -> str:
+        """The content as the server sent it, think tags included."""
+        return "".join(self._content)
+
+    @property
+    def text(self) -> str:
+        """The response as one text: `<think>reasoning</think>content`, or the content alone without reasoning."""
+        content = self.raw_content
+        reasoning = "".join(self._reasoning)
+        if not reasoning:
+            return content if CLOSE not in content or OPEN in content else f"{OPEN}{content}"
+        is_cut = not content.strip() and self.stop is Stop.LENGTH
+        return f"{OPEN}{reasoning}" if is_cut else f"{OPEN}{reasoning}{CLOSE}{content}"
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the response as the server counts them; its chunks when it does not tell (then `is_estimated`)."""
+        return self.num_chunks if self.is_estimated else int(self.usage["completion_tokens"])
+
+    @property
+    def is_estimated(self) -> bool:
+        return not isinstance(self.usage.get("completion_tokens"), int) or self.loop is not None
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        count = self.usage.get("prompt_tokens")
+        return count if isinstance(count, int) else None
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        details = self.usage.get("completion_tokens_details")
+        count = details.get("reasoning_tokens") if isinstance(details, dict) else None
+        return count if isinstance(count, int) else None
+
+
+def split_reasoning(text: str) -> tuple[str, str]:
+    """(reasoning, the rest) of a raw text: what stands before the last `</think>`, the opening tag optional."""
+    before, closed, after = text.rpartition(CLOSE)
+    if closed:
+        return before.lstrip().removeprefix(OPEN).strip(), after.lstrip()
+    if text.lstrip().startswith(OPEN):  # cut off while it reasoned
+        return text.lstrip().removeprefix(OPEN).strip(), ""
+    return "", text
+
+
+def shown(data: bytes, limit: int = 80) -> str:
+    """The start of some bytes for a message."""
+    text = data[: limit + 1].decode(errors="replace")
+    return repr(text if len(text) <= limit else f"{text[:limit]}...")

@@ -1,0 +1,193 @@
+"""`EndpointSampler`: a Sampler over an OpenAI-compatible endpoint, for synchronous stages and asynchronous callers."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.hashing import stable_hash
+from etalon.sampling.endpoint import bridge, request
+from etalon.sampling.endpoint.client import Client, OnDelta, Outcome
+from etalon.sampling.endpoint.journal import Journal
+from etalon.sampling.endpoint.retry import UpstreamError
+from etalon.sampling.endpoint.settings import EndpointSettings
+from etalon.types import Conversation, Rollout, SamplingParams, Stop
+
+Done = tuple[int, int, Rollout]  # number of the conversation, index of the rollout, the rollout
+
+
+class EndpointSampler:
+    """A `Sampler` whose rollouts come from a server, one streamed request each.
+
+    journal: JSONL file of finished rollouts; the same calls after an interruption ask only for what is missing.
+    client: an open connection to share; without one, each event loop gets its own, closed by `aclose`.
+    `detail` of a rollout holds prompt_tokens when the server tells them, and what was out of the ordinary:
+    estimated (tokens are chunks), loop (the repeated block it was cut for), retries, left_out (refused fields).
+    """
+
+    def __init__(
+        self, settings: EndpointSettings, *, journal: Path | None = None, client: Client | None = None
+    ) -> None:
+        self.settings = settings
+        self.name = settings.model
+        self._journal = Journal(journal) if journal else None
+        self._shared = client
+        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = weakref.WeakKeyDictionary()
+
+    def check(self) -> None:
+        """InputError unless the endpoint answers and lists the model (a server without a list passes)."""
+        bridge.run(self._check())
+
+    async def _check(self) -> None:
+        try:
+            listed = await self.client.get_json("/models")
+        except UpstreamError as error:
+            if error.status in (404, 405):
+                return
+            hint = f"; the key is read from {self.settings.key_variable}" if error.status in (401, 403) else ""
+            raise InputError(f"endpoint {error}{hint}") from None
+        finally:
+            await self.aclose()
+        names = model_names(listed)
+        if names and self.settings.model not in names:
+            known = ", ".join(names[:8])
+            raise InputError(f"{self.settings.urls[0]}: serves no model {self.settings.model!r}; it lists {known}")
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        """Yield each conversation's n rollouts as they are complete. Leaving the iterator cancels what is under way."""
+        return bridge.drain(
+            lambda: self.stream_samples(conversations, n=n, params=params, seed=seed),
+            self.aclose,
+        )
+
+    async def stream_samples(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> AsyncIterator[tuple[int, tuple[Rollout, ...]]]:
+        """`sample` for asynchronous callers; the same rollouts, in the running loop."""
+        done: asyncio.Queue[Done | Exception] = asyncio.Queue()
+
+        async def one(position: int, index: int, conversation: Conversation) -> None:
+            try:
+                rollout = await self._one(conversation, params, index=index, seed=rollout_seed(seed, index))
+            except Exception as error:  # a full disk, or a bug of ours: raised where the rollouts are read
+                done.put_nowait(error)
+            else:
+                done.put_nowait((position, index, rollout))
+
+        groups: dict[int, dict[int, Rollout]] = {position: {} for position in range(len(conversations))}
+        tasks = [
+            asyncio.create_task(one(position, index, conversation))
+            for position, conversation in enumerate(conversations)
+            for index in range(n)
+        ]
+        try:
+            for _ in tasks:
+                finished = await done.get()
+                if isinstance(finished, Exception):
+                    raise finished
+                position, index, rollout = finished
+                groups[position][index] = rollout
+                if len(groups[position]) == n:
+                    group = groups.pop(position)
+                    yield position, tuple(group[i] for i in range(n))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def complete(
+        self,
+        conversation: Conversation,
+        params: SamplingParams,
+        *,
+        seed: int,
+        on_delta: OnDelta | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Rollout:
+        """One response, streamed from the server; cancelling the task ends the request.
+
+        seed: sent as it is. on_delta: called with each `Delta`. extra: further body fields, such as response_format.
+        A request that fails for good is a rollout with `Stop.ERROR`.
+        """
+        return await self._one(conversation, params, index=0, seed=seed, on_delta=on_delta, extra=extra)
+
+    async def _one(
+        self,
+        conversation: Conversation,
+        params: SamplingParams,
+        *,
+        index: int,
+        seed: int,
+        on_delta: OnDelta | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Rollout:
+        fields = {**self.settings.extra, **(extra or {})}
+        asked = request.body(conversation, params, model=self.settings.model, seed=seed, extra=fields)
+        if self._journal and (kept := self._journal.find(asked, index)):
+            return kept
+        try:
+            outcome = await self.client.complete(asked, on_delta)
+        except UpstreamError as error:
+            return Rollout(
+                problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=error.calls,
+                error=str(error),
+            )  # fmt: skip
+        rollout = _rollout(outcome, index)
+        if self._journal:
+            self._journal.keep(asked, rollout)
+        return rollout
+
+    @property
+    def client(self) -> Client:
+        """The connection of the running event loop, made when it is first needed."""
+        if self._shared is not None:
+            return self._shared
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = Client(self.settings)
+        return client
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; the next request opens new ones."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+
+def rollout_seed(seed: int, index: int) -> int:
+    """The seed of one rollout: 31 bits, from the seed of the call and the rollout's index only."""
+    return int(stable_hash([seed, index]), 16) % 2**31
+
+
+def model_names(listed: Any) -> list[str]:
+    """The ids in an answer of /models; empty when it has another shape."""
+    rows = listed.get("data") if isinstance(listed, dict) else None
+    found = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [name for name in found if isinstance(name, str)]
+
+
+def _rollout(outcome: Outcome, index: int) -> Rollout:
+    answer = outcome.answer
+    notes: dict[str, Any] = {
+        "prompt_tokens": answer.prompt_tokens,
+        "estimated": answer.is_estimated or None,
+        "loop": answer.loop[:200] if answer.loop is not None else None,
+        "retries": outcome.retries or None,
+        "left_out": list(outcome.left_out) or None,
+    }
+    return Rollout(
+        problem_id="",
+        index=index,
+        text=answer.text,
+        stop=answer.stop,
+        num_tokens=answer.num_tokens,
+        calls=outcome.calls,
+        detail={name: value for name, value in notes.items() if value is not None} or None,
+    )

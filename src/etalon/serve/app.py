@@ -1,0 +1,187 @@
+"""The routes of the proxy: chat (CLR or passed through), models, health, metrics."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from etalon.sampling.endpoint import Client, UpstreamError
+from etalon.sampling.endpoint.sampler import model_names
+from etalon.serve import gate
+from etalon.serve.call import Call, ClientGoneError
+from etalon.serve.clr_chat import answer_clr
+from etalon.serve.errors import ApiError, from_upstream
+from etalon.serve.metrics import Metrics
+from etalon.serve.question import PREFIX, asks_for_clr, model_name, read_question
+from etalon.serve.relay import relay
+from etalon.serve.settings import PROXY_KEY_VARIABLE, ServeSettings, check_key
+
+LOG = logging.getLogger("etalon")
+Work = Callable[[Call], Awaitable[None]]
+BUSY_SECONDS = 5.0  # (ours) what a client is told to wait when a cap is reached
+RELAYED = ("/completions", "/embeddings")  # besides chat
+
+
+def create_app(settings: ServeSettings) -> Starlette:
+    """The ASGI application. ConfigError when it would be open to other machines without a key."""
+    key = os.environ.get(PROXY_KEY_VARIABLE, "").strip()
+    check_key(settings.host, key)
+    proxy = Proxy(settings, key=key)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        proxy.client = Client(settings.upstream)
+        try:
+            yield
+        finally:
+            await proxy.client.aclose()
+
+    routes = [
+        Route("/health", proxy.route("health", proxy.health, is_open=True), methods=["GET"]),
+        Route("/metrics", proxy.route("metrics", proxy.show_metrics), methods=["GET"]),
+        Route("/v1/models", proxy.route("models", proxy.models), methods=["GET"]),
+        Route("/v1/chat/completions", proxy.route("chat", proxy.chat), methods=["POST"]),
+        *(Route(f"/v1{path}", proxy.route("relay", proxy.other), methods=["POST"]) for path in RELAYED),
+    ]
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={404: _not_found, 405: _not_found},
+    )
+
+
+class Proxy:
+    """What the routes share: the connection to the upstream, the caps, the counters."""
+
+    client: Client
+
+    def __init__(self, settings: ServeSettings, *, key: str) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.requests = 0  # under way
+        self.flows = 0  # CLR answers under way
+        self._key = key
+
+    def route(self, name: str, work: Work, *, is_open: bool = False) -> ASGIApp:
+        """`work` with the gate before it; every failure becomes an answer, every answer is counted."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            call = Call(scope, receive, send)
+            started = time.monotonic()
+            self.requests += 1
+            try:
+                if not is_open:
+                    gate.admit(call.headers, self._key)
+                    if self.requests > self.settings.max_requests:
+                        raise ApiError(429, "too many requests under way", code="busy", retry_after=BUSY_SECONDS)
+                await work(call)
+            except ClientGoneError:
+                call.status = 499
+            except ApiError as error:
+                await call.fail(error)
+            except Exception:
+                LOG.exception("%s failed", name)
+                await call.fail(ApiError(500, "the proxy failed; its log says how", code="internal_error"))
+            finally:
+                self.requests -= 1
+                self.metrics.count("etalon_requests_total", route=name, status=str(call.status))
+                self.metrics.time(name, time.monotonic() - started)
+
+        return _Endpoint(serve)
+
+    async def health(self, call: Call) -> None:
+        """Always 200 while the proxy runs; what is known of the upstreams stands in it."""
+        balancer = self.client.balancer
+        upstreams = [
+            {"url": url, "requests": load, "unreachable": balancer.is_resting(url)}
+            for url, load in balancer.load.items()
+        ]
+        await call.answer_json(200, {"status": "ok", "upstreams": upstreams})
+
+    async def show_metrics(self, call: Call) -> None:
+        gauges = {"etalon_requests_running": self.requests - 1, "etalon_clr_running": self.flows}
+        page = self.metrics.text(gauges, self.client.counts)
+        await call.answer(200, page.encode(), kind="text/plain; version=0.0.4; charset=utf-8")
+
+    async def models(self, call: Call) -> None:
+        """The upstream's models, and each of them once more as clr-NAME."""
+        try:
+            listed = await self.client.get_json("/models")
+        except UpstreamError as error:
+            raise from_upstream(error) from None
+        rows = [row for row in _rows(listed) if row.get("id") in model_names(listed)]
+        own = [{**row, "id": f"{PREFIX}{row['id']}", "owned_by": "etalon"} for row in rows]
+        await call.answer_json(200, {"object": "list", "data": rows + own})
+
+    async def chat(self, call: Call) -> None:
+        content, request = await self._read(call)
+        if not asks_for_clr(request):
+            await call.while_connected(self._relay(call, content, request, "/chat/completions"))
+            return
+        question = read_question(request, self.settings)
+        if self.flows >= self.settings.max_flows:
+            message = f"{self.flows} CLR answers are under way, as many as this proxy allows"
+            raise ApiError(429, message, code="busy", retry_after=BUSY_SECONDS)
+        self.flows += 1
+        try:
+            await call.while_connected(
+                answer_clr(call, question, self.client, self.metrics, heartbeat=self.settings.heartbeat_seconds)
+            )
+        finally:
+            self.flows -= 1
+
+    async def other(self, call: Call) -> None:
+        content, request = await self._read(call)
+        await call.while_connected(self._relay(call, content, request, call.path.removeprefix("/v1")))
+
+    async def _relay(self, call: Call, content: bytes, request: dict[str, Any], path: str) -> None:
+        name = model_name(request, self.settings)
+        if name != request.get("model") or "clr" in request:
+            changed = {k: v for k, v in request.items() if k != "clr"} | {"model": name}
+            content = json.dumps(changed).encode()
+        await relay(
+            call, self.client, path, content,
+            streams=bool(request.get("stream")), heartbeat=self.settings.heartbeat_seconds,
+        )  # fmt: skip
+
+    async def _read(self, call: Call) -> tuple[bytes, dict[str, Any]]:
+        content = await call.body(limit=self.settings.max_body_bytes, seconds=self.settings.body_seconds)
+        try:
+            request = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from None
+        if not isinstance(request, dict):
+            raise ApiError(400, "the body is not a JSON object", code="invalid_json")
+        return content, request
+
+
+class _Endpoint:
+    """A callable that starlette takes for an ASGI application, not for a function of a request."""
+
+    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+
+def _rows(listed: Any) -> list[dict[str, Any]]:
+    rows = listed.get("data") if isinstance(listed, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+async def _not_found(request: Any, error: Exception) -> Any:
+    from starlette.responses import JSONResponse
+
+    status = getattr(error, "status_code", 404)
+    message = f"{request.method} {request.url.path}: there is no such route; see /v1/models and /v1/chat/completions"
+    return JSONResponse(ApiError(status, message, code="not_found").to_json(), status_code=status)

@@ -1,0 +1,137 @@
+"""One HTTP exchange of the proxy: the body in, JSON or events out, work that ends when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from etalon.serve.errors import ApiError
+
+EVENT_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",  # nginx would hold events back
+}
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection before it had its answer."""
+
+
+class Call:
+    """A request and its answer. `status` is what was answered, 0 before."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.path: str = scope["path"]
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.status = 0
+        self._receive = receive
+        self._send = send
+        self._is_stream = False
+        self._last_write = time.monotonic()
+        self._writing = asyncio.Lock()  # the heartbeat writes too
+
+    async def body(self, *, limit: int, seconds: float) -> bytes:
+        """The whole body. ApiError when it is larger than `limit` bytes or takes longer than `seconds`."""
+        too_large = ApiError(413, f"the request is larger than {limit} bytes", code="request_too_large")
+        stated = self.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated) > limit:
+            raise too_large
+        content = bytearray()
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGoneError
+                    content += message.get("body", b"")
+                    if len(content) > limit:
+                        raise too_large
+                    if not message.get("more_body"):
+                        return bytes(content)
+        except TimeoutError:
+            raise ApiError(408, f"the request did not arrive within {seconds:g} s", code="request_timeout") from None
+
+    async def while_connected(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work`, and cancel it as soon as the client is gone (then ClientGoneError). Call after `body`."""
+        working = asyncio.ensure_future(work)
+        leaving = asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ClientGoneError
+            working.result()
+        finally:
+            for task in (working, leaving):
+                task.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
+    async def _gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def answer(
+        self, status: int, content: bytes, *, kind: str = "application/json", headers: Mapping[str, str] | None = None
+    ) -> None:
+        """The whole answer at once."""
+        await self._start(status, {"content-type": kind, "content-length": str(len(content)), **(headers or {})})
+        await self._send({"type": "http.response.body", "body": content})
+
+    async def answer_json(self, status: int, value: Any, *, headers: Mapping[str, str] | None = None) -> None:
+        await self.answer(status, json.dumps(value).encode(), headers=headers)
+
+    async def event(self, data: bytes) -> None:
+        """One event; the first one starts the stream."""
+        await self._write(b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n")
+
+    async def event_json(self, value: Any) -> None:
+        await self.event(json.dumps(value).encode())
+
+    async def end_events(self) -> None:
+        """`[DONE]` and the end of the stream."""
+        await self._write(b"data: [DONE]\n\n", is_last=True)
+
+    async def fail(self, error: ApiError) -> None:
+        """Tell the client, as an answer or, when a stream has begun, as its last event."""
+        if not self.status:
+            await self.answer_json(error.status, error.to_json(), headers=error.headers())
+        elif self._is_stream:
+            await self.event_json(error.to_json())
+            await self.end_events()
+
+    @contextlib.asynccontextmanager
+    async def heartbeat(self, seconds: float) -> AsyncIterator[None]:
+        """Within the block no silence is longer than `seconds`: a comment is sent, which starts the stream."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(max(0.01, self._last_write + seconds - time.monotonic()))
+                if time.monotonic() - self._last_write >= seconds:
+                    await self._write(b": ping\n\n")
+
+        self._last_write = time.monotonic()
+        beating = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _write(self, block: bytes, *, is_last: bool = False) -> None:
+        async with self._writing:
+            self._last_write = time.monotonic()
+            if not self.status:
+                self._is_stream = True
+                await self._start(200, EVENT_HEADERS)
+            await self._send({"type": "http.response.body", "body": block, "more_body": not is_last})
+
+    async def _start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})

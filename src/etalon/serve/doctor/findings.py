@@ -1,0 +1,181 @@
+"""What the observations mean: fine, worth knowing, or a problem that a flag of the server puts right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from etalon.sampling.endpoint.dialect import CAP_REFUSED
+from etalon.serve.doctor.fixes import fix
+from etalon.serve.doctor.identify import Identity, Server
+
+if TYPE_CHECKING:
+    from etalon.serve.doctor.probes import Observed
+
+Level = Literal["ok", "note", "problem"]
+SMALL_WINDOW = 32_768  # (ours) a reasoning trace of 19,000 tokens and its claims must fit
+FULL_LENGTH = 4096  # a cap that many clients and servers default to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the table. fix: the flag or setting of this server that would help, "" when none is needed."""
+
+    check: str
+    found: str
+    level: Level
+    fix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the doctor found at one URL."""
+
+    url: str
+    model: str
+    identity: Identity
+    findings: tuple[Finding, ...]
+
+    @property
+    def num_problems(self) -> int:
+        return sum(finding.level == "problem" for finding in self.findings)
+
+
+def judge(url: str, model: str, identity: Identity, seen: Observed) -> Report:
+    """All findings, in the order of the table."""
+    server = identity.server
+    findings = (
+        _n(seen),
+        _logprobs(seen, server),
+        _schema(seen, server),
+        *_cuts(seen, server),
+        _seed(seen),
+        *_reasoning(seen, server),
+        _loop(seen, server),
+        _window(identity, seen),
+        _length(seen, server),
+        _parallel(identity, seen),
+    )
+    return Report(url=url, model=model, identity=identity, findings=findings)
+
+
+def no_answer(error: str) -> Finding:
+    """The one finding about a server that does not answer a plain question."""
+    return Finding(check="answers", found=error, level="problem")
+
+
+def _n(seen: Observed) -> Finding:
+    found = "honoured" if seen.choices == 2 else f"{seen.choices or 'no'} answer to n=2; single requests are sent"
+    return Finding(check="n", found=found, level="ok" if seen.choices == 2 else "note")
+
+
+def _logprobs(seen: Observed, server: Server) -> Finding:
+    if seen.has_logprobs:
+        return Finding(check="logprobs", found="returned", level="ok")
+    return Finding(check="logprobs", found=seen.fields_error or "ignored", level="note", fix=fix("logprobs", server))
+
+
+def _schema(seen: Observed, server: Server) -> Finding:
+    if seen.follows_schema:
+        return Finding(check="json_schema", found="honoured", level="ok")
+    found = seen.schema_error or "ignored: the answer has another form"
+    return Finding(check="json_schema", found=found, level="note", fix=fix("json_schema", server))
+
+
+def _cuts(seen: Observed, server: Server) -> Iterator[Finding]:
+    """top_k and top_p: set to their narrowest, all texts must agree where free ones differ."""
+    for check, name, texts in (("top_k off", "top_k_1", seen.top_k_1), ("top_p", "top_p_0", seen.top_p_0)):
+        if name in seen.refused:
+            found = seen.refused[name]
+            yield Finding(check=check, found=found, level="problem", fix=fix(check, server))
+        elif not _differ(seen.free):
+            yield Finding(check=check, found="cannot tell: the model answers the same every time", level="note")
+        elif _agree(texts):
+            yield Finding(check=check, found="honoured; sent with every request", level="ok")
+        else:
+            found = "ignored: the server's own value applies"
+            yield Finding(check=check, found=found, level="problem", fix=fix(check, server))
+
+
+def _seed(seen: Observed) -> Finding:
+    if "same_seed" in seen.refused:
+        return Finding(check="seed", found=seen.refused["same_seed"], level="note")
+    if not _agree(seen.same_seed):
+        return Finding(check="seed", found="ignored: runs cannot be repeated", level="note")
+    if not _differ(seen.free):
+        return Finding(check="seed", found="cannot tell: the model answers the same every time", level="note")
+    return Finding(check="seed", found="honoured", level="ok")
+
+
+def _reasoning(seen: Observed, server: Server) -> Iterator[Finding]:
+    watched = seen.reasoning
+    if watched.field:
+        where = f"in {watched.field}"
+    elif watched.has_closing or watched.has_opening:
+        where = "in the content, before </think>" + ("" if watched.has_opening else ", without an opening tag")
+    else:
+        where = "none seen"
+    yield Finding(check="reasoning", found=where, level="ok" if watched.field else "note")
+    if watched.has_opening or watched.has_closing:
+        found = "think tags stand in the content, where clients show them"
+        yield Finding(check="think-tag leak", found=found, level="problem", fix=fix("think-tag leak", server))
+    else:
+        yield Finding(check="think-tag leak", found="none", level="ok")
+
+
+def _loop(seen: Observed, server: Server) -> Finding:
+    block = seen.reasoning.answer.loop
+    if block is None:
+        return Finding(check="repetition loop", found="none", level="ok")
+    found = f"stuck after {seen.reasoning.answer.num_chunks} chunks in {' '.join(block.split())[:40]!r}"
+    return Finding(check="repetition loop", found=found, level="problem", fix=fix("repetition loop", server))
+
+
+def _window(identity: Identity, seen: Observed) -> Finding:
+    if identity.window is None:
+        return Finding(check="context", found="not told", level="note")
+    found = f"{identity.window:,} tokens"
+    if identity.window >= SMALL_WINDOW:
+        return Finding(check="context", found=found, level="ok")
+    return Finding(
+        check="context", found=f"{found}; reasoning needs {SMALL_WINDOW:,} or more", level="problem",
+        fix=fix("context", identity.server),
+    )  # fmt: skip
+
+
+def _length(seen: Observed, server: Server) -> Finding:
+    watched = seen.length
+    chunks = watched.answer.num_chunks
+    tokens = chunks if watched.answer.is_estimated else watched.answer.num_tokens
+    check = "max_tokens > 4k"
+    if max(chunks, tokens) >= FULL_LENGTH + 1:
+        return Finding(check=check, found=f"honoured: {max(chunks, tokens):,} tokens came", level="ok")
+    if watched.error and not chunks:
+        help_with = "context" if CAP_REFUSED.search(watched.error) else check
+        return Finding(check=check, found=watched.error, level="problem", fix=fix(help_with, server))
+    if watched.answer.finish_reason == "length":
+        found = f"cut at {tokens:,} tokens although 8,192 were asked for"
+        return Finding(check=check, found=found, level="problem", fix=fix(check, server))
+    why = "the time was up" if watched.timed_out else "the model ended by itself"
+    return Finding(check=check, found=f"accepted; {why} after {tokens:,} tokens", level="note")
+
+
+def _parallel(identity: Identity, seen: Observed) -> Finding:
+    check = "parallel slots"
+    if seen.parallel > 1:
+        found = str(seen.parallel) if identity.slots else f"at least {seen.parallel}"
+        return Finding(check=check, found=found, level="ok")
+    if seen.parallel == 0:
+        return Finding(check=check, found=seen.parallel_error or "no stream was long enough to tell", level="note")
+    found = "1: the trajectories of an answer wait for each other"
+    return Finding(check=check, found=found, level="problem", fix=fix(check, identity.server))
+
+
+def _agree(texts: tuple[str, ...]) -> bool:
+    """Most texts are the same: a near tie may go either way in another batch."""
+    return bool(texts) and max(map(texts.count, texts)) >= max(2, len(texts) - 1)
+
+
+def _differ(texts: tuple[str, ...]) -> bool:
+    return len(set(texts)) == len(texts) > 1

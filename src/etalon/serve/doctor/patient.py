@@ -1,0 +1,88 @@
+"""Requests of the doctor to one server: whole ones, whose JSON is looked at, and streamed ones, which are timed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etalon.sampling.endpoint import Answer, Client, Delta, UpstreamError
+from etalon.sampling.endpoint.client import events, read_body
+from etalon.sampling.endpoint.settings import CHAT
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """A streamed response as it was seen. error: why there is none; times are of the monotonic clock."""
+
+    answer: Answer
+    first: float = 0.0
+    last: float = 0.0
+    error: str = ""
+    has_opening: bool = False  # a think tag in the content itself
+    has_closing: bool = False
+    field: str = ""  # where reasoning came, as the server names it
+    timed_out: bool = False
+
+
+class Patient:
+    """One model of one server. seconds: the longest time of one request."""
+
+    def __init__(self, client: Client, model: str, *, seconds: float) -> None:
+        self.client = client
+        self.model = model
+        self.seconds = seconds
+
+    async def ask(self, prompt: str, **fields: Any) -> tuple[Mapping[str, Any], str]:
+        """(the JSON of a whole answer, ""), or ({}, what the server said instead)."""
+        try:
+            async with (
+                asyncio.timeout(self.seconds),
+                self.client.passing_stream(CHAT, self._body(prompt, **fields)) as response,
+            ):
+                value = json.loads(await read_body(response))
+        except TimeoutError:
+            return {}, f"no answer within {self.seconds:g} s"
+        except (UpstreamError, ValueError, RecursionError) as error:
+            return {}, str(error) or "no JSON"
+        return (value, "") if isinstance(value, dict) else ({}, "no JSON object")
+
+    async def watch(self, prompt: str, *, enough: int = 2**30, stop_loops: bool = True, **fields: Any) -> Watched:
+        """A streamed response, watched until it ends, has `enough` chunks, loops, or takes too long."""
+        watched = Watched(answer=Answer(stop_loops=stop_loops))
+        fields = {"stream": True, "stream_options": {"include_usage": True}} | fields
+        try:
+            async with (
+                asyncio.timeout(self.seconds),
+                self.client.passing_stream(CHAT, self._body(prompt, **fields)) as response,
+            ):
+                async for data in events(response):
+                    if data == b"[DONE]":
+                        break
+                    if (delta := watched.answer.add_event(data)) is not None:
+                        _look(watched, delta, data)
+                    if watched.answer.num_chunks >= enough or watched.answer.loop is not None:
+                        break
+        except TimeoutError:
+            watched.timed_out = True
+        except UpstreamError as error:
+            watched.error = str(error)
+        return watched
+
+    def _body(self, prompt: str, **fields: Any) -> bytes:
+        messages = [{"role": "user", "content": prompt}]
+        return json.dumps({"model": self.model, "messages": messages} | fields).encode()
+
+
+def _look(watched: Watched, delta: Delta, data: bytes) -> None:
+    watched.last = time.monotonic()
+    watched.first = watched.first or watched.last
+    if delta.reasoning and not watched.field:
+        watched.field = "reasoning_content" if b'"reasoning_content"' in data else "reasoning"
+    if delta.content and not (watched.has_opening and watched.has_closing):
+        content = watched.answer.raw_content  # a tag may come in pieces
+        watched.has_opening |= "<think>" in content
+        watched.has_closing |= "</think>" in content

@@ -1,0 +1,75 @@
+"""`etalon eval --endpoint`: problems from a file, answers from a server, no model in this process."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from clr_model import clr_reply
+from etalon.cli import app
+from upstream import Asked, Reply, Upstream
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "sums.jsonl"
+    rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(1, 5)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def answer(asked: Asked) -> Reply:
+    """Right on even seeds; cut off at the third problem; the server fails on the fourth."""
+    number = int(asked.text.split("What is ")[1].split(" ")[0])
+    if number == 4:
+        return Reply(status=400, body=b'{"error": {"message": "no"}}')
+    right = 2 * number + asked.body["seed"] % 2
+    return Reply(content=f"\\boxed{{{right}}}", finish="length" if number == 3 else "stop")
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_an_endpoint_is_scored_and_an_interrupted_run_asks_only_for_the_rest(problems: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Upstream(answer) as upstream:
+        command = [str(problems), "--endpoint", upstream.url, "--model", "toy", "-n", "8", "--out", str(out)]
+        shown = run(*command)
+        asked = len(upstream.requests)
+        assert asked == 32
+        (score,) = json.loads((out / "scores.json").read_text())
+        assert (score["problems"], score["undecided"]) == (3, 8)  # nothing is decided about the failed one
+        assert 0.0 < score["pass1"] < 1.0
+        assert score["truncated"] == pytest.approx(1 / 3)
+        assert "sums.jsonl" in shown
+        rollouts = next(out.glob("00-*.jsonl"))
+        whole = rollouts.read_text()
+        rollouts.unlink()
+        run(*command)
+        assert rollouts.read_text() == whole
+        assert len(upstream.requests) == asked + 8  # the failed ones are tried again
+
+
+def test_clr_is_scored_like_any_other_sampler(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"question": "What is 6 * 7?", "answer": "42"}\n')
+    with Upstream(clr_reply) as upstream:
+        run(
+            str(path), "--endpoint", upstream.url, "--model", "toy", "-n", "2", "--clr", "-k", "8",
+            "--out", str(tmp_path / "out"),
+        )  # fmt: skip
+        (score,) = json.loads((tmp_path / "out" / "scores.json").read_text())
+        assert score["pass1"] == 1.0
+        assert 16 < len(upstream.requests) <= 32
+
+
+def test_a_model_that_is_not_there_is_one_line(problems: Path) -> None:
+    with Upstream(answer, models=("other",)) as upstream:
+        result = CliRunner().invoke(app, ["eval", str(problems), "--endpoint", upstream.url, "--model", "toy"])
+    assert "it lists other" in str(result.exception)
+    result = CliRunner().invoke(app, ["eval", str(problems), "--model", "nowhere"])
+    assert "--endpoint" in str(result.exception)
