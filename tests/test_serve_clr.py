@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from clr_model import clr_reply
+from etalon.errors import EtalonError
 from test_serve import chat, error_of, metrics_with, post, proxy, stream, text_of
 from upstream import Asked, Reply, Upstream, usage
 
@@ -146,6 +147,17 @@ def test_the_same_fields_pass_through_without_clr() -> None:
         request = chat("hi") | {"tools": [{"type": "function"}], "temperature": 0, "seed": 1}
         assert post(client, request | {"clr": False}).status_code == 200
     assert "clr" not in upstream.requests[0].body
+
+
+def test_the_prompts_are_those_the_proxy_was_given(tmp_path) -> None:
+    (tmp_path / "clr_generate.txt").write_text("{question} in my own words, with {m} <claims>")
+    (tmp_path / "clr_verify.txt").write_text("<verdicts> {question} {claims}")
+    (tmp_path / "clr_repair.txt").write_text("repair {m}")
+    with Upstream(clr_reply) as upstream, proxy(upstream.url, prompts=str(tmp_path)) as client:
+        post(client, chat("6*7?", "clr-toy", clr={"k": 2}))
+    assert upstream.requests[0].text == "6*7? in my own words, with 5 <claims>"
+    with pytest.raises(EtalonError, match="nowhere"), proxy("http://localhost:1/v1", prompts="nowhere"):
+        pass
 
 
 def test_a_budget_ends_with_the_best_answer_so_far() -> None:

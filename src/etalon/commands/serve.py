@@ -20,6 +20,7 @@ def serve(
     port: Annotated[int, typer.Option(help="0 takes any free one.")] = 8799,
     k: Annotated[int, typer.Option("-k", help="Trajectories per answer, unless a request says otherwise.")] = 32,
     m: Annotated[int, typer.Option("-m", help="Claims per trajectory.")] = 5,
+    prompts: Annotated[str, typer.Option(metavar="NAME|DIR", help="Folder of the CLR prompts.")] = "default",
     concurrency: Annotated[int, typer.Option(help="Requests at the same time per upstream URL.")] = 32,
     max_k: Annotated[int, typer.Option(help="Largest K a request may ask for.")] = 64,
     max_flows: Annotated[int, typer.Option(min=1, help="CLR answers under way at the same time.")] = 16,
@@ -34,5 +35,7 @@ def serve(
     from etalon.serve.settings import ServeSettings
 
     endpoint = EndpointSettings(urls=tuple(upstream), model=model, concurrency=concurrency, deadline_seconds=deadline)
-    settings = ServeSettings(upstream=endpoint, host=host, port=port, k=k, m=m, max_k=max_k, max_flows=max_flows)
+    settings = ServeSettings(
+        upstream=endpoint, host=host, port=port, k=k, m=m, prompts=prompts, max_k=max_k, max_flows=max_flows
+    )
     run(settings, announce=lambda url: typer.echo(f"{url} -> {', '.join(endpoint.urls)}; ask for clr-NAME"))

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from etalon.clr.claims import load_templates
 from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.sampler import model_names
 from etalon.serve import gate
@@ -32,9 +33,10 @@ RELAYED = ("/completions", "/embeddings")  # besides chat
 
 
 def create_app(settings: ServeSettings) -> Starlette:
-    """The ASGI application. ConfigError when it would be open to other machines without a key."""
+    """The ASGI application. ConfigError when it would be open to other machines without a key, or for bad prompts."""
     key = os.environ.get(PROXY_KEY_VARIABLE, "").strip()
     check_key(settings.host, key)
+    load_templates(settings.prompts)  # what is wrong with them is said now, not to the first client
     proxy = Proxy(settings, key=key)
 
     @contextlib.asynccontextmanager

@@ -125,6 +125,7 @@ def _settings(question: Question) -> ClrSettings:
         early=question.clr.early,
         k_min=min(question.clr.k_min, question.k),
         json_schema=question.clr.json_schema,
+        prompts=question.prompts,
         seed=question.seed,
         prices={} if price is None else {"*": Price(prompt=price.prompt, completion=price.completion)},
     )

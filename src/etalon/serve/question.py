@@ -86,6 +86,7 @@ class Question:
     k: int
     m: int
     clr: ClrField
+    prompts: str
     streams: bool
     includes_usage: bool
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -128,6 +129,7 @@ def read_question(request: Mapping[str, Any], settings: ServeSettings) -> Questi
         k=k,
         m=m,
         clr=clr,
+        prompts=settings.prompts,
         streams=bool(body.stream),
         includes_usage=bool((body.stream_options or {}).get("include_usage")),
         extra={name: value for name, value in request.items() if name not in OWN_FIELDS},

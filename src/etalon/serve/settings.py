@@ -16,6 +16,7 @@ class ServeSettings:
     """The proxy's upstream, address and caps.
 
     upstream: its `model` is used when a request names none ("" then is an error of the request).
+    prompts: folder of the CLR prompts, packaged or a path.
     max_k, max_m: the largest K and M of one request. max_flows: CLR answers under way at the same time.
     max_requests: requests of any kind under way. body_seconds: how long a client may take to send its body.
     heartbeat_seconds: the longest silence on a stream.
@@ -26,6 +27,7 @@ class ServeSettings:
     port: int = 8799
     k: int = 32
     m: int = 5
+    prompts: str = "default"
     max_k: int = 64
     max_m: int = 16
     max_flows: int = 16
