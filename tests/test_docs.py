@@ -190,8 +190,8 @@ def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
     readme = (ROOT / "README.md").read_text()
     [offline] = re.findall(r"^OFFLINE := (.+)$", makefile, re.MULTILINE)
-    assert f"{offline} .venv/bin/python -m pytest" in readme
-    assert "$(OFFLINE) $(BIN)/python -m pytest\n" in makefile
+    assert f"{offline} .venv/bin/python -m pytest -n 2 --dist loadfile\n" in readme
+    assert "$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile\n" in makefile
     assert '-e ".[train,dev]" -c constraints.txt' in makefile
     assert '-e ".[train,dev]" -c constraints.txt' in readme
 
