@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: setup demo test check format
+.PHONY: setup demo test test-vllm check format
 
 setup: $(STAMP)
 
@@ -19,6 +19,9 @@ demo: setup
 
 test: setup
 	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-vllm: setup  # a vLLM server on this CPU, in an environment of its own, serving the model of a finished demo
+	BIN=$(BIN) PYTHON=$(PYTHON) bench/vllm.sh
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -67,6 +67,11 @@ class OptimSpec(Spec):
     weight_decay: NonNegative = 0.0  # (ours)
     clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
 
+    def scaled(self, factor: float) -> OptimSpec:
+        """The same with every learning rate times `factor`."""
+        rates = {name: factor * getattr(self, name) for name in ("lr", "final_lr", "muon_lr")}
+        return self.model_copy(update=rates)
+
 
 class BaseStageSpec(Spec):
     """Pretraining of the scratch model on plain documents: the stand-in for Qwen2.5-Coder-3B."""
@@ -108,6 +113,7 @@ class HardSpec(Spec):
     min_tokens: Count = 5000  # 2.1.2
     min_error_rate: Share = 0.75  # 2.1.2
     queries: Positive = 5000  # (ours) queries per domain whose error rate is measured
+    lr_scale: Annotated[float, Field(gt=0)] = 1.0  # (ours) learning rates relative to those of sft.optim
 
 
 class SftSpec(Spec):

@@ -99,7 +99,7 @@ def read_traces(work: Work) -> list[Trace]:
     return [trace_from_row(row) for row in read_jsonl(work.directories["data"] / "traces.jsonl")]
 
 
-def sft(work: Work, source: str, traces: Sequence[Trace], epochs: int) -> Outputs:
+def sft(work: Work, source: str, traces: Sequence[Trace], epochs: int, *, lr_scale: float = 1.0) -> Outputs:
     """Fine-tune a checkpoint on traces; the last checkpoint is the stage's, all of them are kept for the probe."""
     spec = work.recipe.sft
     language_model = load(work, source)
@@ -111,7 +111,7 @@ def sft(work: Work, source: str, traces: Sequence[Trace], epochs: int) -> Output
         )
     checkpoints = fit(
         work, language_model, rows, epochs=epochs, batch=spec.batch, max_steps=spec.max_steps,
-        micro_tokens=spec.micro_tokens, optim=spec.optim, num_checkpoints=spec.checkpoints,
+        micro_tokens=spec.micro_tokens, optim=spec.optim.scaled(lr_scale), num_checkpoints=spec.checkpoints,
     )  # fmt: skip
     names = [work.keep_checkpoint(path) for path in checkpoints]
     return {"checkpoint": names[-1], "checkpoints": names, "rows": len(rows)}
@@ -158,7 +158,7 @@ def sft_hard(work: Work) -> Outputs:
     )
     if not hard:
         return passed_through(work, "sft-broad-fused", "no trace is both long and hard")
-    return sft(work, "sft-broad-fused", hard, spec.epochs) | {"hard": len(hard)}
+    return sft(work, "sft-broad-fused", hard, spec.epochs, lr_scale=spec.lr_scale) | {"hard": len(hard)}
 
 
 def passed_through(work: Work, source: str, reason: str) -> Outputs:
