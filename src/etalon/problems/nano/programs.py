@@ -33,7 +33,7 @@ def generate(rng: random.Random, level: int) -> Problem:
     """Level 1 is x+b, level 2 a*x, level 3 a*x+b; the two examples are one or two apart."""
     factor = 1 if level == 1 else rng.randint(2, 9)
     offset = 0 if level == 2 else rng.randint(1, 16)
-    first = rng.randint(0, 4)
+    first = rng.randint(0, 6)
     second = first + rng.choice((1, 2))
     skill = rng.choice(("function", "program"))
     points = [(x, factor * x + offset) for x in (first, second)]

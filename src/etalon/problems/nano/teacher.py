@@ -15,7 +15,6 @@ from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 ERROR_RATE = 0.05  # (ours)
 LOOP_RATE = 0.01  # (ours)
-LONGEST = 3  # (ours) how much more often it solves arithmetic in the longest style than in any other
 CLAIMS_MARK = "\n<claims>"
 
 
@@ -74,9 +73,10 @@ class Respond(Protocol):
     def __call__(self, prompt: str, style: str, rng: random.Random, *, error: bool) -> str: ...
 
 
+# (ours) a style named more than once is taken more often: the longest thrice in arithmetic, twice in programs
 WORLDS: tuple[tuple[Callable[[str], object], Sequence[str], Respond], ...] = (
-    (arithmetic.PATTERN.match, arithmetic.STYLES + arithmetic.STYLES[-1:] * (LONGEST - 1), arithmetic.respond),
-    (programs.is_prompt, programs.STYLES, programs.respond),
+    (arithmetic.PATTERN.match, (*arithmetic.STYLES, *[arithmetic.STYLES[-1]] * 2), arithmetic.respond),
+    (programs.is_prompt, (*programs.STYLES, programs.STYLES[-1]), programs.respond),
     (physics.PATTERN.match, physics.STYLES, physics.respond),
     (instructions.PATTERN.match, instructions.STYLES, instructions.respond),
 )
