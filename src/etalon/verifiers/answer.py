@@ -16,6 +16,7 @@ from etalon.verifiers.comparison import are_same, compare
 from etalon.verifiers.normalise import Reading, read
 from etalon.verifiers.numbers import parse_number
 from etalon.verifiers.outcome import Comparison, Reason
+from etalon.verifiers.reference import final_reference
 from etalon.verifiers.relations import name_and_value
 from etalon.verifiers.text import extract_answer
 
@@ -26,12 +27,13 @@ _PLAIN_UNITS = ("deg", "$", "?")  # for voting, 90° is 90 and $5 is 5
 
 def verify_answer(problem: Problem, response: str) -> Verdict:
     """Math and facts: the extracted answer against `problem.answer`; no answer is wrong, a bad reference undecided."""
-    if problem.answer is None or not str(problem.answer).strip():
+    reference = None if problem.answer is None else final_reference(str(problem.answer))  # data sets hold integers too
+    if reference is None:
         return Verdict(score=None, reason=Reason.BAD_REFERENCE)
     extracted = extract_answer(response)
     if extracted is None:
         return Verdict(score=0.0, reason=Reason.NO_ANSWER)
-    comparison = compare(reference=str(problem.answer), answer=extracted)  # data sets hold integers too
+    comparison = compare(reference=reference, answer=extracted)
     score = None if comparison.is_equal is None else float(comparison.is_equal)
     return Verdict(score=score, reason=comparison.reason, extracted=extracted)
 

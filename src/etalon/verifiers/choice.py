@@ -19,6 +19,7 @@ from etalon.verifiers.answer import are_equal, compare, verify_answer
 from etalon.verifiers.normalise import normalise, read
 from etalon.verifiers.numbers import parse_number
 from etalon.verifiers.outcome import DIFFERENT, Comparison
+from etalon.verifiers.reference import final_reference
 from etalon.verifiers.text import answer_line, extract_answer, final_part, last_boxed
 
 _LETTER = re.compile(r"\W*(?:option|choice|answer)?\W*([A-Za-z])\W*", re.IGNORECASE)
@@ -34,6 +35,8 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     if len(options) < len(problem.options):
         return Verdict(score=None, reason="bad_reference: two options have the same letter")
     reference = reference_letter(problem.answer, options)
+    if reference is None:
+        reference = reference_letter(final_reference(problem.answer or ""), options)
     if reference is None:
         return Verdict(score=None, reason=f"bad_reference: {problem.answer!r} is not an option")
     final = final_part(response)
@@ -97,7 +100,7 @@ def _letter_with_content(letter: str, content: str, text: str, options: Mapping[
 
 def verify_quantity(problem: Problem, response: str) -> Verdict:
     """The answer as in mathematics, but units that both sides write must agree; see `verifiers.quantities`."""
-    reference, extracted = problem.answer or "", extract_answer(response)
+    reference, extracted = final_reference(str(problem.answer or "")) or "", extract_answer(response)
     comparison = None if extracted is None else compare_quantities(reference=reference, answer=extracted)
     if comparison is None:
         return verify_answer(problem, response)
