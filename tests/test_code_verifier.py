@@ -8,6 +8,7 @@ from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 from etalon.verifiers.code import extract_program
 from etalon.verifiers.outputs import COMPARE, compare_value
+from etalon.verifiers.rows import verify_row
 
 
 def judge(program, tests, fence="```python\n{}\n```"):
@@ -104,6 +105,79 @@ def test_assertions_judge_a_program():
     assert judge("def f(x): return x + 1", {"assert_code": "assert f(1) == 2"}).score == 1.0
     assert judge("def f(x): return x", {"assert_code": "assert f(1) == 2"}).score == 0.0
     assert judge("import os; os._exit(0)", {"assert_code": "assert f(1) == 2"}).score == 0.0
+
+
+HUMANEVAL = "METADATA = {}\n\n\ndef check(candidate):\n    assert candidate(1) == 2\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        HUMANEVAL,
+        "# nothing",
+        "class TestF:\n    def test_f(self):\n        assert f(1) == 2",
+        "def test_f():\n    assert f(1) == 2",
+        "f(1)",
+        "if False:\n    assert f(1) == 2",
+        "check_f(1)",
+        "assert f(1) ==",
+        "assert f(1) == 2\n  assert f(2) == 3",
+    ],
+)
+def test_checks_that_check_nothing_are_bad_references(code):
+    verdict = judge("def f(x): return x + 1", {"assert_code": code})
+    assert verdict.score is None
+    assert verdict.reason.startswith("bad_reference: assert_code: ")
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        {"assert_code": HUMANEVAL, "entry_point": "f"},
+        {"assert_code": f"{HUMANEVAL}\ncheck(f)"},
+        {"assert_code": f"{HUMANEVAL}\ncheck(f)", "entry_point": "f"},
+        {"assert_code": f"{HUMANEVAL}\nif __name__ == '__main__':\n    check(f)"},
+        {"assert_code": f"{HUMANEVAL}\ndef run():\n    check(f)\nrun()"},
+        {"assert_code": "assert f(1) == 2", "entry_point": "f"},
+        {"assert_code": "if f(1) != 2:\n    raise ValueError(1)"},
+        {"assert_code": "import unittest\nunittest.TestCase().assertEqual(f(1), 2)"},
+        {"test": HUMANEVAL, "entry_point": "f"},
+        ["assert f(1) == 2"],
+    ],
+)
+def test_checks_are_called_and_decide(tests):
+    row = {"domain": "code", "tests": tests, "response": "```python\ndef f(x): return x + 1\n```"}
+    assert verify_row(row, None)["score"] == 1.0
+    assert verify_row({**row, "response": "```python\ndef f(x): return x\n```"}, None)["score"] == 0.0
+
+
+def test_an_entry_point_beside_the_tests_is_read():
+    row = {"tests": {"assert_code": HUMANEVAL}, "entry_point": "f", "response": "```python\ndef f(x): return 2\n```"}
+    assert verify_row(row, "code")["score"] == 1.0
+    row["entry_point"] = "f); print("
+    assert verify_row(row, "code")["reason"].startswith("bad_reference: entry_point")
+
+
+def test_two_kinds_of_tests_are_a_bad_reference():
+    verdict = judge("def f(x): return x", {"assert_code": "assert f(1) == 1", "inputs": ["1"], "outputs": ["2"]})
+    assert verdict.reason == "bad_reference: assert_code beside inputs, outputs; expected one kind of tests"
+
+
+def test_a_function_that_is_missing_is_named():
+    tests = calls("add", ("1", "2"))
+    assert judge("x = 1", tests).reason == "runtime_error (test 1 of 1): NameError: no function add"
+    nodes = {**tests, "starter_code": "def add(head: ListNode)"}
+    assert judge("x = 1", nodes).reason == "runtime_error (test 1 of 1): NameError: no function add"
+    assert "NameError" in judge("x = 1", {"assert_code": "assert add(1) == 2"}).reason
+
+
+def test_tests_that_are_text_are_told_what_is_expected():
+    found = verify_row({"tests": "assert f(1) == 2", "response": "```python\nx = 1\n```"}, "code")
+    assert (found["score"], found["reason"]) == (
+        None,
+        "unreadable: tests: found text that is not JSON, expected {inputs, outputs, fn_name?}, {assert_code} or a list "
+        "of assertions",
+    )
 
 
 def test_no_block_is_no_answer():

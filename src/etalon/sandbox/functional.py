@@ -82,6 +82,8 @@ def _call(namespace: dict[str, Any], function: str, text: str, results: list[byt
 def _find(namespace: dict[str, Any], function: str) -> Any:
     if function in namespace:
         return namespace[function]
+    if "Solution" not in namespace:
+        raise NameError(f"no function {function}")
     return getattr(namespace["Solution"](), function)
 
 

@@ -84,6 +84,8 @@ def _answer_calls(order: dict[str, Any], namespace: dict[str, Any], inputs: list
 
 def _call(namespace: dict[str, Any], function: str, text: str, results: list[bytes]) -> None:
     arguments = [json.loads(line) for line in text.split("\n") if line.strip()]
+    if function not in namespace and "Solution" not in namespace:
+        raise NameError(f"no function {function}")
     target = namespace[function] if function in namespace else getattr(namespace["Solution"](), function)
     results.append(json.dumps(to_json(target(*arguments))).encode())
 

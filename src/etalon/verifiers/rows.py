@@ -154,7 +154,10 @@ def _tests(row: Mapping[str, Any]) -> dict[str, Any]:
     tests = row.get("tests")
     if tests is None and has_tests(row):
         return read_tests(row)
-    return read_tests(tests)
+    read = read_tests(tests)
+    if "assert_code" in read and isinstance(row.get("entry_point"), str):
+        read.setdefault("entry_point", row["entry_point"])
+    return read
 
 
 def _rules(row: Mapping[str, Any]) -> tuple[Rule, ...]:

@@ -3,7 +3,7 @@
 `Problem.tests` is one of
     {inputs, outputs, fn_name: null, compare?, checker?, language?, time_limit_s?, memory_limit_mb?}
     {inputs, outputs, fn_name: "f", ...}      one JSON value per input line, or lists of arguments; outputs are JSON
-    {assert_code: "...", ...}                 what must hold of the program's names
+    {assert_code: "...", entry_point?, ...}   what must hold of the program's names; entry_point: check's argument
     or a row in another form that `etalon.problems.cases` reads.
 
 checker: Python code for problems with several right answers, see `etalon.verifiers.guest.checker`.
@@ -20,9 +20,11 @@ from typing import Any
 from etalon.problems.cases import BadRowError
 from etalon.problems.cases import read_tests as read_cases
 from etalon.sandbox import Limits
+from etalon.verifiers.assertions import BadChecksError, read_assertions
 from etalon.verifiers.outputs import COMPARE
 
 LANGUAGES = ("python", "cpp")
+OTHER_KINDS = ("inputs", "outputs", "input_output", "test_list", "test", "public_test_cases", "private_test_cases")
 
 
 class BadTestsError(ValueError):
@@ -54,6 +56,7 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
     """The tests of a problem; raises BadTestsError when they are missing or do not fit together."""
     if not isinstance(tests, Mapping) or not tests:
         raise BadTestsError("the problem has no tests")
+    _refuse_two_kinds(tests)
     try:
         fingerprint = json.dumps(dict(tests), sort_keys=True)
         tests = read_cases(tests)
@@ -66,6 +69,11 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
         inputs, outputs = _read_columns(tests, function)
     elif not isinstance(assert_code, str) or not assert_code.strip():
         raise BadTestsError("assert_code is not a program")
+    else:
+        try:
+            assert_code = read_assertions(assert_code, _text(tests, "entry_point"))
+        except BadChecksError as error:
+            raise BadTestsError(str(error)) from error
     return TestSuite(
         inputs=inputs,
         outputs=outputs,
@@ -79,6 +87,13 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
         limits=_limits(tests),
         fingerprint=fingerprint,
     )
+
+
+def _refuse_two_kinds(tests: Mapping[str, Any]) -> None:
+    """Raises BadTestsError for assert_code beside other tests, of which one kind would go unchecked."""
+    others = [name for name in OTHER_KINDS if tests.get(name)]
+    if tests.get("assert_code") is not None and others:
+        raise BadTestsError(f"assert_code beside {', '.join(others)}; expected one kind of tests")
 
 
 def _limits(tests: Mapping[str, Any]) -> Limits:

@@ -23,6 +23,7 @@ __all__ = ["BadRowError", "has_tests", "read_tests"]
 
 LISTS = ("official_tests", "test_cases", "examples")  # the first that is there counts
 GROUPS = ("public_tests", "private_tests", "generated_tests")  # all of them count
+EXPECTED = "{inputs, outputs, fn_name?}, {assert_code} or a list of assertions"
 OURS = ("compare", "checker", "language", "time_limit_s", "memory_limit_mb")
 
 
@@ -39,6 +40,8 @@ def has_tests(row: Mapping[str, Any]) -> bool:
 def read_tests(row: Any) -> dict[str, Any]:
     """Our form of the tests in a row or in a `tests` column; raises BadRowError."""
     if isinstance(row, str):
+        if not row.lstrip().startswith(("{", "[", '"', "null")):
+            raise BadRowError(f"tests: found text that is not JSON, expected {EXPECTED}")
         row = read_json("tests", row)
     if isinstance(row, list):
         if not row:
@@ -46,7 +49,7 @@ def read_tests(row: Any) -> dict[str, Any]:
         is_code = all(isinstance(line, str) for line in row)
         return asserts.read_assertions({"test_list": row}) if is_code else pairs.read_pairs("tests", row)
     if not isinstance(row, Mapping):
-        raise BadRowError("tests: missing, or not an object")
+        raise BadRowError(f"tests: missing, or not an object; expected {EXPECTED}")
     tests = _tests(row)
     limits = {"time_limit_s": row.get("time_limit"), "memory_limit_mb": row.get("memory_limit")}
     added = {name: value for name, value in limits.items() if _is_number(value)}

@@ -29,7 +29,7 @@ ABILITIES = {
 }
 TEST_KEYS = (
     *("inputs", "outputs", "fn_name", "compare", "checker", "language", "time_limit_s", "memory_limit_mb"),
-    *("assert_code", "assert_case"),
+    *("assert_code", "assert_case", "entry_point"),
 )
 _OPTION = re.compile(r"^[ \t]*\(?([A-Z])[.)][ \t]+", re.MULTILINE)
 

@@ -35,6 +35,8 @@ def _argument(packed: Any) -> Any:
 
 def _target(path: list[str]) -> Any:
     first, *attributes = path
+    if not first.startswith("#") and first not in program:
+        raise NameError(f"name {first!r} is not defined")
     target = _results[first[1:]] if first.startswith("#") else program[first]
     for attribute in attributes:
         target = getattr(target, attribute)

@@ -16,6 +16,8 @@ FUNCTION, STARTER = "", ""  # likewise
 
 
 def etalon_call(*arguments: Any) -> Any:
+    if FUNCTION not in program and "Solution" not in program:
+        raise NameError(f"no function {FUNCTION}")
     target = program.get(FUNCTION) or getattr(program["Solution"](), FUNCTION)
     kinds, returned = _written(STARTER) or _annotations(target)
     kinds += [""] * len(arguments)

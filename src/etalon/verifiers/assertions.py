@@ -1,0 +1,105 @@
+"""Checks that are code, made ready to run: they must parse, and something in them must check something.
+
+    code, entry_point -> "check" called if nothing calls it -> an assertion that the run reaches, or BadChecksError
+
+HumanEval's `test` column only defines `check(candidate)`: run as it is, it holds of any program.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+_NAME = re.compile(r"[A-Za-z_][\w.()]*")
+_CALLS = frozenset({"exec", "eval", "exit", "quit"})
+_METHODS = frozenset({"exit", "fail", "main", "raises"})
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+class BadChecksError(ValueError):
+    """Checks that cannot be run, or that would hold of any program."""
+
+
+@lru_cache(1024)
+def read_assertions(code: str, entry_point: str | None = None) -> str:
+    """The code to run; raises BadChecksError."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = f" (its line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise BadChecksError(f"assert_code: not Python: {getattr(error, 'msg', error)}{where}") from None
+    if any(_is_main(node) for node in tree.body):
+        tree.body = [
+            inner
+            for node in tree.body
+            for inner in (node.body if isinstance(node, ast.If) and _is_main(node) else [node])
+        ]
+        code = ast.unparse(tree)
+    if _defines_check(tree) and "check" not in _names(_reached(tree)):
+        if not entry_point:
+            raise BadChecksError("assert_code: defines check and never calls it; add entry_point, or check(...)")
+        if not _NAME.fullmatch(entry_point.strip()):
+            raise BadChecksError(f"entry_point: {entry_point!r} is no name")
+        code = f"{code.rstrip()}\n\ncheck({entry_point.strip()})\n"
+        tree = ast.parse(code)
+    if not any(_is_check(node) for node in _reached(tree)):
+        raise BadChecksError("assert_code: no assertion is executed")
+    return code
+
+
+def _is_main(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":`, which is meant to run."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
+
+
+def _defines_check(tree: ast.Module) -> bool:
+    return any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
+
+
+def _executed(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Every node that runs with these statements: not what a function holds, nor a branch on a false constant."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, (ast.If, ast.While)) and isinstance(node.test, ast.Constant) and not node.test.value:
+            waiting.extend(node.orelse)
+        elif isinstance(node, _FUNCTIONS):
+            waiting.extend([*node.args.defaults, *getattr(node, "decorator_list", ())])
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    return {
+        name for node in nodes if (name := getattr(node, "id", getattr(node, "attr", ""))) and isinstance(name, str)
+    }
+
+
+def _reached(tree: ast.Module) -> list[ast.AST]:
+    """Every node that a run may reach: names lead into the functions that they name."""
+    bodies: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            bodies.setdefault(node.name, []).extend(node.body)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            for name in _names(node.targets):
+                bodies.setdefault(name, []).append(node.value.body)
+    reached: list[ast.AST] = []
+    waiting: list[list[ast.AST]] = [[*tree.body]]
+    while waiting:
+        executed = list(_executed(waiting.pop()))
+        reached += executed
+        waiting += [bodies.pop(name) for name in _names(executed) & bodies.keys()]
+    return reached
+
+
+def _is_check(node: ast.AST) -> bool:
+    """An assertion, a raise, or a call that stands for one: `self.assertEqual`, `unittest.main`, `exec`."""
+    if not isinstance(node, ast.Call):
+        return isinstance(node, (ast.Assert, ast.Raise))
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr in _METHODS or node.func.attr.startswith("assert")
+    return isinstance(node.func, ast.Name) and (node.func.id in _CALLS or node.func.id.startswith("assert"))
