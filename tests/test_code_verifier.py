@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from etalon.types import Domain, Problem
+from etalon.types import Domain, Problem, Stop
 from etalon.verifiers import verify
 from etalon.verifiers.code import extract_program
 from etalon.verifiers.outputs import COMPARE, compare_value
@@ -182,6 +182,18 @@ def test_tests_that_are_text_are_told_what_is_expected():
 
 def test_no_block_is_no_answer():
     assert judge("print(1)", stdin(("", "1")), fence="{}").reason == "no_answer"
+
+
+def test_a_program_in_another_language_says_which_are_read():
+    answer = "```rust\nfn main() {}\n```"
+    assert judge(answer, stdin(("", "1")), fence="{}").reason == "no_answer: found rust, read are python, cpp"
+    assert judge(answer, {"assert_code": "assert f(1)"}, fence="{}").reason == "no_answer: found rust, read are python"
+    cpp = "```cpp\nint main() {}\n```"
+    assert judge(cpp, {"assert_code": "assert f(1)"}, fence="{}").reason == "no_answer: found cpp, read are python"
+    assert judge("```text\n1\n```", stdin(("", "1")), fence="{}").reason == "no_answer"
+    assert judge(f"```python\nprint(1)\n```\n{answer}", stdin(("", "1")), fence="{}").score == 1.0
+    problem = Problem(id="c", domain=Domain.CODE, prompt="", tests=stdin(("", "1")))
+    assert verify(problem, answer, stop=Stop.LENGTH).reason == "truncated"
 
 
 @pytest.mark.parametrize(

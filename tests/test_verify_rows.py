@@ -87,6 +87,14 @@ def test_rows_of_ifeval_are_read():
     assert verify_row({**row, "kwargs": None}, "instruct")["score"] == 1.0
 
 
+@pytest.mark.parametrize("kwargs", [[], [{}], [{}] * 3, {"a": 1}, "text", 0])
+def test_as_many_arguments_as_instructions_or_a_bad_reference(kwargs):
+    row = {"id": "i", "instruction_id_list": ["punctuation:no_comma"] * 2, "kwargs": kwargs, "response": "hi"}
+    found = verify_row(row, "instruct")
+    assert (found["id"], found["score"]) == ("i", None)
+    assert found["reason"].startswith("bad_reference: kwargs: found ")
+
+
 def test_rows_are_counted_by_outcome_and_undecided_ones_by_reason():
     tally = Tally()
     for score, reason in [(1.0, "exact"), (0.0, "different"), (0.5, "violated: x"), (None, "timeout"),

@@ -55,7 +55,7 @@ def verify(
         verdict = (verifier or VERIFIERS[problem.domain])(problem, response)
     except Exception as error:  # our crash must never count as a wrong answer
         verdict = Verdict(score=None, reason=f"crashed: {type(error).__name__}: {error}"[:200])
-    if stop is Stop.LENGTH and verdict.reason == "no_answer":
+    if stop is Stop.LENGTH and verdict.reason.partition(":")[0] == "no_answer":
         verdict = replace(verdict, reason="truncated")
     return replace(verdict, seconds=time.perf_counter() - started)
 

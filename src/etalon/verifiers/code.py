@@ -19,7 +19,7 @@ from etalon.verifiers import guest
 from etalon.verifiers.asserts import CHECK_LIMITS, beside, run_asserts
 from etalon.verifiers.memo import Memo
 from etalon.verifiers.outputs import COMPARE, compare_value
-from etalon.verifiers.programs import Program, extract, extract_program
+from etalon.verifiers.programs import Program, extract, extract_program, other_language
 from etalon.verifiers.suite import BadTestsError, TestSuite, read_tests
 
 __all__ = ["BadTestsError", "TestSuite", "extract_program", "read_tests", "run_suite", "verify_code"]
@@ -39,7 +39,9 @@ def verify_code(problem: Problem, response: str) -> Verdict:
         return Verdict(score=None, reason=f"bad_reference: {error}")
     program = extract(response, suite.languages)
     if program is None:
-        return Verdict(score=0.0, reason="no_answer")
+        other = other_language(response, suite.languages)
+        read = f": found {other}, read are {', '.join(suite.languages)}" if other else ""
+        return Verdict(score=0.0, reason=f"no_answer{read}")
     known = _MEMO.get((suite.fingerprint, program))
     if known is not None:
         return known

@@ -24,6 +24,10 @@ AHEAD = 16  # (ours) rows read ahead per worker
 RowOut = dict[str, Any]
 
 
+class BadReferenceError(BadRowError):
+    """What the response is held against cannot be used; the row itself can be read."""
+
+
 def verify_lines(lines: Iterable[str], domain: str | None, workers: int) -> Iterator[RowOut]:
     """One output row per line, in order, from `workers` threads; lines are read only a little ahead."""
     waiting: deque[Future[RowOut]] = deque()
@@ -55,6 +59,8 @@ def verify_row(row: Any, default_domain: str | None) -> RowOut:
         problem = problem_of(row, default_domain)
         response, stop, order = _response(row), _stop(row), _order(row)
         verifier = _verifier(row, problem)
+    except BadReferenceError as error:
+        return {**_unreadable(row_id, ""), "reason": f"bad_reference: {error}"}
     except (BadRowError, RecursionError) as error:
         return _unreadable(row_id, str(error))
     verdict = verify(problem, response, stop=stop, verifier=verifier, order=order)
@@ -163,8 +169,12 @@ def _tests(row: Mapping[str, Any]) -> dict[str, Any]:
 def _rules(row: Mapping[str, Any]) -> tuple[Rule, ...]:
     rules = row.get("rules")
     if rules is None and isinstance(row.get("instruction_id_list"), list):
-        ids, kwargs = row["instruction_id_list"], row.get("kwargs") or []
-        rules = [{"id": id_, "kwargs": kwargs[k] if k < len(kwargs) else {}} for k, id_ in enumerate(ids)]
+        ids, kwargs = row["instruction_id_list"], row.get("kwargs")
+        kwargs = [{}] * len(ids) if kwargs is None else kwargs
+        if not isinstance(kwargs, list) or len(kwargs) != len(ids):
+            found = f"{len(kwargs)} entries" if isinstance(kwargs, list) else f"{kwargs!r:.60}"
+            raise BadReferenceError(f"kwargs: found {found}, expected one object for each of {len(ids)} instructions")
+        rules = [{"id": id_, "kwargs": arguments} for id_, arguments in zip(ids, kwargs, strict=True)]
     if not isinstance(rules, list) or not rules:
         raise BadRowError("rules: missing, or not a list of {id, kwargs}")
     return tuple(_rule(rule) for rule in rules)
