@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from etalon.types import Problem, Verdict
 from etalon.verifiers import quantities
 from etalon.verifiers.answer import are_equal, compare, verify_answer
+from etalon.verifiers.formulas import compare_formulas, formula
 from etalon.verifiers.normalise import normalise, read
 from etalon.verifiers.numbers import parse_number
 from etalon.verifiers.outcome import DIFFERENT, Comparison
@@ -65,7 +66,7 @@ def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | No
 def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """The option that `written` names, and how: "letter", "content"; or None with "no_option" or "ambiguous"."""
     text = unicodedata.normalize("NFKC", _spelled(written))  # some models write full-width letters
-    same = _by_text(text, options)
+    same = _by_formula(written, options) or _by_text(text, options)
     if found := _LETTER.fullmatch(text):
         letter = found[1].upper()
         # a lower-case letter may be a variable: the option that consists of it comes first
@@ -86,22 +87,31 @@ def _spelled(text: str) -> str:
     return f"{reading.text} {reading.unit}" if reading.unit else reading.text
 
 
+def _by_formula(text: str, options: Mapping[str, str]) -> list[str]:
+    """Options that are the same chemical formula, in which Co is not CO."""
+    written = formula(text)
+    return [letter for letter, content in options.items() if written and formula(content) == written]
+
+
 def _by_text(text: str, options: Mapping[str, str]) -> list[str]:
     return [letter for letter, content in options.items() if _spelled(content).casefold() == _spelled(text).casefold()]
 
 
 def _letter_with_content(letter: str, content: str, text: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """ "(B) 12 m": the letter, unless another option is named beside it."""
-    same = _by_text(content.strip(), options)
+    same = _by_formula(content, options) or _by_text(content.strip(), options)
     named = {marker[1] for marker in _MARKER.finditer(text)} & set(options)
     is_clear = letter in same or not (same or named - {letter})
     return (letter, "letter") if is_clear else (None, "ambiguous")
 
 
 def verify_quantity(problem: Problem, response: str) -> Verdict:
-    """The answer as in mathematics, but units that both sides write must agree; see `verifiers.quantities`."""
+    """The answer as in mathematics, but units must agree (`verifiers.quantities`), and formulas are text."""
     reference, extracted = final_reference(str(problem.answer or "")) or "", extract_answer(response)
-    comparison = None if extracted is None else compare_quantities(reference=reference, answer=extracted)
+    comparison = None
+    if extracted is not None:
+        comparison = compare_quantities(reference=reference, answer=extracted)
+        comparison = comparison or compare_formulas(reference=reference, answer=extracted)
     if comparison is None:
         return verify_answer(problem, response)
     score = None if comparison.is_equal is None else float(comparison.is_equal)
@@ -125,4 +135,5 @@ def compare_quantities(*, reference: str, answer: str) -> Comparison | None:
 
 def _same_quantity(content: str, written: str) -> bool:
     comparison = compare_quantities(reference=content, answer=written)
+    comparison = comparison or compare_formulas(reference=content, answer=written)
     return are_equal(content, written) if comparison is None else comparison.is_equal is True

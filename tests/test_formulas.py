@@ -1,0 +1,73 @@
+r"""Chemical formulas: one however they are written, and no mathematics."""
+
+import itertools
+
+import pytest
+
+from etalon.types import Domain, Problem
+from etalon.verifiers import symbolic, verify
+from etalon.verifiers.choice import choose
+from etalon.verifiers.formulas import formula
+
+SAME = [
+    ["H2O", "H_2O", r"\mathrm{H_2O}", r"\mathrm{H}_2\mathrm{O}", r"\ce{H2O}", "H₂O", r"\text{H}_{2}\text{O}", "$H_2O$"],
+    ["CO2", "CO_2", r"\text{CO}_2", r"\mathrm{CO_2}"],
+    ["CH4", r"\text{CH}_4", r"\mathrm{CH}_{4}"],
+    ["H2SO4", r"H_2SO_4", r"\mathrm{H_2SO_4}", r"\ce{H2SO4}"],
+    ["C6H12O6", r"C_6H_{12}O_6", r"\mathrm{C}_6\mathrm{H}_{12}\mathrm{O}_6"],
+    ["Ca(OH)2", r"\mathrm{Ca(OH)_2}", r"Ca(OH)_2"],
+    ["NaCl", r"\ce{NaCl}", r"\mathrm{NaCl}"],
+    ["Na+", r"Na^+", r"\mathrm{Na}^{+}"],
+    [r"\ce{SO4^2-}", r"\mathrm{SO}_4^{2-}", "SO_4^{2−}"],
+    ["CuSO4·5H2O", r"\ce{CuSO4.5H2O}", r"CuSO_4 \cdot 5H_2O"],
+]
+
+
+def judge(reference, written):
+    problem = Problem(id="s", domain=Domain.STEM, prompt="", answer=reference)
+    return verify(problem, f"\\boxed{{{written}}}")
+
+
+@pytest.fixture
+def no_engine(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the engine was asked")
+
+    monkeypatch.setattr(symbolic, "compare", refuse)
+
+
+@pytest.mark.parametrize("spellings", SAME, ids=[group[0] for group in SAME])
+def test_a_formula_is_one_however_it_is_written(spellings, no_engine):
+    for reference, written in itertools.permutations(spellings, 2):
+        assert judge(reference, written).score == 1.0, (reference, written)
+
+
+def test_different_formulas_are_different_without_an_engine(no_engine):
+    names = [group[:3] for group in SAME[:6]]
+    for one, other in itertools.permutations(names, 2):
+        for written in other:
+            assert judge(one[0], written).score == 0.0, (one[0], written)
+    assert judge("Co2", "CO2").score == 0.0
+    assert judge("H2O", r"\mathrm{H_2O_2}").score == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["2x", "x_1", "h2o", "12 m", "5", "PV = nRT", "C(5,2)", "{}_6C_2", "V^2", "", "H" * 300, "Xy2", "acid"]
+)
+def test_anything_else_is_no_formula(text):
+    assert formula(text) is None
+
+
+def test_variables_with_indices_still_commute():
+    assert judge("P_2V_2", "V_2P_2").score == 1.0
+
+
+def test_options_that_are_formulas():
+    options = {"A": "CO", "B": "Co", "C": "H_2O", "D": "$CO_2$"}
+    assert choose(r"\mathrm{CO}", options) == ("A", "content")
+    assert choose("Co", options) == ("B", "content")
+    assert choose(r"\ce{H2O}", options) == ("C", "content")
+    assert choose(r"\text{CO}_2", options) == ("D", "content")
+    assert choose(r"(D) \ce{CO2}", options) == ("D", "letter")
+    assert choose(r"(A) \ce{H2O}", options) == (None, "ambiguous")
+    assert choose("H2O2", options) == (None, "no_option")
