@@ -49,7 +49,7 @@ def test_votes_never_join_what_grading_keeps_apart(kind):
 
 
 def test_the_policy_table_holds():
-    table = (Path(__file__).parents[1] / "docs" / "verifiers.md").read_text()
+    table = (Path(__file__).parents[1] / "docs" / "verifiers.md").read_text().partition("\n## STEM")[0]
     policies = re.findall(r"^\| .*\| `(.+)` \| `(.+)` \| (yes|no) \|$", table, re.MULTILINE)
     assert len(policies) > 40
     wrong = [

@@ -1,5 +1,8 @@
 """Multiple choice: the letter or the content of one option, in the final part, and no guessing."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from etalon.types import Domain, Problem
@@ -137,6 +140,15 @@ def test_without_options_the_answer_is_compared():
 )
 def test_units_that_both_sides_write_must_agree(reference, written, score):
     assert judge(f"\\boxed{{{written}}}", answer=reference, options=None).score == score
+
+
+def test_the_table_of_stem_answers_holds():
+    document = (Path(__file__).parents[1] / "docs" / "verifiers.md").read_text()
+    section = document.partition("\n## STEM")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .*\| `(.+)` \| `(.+)` \| (yes|no) \|$", section, re.MULTILINE)
+    assert len(rows) > 15
+    scored = [(*row, judge(f"\\boxed{{{row[1]}}}", answer=row[0], options=None).score) for row in rows]
+    assert [row for row in scored if row[3] != float(row[2] == "yes")] == []
 
 
 def test_free_form_without_an_answer_or_a_reference_says_so():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -122,6 +124,7 @@ def test_what_the_user_can_fix_is_one_line(tmp_path: Path) -> None:
         "--domain maths: unknown domain; choose one of math"
     )
     assert complaint("verify", "x.toml", "--out", "gone/out", cwd=here) == "--out gone/out: no such directory gone"
+    assert complaint("verify", "x.toml", "--out", "model", cwd=here) == "--out model: is a directory; name a file"
 
 
 def test_without_the_train_extra_one_line_names_the_command_that_installs_it(tmp_path: Path) -> None:
@@ -215,6 +218,51 @@ def test_verify_reads_standard_input_and_writes_a_whole_file(tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["out"]
     code, output, _ = etalon("verify", "--domain", "math", stdin="")
     assert (code, output) == (0, "")
+
+
+def test_verify_reads_packed_rows_and_refuses_other_files_in_one_line(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl.gz"
+    rows.write_bytes(gzip.compress(JSONL.encode()))
+    for arguments, stdin in (([rows], b""), (["-"], rows.read_bytes())):
+        code, output, errors = etalon("verify", "--domain", "math", *arguments, stdin=stdin)
+        assert (code, errors) == (0, "")
+        assert [json.loads(line)["score"] for line in output.splitlines()] == [1.0, 0.0]
+    rows.write_bytes(gzip.compress(JSONL.encode() * 1000)[:60])
+    code, _, errors = etalon("verify", "--domain", "math", "rows.jsonl.gz", cwd=tmp_path)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.startswith("etalon: rows.jsonl.gz: damaged: ")
+    (tmp_path / "rows.zip").write_bytes(b"PK\x03\x04rest")
+    said = "rows.zip: is a zip archive; expected JSONL, JSONL.gz or parquet"
+    assert complaint("verify", "rows.zip", cwd=tmp_path) == said
+
+
+def test_verify_of_parquet_without_its_reader_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    program = "import sys; sys.modules['pyarrow'] = None; from etalon.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", program, "verify", "rows.parquet"]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    said = "etalon: rows.parquet: parquet needs pyarrow; run: pip install 'etalon[data]'\n"
+    assert (finished.returncode, finished.stdout, finished.stderr) == (2, "", said)
+
+
+def test_verify_reads_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
+    code, output, errors = etalon("verify", "--domain", "math", tmp_path / "rows.parquet")
+    assert (code, errors) == (0, "")
+    assert [json.loads(line)["score"] for line in output.splitlines()] == [1.0, 0.0]
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 and no more")
+    assert complaint("verify", "torn.parquet", cwd=tmp_path).startswith("torn.parquet: cannot be read as parquet: ")
+
+
+def test_a_sandbox_service_that_is_not_there_is_said_once_before_any_row() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        said = complaint("verify", "--sandbox", url)
+    assert said.startswith(f"sandbox {url}: no answer (ConnectionRefusedError: ")
 
 
 @contextmanager

@@ -17,7 +17,9 @@ DOMAINS = ("math", "code", "stem", "instruct", "claims", "facts")
 
 
 def verify(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="JSONL rows; - reads standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Rows: JSONL, JSONL.gz or parquet; - reads standard input.")
+    ] = "-",
     domain: Annotated[
         str | None,
         typer.Option(metavar="|".join(DOMAINS), help="What is checked; not needed when every row has a `domain`."),
@@ -41,19 +43,22 @@ def verify(
     ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
 
     \b
-    Rows in, one JSON object per line; id, domain and stop (eos, length or error) may be left out:
+    Rows in, one JSON object per line (a blank line is a row that cannot be read); id, domain and stop (eos, length
+    or error) may be left out:
     \b
-    math, facts: the last \\boxed{} or "Answer:" line after any </think>
+    math, facts: the last \\boxed{} or "Answer:" line after any </think>; of an answer that is a solution, what
+    follows its "####"
       {"domain": "math", "answer": "1/2", "response": "\\\\boxed{0.5}"}
-    stem: a letter or the content of one option; without options an answer whose unit must agree; order: the
-    option letters as this sample was shown them
+    stem: a letter or the content of one option; without options an answer, whose unit must agree when both sides
+    write one (a unit that only one side writes is forgiven); order: the option letters as this sample was shown them
       {"domain": "stem", "answer": "B", "options": {"A": "7 J", "B": "9 J"}, "response": "\\\\boxed{B}"}
       {"domain": "stem", "answer": "B", "options": ["7 J", "9 J"], "order": ["B", "A"], "response": "\\\\boxed{A}"}
       {"domain": "stem", "answer": "12 m", "response": "\\\\boxed{1200\\\\,\\\\mathrm{cm}}"}
     code: the last fenced program; tests: inputs and outputs (of standard input, or of the function fn_name, one
-    JSON value per line), assert_code, or a LiveCodeBench row
+    JSON value per line), assert_code, or the columns of HumanEval, MBPP, LiveCodeBench, APPS and others
       {"domain": "code", "tests": {"inputs": ["2"], "outputs": ["22"]}, "response": "```py\\nprint(input() * 2)\\n```"}
       {"domain": "code", "tests": {"assert_code": "assert f(2) == 4"}, "response": "```py\\nf = lambda x: 2 * x\\n```"}
+      {"domain": "code", "test": "def check(g): assert g(2)", "entry_point": "f", "response": "```py\\nf = abs\\n```"}
     instruct: IFEval and IFBench rules; mode: strict (default), loose or fraction
       {"domain": "instruct", "rules": [{"id": "punctuation:no_comma", "kwargs": {}}], "response": "No such mark."}
     claims: verdicts on claims, the second call of CLR
@@ -68,14 +73,15 @@ def verify(
     """
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
+    from etalon.commands.row_files import open_lines
     from etalon.sandbox.choice import connect
     from etalon.store import to_json, writing
     from etalon.verifiers.rows import verify_lines
     from etalon.verifiers.tally import Tally
 
-    connect(sandbox, concurrency=workers, key_env="ETALON_SANDBOX_KEY", fork_each=fork_each)
+    connect(sandbox, concurrency=workers, key_env="ETALON_SANDBOX_KEY", fork_each=fork_each, is_checked=True)
     tally = Tally()
-    with _lines(file) as lines, writing(out or Path("standard output")), _output(out) as stream:
+    with open_lines(file) as lines, writing(out or Path("standard output")), _output(out) as stream:
         for row in verify_lines(lines, domain=domain, workers=workers):
             stream.write(to_json(row) + b"\n")
             stream.flush()
@@ -85,22 +91,11 @@ def verify(
 
 
 @contextmanager
-def _lines(file: str) -> Iterator[Iterator[str]]:
-    """Lines of a file or of standard input; bytes that are not UTF-8 stay visible as escapes."""
-    try:
-        source = sys.stdin.fileno() if file == "-" else file
-        with open(source, encoding="utf-8", errors="surrogateescape", newline="\n", closefd=file != "-") as stream:
-            yield stream
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{file}: is a directory; name a JSONL file") from None
-
-
-@contextmanager
 def _output(out: Path | None) -> Iterator[BinaryIO]:
     if out is None:
         yield sys.stdout.buffer
+    elif out.is_dir():
+        raise InputError(f"--out {out}: is a directory; name a file")
     elif out.exists() and not out.is_file():  # /dev/stdout, a named pipe
         with open(out, "wb") as stream:
             yield stream

@@ -89,7 +89,7 @@ def _known() -> str:
 def _rows(path: Path) -> Rows:
     name = path.name.lower()
     if name.endswith(".parquet"):
-        return _parquet_rows(path)
+        return parquet_rows(path)
     if name.endswith((".jsonl", ".jsonl.gz")):
         return _jsonl_rows(path)
     raise InputError(f"{path}: unknown kind of file; expected .jsonl, .jsonl.gz or .parquet")
@@ -119,7 +119,8 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return row
 
 
-def _parquet_rows(path: Path) -> Rows:
+def parquet_rows(path: Path) -> Rows:
+    """(place, row) of a parquet file, without nulls; InputError when it is damaged or pyarrow is missing."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:

@@ -9,6 +9,7 @@ import os
 from dataclasses import replace
 from typing import Protocol
 
+from etalon.errors import ConfigError
 from etalon.sandbox import pool as local
 from etalon.sandbox.native import run_cpp
 from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, StdinTests
@@ -50,16 +51,21 @@ def is_remote() -> bool:
     return _CHOSEN is not None and not isinstance(_CHOSEN, LocalSandbox)
 
 
-def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False) -> None:
+def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False, is_checked: bool = False) -> None:
     """Run the programs of this process on the service at `url`, or here if that is empty.
 
+    is_checked: ask the service first; ConfigError when it does not answer.
     fork_each: programs of standard input get a process per test; what evaluation asks for.
     """
     if not url:
         return use(LocalSandbox(fork_each=True) if fork_each else None)
     from etalon.sandbox.remote import RemoteSandbox
 
-    return use(RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each))
+    remote = RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each)
+    if is_checked and (failure := remote.failure()):
+        remote.close()
+        raise ConfigError(f"sandbox {url}: {failure}; start the service, or leave it out to run programs here")
+    return use(remote)
 
 
 def run_program(

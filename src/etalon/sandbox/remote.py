@@ -24,6 +24,7 @@ from etalon.sandbox.transport import Transport, TransportError
 
 COMPILE_SECONDS = 30.0  # (ours)
 MOST_SECONDS = 500.0  # (ours) of one request, however many calls it makes
+PROBE_SECONDS = 30.0  # (ours) for a service to answer at all
 STALL_CHARACTERS = 1 << 16  # SandboxFusion reads output only at the end: a program with more may stall in its pipe
 
 
@@ -119,6 +120,11 @@ class RemoteSandbox:
             self._is_plain = self._is_plain or len(stdins) > 1
             results = [reply.get("run_result")]
         return _outcomes(reply, results[: len(stdins)], job)
+
+    def failure(self) -> str:
+        """Why no program can run there, found out once and without another attempt; "" if one can."""
+        body = {"code": "print(1)", "language": "python", "stdin": "", "compile_timeout": 10.0, "run_timeout": 10.0}
+        return self._transport.failure(body, seconds=PROBE_SECONDS)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

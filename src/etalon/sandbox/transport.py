@@ -65,6 +65,16 @@ class Transport:
             wait = _seconds(headers.get("Retry-After"))
         raise TransportError(failure)
 
+    def failure(self, body: dict[str, Any], *, seconds: float) -> str:
+        """Why the service cannot be used, from a single attempt; "" if it answers, be it that it is busy."""
+        try:
+            status, _, text = self._send(json.dumps(body).encode(), seconds)
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer ({type(error).__name__}: {error})"
+        if status == 200:
+            return "" if _object(text) is not None else f"no sandbox: it answered {text[:80]!r}"
+        return "" if status in BUSY - {500, 502, 504} else f"HTTP {status} {text[:200].decode('utf-8', 'replace')}"
+
     def _send(self, content: bytes, seconds: float) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = self._take()
         try:
