@@ -268,3 +268,38 @@ def test_the_same_program_in_a_group_runs_once_and_gets_the_same_verdict():
     first, second = judge(program, tests), judge(program, dict(reversed(tests.items())))
     assert (first.score, first.reason) == (second.score, second.reason)
     assert second.seconds < first.seconds
+
+
+YES_NO = ("YES", "NO") * 3
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import sys\nfirst = not hasattr(sys, '_x')\nsys._x = 1\nprint('YES' if first else 'NO')",
+        "import sys\nsys._x = getattr(sys, '_x', 0) + 1\nif sys._x > 1: raise SystemExit(1)\nprint('YES')",
+    ],
+)
+def test_a_program_that_knows_whether_it_is_the_first_has_no_second_try(program):
+    tests = stdin(*((str(k), answer) for k, answer in enumerate(YES_NO)))
+    assert judge(program, tests).score == 0.0
+
+
+def test_a_function_that_counts_its_calls_has_no_second_try():
+    program = "n = 0\ndef odd(x):\n    global n\n    n += 1\n    return n == 1"
+    tests = calls("odd", *((str(k), "true" if k % 2 else "false") for k in range(1, 7)))
+    assert judge(program, tests).score == 0.0
+
+
+def test_a_function_that_keeps_what_it_has_seen_is_judged_on_its_own_tests():
+    program = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen), x"
+    tests = calls("f", *((str(k), f"[1, {k}]") for k in range(6)))
+    assert judge(program, tests).score == 1.0
+    assert judge(program.replace("seen), x", "seen), x % 5"), tests).score == 0.0
+
+
+def test_guessing_gains_nothing_by_the_repeat():
+    tests = stdin(("1", "0"), ("2", "1"), ("3", "1"))
+    program = "import os\nprint(os.urandom(1)[0] & 1)  # {}"
+    passed = sum(judge(program.format(k), tests).score for k in range(300))
+    assert passed < 64  # 1/8 and a little is 39, with a spread of 6; a second try of tests 2 and 3 makes 84

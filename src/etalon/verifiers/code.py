@@ -2,8 +2,9 @@
 
     response -> extract -> sandbox -> compare_text, compare_value or a checker -> Verdict
 
-What tests look like: `etalon.verifiers.suite`. A failure after the first test of a child counts only when a fresh child
-repeats it: what one test leaves behind must not cost the next one its reward.
+What tests look like: `etalon.verifiers.suite`. What one test leaves behind must not cost the next one its reward, and a
+program that guesses, or knows which test of its process it is in, must not get another try. So when a test fails that was
+not the first of its process, every test is run again, each in a process of its own, and twice: then only these count.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from etalon.verifiers.suite import BadTestsError, TestSuite, read_tests
 __all__ = ["BadTestsError", "TestSuite", "extract_program", "read_tests", "run_suite", "verify_code"]
 
 FIRST_TESTS = 4  # (ours) compared before the others run, if tests are slow or large: most wrong programs fail one
+REPEATS = 2  # (ours) with one, whoever guesses would have two tries
+REPEAT_SECONDS = 300.0  # (ours) CPU time of all repeats of an answer; beyond it the failure stands
 LARGE_CHARACTERS = 1 << 20  # (ours) of all inputs together
 
 _NODES = re.compile(r"\b(?:ListNode|TreeNode)\b")
@@ -60,24 +63,45 @@ def run_suite(program: Program, suite: TestSuite) -> Verdict:
     while start < total:
         stop = min(total, start + pause_after) if is_large and pause_after else total
         outcomes = _run(program, suite, start, stop, pause_after)
-        failed = next((k for k, outcome in enumerate(outcomes) if outcome.status is not Status.OK), None)
-        if failed == 0:
-            return _verdict(outcomes[0], program, f"test {start + 1} of {total}")
-        start += len(outcomes) if failed is None else failed
-        pause_after = 0 if failed is None else 1  # a failure that is repeated will most likely fail again
+        last, number = outcomes[-1], start + len(outcomes) - 1
+        if last.status is not Status.OK:
+            if number > start and program.language == "python":  # C++ has a process per test anyway
+                number, last = _repeat(program, suite, number, last)
+            return _verdict(last, program, f"test {number + 1} of {total}")
+        start, pause_after = number + 1, 0
     return Verdict(score=1.0, reason="passed", extracted=program.text)
 
 
+def _repeat(program: Program, suite: TestSuite, failed: int, failure: Outcome) -> tuple[int, Outcome]:
+    """What decides when test `failed` failed behind others: the first failure of a test on its own, or the last test.
+
+    The failed test comes first: most likely it fails again.
+    """
+    seconds = 0.0
+    numbers = [failed, *(k for k in range(len(suite.inputs)) if k != failed)] * REPEATS
+    for number in numbers:
+        [outcome] = _run(program, suite, number, number + 1, 0)
+        if outcome.status is not Status.OK:
+            return number, outcome
+        seconds += outcome.seconds
+        if seconds > REPEAT_SECONDS:
+            return failed, failure
+    return numbers[-1], outcome
+
+
 def _run(program: Program, suite: TestSuite, start: int, stop: int, pause_after: int) -> list[Outcome]:
-    """Outcomes of tests start..stop-1 in one fresh child, with `WRONG` where the output differs.
+    """Outcomes of tests start..stop-1 in one fresh child, up to the first that failed: `WRONG` if the output differs.
 
     pause_after: slow tests beyond so many are left out.
     """
-    outcomes = run_program(program.text, _tests(program, suite, suite.inputs[start:stop], pause_after), suite.limits)
-    return [
-        _compared(outcome, suite, start + k) if outcome.status is Status.OK else outcome
-        for k, outcome in enumerate(outcomes)
-    ]
+    outcomes: list[Outcome] = []
+    tests = _tests(program, suite, suite.inputs[start:stop], pause_after)
+    for outcome in run_program(program.text, tests, suite.limits):
+        compared = _compared(outcome, suite, start + len(outcomes)) if outcome.status is Status.OK else outcome
+        outcomes.append(compared)
+        if compared.status is not Status.OK:
+            break
+    return outcomes
 
 
 def _tests(
