@@ -303,3 +303,12 @@ def test_guessing_gains_nothing_by_the_repeat():
     program = "import os\nprint(os.urandom(1)[0] & 1)  # {}"
     passed = sum(judge(program.format(k), tests).score for k in range(300))
     assert passed < 64  # 1/8 and a little is 39, with a spread of 6; a second try of tests 2 and 3 makes 84
+
+
+def test_libraries_that_only_the_checks_or_the_checker_import_are_there():
+    pytest.importorskip("numpy")
+    square = "def f(x): return x * x"
+    assert judge(square, {"assert_code": "import numpy as np\nassert np.allclose(f(2), 4)"}).score == 1.0
+    assert judge(square, {"assert_code": "import numpy as np\nassert np.allclose(f(2), 5)"}).score == 0.0
+    checker = "import numpy\ndef check(given, expected, output):\n    return numpy.isclose(int(output), int(expected))"
+    assert judge("print(4)", stdin(("", "4"), checker=checker)).score == 1.0

@@ -89,8 +89,8 @@ def tell(isolation: Isolation) -> None:
         _told(frozenset(isolation.missing.items()))
 
 
-def needs_libraries(program: str) -> bool:
-    return any(name in program for name in LIBRARIES)
+def needs_libraries(*texts: str) -> bool:
+    return any(name in text for text in texts for name in LIBRARIES)
 
 
 def plan(folder: str, *, walls: tuple[str, ...], has_libraries: bool) -> dict[str, Any]:

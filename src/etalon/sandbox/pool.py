@@ -149,11 +149,12 @@ class SandboxPool:
     def _run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
         order, nonce, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
+        has_libraries = needs_libraries(program, *_code(tests))
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
                 try:
-                    zygote = self._take(has_libraries=needs_libraries(program))
+                    zygote = self._take(has_libraries=has_libraries)
                 except OSError as error:
                     failure = error
                     continue
@@ -211,6 +212,16 @@ class SandboxPool:
 
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _code(tests: Tests) -> tuple[str, ...]:
+    """Whatever in the tests is, or may hold, code that runs in the sandbox."""
+    match tests:
+        case AssertTests():
+            return (tests.code,)
+        case CallTests():
+            return tests.setup, *tests.inputs
+    return ()
 
 
 def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, bytes]:
