@@ -312,3 +312,8 @@ def test_libraries_that_only_the_checks_or_the_checker_import_are_there():
     assert judge(square, {"assert_code": "import numpy as np\nassert np.allclose(f(2), 5)"}).score == 0.0
     checker = "import numpy\ndef check(given, expected, output):\n    return numpy.isclose(int(output), int(expected))"
     assert judge("print(4)", stdin(("", "4"), checker=checker)).score == 1.0
+
+
+def test_reading_large_inputs_is_not_the_programs_time():
+    tests = stdin(*((str(k) * 10_000_000, "10000000") for k in range(4)), time_limit_s=0.6)
+    assert judge("print(len(input()))", tests).reason == "passed"

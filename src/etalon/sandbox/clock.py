@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 else:  # a sibling file of the zygote, see forkserver
     from folder import used_bytes
 
+BYTES_PER_SECOND = 20e6  # (ours) a child that reads its order more slowly is late
 POLL_SECONDS = 0.02  # (ours) how late a limit may be noticed
 FOLDER_SECONDS = 0.2  # (ours) how late a folder that grows may be noticed
 FOLDER_BYTES = 64 << 20  # (ours) of all files that a program has written
@@ -77,8 +78,10 @@ def watch(child: int, control: int, order: Order, zygote: Watch) -> Watched:
 def _watch_long(child: int, control: int, order: Order, zygote: Watch) -> tuple[str, str, float]:
     """Look at the child now and then, until it is a zombie or must be killed; why, the marks, and its CPU time."""
     marks, size, num_lines, folder_at = "", 0, 0, 0.0
-    cpu, cpu_before, idle = 0.0, 0.0, 0.0
-    started = last = time.monotonic()
+    reading = (order.open_bytes + order.sealed_bytes) / BYTES_PER_SECOND  # comes before the first test
+    cpu, cpu_before, idle = 0.0, reading, -reading
+    last = time.monotonic()
+    started = last + reading
     while True:
         is_dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         members = [child] if order.mode == "stdin" and not zygote.can_fork else [child, *_children(zygote.proc, child)]

@@ -198,12 +198,17 @@ def _limit(kind: int, limit: int) -> None:
 
 def _read_part(size: int) -> bytes:
     content = os.read(ORDERS, size)
-    while len(content) < size:
-        chunk = os.read(ORDERS, size - len(content))
-        if not chunk:
+    if len(content) == size:  # the usual order
+        return content
+    whole, end = bytearray(size), len(content)
+    whole[:end] = content
+    rest = memoryview(whole)
+    while end < size:
+        num_read = os.readv(ORDERS, [rest[end:]])
+        if not num_read:
             raise EOFError
-        content += chunk
-    return content
+        end += num_read
+    return bytes(whole)
 
 
 def _reply(order: Order, watched: Watched, output: int, control: int) -> None:
