@@ -1,6 +1,7 @@
 """Programs: which one is judged, how outputs compare, and what never passes."""
 
 import json
+import time
 
 import pytest
 
@@ -317,3 +318,67 @@ def test_libraries_that_only_the_checks_or_the_checker_import_are_there():
 def test_reading_large_inputs_is_not_the_programs_time():
     tests = stdin(*((str(k) * 10_000_000, "10000000") for k in range(4)), time_limit_s=0.6)
     assert judge("print(len(input()))", tests).reason == "passed"
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        "import nosuchmodule\nassert f(1) == 2",
+        "assert f(1) == 2\nimport pytest",
+        "1 / 0",
+        "import sys\nsys.exit(0)",
+        "while True: pass",
+        "sum(range(10**12))",
+        "x = [bytes(2**30) for _ in range(9)]\nassert f(1) == 2",
+    ],
+)
+def test_checks_that_fail_by_themselves_are_undecided(checks):
+    verdict = judge("def f(x): return x + 1", {"assert_code": checks, "time_limit_s": 0.3})
+    assert verdict.score is None
+    assert verdict.reason.startswith("bad_reference")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(x): raise ImportError('no')",
+        "def f(x): raise SystemExit(0)",
+        "def f(x): return 1 // 0",
+        "def f(x):\n    while True: pass",
+        "def f(x): return None",
+        "f = 5",
+        "f = sum",
+        "import math as f",
+        "raise ImportError('no')",
+        "import nosuchmodule",
+        "import types\nf = types.ModuleType('os.nosuch')",
+        "import os, signal\nos.kill(os.getppid(), signal.SIGPROF)\ndef f(x): return 2",
+    ],
+)
+def test_a_program_cannot_blame_the_checks(program):
+    assert judge(program, {"assert_code": "assert len([f(1)[0]]) == 2", "time_limit_s": 0.3}).score == 0.0
+
+
+@pytest.mark.parametrize(
+    "line", ["from solution import f", "from solution import *", "import solution\nf = solution.f"]
+)
+def test_checks_may_import_the_program_as_solution(line):
+    tests = {"assert_code": f"{line}\ndef test_f():\n    assert f(1) == 2\ntest_f()"}
+    assert judge("def f(x): return x + 1", tests).score == 1.0
+    assert judge("def f(x): return x", tests).score == 0.0
+    assert judge("def g(x): return x", tests).score == 0.0
+
+
+@pytest.mark.slow
+def test_a_checker_that_loops_is_undecided_soon():
+    tests = stdin(("", "4"), ("", "4"), checker="def check(given, expected, output):\n    while True: pass")
+    before = time.monotonic()
+    assert judge("print(4)", tests).score is None
+    assert judge("print(5)", tests).score is None
+    assert time.monotonic() - before < 60
+
+
+def test_an_output_that_breaks_a_good_checker_is_wrong():
+    tests = stdin(("", "4"), checker="def check(given, expected, output):\n    return int(output) == 4")
+    assert judge("print('four')", tests).score == 0.0
+    assert judge("print(' 4')", tests).score == 1.0

@@ -122,6 +122,8 @@ def _death(evidence: Evidence) -> tuple[Status, str]:
         return Status.OUTPUT_LIMIT, ""
     if evidence.order.mode != "stdin" and status == OUR_CRASH << 8:  # no program runs in the process of the checks
         return Status.INFRASTRUCTURE, "the checks crashed"
+    if evidence.order.mode == "assert" and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        return Status.INFRASTRUCTURE, "bad_reference: the tests ran out of time by themselves"
     if status != 0:
         is_full = ended.max_rss_bytes > 0.8 * (limits.memory_mb << 20)
         return (

@@ -11,6 +11,7 @@ program leads to them, so however it ends or whatever it patches, it cannot writ
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
 import os
 import signal
@@ -22,17 +23,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from etalon.sandbox import child
     from etalon.sandbox.order import Order
-    from etalon.sandbox.peers import Checks, GoneError, Program, shared_name
+    from etalon.sandbox.peers import Checks, GoneError, Program, Remote, shared_name
     from etalon.sandbox.wire import Channel, WireError, to_json
 else:  # sibling files of the zygote, see forkserver
     import child
-    from peers import Checks, GoneError, Program, shared_name
+    from peers import Checks, GoneError, Program, Remote, shared_name
     from wire import Channel, WireError, to_json
 
 LEAVING_SECONDS, LEAVING_LOOKS = (
     0.002,
     100,
 )  # (ours) patience with a program that closed its socket, before it is killed
+CHECKS_SHARE = 0.7  # (ours) of the time limit, for checks that have not asked anything yet
 FULL_SHARE = 0.8  # (ours) of the memory limit: a program that died with that much died of it
 _dumps, _loads, _to_json = json.dumps, json.loads, to_json
 
@@ -128,7 +130,7 @@ class Driver:
 
     def _run_asserts(self) -> None:
         code = compile(self._sealed["code"], "tests.py", "exec", dont_inherit=True)
-        namespace = child.new_module("tests")
+        namespace, solution = child.new_module("tests"), child.new_module("solution")
         checks = Checks(self._channel, namespace)
         names = sorted(_names(code) - set(dir(builtins)))
         for name, (kind, *found) in checks.ask("names", names, _class_names(code)).items():
@@ -137,13 +139,30 @@ class Driver:
             elif kind == "shared":
                 namespace[name] = shared_name(*found)
             elif found[0].partition(".")[0] in sys.stdlib_module_names or found[0] in sys.modules:
-                namespace[name] = __import__(found[0], fromlist=["*"])
-        status, detail = child.guard(exec, code, namespace, exit_is_error=True)
+                with contextlib.suppress(ImportError):
+                    namespace[name] = __import__(found[0], fromlist=["*"])
+            is_usual = found[0] == name if kind == "module" else kind == "value" and isinstance(found[0], Remote)
+            checks.has_content = checks.has_content or not is_usual
+        solution.update({name: namespace[name] for name in names if name in namespace})
+        status, detail = self._guard_checks(checks, code, namespace)
         if checks.failure is not None:
             status, detail = "infrastructure", str(checks.failure)
         elif checks.is_gone:
             return self._report_death()
         return self._report(status, 0, detail)
+
+    def _guard_checks(self, checks: Checks, code: types.CodeType, namespace: dict[str, Any]) -> tuple[str, str]:
+        """How the checks ended. What they do before they know anything of the program is not the program's fault.
+
+        Their clock (SIGPROF) stops with the first question, see Checks.
+        """
+        if not checks.has_content:
+            signal.setitimer(signal.ITIMER_PROF, CHECKS_SHARE * self._order.cpu_seconds)
+        blame: list[str] = []
+        status, detail = child.guard(_run_checks, checks, code, namespace, blame, exit_is_error=True)
+        if status == "ok" or not blame:
+            return status, detail
+        return "infrastructure", f"bad_reference: the tests failed by themselves: {detail or blame[0]}"
 
     def _report(self, status: str, end: int, detail: str) -> None:
         line = _dumps([self._sealed["nonce"], status, end, detail])
@@ -175,6 +194,19 @@ class Driver:
 
     def _cpu_seconds(self) -> float:
         return time.clock_gettime(((~self._program) << 3) | 2)  # the CPU clock of another process
+
+
+def _run_checks(checks: Checks, code: types.CodeType, namespace: dict[str, Any], blame: list[str]) -> None:
+    """Run the checks; an error of theirs that has nothing to do with the program is named in `blame`."""
+    try:
+        exec(code, namespace)  # noqa: S102
+    except BaseException as error:
+        is_import = isinstance(error, ImportError) and error.name != "solution" and not checks.has_raised(error)
+        is_missing = isinstance(error, AttributeError) and error.obj is sys.modules.get("solution")
+        is_early = not checks.has_content and not isinstance(error, AssertionError | NameError | ImportError)
+        if is_import or (is_early and not is_missing):
+            blame.append(type(error).__name__)
+        raise
 
 
 def _names(code: types.CodeType) -> set[str]:

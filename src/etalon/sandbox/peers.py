@@ -11,6 +11,7 @@ Instances of classes that the checks define (list and tree nodes) cross by value
 from __future__ import annotations
 
 import builtins
+import signal
 import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -261,13 +262,26 @@ class Checks(Peer):
 
     failure: what these messages cannot express. is_gone: the program ended or broke the rules.
     Either may be swallowed by an `except` of the checks, and must not become a pass by that.
+    has_content: they hold values that the program chose, so that an error of theirs may come from those.
     """
 
     failure: UnsendableError | None = None
     is_gone = False
+    has_content = False
+    _raised: BaseException | None = None
+
+    def has_raised(self, error: BaseException) -> bool:
+        """Whether the program raised this, or led to it while it ran."""
+        seen: BaseException | None = error
+        while seen is not None and seen is not self._raised:
+            seen = seen.__cause__ or seen.__context__
+        return seen is not None
 
     def ask(self, operation: str, *arguments: Any) -> Any:
         """As of Peer, but once the program is gone or talks nonsense every question raises GoneError."""
+        if operation != "names" and not self.has_content:
+            self.has_content = True
+            signal.setitimer(signal.ITIMER_PROF, 0)
         try:
             return super().ask(operation, *arguments)
         except (EOFError, BrokenPipeError, ConnectionResetError, WireError) as error:
@@ -275,6 +289,9 @@ class Checks(Peer):
                 raise
             self.is_gone = True
             raise GoneError(str(error)) from None
+        except Exception as error:
+            self._raised = error
+            raise
 
     def encode_object(self, value: Any) -> Any:
         if isinstance(value, Remote):

@@ -3,12 +3,13 @@
     response -> extract -> sandbox -> compare_text, compare_value or a checker -> Verdict
 
 What tests look like: `etalon.verifiers.suite`. What one test leaves behind must not cost the next one its reward, and a
-program that guesses, or knows which test of its process it is in, must not get another try. So when a test fails that was
-not the first of its process, every test is run again, each in a process of its own, and twice: then only these count.
+program that guesses, or knows which test of its process it is in, must not get another try. So when a test fails that
+was not the first of its process, every test is run again, each in a process of its own, and twice: only these count.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -30,8 +31,11 @@ REPEATS = 2  # (ours) with one, whoever guesses would have two tries
 REPEAT_SECONDS = 300.0  # (ours) CPU time of all repeats of an answer; beyond it the failure stands
 LARGE_CHARACTERS = 1 << 20  # (ours) of all inputs together
 
+CHECKER_LIMITS = replace(CHECK_LIMITS, cpu_seconds=4.0)  # (ours) one that loops is asked twice at most
+
 _NODES = re.compile(r"\b(?:ListNode|TreeNode)\b")
 _MEMO: Memo[Verdict] = Memo(4096)
+_ACCEPTS: Memo[bool] = Memo(4096)  # whether a checker accepts the reference
 
 
 def verify_code(problem: Problem, response: str) -> Verdict:
@@ -138,23 +142,34 @@ def _checked(checker: str, given: str, expected: Any, outcome: Outcome) -> Outco
     found = _ask_checker(checker, given, reference, outcome.output)
     if found.status is Status.OK:
         return outcome if float(found.output) > 0 else replace(outcome, status=Status.WRONG)
-    if found.status is not Status.INFRASTRUCTURE:
-        known = _ask_checker(checker, given, reference, reference)
-        if known.status is Status.OK and float(known.output) > 0:
-            return replace(outcome, status=Status.WRONG)
+    is_ours = found.status is Status.INFRASTRUCTURE or outcome.output.strip() == reference.strip()
+    if not is_ours and _accepts_reference(checker, given, reference):
+        return replace(outcome, status=Status.WRONG)
     detail = f"the checker ended with {found.status}: {found.detail}"
     return replace(outcome, status=Status.INFRASTRUCTURE, detail=detail)
+
+
+def _accepts_reference(checker: str, given: str, reference: str) -> bool:
+    key = hashlib.sha256("\0".join((checker, given, reference)).encode("utf-8", "surrogatepass")).digest()
+    known = _ACCEPTS.get(key)
+    if known is None:
+        found = _ask_checker(checker, given, reference, reference)
+        known = found.status is Status.OK and float(found.output) > 0
+        if found.status is not Status.INFRASTRUCTURE:
+            _ACCEPTS.put(key, known)
+    return known
 
 
 def _ask_checker(checker: str, given: str, reference: str, output: str) -> Outcome:
     order = {"checker": checker, "input": given, "expected": reference, "output": output}
     tests = CallTests(function="etalon_check", inputs=(json.dumps(order),))
-    return run_program(guest.source("checker"), tests, CHECK_LIMITS)[0]
+    return run_program(guest.source("checker"), tests, CHECKER_LIMITS)[0]
 
 
 def _verdict(outcome: Outcome, program: Program, where: str) -> Verdict:
     if outcome.status is Status.INFRASTRUCTURE:
-        return Verdict(score=None, reason=f"infrastructure: {outcome.detail}", extracted=program.text)
+        reason = outcome.detail if outcome.detail.startswith("bad_reference") else f"infrastructure: {outcome.detail}"
+        return Verdict(score=None, reason=reason, extracted=program.text)
     if outcome.status is Status.OK:
         return Verdict(score=1.0, reason="passed", extracted=program.text)
     reason = f"{outcome.status} ({where})" + (f": {outcome.detail}" if outcome.detail else "")
