@@ -13,7 +13,7 @@ import pytest
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import symbolic, symbolic_process, verify
-from etalon.verifiers.answer import cluster, compare
+from etalon.verifiers.answer import CLUSTER_DEADLINES, are_equal, cluster, compare, is_same
 from etalon.verifiers.normalise import read
 from etalon.verifiers.outcome import Reason
 from etalon.verifiers.symbolic import Budget, SymbolicPool
@@ -233,3 +233,22 @@ def test_a_worker_is_replaced_before_its_caches_grow(monkeypatch, pool):
     assert pool.compare(r"\pi", r"\pi+0").is_equal is True
     assert not pool._idle
     assert pool.compare(r"\pi", r"\pi+0").is_equal is True
+
+
+@pytest.mark.parametrize("answer", ["\\{" * 1000, "½" * 1000, "(" * 100, "]" * 100 + "1"])
+def test_text_that_is_no_formula_is_different(answer):
+    assert compare(reference=r"\sqrt{2}", answer=answer).is_equal is False
+    assert not are_equal(answer, answer + "1")
+
+
+def test_a_vote_over_many_hanging_answers_costs_a_few_deadlines():
+    answers = [rf"\prod_{{k=1}}^{{10000000}}(k+x+{i})" for i in range(10)]
+    started = time.monotonic()
+    assert cluster([*answers, "5", "5.0"])[-2:] == [10, 10]
+    assert time.monotonic() - started < (CLUSTER_DEADLINES + 2) * symbolic.DEADLINE_SECONDS
+
+
+def test_a_text_is_not_blamed_for_the_budget_that_others_spent():
+    spent = symbolic.Budget(0.0)
+    assert is_same(r"\sqrt{3+x}-\sin x", r"\sqrt{x+3}-\sin x", spent) is None
+    assert are_equal(r"\sqrt{3+x}-\sin x", r"\sqrt{x+3}-\sin x")

@@ -416,7 +416,16 @@ def test_values_that_agree_must_agree_to_many_digits():
     assert not survives_precision(sympy.sqrt(2), sympy.sqrt(2) + sympy.Rational(1, 10**100), is_exact=True)
     assert survives_precision(third, sympy.Float("0.333333"), is_exact=False)
     assert not survives_precision(third, sympy.Float("0.333333"), is_exact=True)
-    assert survives_precision(sympy.Symbol("x"), half, is_exact=True)
+    x = sympy.Symbol("x")
+    assert not survives_precision(x, half, is_exact=True)
+    assert survives_precision(x, sympy.Symbol("x", positive=True), is_exact=True)
+    assert not survives_precision(x + half, x + half + sympy.Rational(1, 2**99), is_exact=False)
+    assert not survives_precision(x + 0.5, x + half + sympy.Rational(1, 2**99), is_exact=False)
+    assert survives_precision(x / 3, x * sympy.Float("0.333333"), is_exact=False)
+    assert not survives_precision(x / 3, x * sympy.Float("0.333333"), is_exact=True)
+    assert not survives_precision(sympy.Eq(x, 1), sympy.Eq(x, 1 + sympy.Rational(1, 2**99)), is_exact=False)
+    assert survives_precision(sympy.Eq(x, 1), sympy.Eq(2 * x, 2), is_exact=False)
+    assert survives_precision(sympy.Interval(0, 1), sympy.Interval(0, 1), is_exact=True)
     assert not survives_precision(sympy.exp(-50), sympy.Float("1e-7"), is_exact=False)
 
 

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Sequence
 
 from etalon.types import Problem, Verdict
+from etalon.verifiers import symbolic
 from etalon.verifiers.comparison import are_same, compare
 from etalon.verifiers.normalise import Reading, read
 from etalon.verifiers.numbers import parse_number
@@ -22,6 +23,7 @@ from etalon.verifiers.text import extract_answer
 
 __all__ = ["Comparison", "are_equal", "canonical", "cluster", "compare", "verify_answer"]
 
+CLUSTER_DEADLINES = 5  # (ours) of engine time for one call of `cluster`
 _PLAIN_UNITS = ("deg", "$", "?")  # for voting, 90° is 90 and $5 is 5
 
 
@@ -40,7 +42,12 @@ def verify_answer(problem: Problem, response: str) -> Verdict:
 
 def are_equal(a: str | None, b: str | None) -> bool:
     """True when both answers surely mean the same, without leniency. None equals nothing, not even None."""
-    return a is not None and b is not None and are_same(_vote(a), _vote(b))
+    return a is not None and b is not None and is_same(a, b) is True
+
+
+def is_same(a: str, b: str, budget: symbolic.Budget | None = None) -> bool | None:
+    """`are_equal` in three states: None when nothing could decide. budget: engine time that several calls share."""
+    return are_same(_vote(a), _vote(b), budget)
 
 
 def canonical(answer: str) -> str:
@@ -53,8 +60,9 @@ def cluster(answers: Sequence[str | None]) -> list[int | None]:
     """Cluster index per answer, numbered by first appearance; None for None.
 
     Answers are in one cluster when a chain of equal ones joins them, so the partition is transitive and does not
-    depend on the order of the answers.
+    depend on the order of the answers. Pairs still undecided after CLUSTER_DEADLINES of engine time stay apart.
     """
+    budget = symbolic.Budget(CLUSTER_DEADLINES * symbolic.DEADLINE_SECONDS)
     readings = [None if answer is None else _vote(answer) for answer in answers]
     unique = sorted({reading for reading in readings if reading is not None}, key=lambda one: (one.text, one.unit))
     parent = {reading: reading for reading in unique}
@@ -66,7 +74,7 @@ def cluster(answers: Sequence[str | None]) -> list[int | None]:
 
     for index, reading in enumerate(unique):
         for other in unique[index + 1 :]:
-            if root(reading) != root(other) and are_same(reading, other):
+            if root(reading) != root(other) and are_same(reading, other, budget):
                 parent[root(other)] = root(reading)
     numbers: dict[Reading, int] = {}
     return [None if one is None else numbers.setdefault(root(one), len(numbers)) for one in readings]

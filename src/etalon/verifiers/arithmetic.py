@@ -16,6 +16,8 @@ MAX_DEPTH = 120  # (ours) of nested brackets
 
 _PLAIN = re.compile(r"[0-9.,+\-*/^(){}=%\s]*")
 _ARITHMETIC = re.compile(r"[0-9.,+\-*/^(){}=%!\s]*")
+_OPERATION = re.compile(r"\\(?:sum|prod|int|lim)(?![a-zA-Z])")
+_CHOICES = re.compile(r"C\((\d{1,9}),(\d{1,9})\)")
 _SUM = re.compile(r"[0-9)}.] *[+-]")
 _WORDS_ONLY = re.compile(r"[^\d\\]*")
 _COMMAND = re.compile(r"\\(?:frac|binom)(?![a-zA-Z])")
@@ -39,10 +41,17 @@ def is_arithmetic(text: str) -> bool:
 
 
 def is_unevaluated(text: str) -> bool:
-    """True for arithmetic without fractions or factorials that still has a sum or a plain product to carry out."""
+    """True for sums, limits and integrals, and arithmetic without fractions or factorials that is not carried out."""
+    if _OPERATION.search(text):
+        return True
     return _PLAIN.fullmatch(text) is not None and (
         _SUM.search(text) is not None or ("^" not in text and "," not in text)
     )
+
+
+def as_binomial(text: str) -> str:
+    r"""`C(5,2)` as `\binom{5}{2}`, where a number is asked for: elsewhere it is the point C."""
+    return f"\\binom{{{found[1]}}}{{{found[2]}}}" if (found := _CHOICES.fullmatch(text)) else text
 
 
 def cannot_be_number(text: str) -> bool:

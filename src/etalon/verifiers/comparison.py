@@ -16,17 +16,19 @@ from etalon.verifiers import symbolic
 from etalon.verifiers.approximate import are_far_apart
 from etalon.verifiers.arithmetic import (
     TooLargeError,
+    as_binomial,
     cannot_be_number,
     evaluate,
     is_arithmetic,
     is_unevaluated,
 )
 from etalon.verifiers.memo import Memo
+from etalon.verifiers.nonsense import is_nonsense
 from etalon.verifiers.normalise import MAX_ANSWER_CHARS, Reading, read
 from etalon.verifiers.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.outcome import DIFFERENT, Comparison, Reason
 from etalon.verifiers.parts import match_parts
-from etalon.verifiers.relations import is_equation, name_and_value, union_of, value_of
+from etalon.verifiers.relations import is_equation, name_and_value, union_of, value_of, with_argument
 from etalon.verifiers.shapes import shape_of, split_top
 from etalon.verifiers.spelling import to_latex
 from etalon.verifiers.units import agree, split_unit
@@ -38,6 +40,8 @@ MAX_DEPTH = 8  # (ours) of parts within parts
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
+_ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
+_NOTHING = {"no solution", "\\emptyset"}
 _APART = re.compile(r"\d \d")
 
 _MEMO: Memo[Comparison] = Memo(20_000)
@@ -53,39 +57,55 @@ class _Rules:
     depth: int = 0
 
 
-def compare(*, reference: str, answer: str) -> Comparison:
-    """Grade `answer` against `reference`; what was decided once is remembered."""
+def compare(*, reference: str, answer: str, budget: symbolic.Budget | None = None) -> Comparison:
+    """Grade `answer` against `reference`; what was decided once is remembered. budget: shared with other verdicts."""
     known = _MEMO.get((reference, answer))
     if known is None:
-        known = _grade(reference, answer)
+        known = _grade(reference, answer, budget or symbolic.Budget())
         if known.is_equal is not None:
             _MEMO.put((reference, answer), known)
     return known
 
 
-def _grade(reference: str, answer: str) -> Comparison:
+def _grade(reference: str, answer: str, budget: symbolic.Budget) -> Comparison:
     expected = read(reference)
     if not expected.text:
         return Comparison(is_equal=None, reason=Reason.BAD_REFERENCE)
     if len(answer) > MAX_ANSWER_CHARS:
         return DIFFERENT
-    return _compare_readings(expected, read(answer), _Rules(is_lenient=True))
+    return _compare_readings(expected, read(answer), _Rules(is_lenient=True, budget=budget))
 
 
-def are_same(a: Reading, b: Reading) -> bool:
-    """True when both surely mean the same, without leniency; symmetric."""
+def are_same(a: Reading, b: Reading, budget: symbolic.Budget | None = None) -> bool | None:
+    """Whether both mean the same, without leniency; None when nothing could decide; symmetric.
+
+    budget: engine time left to several comparisons, of which one takes at most a deadline.
+    """
     first, second = sorted((a, b), key=lambda reading: (reading.text, reading.unit))  # math-verify is not symmetric
-    return _compare_readings(first, second, _Rules(is_lenient=False)).is_equal is True
+    own = symbolic.Budget()
+    whole = own.seconds = min(own.seconds, budget.seconds) if budget else own.seconds
+    found = _compare_readings(first, second, _Rules(is_lenient=False, budget=own)).is_equal
+    if budget is not None:
+        budget.seconds -= whole - own.seconds
+    return found
 
 
 def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Comparison:
     units_agree = agree(expected.unit, given.unit) if rules.is_lenient else expected.unit == given.unit
     if not units_agree:
         return DIFFERENT
+    if {expected.text, given.text} == _NOTHING or (rules.is_lenient and _names_angle(expected, given)):
+        return Comparison(is_equal=True, reason=Reason.EXACT)
     if expected.is_words or given.is_words:
         same = expected.text.casefold().replace(" ", "") == given.text.casefold().replace(" ", "")
         return Comparison(is_equal=same, reason=Reason.EXACT) if same else DIFFERENT
     return _compare(expected.text, given.text, rules)
+
+
+def _names_angle(expected: Reading, given: Reading) -> bool:
+    """True for the angle A (or ABC) named without its sign; three capitals are read as a word."""
+    angle = _ANGLE.fullmatch(expected.text)
+    return angle is not None and given.text == (angle[1].casefold() if given.is_words else angle[1])
 
 
 def _compare(expected: str, given: str, rules: _Rules) -> Comparison:
@@ -144,6 +164,11 @@ def _compare_notations(
     if _APART.search(expected + given if "\\" not in expected + given else ""):
         return DIFFERENT
     if rules.is_lenient and (left or right):
+        binomial = as_binomial(given if left else expected)
+        if binomial != (given if left else expected):
+            return _compare_number_with_text(
+                expected if left else binomial, binomial if left else given, left, right, rules
+            )
         comma = decimal_comma(given if left else expected)
         other = left or right
         if comma is not None and other is not None and other.decimals:
@@ -206,6 +231,10 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
         left, right = name_and_value(expected), name_and_value(given)
         if left is None or right is None:
             return None
+        renamed = with_argument(right, left[0])
+        if renamed is None:
+            return DIFFERENT
+        right = renamed
         if rules.is_lenient and left[0] != right[0] and len(left[0]) == len(right[0]) == 1:
             return None if _LETTER.search(left[1] + right[1]) else DIFFERENT
         return _compare(left[1], right[1], rules)
@@ -225,11 +254,11 @@ def _compare_number_with_text(
         return None
     if cannot_be_number(text):
         return DIFFERENT
-    if not is_arithmetic(text):
-        return None
     is_reference = left is None and rules.is_lenient
     if is_unevaluated(text) and not is_reference:
         return DIFFERENT
+    if not is_arithmetic(text):
+        return None
     try:
         value = evaluate(text)
     except TooLargeError:
@@ -244,12 +273,13 @@ def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Compariso
         return known
     if _HUNG.get(key) or any((_HUNG.get((text, rules.is_lenient)) or 0) > 1 for text in (expected, given)):
         return Comparison(is_equal=None, reason=Reason.TIMEOUT)
-    if are_far_apart(expected, given):
+    if are_far_apart(expected, given) or is_nonsense(given) or (not rules.is_lenient and is_nonsense(expected)):
         return DIFFERENT
+    is_whole = rules.budget.seconds > symbolic.DEADLINE_SECONDS / 2
     found = symbolic.compare(to_latex(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
     if found.is_equal is not None:
         _MEMO.put(key, found)
-    elif found.reason is Reason.TIMEOUT:
+    elif found.reason is Reason.TIMEOUT and is_whole:  # a text is not blamed for a budget that others spent
         _HUNG.put(key, 1)
         _blame(expected, given, found.hung, is_lenient=rules.is_lenient)
     return found

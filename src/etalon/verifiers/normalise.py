@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from etalon.verifiers.shapes import split_top
 from etalon.verifiers.spelling import one_spelling
 from etalon.verifiers.units import split_unit
 from etalon.verifiers.words import is_prose, plain_words
@@ -67,7 +68,7 @@ def read(answer: str) -> Reading:
     answer = answer[:MAX_ANSWER_CHARS].strip()
     if answer.isascii() and answer.isdigit():
         return Reading(text=answer)
-    text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer))))
+    text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer)))).lstrip("=≈ ")
     text = _TEXT.sub(_words, text)
     text = _unwrap(" ".join(text.split()))
     if clock := _CLOCK.fullmatch(text):
@@ -155,6 +156,8 @@ def _squeeze(text: str) -> str:
     if choose := _CHOOSE.fullmatch(text):
         text = f"\\binom{{{choose[1].strip()}}}{{{choose[2].strip()}}}"
     text = _ROOT.sub(r"\\sqrt{\1}", _BRACED.sub(r"\1", text))
+    if "∪" in text:
+        text = "∪".join(dict.fromkeys(split_top(text, "∪")))
     text = _NUMBERS_APART.sub("\0", text) if "," not in text and "\\frac" not in text else text
     text = _COMMAND_SPACE.sub("\\1\1", text)
     return _SPACES.sub("", text).replace("\1", " ").replace("\0", " ").replace("+\\infty", "\\infty").strip()

@@ -2,6 +2,7 @@ r"""Equations and inequalities as answers: the value that is assigned, the inter
 
 "x=5" "5=x" "m+n=3+7=10"        -> value_of: "5", "5", "10"
 "x>1" "1<x≤2" "x∈[1,2)"         -> interval_of: ("x", "(1,\infty)") ("x", "(1,2]") ("x", "[1,2)")
+"|x-2|<3"                       -> interval_of: ("x", "(-1,5)")
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import re
 from etalon.verifiers.numbers import parse_number
 from etalon.verifiers.shapes import split_top
 
+_DISTANCE = re.compile(r"\|([a-zA-Z])(?:([+-])([^|]+))?\|")
+_FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-zA-Z])\)")
 _SIDES = re.compile(r"[<>≤≥]")
 _VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?")
+_LETTERS = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
 _BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<condition>.{1,200})\\\}")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
-_NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
+_NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+|[a-zA-Z]\^\{-1\}\([a-zA-Z]\)")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
 
 
 def is_equation(text: str) -> bool:
     """True for one equation (or chain), not for a list of them."""
-    return ("=" in text or "≈" in text) and len(split_top(text, ",;∨")) == 1
+    return len(split_top(text, "=≈")) > 1 and len(split_top(text, ",;∨")) == 1
 
 
 def sides_of(text: str) -> list[str]:
@@ -85,11 +89,35 @@ def interval_of(text: str) -> tuple[str, str] | None:
     if len(signs) == 2:
         low, variable, high = sides
         return (variable, f"{_left(signs[0])}{low},{high}{_right(signs[1])}") if _BOUNDED.fullmatch(variable) else None
+    if (around := _DISTANCE.fullmatch(sides[0])) is not None:
+        return _around(around, sides[1], signs[0])
     if _VARIABLE.fullmatch(sides[0]) and not _VARIABLE.fullmatch(sides[1]):
         return sides[0], f"(-\\infty,{sides[1]}{_right(signs[0])}"
     if _VARIABLE.fullmatch(sides[1]) and not _VARIABLE.fullmatch(sides[0]):
         return sides[1], f"{_left(signs[0])}{sides[0]},\\infty)"
     return None
+
+
+def _around(found: re.Match[str], radius: str, sign: str) -> tuple[str, str] | None:
+    """|x-2|<3 as the interval from -1 to 5."""
+    variable, away, offset = found.groups()
+    width, middle = parse_number(radius), parse_number(offset or "0")
+    if width is None or middle is None or width.value <= 0 or width.is_percent or middle.is_percent:
+        return None
+    centre = middle.value if away == "-" else -middle.value
+    return variable, f"{_left(sign)}{centre - width.value},{centre + width.value}{_right(sign)}"
+
+
+def with_argument(pair: tuple[str, str], name: str) -> tuple[str, str] | None:
+    """f(t)=2t as f(x)=2x when `name` is f(x); None when x means something else there."""
+    wanted, found = _FUNCTION.fullmatch(name), _FUNCTION.fullmatch(pair[0])
+    if wanted is None or found is None or wanted[1] != found[1] or wanted[2] == found[2]:
+        return pair
+    letters = set(_LETTERS.findall(pair[1]))
+    if wanted[2] in letters:
+        return None
+    value = _LETTERS.sub(lambda one: wanted[2] if one[0] == found[2] else one[0], pair[1])
+    return name, value
 
 
 def _left(sign: str) -> str:

@@ -1,6 +1,7 @@
 r"""One spelling per symbol: unicode and LaTeX variants of a sign become one character, dressing disappears.
 
     "½" "１２" "√2" "x²"  ->  "\frac{1}{2}" "12" "\sqrt2" "x^{2}"
+    "\sin^{-1} x" "0.1666..."  ->  "\arcsin x" "0.1\overline{6}"
     "\leq" "<=" "\leqslant"  ->  "≤"        "\cup" -> "∪"    "\pm" -> "±"    "^\circ" -> "°"
 
 Signs that the comparison splits at are single characters here; `to_latex` writes them back for the engine.
@@ -89,6 +90,9 @@ _ROOT = re.compile(r"√ ?(\d+)")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)°")
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb) ?\{? ?([A-Z]) ?\}?")
+_INVERSE = re.compile(r"\\(sin|cos|tan) ?\^ ?\{ ?- ?1 ?\}")
+_BARE_FRACTION = re.compile(r"\\frac ?(\\pi(?![a-zA-Z])|\d) ?(\\pi(?![a-zA-Z])|\d)")
+_REPEATED = re.compile(r"(?<![\d.])(\d{0,20}\.\d{0,20}?)(?:(\d)\2{2,20}|(\d{2,6})\3{1,6})(?:\.\.\.| ?\\ldots)")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
@@ -97,7 +101,9 @@ def one_spelling(text: str) -> str:
     if not text.isascii():
         text = _plain_unicode(text)
     text = _BLACKBOARD.sub(r"\\mathbb{\1}", _INVISIBLE.sub("", text))
-    return _VARIANT.sub(_replacement, text)
+    text = _BARE_FRACTION.sub(_braced, _VARIANT.sub(_replacement, text))
+    text = _INVERSE.sub(r"\\arc\1", text)
+    return _REPEATED.sub(lambda found: f"{found[1]}\\overline{{{found[2] or found[3]}}}", text)
 
 
 def to_latex(text: str) -> str:
@@ -112,6 +118,10 @@ def _replacement(found: re.Match[str]) -> str:
     if written.startswith("\\\\"):
         return "\\\\"
     return "," if written.startswith(",\\!") else _SPELLINGS[written]
+
+
+def _braced(found: re.Match[str]) -> str:
+    return f"\\frac{{{found[1]}}}{{{found[2]}}}" if "\\" in found[1] + found[2] else found[0]
 
 
 def _plain_unicode(text: str) -> str:

@@ -29,7 +29,9 @@ WARM_UP = (
 )
 WATCHDOG_SECONDS = 60.0  # (ours) far behind every deadline of the parent
 RECURSION_LIMIT = 2_500  # (ours) the parser needs about 20 frames per nested bracket
-DIGITS = 150  # (ours) to which two exact values must agree
+DIGITS = 1_000  # (ours) to which two exact values must agree, and twice those of their integers
+MAX_DIGITS = 20_000  # (ours)
+EXACT_DECIMAL = 10**5  # (ours) a decimal with at most five places is the number it writes, not the rounding of one
 SURELY_DIFFERENT = 1e-3  # (ours) in proportion: beyond every rounding, and beyond a percent sign no further
 ROUNDED_SHARE = 1e-4  # (ours) a decimal may differ this much from the exact value that it rounds
 
@@ -123,8 +125,8 @@ class Engine:
             raise
         except Exception:
             same = False
-        same = same or _is_same_with_constants(gold[0], given[0])
         same = same and survives_precision(gold[0], given[0], is_exact=is_exact)
+        same = same or _is_same_with_constants(gold[0], given[0])
         return bool(same), "symbolic" if same else "different"
 
 
@@ -177,32 +179,75 @@ def _is_same_with_constants(gold: Any, given: Any) -> bool:
 
 
 def survives_precision(gold: Any, given: Any, *, is_exact: bool) -> bool:
-    """False when values that agree to 6 places, as far as math-verify looks, differ beyond them.
+    """False for what math-verify calls equal and is not: it looks no further than some places.
 
-    Two exact values must agree to DIGITS digits, a decimal with an exact value in proportion (or wholly: is_exact).
+    Exact formulas must not differ at all, as far as DIGITS and the size of their integers let one see; variables stand
+    for fixed numbers, an equation for its sides. A long decimal may round an exact value (or is exact too: is_exact).
     """
     import sympy
 
     both = (gold, given)
-    if not all(isinstance(e, sympy.Expr) and not e.free_symbols for e in both):
+    if not all(isinstance(e, (sympy.Expr, sympy.Eq)) for e in both):
         return True
-    has_decimal = any(e.has(sympy.Float) for e in both)
     try:
-        values = [e.doit() if e.is_number else e for e in both]
-        if has_decimal and is_exact:
-            values = [sympy.nsimplify(value, rational=True) if value.has(sympy.Float) else value for value in values]
-            has_decimal = False
-        if all(value.is_Rational for value in values):
-            return bool(values[0] == values[1])
-        numbers = [value.evalf(DIGITS) for value in values]
-        difference = abs(numbers[0] - numbers[1])
-        scale = max(abs(numbers[0]), abs(numbers[1]))
-        share = ROUNDED_SHARE if has_decimal else sympy.Float(10, DIGITS) ** (20 - DIGITS)
-        return bool(difference <= scale * share)
+        decimals = [sympy.nsimplify(f, rational=True) for e in both for f in e.atoms(sympy.Float)]
+        if is_exact or all((value * EXACT_DECIMAL).is_Integer for value in decimals):
+            return _is_never_different(*(_by_name(_without_decimals(e)) for e in both))
+        if any(not isinstance(e, sympy.Expr) or e.free_symbols for e in both):
+            return True
+        numbers = [e.doit().evalf(DIGITS) for e in both]
+        scale = max(abs(number) for number in numbers)
+        return bool(abs(numbers[0] - numbers[1]) <= scale * ROUNDED_SHARE)
     except MemoryError:
         raise
     except Exception:  # what cannot be evaluated keeps math-verify's word
         return True
+
+
+def _by_name(expression: Any) -> Any:
+    """With one symbol per name: math-verify makes several kinds."""
+    import sympy
+
+    return expression.subs({symbol: sympy.Symbol(symbol.name) for symbol in expression.free_symbols})
+
+
+def _without_decimals(expression: Any) -> Any:
+    import sympy
+
+    return sympy.nsimplify(expression, rational=True) if expression.has(sympy.Float) else expression
+
+
+def _is_never_different(gold: Any, given: Any) -> bool:
+    """False when both surely differ for some values of the variables; equations may differ by a factor."""
+    import sympy
+
+    if isinstance(gold, sympy.Eq) or isinstance(given, sympy.Eq):
+        if not (isinstance(gold, sympy.Eq) and isinstance(given, sympy.Eq)):
+            return True
+        gold, given = gold.lhs - gold.rhs, given.lhs - given.rhs
+        one, other = (_at(gold, given, shift) for shift in (0, 1))
+        return not _is_surely_not_zero(one[0] * other[1] - one[1] * other[0])
+    first, second = _at(gold, given, 0)
+    return not _is_surely_not_zero(first - second)
+
+
+def _at(gold: Any, given: Any, shift: int) -> tuple[Any, Any]:
+    """Both at one point: each variable a fixed fraction between 0 and 1."""
+    import sympy
+
+    symbols = sorted(gold.free_symbols | given.free_symbols, key=lambda symbol: symbol.name)
+    point = {symbol: sympy.Rational(3 + shift + 2 * k, 11 + 3 * shift + 5 * k) for k, symbol in enumerate(symbols)}
+    return gold.subs(point).doit(), given.subs(point).doit()
+
+
+def _is_surely_not_zero(difference: Any) -> bool:
+    import sympy
+
+    if difference.is_Rational:
+        return not difference.is_zero
+    size = sum(len(str(abs(part))) for r in difference.atoms(sympy.Rational) for part in (r.p, r.q))
+    value = difference.evalf(5, maxn=min(DIGITS + 2 * size, MAX_DIGITS))
+    return any(part.is_Float and part._prec > 1 and not part.is_zero for part in value.as_real_imag())
 
 
 if __name__ == "__main__":

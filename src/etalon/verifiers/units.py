@@ -23,6 +23,7 @@ _NAMES = {
     "%": "percent pct percentage",
 }  # fmt: skip
 _KNOWN = {way: name for name, ways in _NAMES.items() for way in (name, *ways.split())}
+_SPEEDS = {"mph": "mi/h", "kph": "km/h"}
 _CURRENCIES = "$€£¥₹"
 _MULTIPLIERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _NO_UNITS = (  # words that join or deny, and functions: what follows a number and is no unit
@@ -58,6 +59,7 @@ def split_unit(text: str) -> tuple[str, str]:
     if taken and not _is_quantity(quantity):
         return text, ""
     unit = _joined(taken) or currency
+    unit = _SPEEDS.get(unit, unit)
     if unit == "deg" and _TRIGONOMETRY.search(quantity):
         return text, ""
     if unit == "%":

@@ -9,7 +9,7 @@ _MATHEMATICS = frozenset("\\^_=+*/<>{}()[]|≤≥≠≈±∓∪∈°%$∨")
 _ARTICLE = re.compile(r"\b(?:the|an|a)\b (?=\w{3})")
 _SAME = {  # what is said here: the other ways to say it
     "no solution": "none|no solutions|no solution exists|no solutions exist|there is no solution|"
-    "there are no solutions",
+    "there are no solutions|empty set",
     "does not exist": "dne|doesn't exist|it does not exist",
     "infinitely many solutions": "infinitely many|infinite solutions|there are infinitely many solutions",
 }
