@@ -1,6 +1,7 @@
 """Multiple choice: the letter or the content of one option, in the final part, and no guessing."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 from etalon.verifiers.choice import choose
+from etalon.verifiers.symbolic import DEADLINE_SECONDS
 
 OPTIONS = {"A": "12 m", "B": r"$\frac{1}{2}$", "C": "none of these", "D": "7"}
 
@@ -77,6 +79,69 @@ def test_everything_else_is_wrong_and_says_why(response, reason):
 def test_a_box_names_one_option_or_none(written, letter, reason):
     options = {**OPTIONS, "E": "12 cm", "F": "f(A) = 2"}
     assert choose(written, options) == (letter, reason)
+
+
+JOULES = {"A": "12 J", "B": "9 J", "C": "9.5 J", "D": "3 kJ"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("B (9 J)", "(B) (9 J)", "B, 9 J", "B - 9 J", "B 9 J", r"\text{B } 9 \text{ J}", r"B \; (9\ \text{J})"),
+        *("B (9000 mJ)", "The answer is B", r"\text{the correct option is (B)}"),
+    ],
+)
+def test_a_letter_beside_its_content_is_that_letter(written):
+    assert choose(written, JOULES) == ("B", "letter")
+
+
+@pytest.mark.parametrize("written", ["B, 12 J", "C 9 J", "B, -9 J", "B, C", "B or 9 J", "10", "9 kJ", "-9", "9%"])
+def test_a_letter_beside_anything_else_is_none(written):
+    assert choose(written, JOULES) == (None, "no_option")
+
+
+def test_a_bare_number_is_the_option_of_that_number():
+    assert choose("9", JOULES) == ("B", "content")
+    assert choose("9.50", JOULES) == ("C", "content")
+    assert choose("9", {"A": "9 apples", "B": "8 apples"}) == ("A", "content")
+    assert choose("9", {"A": "9 J", "B": "9 kJ"}) == (None, "ambiguous")
+
+
+@pytest.mark.parametrize(
+    ("contents", "written", "letter"),
+    [
+        (("1 mW", "1 MW"), "1 MW", "B"),
+        (("1 mW", "1 MW"), "1 mW", "A"),
+        (("1 mW", "1 MW"), "1 Mw", None),
+        (("1 mW", "2 W"), "1 MW", None),
+        (("p=v", "p=V"), "p=V", "B"),
+        (("p=v", "p=V"), "p=v", "A"),
+        (("x", "X"), "X", "B"),
+        (("x", "X"), "x", "A"),
+        (("p=v", "q"), "p=V", "A"),
+        (("Acid", "base"), "acid", "A"),
+    ],
+)
+def test_case_counts_where_it_tells_two_options_apart(contents, written, letter):
+    assert choose(written, dict(zip("AB", contents, strict=True)))[0] == letter
+
+
+def test_an_option_that_the_engine_leaves_open_is_undecided():
+    hangs = r"\prod_{k=1}^{10000000}(k+x)"
+    options = {"A": r"x^2+\sin x", "B": r"x^3+\sin x", "C": "5", "D": "7"}
+    started = time.monotonic()
+    verdict = judge(f"\\boxed{{{hangs}}}", answer="A", options=options)
+    assert time.monotonic() - started < 2 * DEADLINE_SECONDS + 1  # one deadline for all options
+    assert (verdict.score, verdict.reason) == (None, "timeout")
+    assert judge(f"\\boxed{{{hangs}}}", answer="D", options={**options, "D": "none of these"}).score == 0.0
+
+
+def test_two_options_that_say_the_same_are_a_bad_reference():
+    options = {"A": "9 J", "B": "9 J", "C": "1 J"}
+    verdict = judge(r"\boxed{9\,\mathrm{J}}", answer="B", options=options)
+    assert (verdict.score, verdict.reason) == (None, "bad_reference: two options say the same")
+    assert judge(r"\boxed{9 J}", answer="C", options=options).score == 0.0
+    assert judge(r"\boxed{B}", answer="B", options=options).score == 1.0
 
 
 def test_a_small_letter_is_the_variable_before_it_is_the_option():

@@ -14,8 +14,8 @@ import unicodedata
 from collections.abc import Mapping
 
 from etalon.types import Problem, Verdict
-from etalon.verifiers import quantities
-from etalon.verifiers.answer import are_equal, compare, verify_answer
+from etalon.verifiers import quantities, symbolic
+from etalon.verifiers.answer import compare, is_same, verify_answer
 from etalon.verifiers.formulas import compare_formulas, formula
 from etalon.verifiers.normalise import normalise, read
 from etalon.verifiers.numbers import parse_number
@@ -23,8 +23,11 @@ from etalon.verifiers.outcome import DIFFERENT, Comparison
 from etalon.verifiers.reference import final_reference
 from etalon.verifiers.text import answer_line, extract_answer, final_part, last_boxed
 
-_LETTER = re.compile(r"\W*(?:option|choice|answer)?\W*([A-Za-z])\W*", re.IGNORECASE)
+_LETTER = re.compile(
+    r"\W*(?:the\s*)?(?:correct\s*|final\s*)?(?:(?:option|choice|answer)(?:\s*is\b)?)?\W*([A-Za-z])\W*", re.IGNORECASE
+)
 _LETTER_THEN_CONTENT = re.compile(r"\W*([A-Za-z])\s*[).:]\s*(\S.*)", re.DOTALL)
+_LETTER_BESIDE_CONTENT = re.compile(r"\W*([A-Z])\)?(?:\s*[\s,(–—-]\s*|(?=[\d\\]))(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"(?<![\w(])\(?([A-Z])\s*[).:]")  # not the A of f(A)
 
 
@@ -46,12 +49,22 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     if written is None:
         return Verdict(score=0.0, reason="no_answer")
     letter, reason = choose(written, options)
-    if letter is None and boxed and line:
+    if letter is None and boxed and line and reason != "timeout":
         written, (letter, reason) = line, choose(line, options)
     if letter is None:
-        return Verdict(score=0.0, reason=reason, extracted=written)
+        return _verdict_without_letter(written, reason, reference, options)
     score = float(letter == reference)
     return Verdict(score=score, reason=reason if score else "different", extracted=letter)
+
+
+def _verdict_without_letter(written: str, reason: str, reference: str, options: Mapping[str, str]) -> Verdict:
+    """Wrong, unless nobody could say whether the right option was meant."""
+    if reason == "timeout" and _same_quantity(options[reference], written, symbolic.Budget()) is None:
+        return Verdict(score=None, reason="timeout", extracted=written)
+    same = _by_text(written, options) if reason == "ambiguous" else []
+    if reference in same and len({_spelled(options[letter]) for letter in same}) == 1:
+        return Verdict(score=None, reason="bad_reference: two options say the same", extracted=written)
+    return Verdict(score=0.0, reason="different" if reason == "timeout" else reason, extracted=written)
 
 
 def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | None:
@@ -64,7 +77,10 @@ def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | No
 
 
 def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
-    """The option that `written` names, and how: "letter", "content"; or None with "no_option" or "ambiguous"."""
+    """The option that `written` names, and how: "letter", "content".
+
+    Or None with "no_option", "ambiguous", or "timeout" where the engine left open whether it is the content of one.
+    """
     text = unicodedata.normalize("NFKC", _spelled(written))  # some models write full-width letters
     same = _by_formula(written, options) or _by_text(text, options)
     if found := _LETTER.fullmatch(text):
@@ -75,10 +91,39 @@ def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     elif (found := _LETTER_THEN_CONTENT.match(text)) and found[1].upper() in options:
         return _letter_with_content(found[1].upper(), found[2], text, options)
     if not same:
-        same = [letter for letter, content in options.items() if _same_quantity(content, written)]
+        return _by_value(text, written, options)
+    return (same[0], "content") if len(same) == 1 else (None, "ambiguous")
+
+
+def _by_value(text: str, written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
+    """The option of the same value, the letter that stands beside its content, or the number without its unit."""
+    budget = symbolic.Budget()
+    found = {letter: _same_quantity(content, written, budget) for letter, content in options.items()}
+    same = [letter for letter, is_same in found.items() if is_same]
+    if not same and (beside := _LETTER_BESIDE_CONTENT.fullmatch(text)) and beside[1] in options:
+        letter, contents = beside[1], {beside[2], beside[2].removesuffix(")")}
+        if any(letter in _by_text(content, options) for content in contents) or any(
+            _same_quantity(options[letter], content, budget) for content in contents
+        ):
+            return letter, "letter"
+    same = same or _by_number(written, options)
     if len(same) == 1:
         return same[0], "content"
-    return None, "ambiguous" if same else "no_option"
+    undecided = None in found.values() and not same
+    return None, "ambiguous" if same else "timeout" if undecided else "no_option"
+
+
+def _by_number(written: str, options: Mapping[str, str]) -> list[str]:
+    """The options whose number is the bare number that is written, whatever their unit."""
+    reading = read(written)
+    wanted = parse_number(reading.text)
+    if wanted is None or reading.unit or wanted.is_percent:
+        return []
+    numbers = {}
+    for letter, content in options.items():
+        quantity = quantities.split(content)
+        numbers[letter] = parse_number(normalise(quantity.number if quantity else content))
+    return [letter for letter, one in numbers.items() if one and not one.is_percent and one.value == wanted.value]
 
 
 def _spelled(text: str) -> str:
@@ -94,7 +139,20 @@ def _by_formula(text: str, options: Mapping[str, str]) -> list[str]:
 
 
 def _by_text(text: str, options: Mapping[str, str]) -> list[str]:
-    return [letter for letter, content in options.items() if _spelled(content).casefold() == _spelled(text).casefold()]
+    """The options of this text; case counts (p=v, p=V; 1 mW, 1 MW) wherever one of them has it right."""
+    wanted = _spelled(text)
+    spelled = {letter: _spelled(content) for letter, content in options.items()}
+    exact = [letter for letter, content in spelled.items() if content == wanted]
+    return exact or [
+        letter
+        for letter, content in spelled.items()
+        if content.casefold() == wanted.casefold() and not _differ_in_unit(content, wanted)
+    ]
+
+
+def _differ_in_unit(a: str, b: str) -> bool:
+    first, second = quantities.split(a), quantities.split(b)
+    return first is not None and second is not None and first.unit != second.unit
 
 
 def _letter_with_content(letter: str, content: str, text: str, options: Mapping[str, str]) -> tuple[str | None, str]:
@@ -118,7 +176,7 @@ def verify_quantity(problem: Problem, response: str) -> Verdict:
     return Verdict(score=score, reason=comparison.reason, extracted=extracted)
 
 
-def compare_quantities(*, reference: str, answer: str) -> Comparison | None:
+def compare_quantities(*, reference: str, answer: str, budget: symbolic.Budget | None = None) -> Comparison | None:
     """Two numbers with known units, converted by the exact factor; None unless both sides are one."""
     expected, given = quantities.split(reference), quantities.split(answer)
     if expected is None or given is None:
@@ -127,13 +185,13 @@ def compare_quantities(*, reference: str, answer: str) -> Comparison | None:
     if ratio is None:
         return DIFFERENT
     if ratio == 1:
-        return compare(reference=expected.number, answer=given.number)
+        return compare(reference=expected.number, answer=given.number, budget=budget)
     number = parse_number(normalise(expected.number))
     scaled = f"({expected.number})*{ratio}" if number is None else str(number.value * ratio)
-    return compare(reference=scaled, answer=given.number)
+    return compare(reference=scaled, answer=given.number, budget=budget)
 
 
-def _same_quantity(content: str, written: str) -> bool:
-    comparison = compare_quantities(reference=content, answer=written)
+def _same_quantity(content: str, written: str, budget: symbolic.Budget) -> bool | None:
+    comparison = compare_quantities(reference=content, answer=written, budget=budget)
     comparison = comparison or compare_formulas(reference=content, answer=written)
-    return are_equal(content, written) if comparison is None else comparison.is_equal is True
+    return is_same(content, written, budget) if comparison is None else comparison.is_equal
