@@ -17,6 +17,7 @@ from etalon.stats import (
     problem_means,
     score_groups,
     t_quantile,
+    unseen_share,
 )
 from etalon.types import Domain, Group, Problem, Rollout, Stop, Verdict
 
@@ -97,6 +98,41 @@ def test_one_problem_says_nothing_about_the_spread():
     assert mean_interval([0.5]) == Interval(mean=0.5, low=-math.inf, high=math.inf)
     with pytest.raises(ValueError, match="no problems"):
         mean_interval([])
+
+
+@pytest.mark.parametrize(("num_problems", "exact"), [(10, 0.30850), (20, 0.16843), (50, 0.07112), (100, 0.03622)])
+def test_problems_that_all_agree_do_not_make_a_score_certain(num_problems, exact):
+    # Clopper-Pearson limits of 0 of n, as tabulated
+    assert unseen_share(num_problems) == pytest.approx(exact, abs=1e-5)
+    none, all_ = mean_interval([0.0] * num_problems), mean_interval([1.0] * num_problems)
+    assert (none.low, none.mean, none.high) == (0.0, 0.0, pytest.approx(exact, abs=1e-5))
+    assert (all_.low, all_.mean, all_.high) == (pytest.approx(1 - exact, abs=1e-5), 1.0, 1.0)
+    some = mean_interval([1 / 3] * num_problems)
+    assert 0.0 < some.low < 1 / 3 < some.high < 1.0
+    assert some.high - some.low == pytest.approx(exact, abs=1e-5)
+
+
+@pytest.mark.parametrize("num_problems", [2, 5, 20, 100])
+def test_no_true_share_is_missed_more_often_than_it_may_by_problems_that_all_agree(num_problems):
+    for percent in range(101):
+        share = percent / 100
+        none, all_ = mean_interval([0.0] * num_problems), mean_interval([1.0] * num_problems)
+        missed = (1 - share) ** num_problems * (share > none.high) + share**num_problems * (share < all_.low)
+        assert missed <= 0.05
+
+
+def test_a_difference_that_is_the_same_everywhere_is_not_certain_either():
+    zeros, ones = {str(i): 0.0 for i in range(50)}, {str(i): 1.0 for i in range(50)}
+    same = paired_difference(zeros, zeros)
+    assert (same.mean, same.low, same.high) == (
+        0.0,
+        pytest.approx(-0.07112, abs=1e-5),
+        pytest.approx(0.07112, abs=1e-5),
+    )
+    gained = paired_difference(zeros, ones)
+    assert (gained.low, gained.high) == (pytest.approx(1 - 2 * 0.07112, abs=1e-5), 1.0)
+    assert gained.excludes_zero
+    assert not paired_difference({"a": 0.0, "b": 0.0}, {"a": 1.0, "b": 1.0}).excludes_zero  # two problems say little
 
 
 def test_differences_are_paired_by_problem_and_skip_what_only_one_side_has():
