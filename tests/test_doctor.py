@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 from etalon.cli import app
 from etalon.errors import InputError
+from etalon.sampling.endpoint import Answer
 from etalon.serve.doctor import Finding, Report, examine
-from etalon.serve.doctor.probes import most_at_once
+from etalon.serve.doctor.parallel import Timed, compare, most_at_once
+from etalon.serve.doctor.patient import Watched
 from upstream import Asked, Reply, Upstream, dead_port, event, whole
 
 VLLM_ROW = {"id": "toy", "owned_by": "vllm", "max_model_len": 65536}
@@ -146,27 +149,84 @@ def test_every_habit_is_found(habits: Habits, expected: dict[str, tuple[str, str
 
 
 def test_a_server_with_one_slot_is_found() -> None:
-    with Upstream(_one_at_a_time(Toy(Habits(between=0.0)))) as upstream:
+    with Upstream(_in_one_piece(Toy(Habits()), slots=1)) as upstream:
         upstream.pages = {"/v1/models": {"data": [VLLM_ROW]}}
         found = finding(examine(upstream.url, seconds=20), "parallel slots")
     assert found.level == "problem"
     assert found.fix == "--max-num-seqs 64"
 
 
-def _one_at_a_time(toy: Toy) -> Callable[[Asked], Reply]:
-    """Streams are sent as one block each, one after the other, so no two of them overlap."""
-    waiting = 0.0
+def test_a_server_that_sends_answers_in_one_piece_is_not_taken_for_one_with_one_slot() -> None:
+    with Upstream(_in_one_piece(Toy(Habits()), slots=8)) as upstream:
+        upstream.pages = {"/v1/models": {"data": [VLLM_ROW]}}
+        found = finding(examine(upstream.url, seconds=20), "parallel slots")
+    assert found.level == "ok", found
+
+
+def test_a_quick_server_is_a_note_not_a_problem() -> None:
+    with Upstream(_in_one_piece(Toy(Habits()), slots=8, seconds=0.0)) as upstream:
+        upstream.pages = {"/v1/models": {"data": [VLLM_ROW]}}
+        report = examine(upstream.url, seconds=20)
+    found = finding(report, "parallel slots")
+    assert found.level == "note", found
+    assert "cannot tell" in found.found
+    assert report.num_problems == 0
+
+
+def _in_one_piece(toy: Toy, *, slots: int, seconds: float = 0.1) -> Callable[[Asked], Reply]:
+    """Short streams are sent as one block, each after `seconds` in the first of the slots that is free."""
+    free = [0.0] * slots
 
     def script(asked: Asked) -> Reply:
-        nonlocal waiting
         reply = toy(asked)
         if asked.body.get("max_tokens") != 64 or not asked.body.get("stream"):
             return reply
-        waiting += 0.15
+        now = time.monotonic()
+        slot = min(range(slots), key=free.__getitem__)
+        free[slot] = max(now, free[slot]) + seconds
         blocks = b"".join(event({"content": "1 "}) for _ in range(64))
-        return Reply(raw=(blocks, event({}, finish="length"), b"data: [DONE]\n\n"), before=waiting)
+        return Reply(raw=(blocks + event({}, finish="length") + b"data: [DONE]\n\n",), before=free[slot] - now)
 
     return script
+
+
+def _timed(began: float, ended: float, first: float | None = None) -> Timed:
+    watched = Watched(answer=Answer(), first=ended if first is None else first, last=ended)
+    return Timed(watched=watched, began=began, ended=ended)
+
+
+def test_what_a_round_of_requests_shows() -> None:
+    alone = [_timed(0, 1.0), _timed(1, 2.1)]
+    assert compare(alone, [_timed(3, 4 + i) for i in range(8)]) == (1, "")  # one after the other
+    assert compare(alone, [_timed(3, 4.1) for _ in range(8)])[0] == 7  # as quick as one alone
+    assert compare(alone, [_timed(3, 4 + i // 2) for i in range(8)])[0] == 2  # two slots
+    count, why = compare(alone, [_timed(3, 11) for _ in range(8)])  # one processor, shared
+    assert (count, why) == (0, "cannot tell: 8 requests took 8.0 s, one alone 1.0 s")
+    assert compare(alone, [_timed(3, 11, first=4) for _ in range(8)])[0] == 8  # shared, and seen side by side
+    quick = [_timed(0, 0.01), _timed(1, 1.01)]
+    assert compare(quick, [_timed(3, 3.01 * (i + 1)) for i in range(8)]) == (
+        0, "cannot tell: an answer takes only 10 ms",
+    )  # fmt: skip
+
+
+def test_a_server_that_puts_requests_off_is_asked_again_when_it_says() -> None:
+    toy = Toy(Habits())
+    put_off: list[float] = []
+
+    def script(asked: Asked) -> Reply:
+        if asked.number in (0, 3):
+            put_off.append(time.monotonic())
+            return Reply(status=429, headers={"retry-after": "1"})
+        if len(put_off) == 1 and asked.number == 1:
+            put_off.append(time.monotonic())
+        return toy(asked)
+
+    with Upstream(script) as upstream:
+        upstream.pages = {"/v1/models": {"data": [VLLM_ROW]}}
+        report = examine(upstream.url, seconds=20)
+    assert report.num_problems == 0, report.findings
+    assert finding(report, "reasoning").found == "in reasoning"
+    assert put_off[1] - put_off[0] >= 1.0
 
 
 @pytest.mark.parametrize(

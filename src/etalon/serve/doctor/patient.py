@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
+
 from etalon.sampling.endpoint import Answer, Client, Delta, UpstreamError
 from etalon.sampling.endpoint.client import events, read_body
+from etalon.sampling.endpoint.retry import RETRIED, delay
 from etalon.sampling.endpoint.settings import CHAT
+
+RETRIES = 5  # (ours) of a request that the server put off
 
 
 @dataclass(kw_only=True)
@@ -29,19 +36,24 @@ class Watched:
 
 
 class Patient:
-    """One model of one server. seconds: the longest time of one request."""
+    """One model of one server. seconds: the longest time of one request, pauses that the server asked for included.
+
+    retries: requests that were put off (429 and the like) and sent again, so far.
+    """
 
     def __init__(self, client: Client, model: str, *, seconds: float) -> None:
         self.client = client
         self.model = model
         self.seconds = seconds
+        self.retries = 0
+        self._jitter = random.Random()
 
     async def ask(self, prompt: str, **fields: Any) -> tuple[Mapping[str, Any], str]:
         """(the JSON of a whole answer, ""), or ({}, what the server said instead)."""
         try:
             async with (
                 asyncio.timeout(self.seconds),
-                self.client.passing_stream(CHAT, self._body(prompt, **fields)) as response,
+                self._sent(self._body(prompt, **fields)) as response,
             ):
                 value = json.loads(await read_body(response))
         except TimeoutError:
@@ -57,7 +69,7 @@ class Patient:
         try:
             async with (
                 asyncio.timeout(self.seconds),
-                self.client.passing_stream(CHAT, self._body(prompt, **fields)) as response,
+                self._sent(self._body(prompt, **fields)) as response,
             ):
                 async for data in events(response):
                     if data == b"[DONE]":
@@ -71,6 +83,26 @@ class Patient:
         except UpstreamError as error:
             watched.error = str(error)
         return watched
+
+    @contextlib.asynccontextmanager
+    async def _sent(self, content: bytes) -> AsyncIterator[httpx2.Response]:
+        """The open response; a server that is busy is asked again when it says, as long as the time allows."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.seconds
+        for attempt in range(RETRIES + 1):
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    response = await stack.enter_async_context(self.client.passing_stream(CHAT, content))
+                except UpstreamError as error:
+                    pause = delay(attempt, error.retry_after, self._jitter)
+                    is_busy = error.status in RETRIED or error.retry_after is not None
+                    if not is_busy or attempt == RETRIES or loop.time() + pause >= deadline:
+                        raise
+                else:
+                    yield response
+                    return
+            self.retries += 1
+            await asyncio.sleep(pause)
 
     def _body(self, prompt: str, **fields: Any) -> bytes:
         messages = [{"role": "user", "content": prompt}]

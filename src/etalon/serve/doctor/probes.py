@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +12,7 @@ from etalon.sampling.endpoint.sampler import model_names
 from etalon.sampling.endpoint.settings import KEY_VARIABLE
 from etalon.serve.doctor.findings import Report, judge, no_answer
 from etalon.serve.doctor.identify import Identity, identify
+from etalon.serve.doctor.parallel import at_once
 from etalon.serve.doctor.patient import Patient, Watched
 
 OPEN_QUESTION = "Invent a village. Give its name and one sentence about it."
@@ -29,7 +28,6 @@ REASONING_CAP = 2048  # (ours) tokens
 LONG_CAP = 8192  # asked for
 LONG_ENOUGH = 4200  # (ours) chunks after which a cap at 4,096 would have shown
 DRAWS = 3
-STREAMS = 8  # asked for at the same time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +46,8 @@ class Observed:
     refused: dict[str, str] = field(default_factory=dict)  # field -> what the server said
     reasoning: Watched
     length: Watched
-    parallel: int = 0  # streams that ran at the same time
-    parallel_error: str = ""
+    parallel: int = 0  # requests that ran at the same time, at least; 0 cannot be told
+    parallel_error: str = ""  # why it cannot be told
 
 
 async def probe(url: str, *, model: str, seconds: float) -> Report:
@@ -97,7 +95,7 @@ async def _observe(patient: Patient, reasoning: Watched, identity: Identity) -> 
         length = await patient.watch(
             LONG_REQUEST, enough=LONG_ENOUGH, stop_loops=False, max_tokens=LONG_CAP, temperature=1.0
         )
-    parallel, error = (identity.slots, "") if identity.slots else await _parallel(patient)
+    parallel, error = (identity.slots, "") if identity.slots else await at_once(patient, LONG_REQUEST)
     return Observed(**fields, **sampling, reasoning=reasoning, length=length, parallel=parallel, parallel_error=error)
 
 
@@ -140,21 +138,6 @@ async def _sampling(patient: Patient) -> dict[str, Any]:
         if errors := [error for _, error in told if error]:
             found["refused"][name] = errors[0]
     return found
-
-
-async def _parallel(patient: Patient) -> tuple[int, str]:
-    """How many of STREAMS streams that began together were being written at the same time."""
-    watched = await asyncio.gather(
-        *(patient.watch(LONG_REQUEST, max_tokens=64, temperature=1.0, seed=i) for i in range(STREAMS))
-    )
-    spans = [(w.first, w.last) for w in watched if w.answer.num_chunks > 1]
-    errors = [w.error for w in watched if w.error]
-    return most_at_once(spans), errors[0] if errors else ""
-
-
-def most_at_once(spans: Sequence[tuple[float, float]]) -> int:
-    """The largest number of (start, end) spans that share a moment."""
-    return max((sum(start <= moment <= end for start, end in spans) for moment, _ in spans), default=0)
 
 
 def _choices(answer: Any) -> list[dict[str, Any]]:
