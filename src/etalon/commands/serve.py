@@ -28,14 +28,23 @@ def serve(
 ) -> None:
     """Serve CLR as an OpenAI-compatible API in front of another server. Ask model clr-NAME for it.
 
-    Requests for NAME are passed through. The upstream's key is read from ETALON_API_KEY.
+    Requests for NAME are passed through. The upstream's key is read from ETALON_API_KEY, the key that clients of the
+    proxy must send from ETALON_PROXY_KEY. An upstream that does not answer yet is a warning: it may come up later.
     """
     from etalon.sampling.endpoint import EndpointSettings
     from etalon.serve.server import serve as run
     from etalon.serve.settings import ServeSettings
+    from etalon.serve.startup import look
 
     endpoint = EndpointSettings(urls=tuple(upstream), model=model, concurrency=concurrency, deadline_seconds=deadline)
     settings = ServeSettings(
         upstream=endpoint, host=host, port=port, k=k, m=m, prompts=prompts, max_k=max_k, max_flows=max_flows
     )
-    run(settings, announce=lambda url: typer.echo(f"{url} -> {', '.join(endpoint.urls)}; ask for clr-NAME"))
+
+    def announce(url: str) -> None:
+        seen = look(endpoint)
+        for warning in seen.warnings:
+            typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"{url} -> {', '.join(endpoint.urls)}; ask for {seen.names}")
+
+    run(settings, announce=announce)
