@@ -98,7 +98,7 @@ def unseen_share(num_problems: int) -> float:
 
     Exact (Clopper and Pearson 1934): a larger share would show in none of them less than 2.5% of the time.
     """
-    return 1.0 - ((1.0 - CONFIDENCE) / 2) ** (1 / num_problems)
+    return 1.0 - math.pow((1.0 - CONFIDENCE) / 2, 1 / num_problems)
 
 
 def paired_difference(before: Mapping[str, float], after: Mapping[str, float]) -> Interval:
