@@ -1,12 +1,14 @@
 """`etalon eval --endpoint`: problems from a file, answers from a server, no model in this process."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from clr_model import clr_reply
+from etalon import cli
 from etalon.cli import app
 from upstream import Asked, Reply, Upstream
 
@@ -46,12 +48,58 @@ def test_an_endpoint_is_scored_and_an_interrupted_run_asks_only_for_the_rest(pro
         assert 0.0 < score["pass1"] < 1.0
         assert score["truncated"] == pytest.approx(1 / 3)
         assert "sums.jsonl" in shown
+        said = " ".join(shown.split())
+        assert f"warning: sums.jsonl: 8 of 32 responses failed; first error: {upstream.url} HTTP 400: no" in said
+        assert "warning: sums.jsonl: 1 of 4 problems undecided, left out of the score" in said
+        line = next(line for line in shown.splitlines() if "done in" in line)
+        row = next(line for line in shown.splitlines() if "math" in line)
+        assert f"pass@1 {score['pass1']:.3g}, tokens {score['mean_tokens']:.3g}, truncated 0.333, undecided 8" in line
+        assert f"{score['pass1']:.3f}" in row
+        assert "33.3%" in row
         rollouts = next(out.glob("00-*.jsonl"))
+        assert f"; remove {rollouts} to ask for them again" in said
         whole = rollouts.read_text()
         rollouts.unlink()
         run(*command)
         assert rollouts.read_text() == whole
         assert len(upstream.requests) == asked + 8  # the failed ones are tried again
+
+
+@pytest.mark.parametrize("further", [[], ["--clr", "-k", "2"]])
+def test_nothing_scored_is_an_error_with_the_servers_words(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], further: list[str]
+) -> None:
+    replies = [Reply(status=400, body=b'{"error": {"message": "context too small"}}')]
+    out = tmp_path / "out"
+    with Upstream(lambda asked: replies[0]) as upstream, pytest.MonkeyPatch.context() as patch:
+        command = ["eval", problems, "--endpoint", upstream.url, "--model", "toy", "-n", "2", "--out", out, *further]
+        patch.setattr(sys, "argv", ["etalon", *map(str, command)])
+        assert cli.main() == 2
+        output, errors = capsys.readouterr()
+        last = errors.splitlines()[-1]
+        assert last.startswith("etalon: nothing was scored: sums.jsonl: 8 of 8 responses failed; first error: ")
+        assert "HTTP 400: context too small" in last
+        assert last.endswith("; sums.jsonl: 4 of 4 problems undecided, left out of the score")
+        assert "pass@1" not in errors
+        assert "sums.jsonl" in output
+        if not further:
+            replies[0] = Reply(content="\\boxed{2}")
+            assert cli.main() == 0  # the same command asks again
+            assert "warning" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_evaluated_is_refused_before_any_work(problems: Path, tmp_path: Path) -> None:
+    def refusal(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["eval", str(problems), "--model", "toy", *arguments])
+        assert result.output == ""
+        return str(result.exception)
+
+    with Upstream(answer) as upstream:
+        served = ("--endpoint", upstream.url)
+        assert refusal(str(problems), *served).endswith("sums.jsonl: is named twice; name every file once")
+        assert "greedy sampling repeats one" in refusal("--clr", "--temperature", "0", *served)
+        assert refusal("-k", "4", "-m", "2", *served) == "-k, -m: needs --clr"
+        assert not upstream.requests
 
 
 def test_clr_is_scored_like_any_other_sampler(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from etalon.commands.options import refuse_without_clr
 from etalon.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE.jsonl", help="Problems in any format of the field.")],
     model: Annotated[str, typer.Option(metavar="DIR|NAME", help="A model directory, or a model of --endpoint.")],
     endpoint: Annotated[
@@ -32,10 +34,19 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")] = 32,
 ) -> None:
-    """Score a model on problem files. Pass@1 is the mean over n generations, with its interval."""
-    for path in files:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
+    """Score a model on problem files. Pass@1 is the mean over n generations, with its interval.
+
+    The server's key is read from ETALON_API_KEY. Responses that fail are undecided and counted, never wrong; when
+    nothing could be scored the exit code is 2.
+    """
+    _check_files(files)
+    if clr:
+        from etalon.clr.settings import refuse_greedy
+        from etalon.types import SamplingParams
+
+        refuse_greedy(SamplingParams(temperature=temperature, top_p=top_p, max_tokens=1), k)
+    else:
+        refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
     from etalon.sandbox.choice import connect
 
@@ -52,6 +63,16 @@ def evaluate(
         files, sampler, identity=identity, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p,
         seed=seed,
     )  # fmt: skip
+
+
+def _check_files(files: list[Path]) -> None:
+    named: set[Path] = set()
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        if path.resolve() in named:
+            raise InputError(f"{path}: is named twice; name every file once")
+        named.add(path.resolve())
 
 
 def _served(urls: list[str], model: str, *, concurrency: int, out: Path | None) -> tuple[Sampler, dict[str, Any]]:

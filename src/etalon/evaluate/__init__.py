@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from etalon import stats
-from etalon.errors import RunError
+from etalon.errors import EtalonError, RunError
+from etalon.evaluate.missing import missing
 from etalon.problems.files import read_problems
 from etalon.sampling import attempt
 from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
@@ -32,7 +33,8 @@ def evaluate_files(
     identity: what the sampler is, as JSON: an `out` of another one is refused.
     out: directory for rollouts and scores; the same command continues there after an interruption.
     max_tokens: None is whatever the model's window leaves.
-    Raises RunError when `out` holds another evaluation.
+    What drops out of a score is said on standard error. Raises RunError when `out` holds another evaluation, and
+    EtalonError when nothing at all was scored.
     """
     from etalon.progress import Progress
 
@@ -43,6 +45,7 @@ def evaluate_files(
         _claim(out, settings | {"model": dict(identity)})
     progress = Progress()
     scored: list[tuple[str, str, stats.DomainScore, stats.Interval]] = []
+    left_out: list[str] = []
     for number, (file, members) in enumerate(problems.items()):
         with progress.stage(file.name, f"{len(members)} problems, {n} generations each", "3.1") as view:
             groups = attempt(
@@ -51,16 +54,30 @@ def evaluate_files(
                 n=n,
                 params=params,
                 seed=seed,
-                path=out / f"{number:02d}-{file.stem}.jsonl" if out else None,
+                path=_kept(out, number, file),
                 watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
             )
         scored += [(file.name, domain, *_score(own, n)) for domain, own in _by_domain(groups).items()]
+        kept = _kept(out, number, file)
+        if kept and all(group.accuracy is None for group in groups):
+            kept.unlink()  # so that the same command asks again
+            kept = None
+        left_out += [f"{file.name}: {line}" for line in missing(groups, kept=kept)]
     _print(scored)
     if out is not None:
         write_json_atomic(
             out / "scores.json",
             [{"file": f, "domain": d, **asdict(s), "low": i.low, "high": i.high} for f, d, s, i in scored],
         )
+    if all(score.pass1 is None for _, _, score, _ in scored):
+        raise EtalonError(f"nothing was scored: {'; '.join(left_out)}")
+    for line in left_out:
+        progress.say(f"warning: {line}")
+
+
+def _kept(out: Path | None, number: int, file: Path) -> Path | None:
+    """Where the rollouts of one file are kept."""
+    return out / f"{number:02d}-{file.stem}.jsonl" if out else None
 
 
 def _claim(out: Path, settings: dict[str, object]) -> None:

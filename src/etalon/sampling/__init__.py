@@ -122,14 +122,20 @@ def verify_groups(
 
 
 def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
-    """Pass@1, mean tokens and truncated share so far, for a progress bar."""
+    """Pass@1, mean tokens and truncated share so far, for a progress bar: as `stats.score_groups` counts them.
+
+    What has nothing to average is left out; undecided rollouts are counted when there are any.
+    """
     accuracies = [a for a in (g.accuracy for g in groups) if a is not None]
-    rollouts = [r for g in groups for r in g.rollouts]
-    return {
-        "pass@1": sum(accuracies) / len(accuracies) if accuracies else 0.0,
-        "tokens": sum(r.num_tokens for r in rollouts) / max(1, len(rollouts)),
-        "truncated": sum(r.stop is Stop.LENGTH for r in rollouts) / max(1, len(rollouts)),
-    }
+    answered = [r for g in groups for r in g.rollouts if r.stop is not Stop.ERROR]
+    undecided = sum(v.is_undecided for g in groups for v in g.verdicts)
+    numbers: dict[str, float] = {}
+    if accuracies:
+        numbers["pass@1"] = sum(accuracies) / len(accuracies)
+    if answered:
+        numbers["tokens"] = sum(r.num_tokens for r in answered) / len(answered)
+        numbers["truncated"] = sum(r.stop is Stop.LENGTH for r in answered) / len(answered)
+    return numbers | ({"undecided": undecided} if undecided else {})
 
 
 def group_to_row(group: Group) -> dict[str, Any]:
