@@ -161,8 +161,10 @@ def test_a_key_is_asked_for_and_compared():
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
 def test_others_are_not_served_without_a_key(host):
-    with pytest.raises(ConfigError, match="set a key"):
+    with pytest.raises(ConfigError, match="set ETALON_SANDBOX_KEY to the key"):
         bind(host, 0, key="")
+    with pytest.raises(ConfigError, match="set OTHER to the key"):
+        bind(host, 0, key="", key_env="OTHER")
 
 
 def test_a_port_that_is_taken_is_one_line():

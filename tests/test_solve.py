@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -31,7 +32,7 @@ from etalon.report.terminal import plain, print_trial
 from etalon.report.trials import read_trials
 from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
 from test_cli import MAIN, etalon
-from upstream import Asked, Reply, Upstream
+from upstream import Asked, Reply, Upstream, serving
 
 ANSWERS = ("42", "42", "41", "42", "40", "42", "42", "41")
 
@@ -173,7 +174,10 @@ def test_ctrl_c_prints_the_best_so_far_and_cancels_the_rest(tmp_path: Path) -> N
         output, errors = process.communicate(timeout=60)
         assert process.returncode == 130
         assert output == "Hence \\boxed{42}.\n"
-        assert errors.endswith("interrupted\n")
+        *_, best, where = errors.splitlines()
+        assert best == "interrupted: the best so far, from 3 of 8 trajectories"
+        assert where == f"record: {tmp_path / 'r.json'} (etalon explain shows it)"
+        assert "decided" not in errors
         while upstream.active:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -182,12 +186,66 @@ def test_ctrl_c_prints_the_best_so_far_and_cancels_the_rest(tmp_path: Path) -> N
     assert (record["finish_reason"], record["answer"], record["calls"]["cancelled"]) == ("interrupted", "42", 5)
 
 
+def test_ctrl_c_before_the_first_answer_says_so(tmp_path: Path) -> None:
+    with Upstream(lambda asked: Reply(content="a b c", between=60.0)) as upstream:
+        out = tmp_path / "r.json"
+        command = [*MAIN, "solve", "Life?", "--endpoint", upstream.url, "--clr", "-k", "3", "--out", out]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while len(upstream.requests) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert errors == (f"interrupted: nothing yet, no trajectory had ended\nrecord: {out} (etalon explain shows it)\n")
+    assert json.loads(out.read_text())["error"] == "interrupted: no trajectory had ended"
+
+
+def test_an_empty_reply_is_said(tmp_path: Path) -> None:
+    replies = [Reply(content="", has_usage=False), Reply(content=" \n", has_usage=False)]
+    replies.append(Reply(reasoning="well well", content="", has_usage=False))
+    said = ["nothing (", "nothing (", "nothing after its reasoning ("]
+    for reply, words in zip(replies, said, strict=True):
+        with Upstream(lambda asked, reply=reply: reply) as upstream:  # type: ignore[misc]
+            line = complaint("solve", "q", "--endpoint", upstream.url)
+            assert line.startswith(f"toy: the model answered {words}"), line
+
+
+def test_a_missing_key_names_the_variable_it_is_read_from() -> None:
+    async def locked(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b'{"error": {"message": "no key"}}'})
+
+    with serving(locked) as url:
+        for further in ((), ("--model", "toy")):
+            line = complaint("solve", "q", "--endpoint", url, *further)
+            assert line.endswith("HTTP 401: no key; the key is read from ETALON_API_KEY")
+    with Upstream(lambda asked: Reply(status=401)) as upstream:  # the list is open, the answers are not
+        line = complaint("solve", "q", "--endpoint", upstream.url)
+        assert line.endswith("HTTP 401: scripted; the key is read from ETALON_API_KEY")
+
+
+def test_files_are_not_put_into_directories_that_are_not_there(tmp_path: Path) -> None:
+    with Upstream(thinks()) as upstream:
+        gone = tmp_path / "nodir"
+        line = complaint("solve", "q", "--endpoint", upstream.url, "--clr", "--out", gone / "r.json")
+        assert line == f"--out {gone / 'r.json'}: no such directory {gone}"
+        assert not upstream.requests
+    assert complaint("explain", "r.json", "--html", gone / "x.html").endswith(f"no such directory {gone}")
+    assert complaint("explain", "r.json", "--html", tmp_path).endswith("is a directory; name a file")
+    assert not gone.exists()
+
+
 def test_what_the_user_can_fix_is_one_line(tmp_path: Path) -> None:
     assert complaint("solve", "q") == "name a server with --endpoint URL, or a local model with --model DIR"
     assert complaint("solve", "q", "--model", "gone").startswith("gone: no such directory; a model of a server needs")
     assert complaint("solve", " ", "--model", "gone") == "the question is empty"
     assert "greedy sampling repeats one" in complaint("solve", "q", "--model", "m", "--clr", "--temperature", "0")
-    assert complaint("solve", "q", "--model", "m", "--max-seconds", "3").endswith("budgets of CLR; add --clr")
+    assert complaint("solve", "q", "--model", "m", "--max-seconds", "3") == "--max-seconds: needs --clr"
+    assert complaint("solve", "q", "-k", "4", "--no-repair", "--out", "x/y") == "-k, --repair, --out: needs --clr"
+    assert complaint("solve", "q", "--early", "off", "--reference", "4") == "--early, --reference: needs --clr"
     assert complaint("solve", "q", "--model", "m", "--clr", "--max-money", "3").startswith("--max-money: needs --price")
     assert complaint("explain", "gone", cwd=tmp_path).startswith("gone: no such file; name a record")
     (tmp_path / "x.json").write_text('{"answer": 1}')

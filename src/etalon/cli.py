@@ -11,7 +11,7 @@ import typer
 
 from etalon import __version__
 from etalon.commands import doctor, explain, fuse, measure, run, sandbox, serve, solve, verify
-from etalon.errors import EtalonError
+from etalon.errors import EtalonError, StoppedError
 
 RESUMES = ("run", "demo", "eval")
 USER_CAN_FIX = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
@@ -56,6 +56,9 @@ def main() -> int:
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
         return _quiet_end()
+    except StoppedError as stopped:
+        print(stopped, file=sys.stderr)  # noqa: T201
+        return 130
     except EtalonError as error:
         return _fail(str(error))
     except BrokenPipeError:

@@ -20,5 +20,9 @@ class RunError(EtalonError):
     """A run directory that cannot be continued: made by another recipe, in use, or out of disk."""
 
 
+class StoppedError(EtalonError):
+    """Stopped by the user, who is told what came of it and where it is kept (exit 130)."""
+
+
 class UnsupportedModelError(EtalonError):
     """A model family or option that the asked-for engine does not implement."""

@@ -100,8 +100,12 @@ def conclude(
     front = flow.leader
     if not has_answer or front is None:
         reason = why_unusable(flow, needed) if flow.trajectories else "no trajectory had ended"
-        spent = {"budget": "the budget was used up: ", "interrupted": "interrupted: "}.get(finish_reason, "")
-        raise NoAnswerError(spent + reason, record | {"answer": None, "error": spent + reason}, usage)
+        spent = "the budget was used up: " if finish_reason == "budget" else ""
+        is_interrupted = finish_reason == "interrupted"
+        error = ("interrupted: " if is_interrupted else spent) + reason
+        raise NoAnswerError(
+            spent + reason, record | {"answer": None, "error": error}, usage, is_interrupted=is_interrupted
+        )
     answer, text = answer_of(flow, front), _text_of(flow, front)
     assert answer is not None
     return ClrResult(

@@ -44,9 +44,13 @@ class ClrResult:
 
 
 class NoAnswerError(EtalonError):
-    """Too few trajectories could be used; the message says why, and `record` holds what there was."""
+    """Too few trajectories could be used; the message says why, and `record` holds what there was.
 
-    def __init__(self, message: str, record: Mapping[str, Any], usage: Usage) -> None:
+    is_interrupted: nothing went wrong but the flow was stopped.
+    """
+
+    def __init__(self, message: str, record: Mapping[str, Any], usage: Usage, *, is_interrupted: bool = False) -> None:
         super().__init__(message)
         self.record = record
         self.usage = usage
+        self.is_interrupted = is_interrupted

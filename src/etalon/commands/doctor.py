@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Say how well untrusted programs are isolated here; with --upstream, probe what a server really honours.
 
-    Exits 2 when a server has a problem.
+    The server's key is read from ETALON_API_KEY. Exits 2 when a server has a problem.
     """
     if upstream:
         _examine(upstream, model=model, seconds=seconds)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from etalon.commands.options import check_place
 from etalon.errors import InputError
 
 
@@ -22,6 +23,8 @@ def explain(
     ] = None,
 ) -> None:
     """Show why CLR answered what it answered. Clusters, scores, every claim and verdict, what it cost."""
+    if html is not None:
+        check_place("--html", html)
     from etalon.report.trials import read_trials
 
     trials = read_trials(source)

@@ -31,7 +31,7 @@ def sandbox(
     from etalon.sandbox.choice import LocalSandbox
     from etalon.serve.sandbox import SandboxService, ServiceLimits, bind, serve
 
-    listener = bind(host, port, key=key)
+    listener = bind(host, port, key=key, key_env=key_env)
     limits = ServiceLimits(workers=workers, waiting=waiting, request_mb=request_mb)
     with listener, SandboxPool(workers=workers) as pool:
         address = f"[{host}]" if ":" in host else host

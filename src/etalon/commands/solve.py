@@ -8,13 +8,19 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from etalon.commands.options import check_place, refuse_without_clr
 from etalon.errors import ConfigError
 
 PRICE_FORM = "PROMPT,COMPLETION"
 WHOLE_WINDOW = 2**31  # no cap below the model's maximum (3.1)
+OF_CLR = (
+    "k", "m", "early", "k_min", "repair", "json_schema", "max_calls", "max_seconds", "max_money", "price", "prompts",
+    "reference", "out",
+)  # fmt: skip
 
 
 def solve(
+    context: typer.Context,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads standard input.")],
     endpoint: Annotated[
         list[str] | None,
@@ -61,13 +67,17 @@ def solve(
 ) -> None:
     """Ask a model one question. With --clr: the answer whose claims hold up, with a record of why.
 
-    The answer goes to standard output. Ctrl-C prints the best answer so far.
+    The answer goes to standard output; without one, an empty reply included, the exit code is 2. Ctrl-C prints the
+    best answer so far and ends with 130. The server's key is read from ETALON_API_KEY.
     """
     from etalon.commands.solving import open_sampler, read_price, solve_clr, solve_once
     from etalon.types import SamplingParams, ask
 
-    if not clr and (max_seconds is not None or max_money is not None):
-        raise ConfigError("--max-seconds and --max-money are budgets of CLR; add --clr")
+    if not clr:
+        refuse_without_clr(context, *OF_CLR)
+    for option, path in (("--out", out), ("--journal", journal)):
+        if path is not None:
+            check_place(option, path)
     caps = [cap for cap in (max_response_tokens, None if clr else max_tokens) if cap is not None]
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=min(caps, default=WHOLE_WINDOW))
     text = sys.stdin.read() if question == "-" else question

@@ -18,8 +18,9 @@ from etalon.clr.reference import judge
 from etalon.clr.result import ClrResult, NoAnswerError
 from etalon.clr.settings import ClrSettings
 from etalon.clr.spend import Budget, Price
+from etalon.clr.watch import ClrEvent
 from etalon.commands.live_view import summary, view_of
-from etalon.errors import ConfigError, EtalonError, InputError
+from etalon.errors import ConfigError, EtalonError, InputError, StoppedError
 from etalon.hashing import stable_hash
 from etalon.report.terminal import plain
 from etalon.store import write_json_atomic
@@ -76,6 +77,8 @@ def _only_model(settings: Any) -> str:
     try:
         names = asyncio.run(listed())
     except UpstreamError as error:
+        if error.status in (401, 403):
+            raise InputError(f"endpoint {error}; the key is read from {settings.key_variable}") from None
         raise InputError(f"endpoint {error}; is it running there? --model NAME skips this question") from None
     if len(names) == 1:
         return names[0]
@@ -117,6 +120,9 @@ def solve_once(sampler: CompletionSampler, conversation: Conversation, params: S
     text = final_part(rollout.text).strip()
     if not text and rollout.stop is Stop.LENGTH:
         raise EtalonError(f"{sampler.name}: cut off inside its reasoning after {rollout.num_tokens:,} tokens")
+    if not text:
+        after = " after its reasoning" if rollout.text.strip() else ""
+        raise EtalonError(f"{sampler.name}: the model answered nothing{after} ({rollout.num_tokens:,} tokens)")
     _print(text)
     cut = ", cut off" if rollout.stop is Stop.LENGTH else ""
     typer.echo(f"{rollout.num_tokens:,} tokens, {time.monotonic() - started:.1f} s{cut}", err=True)
@@ -137,19 +143,22 @@ def solve_clr(
         result = asyncio.run(_watched(sampler, conversation, settings, budget))
     except NoAnswerError as error:
         write_json_atomic(path, dict(error.record))
+        if error.is_interrupted:
+            raise _stopped(f"nothing yet, {error}", path) from None
         typer.echo(f"record: {path}", err=True)
-        if str(error).startswith("interrupted"):
-            typer.echo(str(error), err=True)
-            raise typer.Exit(130) from None
         raise
     record = judge(result.record, reference) if reference is not None else dict(result.record)
     write_json_atomic(path, record)
     _print(result.text)
+    if result.finish_reason == "interrupted":
+        raise _stopped(f"the best so far, from {record['counts']['usable']} of {settings.k} trajectories", path)
     for line in summary(record):
         typer.echo(plain(line), err=True)
     typer.echo(f"record: {path} (etalon explain shows it)", err=True)
-    if result.finish_reason == "interrupted":
-        raise typer.Exit(130)
+
+
+def _stopped(what: str, path: Path) -> StoppedError:
+    return StoppedError(f"interrupted: {plain(' '.join(what.split()))}\nrecord: {path} (etalon explain shows it)")
 
 
 async def _watched(
@@ -157,9 +166,14 @@ async def _watched(
 ) -> ClrResult:
     """Run a flow under a live view; the first Ctrl-C stops it, a second one gives it up."""
     with view_of(sys.stderr) as view:
-        flow = LiveClr(conversation, sampler, settings, on_event=view.show, budget=budget)
-        task = asyncio.ensure_future(flow.run())
         presses = 0
+
+        def show(event: ClrEvent) -> None:
+            if not presses:  # afterwards only what came of it is said
+                view.show(event)
+
+        flow = LiveClr(conversation, sampler, settings, on_event=show, budget=budget)
+        task = asyncio.ensure_future(flow.run())
 
         def interrupt() -> None:
             nonlocal presses

@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from etalon.commands.options import check_place
 from etalon.errors import ConfigError, InputError
 
 DOMAINS = ("math", "code", "stem", "instruct", "claims", "facts")
@@ -99,9 +100,8 @@ def _output(out: Path | None) -> Iterator[BinaryIO]:
     elif out.exists() and not out.is_file():  # /dev/stdout, a named pipe
         with open(out, "wb") as stream:
             yield stream
-    elif not out.parent.is_dir():
-        raise InputError(f"--out {out}: no such directory {out.parent}")
     else:
+        check_place("--out", out)
         partial = out.with_name(f"{out.name}.part")
         with open(partial, "wb") as stream:
             yield stream

@@ -125,10 +125,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def bind(host: str, port: int, *, key: str) -> socket.socket:
-    """A listening socket; ConfigError when the address is taken, or open to others without a key."""
+def bind(host: str, port: int, *, key: str, key_env: str = "ETALON_SANDBOX_KEY") -> socket.socket:
+    """A listening socket; ConfigError when the address is taken, or open to others without a key.
+
+    key_env: the environment variable of the key.
+    """
     if not key and not is_loopback(host):
-        raise ConfigError(f"--host {host}: others could run programs here; set a key in the environment (--key-env)")
+        raise ConfigError(f"--host {host}: others could run programs here; set {key_env} to the key they must send")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

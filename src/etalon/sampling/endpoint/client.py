@@ -97,8 +97,9 @@ class Client:
                 calls += error.calls
                 if not error.may_pass or attempt == self.settings.retries:
                     tries = f" ({attempt + 1} attempts)" if attempt else ""
+                    hint = f"; the key is read from {self.settings.key_variable}" if error.status == 401 else ""
                     raise UpstreamError(
-                        f"{url} {error}{tries}", may_pass=False, calls=calls, status=error.status,
+                        f"{url} {error}{tries}{hint}", may_pass=False, calls=calls, status=error.status,
                         retry_after=error.retry_after,
                     ) from None  # fmt: skip
                 pause = delay(attempt, error.retry_after, self._jitter)
