@@ -81,7 +81,8 @@ def test_nothing_scored_is_an_error_with_the_servers_words(
         assert "HTTP 400: context too small" in last
         assert last.endswith("; sums.jsonl: 4 of 4 problems undecided, left out of the score")
         assert "pass@1" not in errors
-        assert "sums.jsonl" in output
+        row = next(line for line in output.splitlines() if "sums.jsonl" in line)
+        assert [cell.strip() for cell in row.split("│")[3:9]] == ["0", "-", "-", "- (K=2)", "-", "-"]
         if not further:
             replies[0] = Reply(content="\\boxed{2}")
             assert cli.main() == 0  # the same command asks again

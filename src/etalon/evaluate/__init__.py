@@ -119,10 +119,10 @@ def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]])
             domain,
             str(score.problems),
             _shown(score.pass1),
-            f"{interval.low:.3f}..{interval.high:.3f}",
+            f"{interval.low:.3f}..{interval.high:.3f}" if score.problems else "-",
             f"{_shown(score.passk)} (K={score.k})",
             "-" if score.mean_tokens is None else f"{score.mean_tokens:.0f}",
-            f"{score.truncated:.1%}",
+            "-" if score.mean_tokens is None else f"{score.truncated:.1%}",
             str(score.undecided),
         )
     console = Console()
