@@ -37,7 +37,9 @@ def test_a_problem_may_ask_for_one_language():
     both = f"```python\nprint(0)\n```\n```cpp\n{ADD}\n```"
     assert judge(both, {**TESTS, "language": "cpp"}).score == 1.0
     assert judge(both, {**TESTS, "language": "python"}).score == 0.0
-    assert judge(f"```cpp\n{ADD}\n```", {**TESTS, "language": "python"}).reason == "no_answer: found cpp, read are python"
+    assert (
+        judge(f"```cpp\n{ADD}\n```", {**TESTS, "language": "python"}).reason == "no_answer: found cpp, read are python"
+    )
     assert judge(both, {**TESTS, "fn_name": "f", "language": "cpp"}).score is None
 
 
