@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from etalon.errors import ConfigError
+from etalon.redact import Redactor
 
 PATH = "/run_code"
 MOST_PAUSE_SECONDS = 10.0  # (ours) however long the service asks to wait
@@ -32,6 +33,7 @@ class Transport:
         self._parts, self._attempts, self._pause_seconds = parts, max(1, attempts), pause_seconds
         self._path = parts.path.rstrip("/").removesuffix(PATH) + PATH
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._redact = Redactor(key)
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         self._idle: list[http.client.HTTPConnection] = []
@@ -49,7 +51,7 @@ class Transport:
             try:
                 status, headers, text = self._send(content, seconds)
             except (OSError, http.client.HTTPException) as error:
-                failure = f"{self._parts.netloc}: {type(error).__name__}: {error}"
+                failure = self._redact.text(f"{self._parts.netloc}: {type(error).__name__}: {error}")
                 continue
             if status == 200:
                 reply = _object(text)
@@ -92,9 +94,9 @@ class Transport:
         with self._lock:
             if not self._is_closed:
                 self._idle.append(connection)
-                return response.status, response.headers, text
+                return response.status, response.headers, self._redact(text)
         connection.close()
-        return response.status, response.headers, text
+        return response.status, response.headers, self._redact(text)
 
     def _take(self) -> http.client.HTTPConnection:
         with self._lock:

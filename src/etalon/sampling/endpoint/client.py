@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 
 from etalon import __version__
+from etalon.redact import Redactor
 from etalon.sampling.endpoint.answer import Answer, Delta, shown
 from etalon.sampling.endpoint.balance import Balancer
 from etalon.sampling.endpoint.dialect import Dialect
@@ -30,6 +31,7 @@ ERROR_BYTES = 2**16  # (ours) of an error body that are read
 BODY_BYTES = 2**26  # (ours) of a body that is no stream
 IDLE_SECONDS = 4.0  # (ours) an idle connection is kept; uvicorn drops its own after 5
 LINGER_SECONDS = 0.1  # (ours) for the end of a body after its [DONE]
+REDACT = "etalon_redact"  # the extension of a response that takes our key out of what it says
 QUICK_SECONDS = 10.0  # (ours) for questions that need no model, such as /models
 # A peer that vanished without a word is noticed within about a minute: there is no read time-out on a stream.
 KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)] + [
@@ -139,20 +141,22 @@ class Client:
         """An open response with a status of success; UpstreamError for any other and for any broken connection."""
         headers = self.settings.headers() | {"content-type": "application/json"}
         timeout = httpx2.Timeout(timeout_seconds, connect=self.settings.connect_seconds)
-        calls = 0
+        redact, calls = self.settings.redactor(), 0
         try:
             async with self.http.stream(
                 method, url + path, content=content, headers=headers, timeout=timeout
             ) as response:
+                response.extensions[REDACT] = redact
                 if not response.is_success:
                     raise from_status(response.status_code, response.headers, await _start_of(response))
                 calls = 1
                 yield response
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             self.balancer.rest(url)
-            raise UpstreamError(f"cannot be reached: {_reason(error)}", may_pass=True) from None
+            raise UpstreamError(f"cannot be reached: {redact.text(_reason(error))}", may_pass=True) from None
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
-            raise UpstreamError(f"broke the connection: {_reason(error)}", may_pass=True, calls=calls) from None
+            message = f"broke the connection: {redact.text(_reason(error))}"
+            raise UpstreamError(message, may_pass=True, calls=calls) from None
 
     @contextlib.asynccontextmanager
     async def passing_stream(self, path: str, content: bytes) -> AsyncIterator[httpx2.Response]:
@@ -236,13 +240,13 @@ async def _read(response: httpx2.Response, answer: Answer, on_delta: OnDelta | N
 
 async def events(response: httpx2.Response) -> AsyncIterator[bytes]:
     """The data of each event of a response; UpstreamError when it is no event stream."""
-    decoder = EventDecoder()
+    decoder, redact = EventDecoder(), _redactor(response)
     try:
         async for block in response.aiter_bytes():
             for data in decoder.feed(block):
-                yield data
+                yield redact(data)
         for data in decoder.close():
-            yield data
+            yield redact(data)
     except EventError as error:
         raise UpstreamError(f"sent {error}", may_pass=True, calls=1) from None
 
@@ -256,7 +260,7 @@ async def read_body(response: httpx2.Response) -> bytes:
         size += len(block)
         if size > BODY_BYTES:
             raise UpstreamError(f"answered more than {BODY_BYTES >> 20} MiB", may_pass=False, calls=1)
-    return b"".join(blocks)
+    return _redactor(response)(b"".join(blocks))
 
 
 async def _start_of(response: httpx2.Response) -> bytes:
@@ -268,7 +272,12 @@ async def _start_of(response: httpx2.Response) -> bytes:
                 content += block
                 if len(content) >= ERROR_BYTES:
                     break
-    return content
+    return _redactor(response)(content)
+
+
+def _redactor(response: httpx2.Response) -> Redactor:
+    redact: Redactor = response.extensions[REDACT]
+    return redact
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from etalon.errors import ConfigError
+from etalon.redact import Redactor
 
 KEY_VARIABLE = "ETALON_API_KEY"  # environment variable of the upstream's key
 CHAT = "/chat/completions"
@@ -47,8 +48,15 @@ class EndpointSettings:
 
     def headers(self) -> dict[str, str]:
         """Headers of every request; the key is taken from the environment now and kept nowhere else."""
-        key = os.environ.get(self.key_variable, "").strip()
+        key = self._key()
         return {"authorization": f"Bearer {key}"} if key else {}
+
+    def redactor(self) -> Redactor:
+        """What takes the key out of a server's words."""
+        return Redactor(self._key())
+
+    def _key(self) -> str:
+        return os.environ.get(self.key_variable, "").strip()
 
 
 def read_urls(urls: Sequence[str]) -> tuple[str, ...]:
