@@ -16,10 +16,11 @@ from etalon.types import Conversation, Message, SamplingParams
 
 Body = TypeVar("Body", bound=BaseModel)
 PREFIX = "clr-"
+MAX_STOPS, MAX_STOP_CHARS = 16, 256  # (ours) strings that end a response, and the length of each
 OWN_FIELDS = frozenset(
     ("model", "messages", "stream", "stream_options", "n", "clr", "temperature", "top_p", "max_tokens",
      "max_completion_tokens", "stop", "seed", "user", "metadata", "store", "response_format", "tool_choice",
-     "parallel_tool_calls", "tools", "functions", "function_call", "logprobs")
+     "parallel_tool_calls", "tools", "functions", "function_call", "logprobs", "best_of")
 )  # fmt: skip
 ROLES = {"developer": "system", "system": "system", "user": "user", "assistant": "assistant"}
 
@@ -61,7 +62,7 @@ class ClrField(BaseModel):
 class ChatBody(BaseModel):
     """The fields of a chat request that CLR reads; servers' own extensions go to the upstream as they are."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", strict=True)
 
     messages: list[dict[str, Any]] = Field(min_length=1)
     temperature: float | None = Field(default=None, ge=0, le=100)
@@ -93,10 +94,12 @@ class Question:
 
 
 def asks_for_clr(request: Mapping[str, Any]) -> bool:
-    """Whether a chat request is for CLR; `"clr": false` and `"clr": null` are not."""
+    """Whether a chat request is for CLR; `"clr": false` and `"clr": null` are not. ApiError for any other value."""
     wanted = request.get("clr")
     if wanted is None:
         return str(request.get("model", "")).startswith(PREFIX)
+    if not isinstance(wanted, bool | dict):
+        raise ApiError(400, 'clr: use an object such as {"k": 16}, true or false', param="clr")
     return wanted is not False
 
 
@@ -116,6 +119,10 @@ def read_question(request: Mapping[str, Any], settings: ServeSettings) -> Questi
             400, "temperature: 0 makes all trajectories the same; CLR compares different ones, use 1.0",
             param="temperature",
         )  # fmt: skip
+    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    if len(stop) > MAX_STOPS or any(len(text) > MAX_STOP_CHARS for text in stop):
+        message = f"stop: use at most {MAX_STOPS} strings of at most {MAX_STOP_CHARS} characters"
+        raise ApiError(400, message, param="stop")
     return Question(
         model=model_name(request, settings),
         conversation=_conversation(body.messages),
@@ -123,7 +130,7 @@ def read_question(request: Mapping[str, Any], settings: ServeSettings) -> Questi
             temperature=temperature,
             top_p=0.95 if body.top_p is None else body.top_p,  # 7: the paper's evaluation setting
             max_tokens=body.max_completion_tokens or body.max_tokens or NO_CAP,
-            stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+            stop=stop,
         ),
         seed=0 if body.seed is None else body.seed,
         k=k,
@@ -156,8 +163,11 @@ def _refuse_unsupported(request: Mapping[str, Any]) -> None:
     for name, reason in reasons.items():
         if request.get(name):
             raise ApiError(400, f"{name}: {reason}", param=name, code="unsupported_under_clr")
-    if request.get("n") not in (None, 1):
-        raise ApiError(400, "n: CLR gives one answer per request", param="n", code="unsupported_under_clr")
+    for name in ("n", "best_of"):
+        number = request.get(name)
+        if isinstance(number, bool) or number not in (None, 1):
+            message = f"{name}: CLR gives one answer per request, of clr.k trajectories"
+            raise ApiError(400, message, param=name, code="unsupported_under_clr")
     form = request.get("response_format")
     if form is not None and not (isinstance(form, dict) and form.get("type") == "text"):
         raise ApiError(
