@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,9 +18,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from etalon.errors import ConfigError
-from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, StdinTests
+from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, SandboxPool, Status, StdinTests
+from etalon.sandbox.choice import LocalSandbox
+from etalon.sandbox.native import compiler
 from etalon.sandbox.remote import RemoteSandbox
-from etalon.serve.sandbox import bind
+from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
+from upstream import serving
 
 COMMAND = [sys.executable, "-c", "import sys; from etalon.cli import main; sys.exit(main())", "sandbox", "--port", "0"]
 JSON = {"Content-Type": "application/json"}
@@ -98,6 +102,10 @@ def test_one_request_may_hold_many_inputs(url):
         ({"code": "", "language": "python", "stdins": []}, "stdins"),
         ({"code": "", "language": "python", "run_timeout": "1"}, "run_timeout"),
         ({"code": "", "language": "python", "run_timeout": 1e9}, "run_timeout"),
+        ({"code": "", "language": "python", "run_timeout": 10**400}, "run_timeout"),
+        ({"code": "", "language": "python", "cpu_timeout": 10**400}, "cpu_timeout"),
+        ({"code": "", "language": "python", "memory_limit_MB": 10**400}, "memory_limit_MB"),
+        ({"code": "", "language": "python", "run_timeout": float("nan")}, "run_timeout"),
         ({"code": "", "language": "python", "memory_limit_MB": 1e9}, "memory_limit_MB"),
         ({"code": "", "language": "python", "files": {"a": ""}}, "files"),
     ],
@@ -157,6 +165,88 @@ def test_a_key_is_asked_for_and_compared():
         assert post(url, body, {**JSON, "Authorization": "Bearer wrong"})[0] == 401
         assert post(url, body, {**JSON, "Authorization": "Basic correct horse battery"})[0] == 401
         assert post(url, body, {**JSON, "Authorization": "Bearer correct horse battery"})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": ""}]
+)
+def test_web_pages_of_other_sites_are_refused_without_a_key(url, headers):
+    status, reply, _ = post(url, {"code": "print(1)", "language": "python"}, {**JSON, **headers})
+    assert status == 403
+    assert "the sandbox has no key" in reply["detail"]
+    assert post(url, {}, headers, method="GET", path="/v1/ping")[0] == 403
+
+
+def test_with_a_key_any_name_of_the_machine_will_do():
+    with service(ETALON_SANDBOX_KEY="correct horse battery") as url:
+        headers = {**JSON, "Host": "node7.example", "Authorization": "Bearer correct horse battery"}
+        assert post(url, {"code": "print(1)", "language": "python"}, headers)[0] == 200
+        assert post(url, {}, {"Host": "node7.example"}, method="GET", path="/v1/ping")[0] == 200
+
+
+@contextmanager
+def in_process(**limits):
+    with (
+        SandboxPool(workers=1) as pool,
+        serving(SandboxService(LocalSandbox(pool), ServiceLimits(workers=1, **limits)).app) as url,
+    ):
+        yield url
+
+
+def send_only(url, content, *, length):
+    """A connection that sent its headers and `content`, and waits."""
+    parts = urlsplit(url)
+    connection = socket.create_connection((parts.hostname, parts.port), timeout=30)
+    head = f"POST /run_code HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}"
+    connection.sendall(head.encode() + b"\r\n\r\n" + content)
+    return connection
+
+
+def test_bodies_that_do_not_arrive_block_nobody_and_are_given_up():
+    with in_process(waiting=1, body_seconds=1.0) as url, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(send_only(url, b"{", length=100)) for _ in range(20)]
+        assert post(url, {"code": "print(1)", "language": "python"})[0] == 200
+        for connection in slow:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [("python", "while True: pass"), ("cpp", "int main() { for (volatile int i = 0;; i = 1) {} }")],
+)
+def test_a_client_that_leaves_takes_its_program_along(language, code):
+    if language == "cpp" and compiler() is None:
+        pytest.skip("no C++ compiler")
+    endless = json.dumps({"code": code, "language": language, "run_timeout": 600}).encode()
+    with in_process(waiting=8) as url:
+        post(url, {"code": "print(1)", "language": "python"})
+        idle = len(descendants())
+        leaving = [send_only(url, endless, length=len(endless)) for _ in range(4)]  # one runs, three wait
+        wait_until(lambda: len(descendants()) > idle)
+        for connection in leaving:
+            connection.close()
+        assert post(url, {"code": "print(6 * 7)", "language": "python"})[1]["run_result"]["stdout"] == "42\n"
+        wait_until(lambda: len(descendants()) <= idle)
+
+
+def descendants():
+    """Processes below this one."""
+    found, todo = set(), [os.getpid()]
+    while todo:
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{(parent := todo.pop())}/task"):
+                with contextlib.suppress(OSError), open(f"/proc/{parent}/task/{task}/children") as children:
+                    new = set(map(int, children.read().split())) - found
+                    found |= new
+                    todo += new
+    return found
+
+
+def wait_until(is_so, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])

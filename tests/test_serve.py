@@ -94,6 +94,20 @@ def test_every_event_of_the_upstream_arrives_and_done_comes_last() -> None:
     assert text_of(events) == "4 ü"
 
 
+def test_health_names_no_upstream_and_answers_no_foreign_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Upstream(lambda asked: Reply()) as upstream:
+        with proxy(upstream.url) as client:
+            assert client.get("/health").json() == {
+                "status": "ok",
+                "upstreams": [{"requests": 0, "unreachable": False}],
+            }
+            for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+                assert client.get("/health", headers=headers).status_code == 403
+        monkeypatch.setenv("ETALON_PROXY_KEY", "open-sesame")
+        with proxy(upstream.url) as client:
+            assert client.get("/health", headers={"host": "etalon.example"}).status_code == 200
+
+
 def test_models_are_listed_with_their_clr_twins() -> None:
     with Upstream(lambda asked: Reply(), models=("a", "b")) as upstream, proxy(upstream.url) as client:
         listed = client.get("/v1/models").json()

@@ -13,6 +13,7 @@ from etalon.errors import ConfigError
 from etalon.sandbox import pool as local
 from etalon.sandbox.native import run_cpp
 from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, StdinTests
+from etalon.sandbox.stop import Stop
 
 AnyTests = StdinTests | CallTests | AssertTests | CppTests
 
@@ -29,12 +30,13 @@ class LocalSandbox:
     def __init__(self, pool: local.SandboxPool | None = None, *, fork_each: bool = False) -> None:
         self._pool, self._fork_each = pool, fork_each
 
-    def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]:
+    def run(self, program: str, tests: AnyTests, limits: Limits, *, stop: Stop | None = None) -> tuple[Outcome, ...]:
+        """StoppedError soon after `stop` is set."""
         if isinstance(tests, CppTests):
-            return run_cpp(program, tests, limits)
+            return run_cpp(program, tests, limits, stop=stop)
         if self._fork_each and isinstance(tests, StdinTests):
             tests = replace(tests, fork_each=True)
-        return local.run_program(program, tests, limits, pool=self._pool)
+        return local.run_program(program, tests, limits, pool=self._pool, stop=stop)
 
 
 _CHOSEN: Sandbox | None = None

@@ -17,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 
 from etalon.sandbox.claims import Evidence, collect
 from etalon.sandbox.order import Order, pack_parts, unpack_ended
 from etalon.sandbox.outcome import CppTests, Limits, Outcome, Status
+from etalon.sandbox.stop import LOOK_SECONDS, Stop
 
 COMPILERS = ("g++", "clang++", "c++")
 KEPT_BINARIES = 32  # (ours) of 2 MB each
@@ -40,8 +42,11 @@ def compiler() -> str | None:
     return next((path for name in COMPILERS if (path := shutil.which(name))), None)
 
 
-def run_cpp(source: str, tests: CppTests, limits: Limits) -> tuple[Outcome, ...]:
-    """One outcome per test, up to the first that failed; a program that does not compile has one outcome."""
+def run_cpp(source: str, tests: CppTests, limits: Limits, *, stop: Stop | None = None) -> tuple[Outcome, ...]:
+    """One outcome per test, up to the first that failed; a program that does not compile has one outcome.
+
+    StoppedError soon after `stop` is set.
+    """
     path = compiler()
     if path is None or sys.platform != "linux":
         missing = "C++ programs run on Linux only" if path else f"no C++ compiler: found none of {', '.join(COMPILERS)}"
@@ -49,13 +54,15 @@ def run_cpp(source: str, tests: CppTests, limits: Limits) -> tuple[Outcome, ...]
     inputs = tests.inputs[: tests.pause_after or None]
     with _SLOTS:
         try:
-            binary = _compiled(path, source)
-            return binary if isinstance(binary, tuple) else _run(binary, inputs, limits)
+            if stop is not None:
+                stop.check()
+            binary = _compiled(path, source, stop)
+            return binary if isinstance(binary, tuple) else _run(binary, inputs, limits, stop)
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
             return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(error).__name__}: {error}"[:200]),)
 
 
-def _compiled(path: str, source: str) -> bytes | tuple[Outcome, ...]:
+def _compiled(path: str, source: str, stop: Stop | None) -> bytes | tuple[Outcome, ...]:
     """The binary; outcomes when the compiler refuses."""
     code = source.encode("utf-8", "surrogatepass")
     key = hashlib.sha256(code).hexdigest()
@@ -63,7 +70,7 @@ def _compiled(path: str, source: str) -> bytes | tuple[Outcome, ...]:
         if key in _BINARIES:
             _BINARIES.move_to_end(key)
             return _BINARIES[key]
-    reply = _ask({"mode": "compile", "compiler": path}, pack_parts(code), COMPILE_SECONDS)
+    reply = _ask({"mode": "compile", "compiler": path}, pack_parts(code), COMPILE_SECONDS, stop)
     line, _, content = reply.partition(b"\n")
     status = int(line)
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -78,7 +85,7 @@ def _compiled(path: str, source: str) -> bytes | tuple[Outcome, ...]:
     return content
 
 
-def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits) -> tuple[Outcome, ...]:
+def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, stop: Stop | None) -> tuple[Outcome, ...]:
     texts = [text.encode("utf-8", "surrogatepass") for text in inputs]
     order = Order(
         mode="stdin",
@@ -93,7 +100,7 @@ def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits) -> tuple[Outcom
         sealed_bytes=0,
     )
     seconds = len(inputs) * limits.wall_seconds + MARGIN_SECONDS
-    reply = _ask({"mode": "run", "limits": order._asdict()}, pack_parts(binary, *texts), seconds)
+    reply = _ask({"mode": "run", "limits": order._asdict()}, pack_parts(binary, *texts), seconds, stop)
     outcomes: list[Outcome] = []
     while reply:
         line, _, reply = reply.partition(b"\n")
@@ -106,8 +113,8 @@ def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits) -> tuple[Outcom
     return tuple(outcomes)
 
 
-def _ask(order: dict[str, object], parts: bytes, seconds: float) -> bytes:
-    """The reply of a fresh runner; raises OSError when it fails, TimeoutExpired when it takes longer."""
+def _ask(order: dict[str, object], parts: bytes, seconds: float, stop: Stop | None) -> bytes:
+    """The reply of a fresh runner; raises OSError when it fails, TimeoutExpired when it takes longer, StoppedError."""
     folder = tempfile.mkdtemp(prefix="etalon-native-")
     try:
         os.chmod(folder, 0o711)  # noqa: S103  # the runner may become another user
@@ -121,7 +128,7 @@ def _ask(order: dict[str, object], parts: bytes, seconds: float) -> bytes:
             start_new_session=True,
         ) as runner:
             try:
-                reply, _ = runner.communicate(json.dumps(order).encode() + b"\n" + parts, timeout=seconds)
+                reply = _reply(runner, json.dumps(order).encode() + b"\n" + parts, seconds, stop)
             except BaseException:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(runner.pid, signal.SIGKILL)
@@ -131,3 +138,15 @@ def _ask(order: dict[str, object], parts: bytes, seconds: float) -> bytes:
         return reply
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reply(runner: subprocess.Popen[bytes], sent: bytes, seconds: float, stop: Stop | None) -> bytes:
+    deadline = time.monotonic() + seconds
+    while True:
+        remaining = max(0.0, deadline - time.monotonic())
+        try:
+            return runner.communicate(sent, timeout=remaining if stop is None else min(remaining, LOOK_SECONDS))[0]
+        except subprocess.TimeoutExpired:  # nothing is lost: it goes on where it was
+            if remaining <= LOOK_SECONDS or stop is None:
+                raise
+            stop.check()

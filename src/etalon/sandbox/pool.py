@@ -30,6 +30,7 @@ from etalon.sandbox.claims import Evidence, collect
 from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
 from etalon.sandbox.order import Ended, Order, pack_order, pack_parts, unpack_ended
 from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
+from etalon.sandbox.stop import LOOK_SECONDS, Stop
 
 START_SECONDS = 30.0  # (ours)
 MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
@@ -67,32 +68,37 @@ class _Zygote:
             self.kill()
             raise
 
-    def ask(self, head: bytes, parts: bytes, *, seconds: float) -> tuple[Ended, bytes, bytes]:
+    def ask(self, head: bytes, parts: bytes, *, seconds: float, stop: Stop | None = None) -> tuple[Ended, bytes, bytes]:
         """Send one order; how the program ended, its control lines and its output.
 
-        Raises OSError when the zygote died or let the deadline pass.
+        Raises OSError when the zygote died or let the deadline pass, StoppedError when `stop` was set.
         """
         assert self._process.stdin is not None
         self.served += 1
         self._process.stdin.write(head + parts)
         self._process.stdin.flush()
         deadline = time.monotonic() + seconds
-        line, newline, content = self._read(deadline).partition(b"\n")
+        line, newline, content = self._read(deadline, stop).partition(b"\n")
         while not newline:
-            line, newline, content = (line + self._read(deadline)).partition(b"\n")
+            line, newline, content = (line + self._read(deadline, stop)).partition(b"\n")
         ended = unpack_ended(line)
         chunks, size = [content], len(content)
         while size < ended.control_bytes + ended.output_bytes:
-            chunks.append(self._read(deadline))
+            chunks.append(self._read(deadline, stop))
             size += len(chunks[-1])
         content = b"".join(chunks)
         return ended, content[: ended.control_bytes], content[ended.control_bytes :]
 
-    def _read(self, deadline: float) -> bytes:
+    def _read(self, deadline: float, stop: Stop | None = None) -> bytes:
         assert self._process.stdout is not None
-        remaining = deadline - time.monotonic()
-        if remaining <= 0 or not self._replies.poll(remaining * 1000):
-            raise TimeoutError("the sandbox did not answer")
+        while True:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError("the sandbox did not answer")
+            if self._replies.poll(1000 * (remaining if stop is None else min(remaining, LOOK_SECONDS))):
+                break
+            if stop is not None:
+                stop.check()
         chunk = os.read(self._process.stdout.fileno(), 1 << 16)
         if not chunk:
             raise ConnectionError("the sandbox process ended")
@@ -128,13 +134,16 @@ class SandboxPool:
         self._idle: list[_Zygote] = []
         self._is_closed = False
 
-    def run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
-        """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input."""
+    def run(self, program: str, tests: Tests, limits: Limits, *, stop: Stop | None = None) -> tuple[Outcome, ...]:
+        """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input.
+
+        StoppedError soon after `stop` is set.
+        """
         if isinstance(tests, AssertTests) or not (tests.fork_each or any(name in program for name in REOPENS)):
-            return self._run(program, tests, limits)
+            return self._run(program, tests, limits, stop)
         outcomes: list[Outcome] = []
         for text in tests.inputs:
-            outcomes += self._run(program, replace(tests, inputs=(text,), pause_after=0), limits)
+            outcomes += self._run(program, replace(tests, inputs=(text,), pause_after=0), limits, stop)
             if outcomes[-1].status is not Status.OK:
                 break
         return tuple(outcomes)
@@ -146,20 +155,22 @@ class SandboxPool:
             self._give_back(zygote)
             return zygote.isolation
 
-    def _run(self, program: str, tests: Tests, limits: Limits) -> tuple[Outcome, ...]:
+    def _run(self, program: str, tests: Tests, limits: Limits, stop: Stop | None) -> tuple[Outcome, ...]:
         order, nonce, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
         has_libraries = needs_libraries(program, *_code(tests))
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
+                if stop is not None:
+                    stop.check()
                 try:
                     zygote = self._take(has_libraries=has_libraries)
                 except OSError as error:
                     failure = error
                     continue
                 try:
-                    ended, control, output = zygote.ask(head, parts, seconds=seconds)
+                    ended, control, output = zygote.ask(head, parts, seconds=seconds, stop=stop)
                 except OSError as error:
                     failure = error
                     zygote.kill()
@@ -277,10 +288,15 @@ def _close(owner: int, pool: SandboxPool) -> None:
 
 
 def run_program(
-    program: str, tests: Tests, limits: Limits | None = None, *, pool: SandboxPool | None = None
+    program: str,
+    tests: Tests,
+    limits: Limits | None = None,
+    *,
+    pool: SandboxPool | None = None,
+    stop: Stop | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended the child."""
-    return (pool or default_pool()).run(program, tests, limits or Limits())
+    return (pool or default_pool()).run(program, tests, limits or Limits(), stop=stop)
 
 
 def describe(pool: SandboxPool | None = None) -> Isolation:

@@ -18,7 +18,7 @@ from etalon.clr.claims import load_templates
 from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.sampler import model_names
 from etalon.serve import gate
-from etalon.serve.call import Call, ClientGoneError
+from etalon.serve.call import Call, ClientGoneError, Endpoint
 from etalon.serve.clr_chat import answer_clr
 from etalon.serve.errors import ApiError, from_upstream
 from etalon.serve.metrics import Metrics
@@ -74,17 +74,20 @@ class Proxy:
         self._key = key
 
     def route(self, name: str, work: Work, *, is_open: bool = False) -> ASGIApp:
-        """`work` with the gate before it; every failure becomes an answer, every answer is counted."""
+        """`work` with the gate before it; every failure becomes an answer, every answer is counted.
+
+        is_open: whoever has no key may call too; foreign pages are refused all the same where there is none.
+        """
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             call = Call(scope, receive, send)
             started = time.monotonic()
             self.requests += 1
             try:
-                if not is_open:
+                if not (is_open and self._key):
                     gate.admit(call.headers, self._key)
-                    if self.requests > self.settings.max_requests:
-                        raise ApiError(429, "too many requests under way", code="busy", retry_after=BUSY_SECONDS)
+                if not is_open and self.requests > self.settings.max_requests:
+                    raise ApiError(429, "too many requests under way", code="busy", retry_after=BUSY_SECONDS)
                 await work(call)
             except ClientGoneError:
                 call.status = 499
@@ -98,15 +101,12 @@ class Proxy:
                 self.metrics.count("etalon_requests_total", route=name, status=str(call.status))
                 self.metrics.time(name, time.monotonic() - started)
 
-        return _Endpoint(serve)
+        return Endpoint(serve)
 
     async def health(self, call: Call) -> None:
-        """Always 200 while the proxy runs; what is known of the upstreams stands in it."""
+        """Always 200 while the proxy runs; what is known of the upstreams, in their order, without their addresses."""
         balancer = self.client.balancer
-        upstreams = [
-            {"url": url, "requests": load, "unreachable": balancer.is_resting(url)}
-            for url, load in balancer.load.items()
-        ]
+        upstreams = [{"requests": load, "unreachable": balancer.is_resting(url)} for url, load in balancer.load.items()]
         await call.answer_json(200, {"status": "ok", "upstreams": upstreams})
 
     async def show_metrics(self, call: Call) -> None:
@@ -164,16 +164,6 @@ class Proxy:
         if not isinstance(request, dict):
             raise ApiError(400, "the body is not a JSON object", code="invalid_json")
         return content, request
-
-
-class _Endpoint:
-    """A callable that starlette takes for an ASGI application, not for a function of a request."""
-
-    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._serve = serve
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._serve(scope, receive, send)
 
 
 def _rows(listed: Any) -> list[dict[str, Any]]:

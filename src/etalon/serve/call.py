@@ -1,4 +1,4 @@
-"""One HTTP exchange of the proxy: the body in, JSON or events out, work that ends when the client leaves."""
+"""One HTTP exchange of the proxy or the sandbox: body in, JSON or events out, work that ends when the client leaves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -135,3 +135,13 @@ class Call:
         self.status = status
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+
+class Endpoint:
+    """A callable that starlette takes for an ASGI application, not for a function of a request."""
+
+    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)

@@ -86,9 +86,15 @@ def _number(body: dict[str, Any], name: str, default: float) -> float:
     value = body.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequestError(f"{name}: not a number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise BadRequestError(f"{name}: not a finite number")
+    return number
 
 
 def reply(request: RunRequest, outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -1,120 +1,124 @@
 """The sandbox as a service: `POST /run_code`, for trainers and verifiers that know SandboxFusion.
 
-    request -> key, size -> a free place, or 503 -> a thread -> the pool -> reply
+    request -> key, host -> its whole body -> a free place, or 503 -> a thread -> the pool -> reply
 
-Programs run in the pool of this process. Without a key the service answers this machine only.
+Programs run in the pool of this process. Without a key the service answers this machine only. A client that leaves
+takes its program along: one that waits is dropped, one that runs is killed.
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import ipaddress
-import json
+import logging
 import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-import anyio
-import anyio.to_thread
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from etalon.errors import ConfigError
-from etalon.sandbox import Outcome, Sandbox, Status
-from etalon.serve.run_code import BadRequestError, read_request, reply
+from etalon.sandbox import Outcome, Status
+from etalon.sandbox.choice import LocalSandbox
+from etalon.sandbox.stop import Stop
+from etalon.serve import gate
+from etalon.serve.call import Call, ClientGoneError, Endpoint
+from etalon.serve.errors import ApiError
+from etalon.serve.run_code import BadRequestError, RunRequest, read_request, reply
 
+LOG = logging.getLogger("etalon")
 RETRY_AFTER_SECONDS = 1  # (ours)
 SHUTDOWN_SECONDS = 2  # (ours) for requests that are being answered
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceLimits:
-    """workers: programs at a time. waiting: further requests that are kept; more are told to come back."""
+    """workers: programs at a time. waiting: further requests that are kept; more are told to come back.
+
+    request_mb, body_seconds: how large a request may be, and how long it may take to arrive.
+    """
 
     workers: int
     waiting: int = 256  # (ours)
     request_mb: int = 64  # (ours)
+    body_seconds: float = 60.0  # (ours)
 
 
 class SandboxService:
     """The application around one sandbox. key: what a bearer token must be, "" for none."""
 
-    def __init__(self, sandbox: Sandbox, limits: ServiceLimits, *, key: str = "") -> None:
+    def __init__(self, sandbox: LocalSandbox, limits: ServiceLimits, *, key: str = "") -> None:
         self._sandbox, self._limits, self._key = sandbox, limits, key
         self._num_inside = 0
-        self._places: anyio.CapacityLimiter | None = None
+        self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="etalon-sandbox")
         self.app = Starlette(
             routes=[
-                Route("/run_code", self.run_code, methods=["POST"]),
-                Route("/v1/ping", self.ping, methods=["GET"]),
+                Route("/run_code", self._route(self.run_code), methods=["POST"]),
+                Route("/v1/ping", self._route(self.ping, is_open=True), methods=["GET"]),
             ]
         )
 
-    async def ping(self, request: Request) -> Response:
-        return PlainTextResponse("pong")
+    def _route(self, work: Callable[[Call], Awaitable[None]], *, is_open: bool = False) -> ASGIApp:
+        """`work` with the gate before it, as in the proxy; a failure is told as `{"detail": ...}`."""
 
-    async def run_code(self, request: Request) -> Response:
-        """One program; 400, 401, 413, 415 are the sender's fault, 503 asks for patience."""
-        if self._key and not hmac.compare_digest(_token(request).encode(), self._key.encode()):
-            return _refusal(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return _refusal(415, "Content-Type must be application/json")  # no page of a browser may send that unasked
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            call = Call(scope, receive, send)
+            try:
+                if not (is_open and self._key):
+                    gate.admit(call.headers, self._key, name="the sandbox", key_name="the one it was started with")
+                await work(call)
+            except ClientGoneError:
+                pass
+            except ApiError as error:
+                await _refuse(call, error)
+            except Exception:
+                LOG.exception("%s failed", call.path)
+                await _refuse(call, ApiError(500, "the sandbox failed; its log says how"))
+
+        return Endpoint(serve)
+
+    async def ping(self, call: Call) -> None:
+        await call.answer(200, b"pong", kind="text/plain; charset=utf-8")
+
+    async def run_code(self, call: Call) -> None:
+        """One program; 400, 401, 403, 408, 413, 415 are the sender's fault, 503 asks for patience."""
+        if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise ApiError(415, "Content-Type must be application/json")  # no page of a browser may send that unasked
+        content = await call.body(limit=self._limits.request_mb << 20, seconds=self._limits.body_seconds)
         if self._num_inside >= self._limits.workers + self._limits.waiting:
-            return _refusal(503, "too many requests", {"Retry-After": str(RETRY_AFTER_SECONDS)})
+            raise ApiError(503, "too many requests", retry_after=RETRY_AFTER_SECONDS)
+        try:
+            request = read_request(content)
+        except BadRequestError as error:
+            raise ApiError(400, str(error)) from None
         self._num_inside += 1
         try:
-            return await self._run(request)
-        except ClientDisconnect:
-            return _refusal(400, "the request ended early")
+            await call.while_connected(self._run(call, request))
         finally:
             self._num_inside -= 1
 
-    async def _run(self, request: Request) -> Response:
-        content = await self._body(request)
-        if content is None:
-            return _refusal(413, f"a request may have {self._limits.request_mb} MB")
+    async def _run(self, call: Call, request: RunRequest) -> None:
+        stop = Stop()
+        work = partial(self._sandbox.run, request.code, request.tests, request.limits, stop=stop)
         try:
-            run = read_request(content)
-        except BadRequestError as error:
-            return _refusal(400, str(error))
-        if self._places is None:
-            self._places = anyio.CapacityLimiter(self._limits.workers)
-        outcomes = await anyio.to_thread.run_sync(
-            self._sandbox.run, run.code, run.tests, run.limits, limiter=self._places, abandon_on_cancel=True
-        )
-        return _json(200, reply(run, outcomes or _NOTHING))
-
-    async def _body(self, request: Request) -> bytes | None:
-        """The body, None as soon as it is too large."""
-        most = self._limits.request_mb << 20
-        if int(request.headers.get("content-length") or 0) > most:
-            return None
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > most:
-                return None
-            chunks.append(chunk)
-        return b"".join(chunks)
+            outcomes = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:  # a run that waits for a thread is cancelled with this task
+            stop.set()
+        await call.answer_json(200, reply(request, outcomes or _NOTHING))
 
 
 _NOTHING = (Outcome(status=Status.INFRASTRUCTURE, detail="the sandbox gave no outcome"),)
 
 
-def _token(request: Request) -> str:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else ""
-
-
-def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(body), status, headers, media_type="application/json")
-
-
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return _json(status, {"detail": message}, headers)
+async def _refuse(call: Call, error: ApiError) -> None:
+    if not call.status:
+        headers = error.headers() | ({"www-authenticate": "Bearer"} if error.status == 401 else {})
+        await call.answer_json(error.status, {"detail": str(error)}, headers=headers)
 
 
 def is_loopback(host: str) -> bool:
