@@ -75,12 +75,18 @@ def build_base(folder: Path, texts: Sequence[str]) -> Path:
     return folder
 
 
+def simple_rule(number: int) -> str:
+    """An IFEval row that even a random model follows now and then."""
+    rule = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    return json.dumps({"key": 10_000 + number, "prompt": f"Say {number} things without a comma."} | rule) + "\n"
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> RealRun:
     folder = tmp_path_factory.mktemp("real")
     questions = first_rows("gsm8k_train_2000.jsonl", 100)
     rows = {"gsm8k": questions, "humaneval": first_rows("humaneval.jsonl.gz", 24)}
-    rows["ifeval"] = first_rows("ifeval.jsonl", 60)
+    rows["ifeval"] = first_rows("ifeval.jsonl", 60) + [simple_rule(number) for number in range(40)]
     for name, lines in rows.items():
         (folder / f"{name}.jsonl").write_text("".join(lines))
     texts = [text for line in questions for text in json.loads(line).values()]

@@ -64,7 +64,7 @@ def _verdict_without_letter(written: str, reason: str, reference: str, options: 
     same = _by_text(written, options) if reason == "ambiguous" else []
     if reference in same and len({_spelled(options[letter]) for letter in same}) == 1:
         return Verdict(score=None, reason="bad_reference: two options say the same", extracted=written)
-    return Verdict(score=0.0, reason="different" if reason == "timeout" else reason, extracted=written)
+    return Verdict(score=0.0, reason="no_option" if reason == "timeout" else reason, extracted=written)
 
 
 def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | None:
