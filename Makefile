@@ -28,7 +28,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch"
+	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch and not live"
 
 format:
 	$(BIN)/ruff format .

@@ -20,6 +20,8 @@ from etalon.verifiers.symbolic import Budget, SymbolicPool
 from etalon.verifiers.symbolic_process import MEMORY_MB
 from etalon.verifiers.text import extract_answer
 
+pytestmark = pytest.mark.live
+
 SLACK = 0.5  # of a busy machine; alone it takes 0.03
 HUNDREDS = {
     "dollars": "$" * 4000,

@@ -21,6 +21,8 @@ from etalon import pipeline
 from etalon.pipeline import graph
 from etalon.store import RunLock
 
+pytestmark = pytest.mark.live
+
 
 def line_of(printed: subprocess.CompletedProcess[str]) -> str:
     """The one line that says what is wrong; stages that were shown before it are indented or have a section."""

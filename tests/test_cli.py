@@ -23,6 +23,8 @@ from etalon.commands.fuse import parse_weights
 from etalon.commands.run import find_recipe
 from etalon.errors import ConfigError, InputError
 
+pytestmark = pytest.mark.live
+
 MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())"]
 
 

@@ -21,7 +21,7 @@ from etalon.verifiers.text import extract_answer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
-pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the labelled cases are not here")
+pytestmark = [pytest.mark.live, pytest.mark.skipif(not SHARED.is_dir(), reason="the labelled cases are not here")]
 
 
 def rows(name):

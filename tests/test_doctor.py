@@ -18,6 +18,8 @@ from etalon.serve.doctor.parallel import Timed, compare, most_at_once
 from etalon.serve.doctor.patient import Watched
 from upstream import Asked, Reply, Upstream, dead_port, event, whole
 
+pytestmark = pytest.mark.live
+
 VLLM_ROW = {"id": "toy", "owned_by": "vllm", "max_model_len": 65536}
 
 

@@ -12,6 +12,8 @@ from etalon.sampling.endpoint import EndpointSampler, EndpointSettings, retry
 from etalon.types import Message, Rollout, SamplingParams, Stop, ask
 from upstream import Asked, Reply, Upstream, dead_port, event
 
+pytestmark = pytest.mark.live
+
 PARAMS = SamplingParams(max_tokens=64)
 
 

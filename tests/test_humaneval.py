@@ -13,7 +13,7 @@ from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 
 FILE = Path(__file__).resolve().parents[2] / "shared" / "benchmarks" / "humaneval.jsonl.gz"
-pytestmark = pytest.mark.skipif(not FILE.is_file(), reason="needs ../shared/benchmarks")
+pytestmark = [pytest.mark.live, pytest.mark.skipif(not FILE.is_file(), reason="needs ../shared/benchmarks")]
 NUM_PROBLEMS = 164
 
 

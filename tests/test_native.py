@@ -9,6 +9,8 @@ from etalon.sandbox.native import compiler
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 
+pytestmark = pytest.mark.live
+
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
 
 ADD = '#include <cstdio>\nint main() { int a, b; scanf("%d %d", &a, &b); printf("%d\\n", a + b); }'

@@ -14,6 +14,8 @@ from etalon.types import Message, SamplingParams
 from test_serve import chat, post, proxy
 from upstream import Asked, Reply, Upstream, serving
 
+pytestmark = pytest.mark.live
+
 KEY = 'sk-upstream/secret+"0123"=='
 
 

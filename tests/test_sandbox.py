@@ -12,6 +12,8 @@ import pytest
 
 from etalon.sandbox import AssertTests, CallTests, Limits, SandboxPool, Status, StdinTests, describe
 
+pytestmark = pytest.mark.live
+
 LIMITS = Limits(cpu_seconds=0.3, memory_mb=200)
 
 

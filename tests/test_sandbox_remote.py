@@ -12,6 +12,8 @@ from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 from fusion_server import fusion_server
 
+pytestmark = pytest.mark.live
+
 LIMITS = Limits(cpu_seconds=1)
 
 

@@ -25,6 +25,8 @@ from etalon.sandbox.remote import RemoteSandbox
 from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
 from upstream import serving
 
+pytestmark = pytest.mark.live
+
 COMMAND = [sys.executable, "-c", "import sys; from etalon.cli import main; sys.exit(main())", "sandbox", "--port", "0"]
 JSON = {"Content-Type": "application/json"}
 

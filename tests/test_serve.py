@@ -15,6 +15,8 @@ from etalon.serve.app import create_app
 from etalon.serve.settings import ServeSettings
 from upstream import Reply, Upstream, dead_port, dropping_first, event, serving, whole
 
+pytestmark = pytest.mark.live
+
 
 @contextmanager
 def proxy(*urls: str, model: str = "", deadline: float = 60.0, **settings) -> Iterator[httpx2.Client]:

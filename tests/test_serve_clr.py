@@ -14,6 +14,8 @@ from etalon.errors import EtalonError
 from test_serve import chat, error_of, metrics_with, post, proxy, stream, text_of
 from upstream import Asked, Reply, Upstream, usage
 
+pytestmark = pytest.mark.live
+
 
 def deltas(events: list[str], field: str) -> str:
     chunks = [json.loads(data) for data in events if data != "[DONE]"]

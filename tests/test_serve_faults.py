@@ -22,6 +22,8 @@ from etalon.serve.app import create_app
 from etalon.serve.settings import ServeSettings
 from upstream import Asked, Reply, Upstream, event, serving
 
+pytestmark = pytest.mark.live
+
 SPEED = 100.0
 DEADLINE = 120.0  # of one request to the upstream
 FAULTS = (

@@ -16,6 +16,8 @@ from etalon.serve.startup import look
 from test_cli import MAIN
 from upstream import Reply, Upstream, dead_port, serving
 
+pytestmark = pytest.mark.live
+
 
 def settings(*urls: str, model: str = "") -> EndpointSettings:
     return EndpointSettings(urls=urls, model=model)

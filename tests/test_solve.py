@@ -34,6 +34,8 @@ from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
 from test_cli import MAIN, etalon
 from upstream import Asked, Reply, Upstream, serving
 
+pytestmark = pytest.mark.live
+
 ANSWERS = ("42", "42", "41", "42", "40", "42", "42", "41")
 
 

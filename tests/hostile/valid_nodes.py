@@ -5,13 +5,13 @@
 #       def __init__(self, val=0, next=None):
 #           self.val, self.next = val, next
 #   head = None
-#   for n in range(300):
+#   for n in range(3000):
 #       head = ListNode(n, head)
 #   head, seen = Solution().reverse(head), []
 #   while head:
 #       seen.append(head.val)
 #       head = head.next
-#   assert seen == list(range(300))
+#   assert seen == list(range(3000))
 
 class ListNode:
     def __init__(self, val=0, next=None):

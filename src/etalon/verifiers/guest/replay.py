@@ -34,6 +34,7 @@ HELPERS = {
 }
 PLAIN_NAMES = {name for kind in (str, list, dict, set, int, float, bytes, tuple) for name in dir(kind)}
 NODE_NAMES = {"val", "next", "left", "right"}
+MOST_TRUTHS = 1000  # (ours) of unknown results: `while node: node = node.next` would never end otherwise
 
 
 class Live(BaseException):
@@ -49,6 +50,7 @@ class _State:
     results: dict[str, Any]
     seen: Counter[str]
     is_missing = is_live = False
+    num_truths = 0
 
 
 state = _State()
@@ -170,6 +172,10 @@ class Future:
     def _yes(self, *_: Any) -> bool:
         return True
 
+    def __bool__(self) -> bool:
+        state.num_truths += 1
+        return state.num_truths <= MOST_TRUTHS
+
     def _no_items(self) -> Any:
         return iter(())
 
@@ -177,7 +183,7 @@ class Future:
         return 0
 
     __hash__ = _zero
-    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __bool__ = _yes
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _yes
     __iter__, __len__, __int__, __index__ = _no_items, _zero, _zero, _zero
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _same
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __and__ = __or__ = __xor__ = __neg__ = _same
