@@ -80,7 +80,7 @@ def test_values_come_through_with_their_types(tmp_path: Path) -> None:
         ("[rl.math]\nlr = 0", "x.toml: rl.math.lr: must be above 0, found 0"),
         ("[eval]\ntop_p = 2", "x.toml: eval.top_p: must be at most 1, found 2"),
         ("[rl]\nstd_ddof = 2", "x.toml: rl.std_ddof: must be 0 or 1, found 2"),
-        ('engine = "vrl"', "x.toml: engine: must be 'local', found \"vrl\""),
+        ('engine = "vrl"', "x.toml: engine: must be 'local', 'trl' or 'verl', found \"vrl\""),
         ("name = 3", "x.toml: name: must be a string, found 3"),
         ("rl = 3", "x.toml: rl: must be a table, found 3"),
         ('[problems]\nfiles = "a"', 'x.toml: problems.files: must be a list, found "a"'),

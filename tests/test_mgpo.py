@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, getcontext
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +16,10 @@ from groups import make_group
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from etalon.engines.local.reinforcement import Phase, policy_loss, rl_batch  # noqa: E402
+from etalon.engines.local.reinforcement import policy_loss, rl_batch  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer  # noqa: E402
 from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
-from etalon.recipe import OptimSpec, RlSpec  # noqa: E402
+from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from etalon.rl.mgpo import (  # noqa: E402
     entropy_distance,
@@ -221,6 +220,9 @@ def test_objective_and_gradient_equal_nested_loops_and_finite_differences(rows: 
 # --- the loss of the local engine -----------------------------------------------------------------------------
 
 
+PAPER = CreditSpec()
+
+
 def credits_of(advantages: Sequence[float]) -> list[Credit]:
     return [Credit(advantage=a, weight=1.0, reward=0.0) for a in advantages]
 
@@ -234,30 +236,48 @@ def stale_logprobs(model: Any, rows: Sequence[TokenRow]) -> list[tuple[float, ..
 
 
 def naive_gradients(
-    model: Any, rows: Sequence[TokenRow], advantages: Sequence[float], old: Sequence[Sequence[float]] | None = None
-) -> tuple[float, dict[str, Any]]:
+    model: Any, rows: Sequence[TokenRow], advantages: Sequence[float], old: Sequence[Sequence[float]] | None = None,
+    spec: CreditSpec = PAPER,
+) -> tuple[float, dict[str, Any]]:  # fmt: skip
     """Loss and gradients of the objective built token by token on transformers' own eager forward."""
     twin = eager_twin(model)
+    mean_length = sum(len(row.response) for row in rows) / len(rows)
     loss = torch.zeros(())
     for i, (row, advantage) in enumerate(zip(rows, advantages, strict=True)):
         inside = torch.zeros(())
         for t, logprob in enumerate(plain_logprobs(twin, row)):
             ratio = torch.exp(logprob - (logprob.detach() if old is None else old[i][t]))
-            inside = inside + torch.min(ratio * advantage, torch.clamp(ratio, 0.8, 1.2) * advantage)
-        loss = loss - inside / len(row.response) / len(rows)
+            if spec.importance == "token-truncate":  # min(pi_train / pi_sample, cap) times a ratio that is 1
+                one = torch.exp(logprob - logprob.detach())
+                inside = inside + min(float(ratio.detach()), spec.importance_cap) * advantage * one
+            else:
+                inside = inside + torch.min(ratio * advantage, torch.clamp(ratio, 0.8, 1.2) * advantage)
+        length = mean_length if spec.aggregation == "token-mean" else len(row.response)
+        loss = loss - inside / length / len(rows)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach()), {name: p.grad for name, p in twin.named_parameters()}
 
 
 @pytest.mark.parametrize("is_stale", [False, True])
-def test_policy_loss_and_its_gradient_equal_the_objective_built_token_by_token(is_stale: bool) -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [
+        CreditSpec(),
+        CreditSpec(aggregation="token-mean"),
+        CreditSpec(importance="token-truncate", importance_cap=1.3),
+        CreditSpec(importance="token-truncate", aggregation="token-mean"),
+    ],
+)
+def test_policy_loss_and_its_gradient_equal_the_objective_built_token_by_token(
+    is_stale: bool, spec: CreditSpec
+) -> None:
     language_model = tiny_language_model("qwen2")
     rows = random_rows([(3, 7), (5, 2), (4, 1), (2, 12), (6, 5)])
     advantages = [1.2, -0.4, 0.9, -1.3, 0.1]
     old = stale_logprobs(language_model.model, rows) if is_stale else None
-    loss, gradients = naive_gradients(language_model.model, rows, advantages, old)
+    loss, gradients = naive_gradients(language_model.model, rows, advantages, old, spec)
     trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=16)
-    objective = policy_loss(credits_of(advantages), rows, clip_epsilon=0.2, old_logprobs=old)
+    objective = policy_loss(credits_of(advantages), rows, spec=spec, sampled=old)
     found = trainer.backward(Batch(rows=rows, objective=objective))
     assert found == pytest.approx(loss, abs=1e-6)
     named = dict(language_model.model.named_parameters())
@@ -273,7 +293,7 @@ def test_the_clip_of_the_policy_loss_acts_on_stale_logprobs() -> None:
     trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=999)
     losses = [
         trainer.backward(Batch(rows=rows, objective=policy_loss(
-            credits_of([1.0, -1.0, 0.5]), rows, clip_epsilon=epsilon, old_logprobs=old
+            credits_of([1.0, -1.0, 0.5]), rows, spec=CreditSpec(clip_epsilon=epsilon), sampled=old
         )))
         for epsilon in (0.1, 0.2, 0.999)
     ]  # fmt: skip
@@ -287,7 +307,7 @@ def on_policy(gamma: float) -> tuple[float, float]:
     rows = random_rows([(3, 7), (5, 2), (4, 1), (2, 12)])
     credits = credit(make_group([1, 0, 0, 0]), CreditSpec(gamma=gamma, std_epsilon=0.0))
     trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=999)
-    loss = trainer.backward(Batch(rows=rows, objective=policy_loss(credits, rows, clip_epsilon=0.2)))
+    loss = trainer.backward(Batch(rows=rows, objective=policy_loss(credits, rows, spec=CreditSpec())))
     squares = sum(float((p.grad**2).sum()) for p in language_model.model.parameters())
     return loss, math.sqrt(squares)
 
@@ -310,14 +330,13 @@ def sampled_group(scores: Sequence[float | None], sizes: Sequence[tuple[int, int
     return replace(group, rollouts=tuple(rollouts))
 
 
-def test_rollouts_without_credit_are_not_run_but_stay_in_the_mean(tmp_path: Path) -> None:
+def test_rollouts_without_credit_are_not_run_but_stay_in_the_mean() -> None:
     groups = [
         sampled_group([1, 0, None, 0], [(3, 4), (3, 6), (3, 2), (3, 9)], 1),
         sampled_group([1, 1, 1, 1], [(4, 2), (4, 3), (4, 4), (4, 5)], 2),
     ]
     spec = CreditSpec(gamma=1.0)
-    phase = Phase(spec=RlSpec(), credit=spec, steps=1, lr=1e-3, seed=0, autocast="off", directory=tmp_path)
-    batch = rl_batch(groups, phase)
+    batch = rl_batch(groups, spec)
     assert len(batch.rows) == 3
     language_model = tiny_language_model("llama")
     decided = [
@@ -331,7 +350,7 @@ def test_rollouts_without_credit_are_not_run_but_stay_in_the_mean(tmp_path: Path
     advantages = [advantage for _, advantage in decided]
     old = [r.logprobs or () for r, _ in decided]  # the sampler's own, never recomputed
     loss, gradients = naive_gradients(language_model.model, all_rows, advantages, old)
-    found = Trainer(language_model, phase.optim, total_steps=1, micro_tokens=20).backward(batch)
+    found = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=20).backward(batch)
     assert found == pytest.approx(loss, abs=1e-6)
     named = dict(language_model.model.named_parameters())
     for name, gradient in gradients.items():
@@ -348,7 +367,7 @@ def test_one_step_up_the_objective_makes_good_responses_likelier_and_bad_ones_le
             return [float(token_logprobs(language_model.model, pack([row])).sum()) for row in rows]
 
     before = likelihoods()
-    trainer.step(0, Batch(rows=rows, objective=policy_loss(credits_of([1.0, -1.0]), rows, clip_epsilon=0.2)))
+    trainer.step(0, Batch(rows=rows, objective=policy_loss(credits_of([1.0, -1.0]), rows, spec=CreditSpec())))
     after = likelihoods()
     assert after[0] > before[0]
     assert after[1] < before[1]

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 from etalon import models  # noqa: E402
+from etalon.engines.jobs import SupervisedJob  # noqa: E402
 from etalon.engines.local import optim, trainer  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.supervised import supervise  # noqa: E402
@@ -23,6 +24,7 @@ from etalon.engines.local.trainer import Batch, Objective, Trainer, cross_entrop
 from etalon.models import LanguageModel  # noqa: E402
 from etalon.packed import TokenRow  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
+from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.types import Credit, ask  # noqa: E402
 from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 
@@ -55,7 +57,7 @@ def accumulated(rows: Sequence[TokenRow], objective: Objective, micro_tokens: in
 def test_micro_batches_add_up_to_the_big_batch(kind: str, micro_tokens: int) -> None:
     rows = random_rows(SIZES)
     credits = [Credit(advantage=a, weight=1.0, reward=0.0) for a in (1.5, -0.5, 0.25, -1.0, 0.5, -0.75)]
-    objective = cross_entropy(rows) if kind == "cross-entropy" else policy_loss(credits, rows, clip_epsilon=0.2)
+    objective = cross_entropy(rows) if kind == "cross-entropy" else policy_loss(credits, rows, spec=CreditSpec())
     loss, gradients = accumulated(rows, objective, 1000)
     split_loss, split = accumulated(rows, objective, micro_tokens)
     assert split_loss == pytest.approx(loss, abs=1e-6)
@@ -287,13 +289,20 @@ def test_a_half_written_state_is_not_taken_for_whole(tmp_path: Path) -> None:
 # --- checkpoints ----------------------------------------------------------------------------------------------
 
 
+def supervised_job(
+    rows: list[TokenRow], steps: list[list[int]], optim: OptimSpec, directory: Path, num_checkpoints: int = 1
+) -> SupervisedJob:
+    return SupervisedJob(
+        source=Path("in memory"), rows=rows, steps=steps, optim=optim, micro_tokens=20, directory=directory,
+        num_checkpoints=num_checkpoints,
+    )  # fmt: skip
+
+
 def test_checkpoints_are_ordinary_hugging_face_directories(tmp_path: Path) -> None:
     language_model = tiny_language_model("qwen2")
     rows = random_rows(SIZES)
-    checkpoints = supervise(
-        language_model, rows, steps=[[0, 1], [2, 3], [4, 5], [0, 5]], spec=ADAMW, micro_tokens=20, autocast="off",
-        directory=tmp_path, num_checkpoints=2, on_step=lambda done, row: None,
-    )  # fmt: skip
+    job = supervised_job(rows, [[0, 1], [2, 3], [4, 5], [0, 5]], ADAMW, tmp_path, num_checkpoints=2)
+    checkpoints = supervise(language_model, job, autocast="off", on_step=lambda done, row: None)
     assert [c.name for c in checkpoints] == ["step-000002", "step-000004"]
     ids = torch.tensor([[9, 8, 7, 6]])
     with torch.no_grad():
@@ -313,9 +322,9 @@ def test_checkpoints_are_ordinary_hugging_face_directories(tmp_path: Path) -> No
 def test_supervised_training_lowers_the_loss(tmp_path: Path) -> None:
     rows = random_rows(SIZES)
     losses: list[float] = []
+    job = supervised_job(rows, [list(range(6))] * 12, MUON, tmp_path)
     supervise(
-        tiny_language_model("llama"), rows, steps=[list(range(6))] * 12, spec=MUON, micro_tokens=30, autocast="off",
-        directory=tmp_path, num_checkpoints=1, on_step=lambda done, row: losses.append(row["loss"]),
+        tiny_language_model("llama"), job, autocast="off", on_step=lambda done, row: losses.append(row["loss"])
     )  # fmt: skip
     assert len(losses) == 12
     assert losses[-1] < 0.5 * losses[0]

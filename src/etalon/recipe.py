@@ -15,6 +15,8 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
+Aggregation = Literal["sequence-mean-token-mean", "token-mean"]
+Importance = Literal["none", "token-truncate"]
 DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]
 
 
@@ -151,6 +153,10 @@ class RlSpec(Spec):
     clip_epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.2  # (ours)
     std_ddof: Literal[0, 1] = 0  # 1.5B section 2: population standard deviation
     std_epsilon: NonNegative = 1e-6  # (ours)
+    aggregation: Aggregation = "sequence-mean-token-mean"  # 2.2: 1/|y| of each rollout; "token-mean" is DAPO's
+    # 2.2: correction where the sampler's log-probs differ from the trainer's; "none" leaves the difference in the ratio
+    importance: Importance = "token-truncate"
+    importance_cap: Annotated[float, Field(ge=1)] = 2.0  # (ours) largest factor of one token
     max_tokens: Positive = 65536  # 2.2.2: one long window from the start
     prefilter_attempts: Positive = 8  # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1
     micro_tokens: Positive = 16384  # (ours)
@@ -228,7 +234,7 @@ class Recipe(Spec):
 
     name: str = "run"
     seed: Count = 0
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "trl", "verl"] = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one

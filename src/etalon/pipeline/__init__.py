@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from etalon import config
+from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError
 from etalon.hashing import TEMPORARY_SUFFIX
 from etalon.model_dir import check_model_dir
 from etalon.pipeline import graph
-from etalon.pipeline.plan import print_plan
+from etalon.pipeline.plan import print_lines, print_plan
 from etalon.progress import Progress
 from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
@@ -44,12 +45,15 @@ def run(
         raise ConfigError(f"--from {from_stage}: no such stage; {meant}stages are {', '.join(graph.BY_NAME)}")
     recipe = recipe.resolved()
     check_inputs(recipe)
+    engine = engine_of(recipe)
     check_owner(run_dir, recipe)
     keys = graph.keys(recipe)
     directories = graph.directories(run_dir)
     if dry_run:
         print_plan(recipe, keys, directories, from_stage)
+        print_lines(engine.plan(run_dir))
         return
+    engine.check()
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         if from_stage:
             forget(from_stage, directories)

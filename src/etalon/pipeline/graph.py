@@ -104,7 +104,7 @@ PIPELINE = (
         section="2.2",
         needs=("problems", "sft-hard-fused"),
         knobs=lambda r: _rl(r, "math"),
-        work="train:reinforce",
+        work="reinforce:reinforce",
         arguments={"source": "sft-hard-fused", "domain": "math", "phase": "math"},
     ),
     Stage(
@@ -113,7 +113,7 @@ PIPELINE = (
         section="2.2",
         needs=("problems", "rl-math"),
         knobs=lambda r: _rl(r, "long2short"),
-        work="train:reinforce",
+        work="reinforce:reinforce",
         arguments={"source": "rl-math", "domain": "math", "phase": "long2short"},
     ),
     Stage(
@@ -122,7 +122,7 @@ PIPELINE = (
         section="2.2",
         needs=("problems", "rl-long2short"),
         knobs=lambda r: _rl(r, "code"),
-        work="train:reinforce",
+        work="reinforce:reinforce",
         arguments={"source": "rl-long2short", "domain": "code", "phase": "code"},
     ),
     Stage(
@@ -131,7 +131,7 @@ PIPELINE = (
         section="2.2",
         needs=("problems", "rl-code"),
         knobs=lambda r: _rl(r, "stem"),
-        work="train:reinforce",
+        work="reinforce:reinforce",
         arguments={"source": "rl-code", "domain": "stem", "phase": "stem"},
     ),
     Stage(
@@ -148,7 +148,7 @@ PIPELINE = (
         section="2.4",
         needs=("problems", "distill"),
         knobs=lambda r: [_rl(r, "math"), r.instruct.model_dump()],
-        work="train:instruct",
+        work="reinforce:instruct",
     ),
 )
 MODEL_STAGES = tuple(stage.name for stage in PIPELINE if stage.name not in ("problems", "data"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import typer
 
 from etalon.pipeline import graph
 from etalon.pipeline.stage import Stage
@@ -43,12 +45,18 @@ def print_plan(
     console.print(f"{len(redo)} of {len(graph.STAGES)} stages to run" + (f", {known:.0f} s last time" if known else ""))
 
 
+def print_lines(lines: Sequence[str]) -> None:
+    """On standard output as they are, however long: commands are there to be copied."""
+    for line in lines:
+        typer.echo(line)
+
+
 def work_of(stage: Stage, recipe: Recipe) -> tuple[str, str]:
     """Optimiser steps and sampled rollouts of a stage, as far as they are known before it runs."""
     rl = recipe.rl
     if stage.name.startswith("eval-"):
         return "", f"{recipe.problems.test * recipe.eval.n} a domain"
-    if stage.work == "train:reinforce":
+    if stage.work == "reinforce:reinforce":
         steps = getattr(rl, stage.arguments["phase"]).steps
         return str(steps), str(steps * rl.prompts_per_step * rl.group_size)
     if stage.name == "instruct":

@@ -15,7 +15,7 @@ from etalon.packed import micro_batches, pack, token_logprobs
 from etalon.pipeline.construct import trace_to_row
 from etalon.pipeline.own_claims import own_claim_traces
 from etalon.pipeline.stage import Outputs, Work
-from etalon.pipeline.train import fit, fitting, kept, load, passed_through, read_traces
+from etalon.pipeline.train import fit, fitting, load, passed_through, read_traces
 from etalon.problems.options import as_asked
 from etalon.sampling import attempt
 from etalon.sampling.local import LocalSampler
@@ -54,11 +54,12 @@ def self_distill(work: Work) -> Outputs:
         return passed_through(work, names[spec.student], "no verified trace is left after selection")
     _write_traces(work.directory / "traces.jsonl", chosen)
     rows = fitting([trace_row(trace, student) for trace in chosen], student, work)
-    fit(
-        work, student, rows, epochs=spec.epochs, batch=spec.batch, max_steps=0, micro_tokens=spec.micro_tokens,
-        optim=spec.optim, num_checkpoints=1,
+    [checkpoint] = fit(
+        work, work.checkpoint(names[spec.student]), rows, epochs=spec.epochs, batch=spec.batch, max_steps=0,
+        micro_tokens=spec.micro_tokens, optim=spec.optim, num_checkpoints=1,
     )  # fmt: skip
-    return kept(work, student) | {"traces": len(selection.kept), "with_replay": len(chosen), "own_claims": len(own)}
+    counts = {"traces": len(selection.kept), "with_replay": len(chosen), "own_claims": len(own)}
+    return {"checkpoint": work.keep_checkpoint(checkpoint)} | counts
 
 
 def _sampled(work: Work, domain: Domain, source: str) -> list[Group]:

@@ -1,11 +1,10 @@
-"""The stages that train: base, SFT, RL, Instruct RL; and what they share with `probe` and `self_distill`.
+"""The stages that fine-tune: base and SFT; and what they share with other stages that use a model.
 
-Each loads the checkpoint it needs, calls the engine, and leaves an ordinary Hugging Face directory `checkpoint/`.
+Each names the checkpoint it needs to the engine, and leaves ordinary Hugging Face directories.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 
 from etalon import models
 from etalon.data import strata
-from etalon.engines.local import reinforcement as engine
-from etalon.engines.local.supervised import supervise
+from etalon.engines.jobs import SupervisedJob, engine_of
 from etalon.errors import InputError
 from etalon.models import LanguageModel
 from etalon.packed import TokenRow
@@ -22,12 +20,11 @@ from etalon.pipeline.construct import at_most, trace_from_row
 from etalon.pipeline.stage import Outputs, Work
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import OptimSpec, Recipe
-from etalon.rl.credit import CreditSpec
 from etalon.sampling import attempt
 from etalon.sampling.local import LocalSampler
 from etalon.sft.rows import document_row, order_of, trace_row
 from etalon.store import read_jsonl, write_json_atomic
-from etalon.types import REASONING_DOMAINS, Domain, Problem, SamplingParams, Trace
+from etalon.types import Domain, SamplingParams, Trace
 
 
 def evaluation_params(recipe: Recipe) -> SamplingParams:
@@ -41,11 +38,6 @@ def load(work: Work, source: str) -> LanguageModel:
     return models.load(work.checkpoint(source), device=work.recipe.device)
 
 
-def kept(work: Work, language_model: LanguageModel) -> Outputs:
-    """Save the final weights of the stage and name them."""
-    return {"checkpoint": work.keep_checkpoint(models.save(language_model, work.directory / "checkpoint"))}
-
-
 def show(work: Work, total: int, *names: str) -> Any:
     """A callback that shows a logged row's numbers in the progress bar."""
 
@@ -56,22 +48,20 @@ def show(work: Work, total: int, *names: str) -> Any:
 
 
 def fit(
-    work: Work, language_model: LanguageModel, rows: Sequence[TokenRow], *, epochs: int, batch: int, max_steps: int,
+    work: Work, source: Path, rows: Sequence[TokenRow], *, epochs: int, batch: int, max_steps: int,
     micro_tokens: int, optim: OptimSpec, num_checkpoints: int,
 ) -> list[Path]:  # fmt: skip
     """One supervised run of this stage; returns its checkpoints."""
-    steps = order_of(len(rows), epochs=epochs, batch=batch, max_steps=max_steps, seed=work.seed)
-    return supervise(
-        language_model,
-        rows,
-        steps=steps,
-        spec=optim,
+    job = SupervisedJob(
+        source=source,
+        rows=rows,
+        steps=order_of(len(rows), epochs=epochs, batch=batch, max_steps=max_steps, seed=work.seed),
+        optim=optim,
         micro_tokens=micro_tokens,
-        autocast=work.recipe.autocast,
-        directory=work.directory,
         num_checkpoints=num_checkpoints,
-        on_step=show(work, len(steps), "loss", "grad_norm", "lr"),
+        directory=work.directory,
     )
+    return engine_of(work.recipe).supervise(job, show(work, len(job.steps), "loss", "grad_norm", "lr"))
 
 
 def base(work: Work) -> Outputs:
@@ -85,13 +75,14 @@ def base(work: Work) -> Outputs:
         return {"checkpoint": str(path)}
     texts = [row["text"] for row in read_jsonl(work.directories["problems"] / "documents.jsonl")]
     language_model = models.scratch(recipe.model, texts, seed=recipe.seed, device=recipe.device)
+    start = models.save(language_model, work.directory / "start")
     rows = [document_row(text, language_model) for text in texts]
     spec = recipe.base
-    fit(
-        work, language_model, rows, epochs=1, batch=spec.batch, max_steps=0, micro_tokens=recipe.sft.micro_tokens,
+    [checkpoint] = fit(
+        work, start, rows, epochs=1, batch=spec.batch, max_steps=0, micro_tokens=recipe.sft.micro_tokens,
         optim=spec.optim, num_checkpoints=1,
     )  # fmt: skip
-    return kept(work, language_model)
+    return {"checkpoint": work.keep_checkpoint(checkpoint)}
 
 
 def read_traces(work: Work) -> list[Trace]:
@@ -110,7 +101,7 @@ def sft(work: Work, source: str, traces: Sequence[Trace], epochs: int, *, lr_sca
             "set data.max_tokens below it, or take a base model with a longer window"
         )
     checkpoints = fit(
-        work, language_model, rows, epochs=epochs, batch=spec.batch, max_steps=spec.max_steps,
+        work, work.checkpoint(source), rows, epochs=epochs, batch=spec.batch, max_steps=spec.max_steps,
         micro_tokens=spec.micro_tokens, optim=spec.optim.scaled(lr_scale), num_checkpoints=spec.checkpoints,
     )  # fmt: skip
     names = [work.keep_checkpoint(path) for path in checkpoints]
@@ -167,60 +158,3 @@ def passed_through(work: Work, source: str, reason: str) -> Outputs:
     path = work.checkpoint(source)
     inside = path.is_relative_to(work.directory.parent)
     return {"checkpoint": work.keep_checkpoint(path) if inside else str(path), "skipped": reason}
-
-
-def _phase(work: Work, steps: int, lr: float, brevity: float) -> engine.Phase:
-    spec = work.recipe.rl
-    return engine.Phase(
-        spec=spec,
-        credit=CreditSpec(
-            gamma=spec.gamma,
-            std_ddof=spec.std_ddof,
-            std_epsilon=spec.std_epsilon,
-            brevity=brevity,
-            clip_epsilon=spec.clip_epsilon,
-        ),
-        steps=steps,
-        lr=lr,
-        seed=work.seed,
-        autocast=work.recipe.autocast,
-        directory=work.directory,
-    )
-
-
-def reinforce(work: Work) -> Outputs:
-    """One RL phase on one domain (2.2): prefilter, then on-policy updates."""
-    source, name = work.stage.arguments["source"], work.stage.arguments["phase"]
-    problems = work.problems("rl", Domain(work.stage.arguments["domain"]))
-    spec = getattr(work.recipe.rl, name)
-    phase = _phase(work, spec.steps, spec.lr, work.recipe.rl.lambda_ if name == "long2short" else 0.0)
-    return run_phase(work, source, problems, phase)
-
-
-def run_phase(work: Work, source: str, problems: Sequence[Problem], phase: engine.Phase) -> Outputs:
-    """Prefilter and train; with nothing to learn from, the checkpoint passes through and the reason is kept."""
-    if not problems or not phase.steps:
-        return passed_through(work, source, "there are no problems of its domain" if phase.steps else "it has 0 steps")
-    language_model = load(work, source)
-    pool = engine.prefilter(
-        language_model, problems, phase, watch=lambda done, total, numbers: work.view.update(done, total, **numbers)
-    )
-    counts = {name: pool.record[name] for name in ("prompts", "kept", "all_wrong", "all_right", "undecided")}
-    work.view.note(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
-    if not pool.kept:
-        reason = f"none of {len(problems)} prompts has an accuracy strictly between 0 and 1"
-        return passed_through(work, source, reason) | {"pool": counts}
-    on_step = show(work, phase.steps, "accuracy", "mean_tokens", "grad_norm")
-    engine.train_phase(language_model, pool.kept, phase, on_step=on_step)
-    return kept(work, language_model) | {"pool": counts}
-
-
-def instruct(work: Work) -> Outputs:
-    """RL on rule-checked instructions, mixed with general examples of the other domains (2.4)."""
-    spec = work.recipe.instruct
-    asked = work.problems("rl", Domain.INSTRUCT)
-    general = work.problems("rl", *REASONING_DOMAINS, Domain.CLAIMS)
-    random.Random(work.seed).shuffle(general)
-    wanted = round(len(asked) * spec.general / (1 - spec.general)) if spec.general < 1 else len(general)
-    problems = [*asked, *general[:wanted]] if asked else []
-    return run_phase(work, "distill", problems, _phase(work, spec.steps, spec.lr, 0.0))

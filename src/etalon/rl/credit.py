@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from etalon.recipe import Aggregation, Importance, RlSpec
 from etalon.rl.long2short import brevity_rewards
 from etalon.rl.mgpo import entropy_weight, group_advantages
 from etalon.types import Credit, Group
@@ -19,15 +19,26 @@ from etalon.types import Credit, Group
 
 @dataclass(frozen=True, kw_only=True)
 class CreditSpec:
-    """What an engine has to honour, or refuse."""
+    """What an engine has to honour, or refuse: all in which engines differ. Values as in `RlSpec`.
+
+    importance: "none" takes the sampler's log-probs for those of the old policy, so mismatch goes into rho;
+    "token-truncate" takes the trainer's own (rho is 1 on policy) and multiplies by the truncated ratio of both.
+    """
 
     gamma: float = 1.0
-    std_ddof: Literal[0, 1] = 0
+    std_ddof: int = 0
     std_epsilon: float = 1e-6
     brevity: float = 0.0  # lambda of Long2Short; 0 is off
     clip_epsilon: float = 0.2
-    aggregation: Literal["sequence-mean-token-mean"] = "sequence-mean-token-mean"
-    importance: Literal["none"] = "none"
+    aggregation: Aggregation = "sequence-mean-token-mean"
+    importance: Importance = "none"
+    importance_cap: float = 2.0
+
+    @classmethod
+    def of(cls, spec: RlSpec, *, brevity: float = 0.0) -> CreditSpec:
+        """The part of a recipe's `[rl]` that engines differ in. brevity: lambda, in the phase that has it."""
+        shared = {name: getattr(spec, name) for name in cls.__dataclass_fields__ if name != "brevity"}
+        return cls(brevity=brevity, **shared)
 
 
 def credit(group: Group, spec: CreditSpec) -> list[Credit]:

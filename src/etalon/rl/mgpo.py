@@ -5,6 +5,7 @@
     w(q)     exp(-gamma D_ME)                                                      entropy_weight
     A_i      (r_i - mean r) / std r within the group                               group_advantages
     J        mean_i 1/|y_i| sum_t min(rho w A, clip(rho, 1-eps, 1+eps) w A)         surrogate (to maximise)
+    min(pi_train / pi_sample, cap)    where the engine that samples rounds otherwise  truncated_importance
 
 The weight multiplies the advantage, never the reward: normalisation would cancel it.
 Axes: N response tokens of a micro-batch, B rollouts.
@@ -62,7 +63,18 @@ def surrogate(
     return torch.minimum(ratio_N * advantages_N, clipped_N * advantages_N)
 
 
+def truncated_importance(logprobs_N: torch.Tensor, sampled_N: torch.Tensor, *, cap: float) -> torch.Tensor:
+    """min(pi_train / pi_sample, cap) of each token, shape (N,), without gradient: a factor of its objective (2.2).
+
+    Token by token: the product over a sequence of thousands of tokens is 0 or at its cap, whatever the mismatch.
+    """
+    return (logprobs_N.detach() - sampled_N).exp().clamp(max=cap)
+
+
 def sequence_mean(values_N: torch.Tensor, sequence_N: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-    """1/|y_i| sum over the tokens of each rollout, shape (B,): short rollouts are not drowned by long ones."""
+    """1/|y_i| sum over the tokens of each rollout, shape (B,): short rollouts are not drowned by long ones.
+
+    With one length for all, the mean over the batch, its mean over rollouts is the mean over all tokens.
+    """
     sums_B = torch.zeros_like(lengths_B, dtype=values_N.dtype).index_add(0, sequence_N, values_N)
     return sums_B / lengths_B

@@ -1,0 +1,45 @@
+"""`engine = "local"`: this process trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from etalon.engines.jobs import CHECKPOINT, OnStep, RlJob, SupervisedJob
+from etalon.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """One process, CPU or one GPU."""
+
+    recipe: Recipe
+
+    def check(self) -> None:
+        """It honours every Spec."""
+
+    def plan(self, run_dir: Path) -> list[str]:
+        """It starts nothing else."""
+        return []
+
+    def supervise(self, job: SupervisedJob, on_step: OnStep) -> list[Path]:
+        """The checkpoints of one supervised run."""
+        from etalon import models
+        from etalon.engines.local.supervised import supervise
+
+        language_model = models.load(job.source, device=self.recipe.device)
+        return supervise(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
+
+    def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
+        """The weights after all steps of one RL phase."""
+        from etalon import models
+        from etalon.engines.local.reinforcement import train_phase
+
+        language_model = models.load(job.source, device=self.recipe.device)
+        train_phase(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
+        return models.save(language_model, job.directory / CHECKPOINT)
+
+
+def engine(recipe: Recipe) -> LocalEngine:
+    """The engine of this recipe."""
+    return LocalEngine(recipe)
