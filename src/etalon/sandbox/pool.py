@@ -9,7 +9,6 @@ outcome is `INFRASTRUCTURE`.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from etalon.per_process import PerProcess
 from etalon.sandbox.claims import Evidence, collect
 from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
 from etalon.sandbox.order import Ended, Order, pack_order, pack_parts, unpack_ended
@@ -267,24 +267,12 @@ def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, byte
     return order, nonce, parts + seal
 
 
-_POOL: tuple[int, SandboxPool] | None = None
-_POOL_LOCK = threading.Lock()
+_POOLS = PerProcess(SandboxPool)
 
 
 def default_pool() -> SandboxPool:
     """The pool of this process, one zygote per core, created on first use and closed at exit."""
-    global _POOL
-    with _POOL_LOCK:
-        if _POOL is None or _POOL[0] != os.getpid():  # a forked child must not share its parent's pipes
-            pool = SandboxPool()
-            atexit.register(_close, os.getpid(), pool)
-            _POOL = (os.getpid(), pool)
-        return _POOL[1]
-
-
-def _close(owner: int, pool: SandboxPool) -> None:
-    if os.getpid() == owner:  # a forked child inherits this exit handler
-        pool.close()
+    return _POOLS.get()
 
 
 def run_program(

@@ -9,12 +9,12 @@ math-verify's own timeouts need signals and the main thread: they are off, and n
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 import time
 from dataclasses import dataclass, field
 
+from etalon.per_process import PerProcess
 from etalon.verifiers.outcome import Comparison, Reason
 from etalon.verifiers.symbolic_process import Template, Worker
 
@@ -106,33 +106,9 @@ class SymbolicPool:
             template.kill()
 
 
-_POOL: tuple[int, SymbolicPool] | None = None
-_POOL_LOCK = threading.Lock()
+_POOLS = PerProcess(SymbolicPool)
 
 
 def compare(reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None) -> SymbolicResult:
     """`SymbolicPool.compare` on the pool of this process, which is created here on first use."""
-    return _pool().compare(reference, answer, is_exact=is_exact, budget=budget)
-
-
-def _pool() -> SymbolicPool:
-    global _POOL
-    with _POOL_LOCK:
-        if _POOL is None or _POOL[0] != os.getpid():  # a forked child must not share its parent's workers
-            pool = SymbolicPool()
-            atexit.register(_close, os.getpid(), pool)
-            _POOL = (os.getpid(), pool)
-        return _POOL[1]
-
-
-def _close(owner: int, pool: SymbolicPool) -> None:
-    if os.getpid() == owner:  # a forked child inherits this exit handler
-        pool.close()
-
-
-def _forget_after_fork() -> None:
-    global _POOL, _POOL_LOCK
-    _POOL, _POOL_LOCK = None, threading.Lock()  # another thread may have held it at the fork
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
+    return _POOLS.get().compare(reference, answer, is_exact=is_exact, budget=budget)
