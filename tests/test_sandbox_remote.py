@@ -71,6 +71,18 @@ def test_assertions_pass_by_reaching_their_end_only(remote, program):
     assert [o.status for o in remote.run("def f(x): return x + 1", checks, LIMITS)] == [Status.OK]
 
 
+@pytest.mark.parametrize("checks", ["x = 1 / 0\nassert f(1) == 2", "import not_here\nassert f(1) == 2"])
+def test_checks_that_fail_by_themselves_are_undecided(remote, checks):
+    problem = Problem(id="a", domain=Domain.CODE, prompt="", tests={"assert_code": checks})
+    use(remote)
+    try:
+        verdict = verify(problem, "```python\ndef f(x):\n    return x + 1\n```")
+    finally:
+        use(None)
+    assert verdict.score is None
+    assert verdict.reason.startswith("bad_reference: the tests failed by themselves")
+
+
 def test_an_answer_for_some_calls_only_is_no_answer_for_the_others(remote):
     program = "import os\ndef f(x):\n    if x: os._exit(0)\n    return x"
     found = remote.run(program, CallTests(function="f", inputs=("0", "1", "0")), LIMITS)

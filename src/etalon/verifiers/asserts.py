@@ -66,9 +66,18 @@ def plan(code: str) -> Checks | Outcome:
         found = _replay(checks, {})
         if isinstance(found, Outcome) and found.status is Status.INFRASTRUCTURE:
             return found
+        if isinstance(found, dict) and _failed_by_themselves(found):
+            detail = f"bad_reference: the tests failed by themselves: {found['detail']}"
+            return Outcome(status=Status.INFRASTRUCTURE, detail=detail)
         checks = LIVE if isinstance(found, Outcome) else _planned(checks, found)
     _PLANS.put(code, checks)
     return checks
+
+
+def _failed_by_themselves(found: dict[str, Any]) -> bool:
+    """Whether the checks raised before they asked anything; a name they miss, or an assertion, may be the program's."""
+    error, colon, _ = found["detail"].partition(": ")
+    return found["status"] == "failed" and not found["calls"] and bool(colon) and error != "NameError"
 
 
 def _planned(checks: Checks, found: dict[str, Any]) -> Checks:
