@@ -254,3 +254,18 @@ def test_a_text_is_not_blamed_for_the_budget_that_others_spent():
     spent = symbolic.Budget(0.0)
     assert is_same(r"\sqrt{3+x}-\sin x", r"\sqrt{x+3}-\sin x", spent) is None
     assert are_equal(r"\sqrt{3+x}-\sin x", r"\sqrt{x+3}-\sin x")
+
+
+@pytest.mark.parametrize(("wall_factor", "is_equal"), [(1.0, None), (5.0, True)])
+def test_a_worker_that_waits_for_its_turn_may_be_late_where_rewards_are_at_stake(wall_factor, is_equal):
+    pool = SymbolicPool(workers=1, deadline_seconds=0.5, wall_factor=wall_factor)
+    try:
+        assert pool.compare("2x", "x+x").is_equal is True
+        worker = pool._idle[0]._process_id
+        os.kill(worker, signal.SIGSTOP)  # a machine so busy that it gets no CPU at all
+        turn = threading.Timer(1.0, os.kill, (worker, signal.SIGCONT))
+        turn.start()
+        assert pool.compare("x^2", "x*x").is_equal is is_equal
+        turn.join()
+    finally:
+        pool.close()

@@ -132,11 +132,14 @@ def _prepare() -> None:
 
 
 def load_tokenizer(path: Path) -> Any:
-    """The tokenizer of a model directory, alone."""
+    """The tokenizer of a model directory, alone; it always has a chat template."""
     from transformers import AutoTokenizer
 
     check_model_dir(path)
-    return AutoTokenizer.from_pretrained(path)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = FALLBACK_TEMPLATE
+    return tokenizer
 
 
 def save(language_model: LanguageModel, path: Path) -> Path:

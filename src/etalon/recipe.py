@@ -86,9 +86,10 @@ class BaseStageSpec(Spec):
 class DataSpec(Spec):
     """Data construction (2.1.1): labels, traces, gates, strata."""
 
-    # "nano", "reference" (solutions that came with the problems) or a model directory; "auto": as the problems need
+    # "nano", "reference" (solutions that came with the problems), a model directory, or a model of a server,
+    # MODEL@http://HOST:PORT/v1; "auto": as the problems need
     teacher: str = "auto"
-    judge: str = ""  # (ours) model directory that judges the quality of queries (2.1.1); empty leaves the gate out
+    judge: str = ""  # (ours) model that judges the quality of queries (2.1.1); empty leaves the gate out
     label_votes: Positive = 5  # (ours) teacher answers per query for its pseudo-label
     relabel: Share = 0.0  # (ours) share of labelled math queries whose label is withheld and voted, to check the vote
     agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
@@ -205,7 +206,7 @@ class EvalSpec(Spec):
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1
     max_tokens: Positive = 65536  # 3.1: no cap below the model's maximum
     k: Positive = 8  # (ours) K of Pass@K in the table
-    judge: str = ""  # 3.1: model directory that judges answers the rules do not find right; (ours) empty is none
+    judge: str = ""  # 3.1: model that judges answers the rules do not find right; (ours) empty is none
 
 
 class ClrSpec(Spec):
@@ -219,6 +220,16 @@ class ClrSpec(Spec):
     min_level: Count = 0  # (ours) of at least this level, where levels are known
     max_tokens: Positive = 65536
     verify_temperature: NonNegative = 1.0  # CLR: the evaluation parameters
+
+
+class SamplerSpec(Spec):
+    """What samples where nothing is trained: prefilters, probes, self-distillation, evaluation, CLR."""
+
+    name: Literal["local", "vllm"] = "local"  # "vllm": a server of our own for every checkpoint, on this machine
+    python: str = ""  # (ours) the interpreter of the environment that has vLLM; empty is this one
+    arguments: tuple[str, ...] = ()  # (ours) further arguments, such as "--tensor-parallel-size", "2"
+    concurrency: Positive = 256  # (ours) requests at a time
+    start_seconds: Positive = 900  # (ours) patience with a server that loads its weights
 
 
 class SandboxSpec(Spec):
@@ -253,6 +264,7 @@ class Recipe(Spec):
     instruct: InstructSpec = InstructSpec()
     eval: EvalSpec = EvalSpec()
     clr: ClrSpec = ClrSpec()
+    sampler: SamplerSpec = SamplerSpec()
     sandbox: SandboxSpec = SandboxSpec()
 
     def resolved(self) -> Recipe:

@@ -17,6 +17,7 @@ from etalon.hashing import TEMPORARY_SUFFIX
 from etalon.model_dir import check_model_dir
 from etalon.pipeline import graph
 from etalon.pipeline.plan import print_lines, print_plan
+from etalon.pipeline.samplers import is_endpoint, named_sampler
 from etalon.progress import Progress
 from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
@@ -54,6 +55,7 @@ def run(
         print_lines(engine.plan(run_dir))
         return
     engine.check()
+    check_endpoints(recipe)
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         if from_stage:
             forget(from_stage, directories)
@@ -97,6 +99,7 @@ def check_inputs(recipe: Recipe) -> None:
     if recipe.model.base != "scratch":
         check_base(Path(recipe.model.base))
     check_teacher(recipe)
+    check_sampler(recipe)
     if recipe.eval.temperature == 0:
         raise ConfigError("eval.temperature: 0 is greedy, and the last stage, CLR, compares different trajectories")
 
@@ -109,11 +112,24 @@ def check_teacher(recipe: Recipe) -> None:
             "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' (their own "
             "solutions) or a model directory"
         )
-    if name not in ("nano", "reference"):
+    if name not in ("nano", "reference") and not is_endpoint(name):
         check_model("data.teacher", Path(name), otherwise="use 'nano' or 'reference'")
     for key, judge in (("data.judge", recipe.data.judge), ("eval.judge", recipe.eval.judge)):
-        if judge:
+        if judge and not is_endpoint(judge):
             check_model(key, Path(judge), otherwise="leave it empty for no judge")
+
+
+def check_sampler(recipe: Recipe) -> None:
+    """A server for every checkpoint has the machine to itself."""
+    if recipe.sampler.name == "vllm" and recipe.jobs > 1:
+        raise ConfigError("jobs: sampler.name 'vllm' needs jobs = 1, or servers of evaluations would start beside it")
+
+
+def check_endpoints(recipe: Recipe) -> None:
+    """Teachers and judges of other machines answer; InputError says which does not."""
+    for name in {recipe.data.teacher, recipe.data.judge, recipe.eval.judge}:
+        if is_endpoint(name):
+            named_sampler(name, recipe).check()  # type: ignore[attr-defined]
 
 
 def check_model(key: str, path: Path, *, otherwise: str) -> None:

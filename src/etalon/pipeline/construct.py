@@ -15,6 +15,7 @@ from etalon.data import decontaminate, gates, label, paths, strata
 from etalon.data.expand import expand
 from etalon.data.split import split_problems
 from etalon.errors import InputError
+from etalon.pipeline.samplers import named_sampler
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.teachers import teacher_of
 from etalon.problems import nano
@@ -25,7 +26,6 @@ from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe
 from etalon.sampling import attempt
-from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Trace, Verdict, ask
 from etalon.verifiers import answer
@@ -204,8 +204,8 @@ def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem],
     )
     queries = log.passed(gates.overlap_gate(work.problems("train"), index))
     if spec.judge:
-        judge = LocalSampler(models.load(Path(spec.judge), device=work.recipe.device), name=spec.judge)
-        said = judge_queries(Judge(judge, folder=prompts), [problem.prompt for problem in queries])
+        judge = Judge(named_sampler(spec.judge, work.recipe), folder=prompts)
+        said = judge_queries(judge, [problem.prompt for problem in queries])
         verdicts = {problem.id: verdict for problem, verdict in zip(queries, said, strict=True)}
         queries = log.passed(gates.quality_gate(queries, lambda problem: verdicts[problem.id]))
     if spec.expand:

@@ -35,6 +35,7 @@ def _common(recipe: Recipe) -> Any:
         "device": recipe.device,
         "autocast": recipe.autocast,
         "engine": recipe.engine,
+        "sampler": [recipe.sampler.name, recipe.sampler.arguments],
         "world": nano.FINGERPRINT,
     }
 

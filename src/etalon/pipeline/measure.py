@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from etalon import models, stats
+from etalon import stats
 from etalon.clr.sampler import ClrSampler
 from etalon.pipeline.construct import clr_problems
+from etalon.pipeline.samplers import named_sampler, sampling_from
 from etalon.pipeline.stage import Outputs, Work
-from etalon.pipeline.train import evaluation_params, load
+from etalon.pipeline.train import evaluation_params
 from etalon.recipe import Recipe
 from etalon.sampling import Review, attempt
-from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, stable_hash, write_json_atomic
-from etalon.types import Domain, Group, Problem, SamplingParams
+from etalon.types import Domain, Group, Problem, Sampler, SamplingParams
 from etalon.verifiers import cluster
 from etalon.verifiers.judge import Judge, second_opinions
 from etalon.verifiers.text import extract_answer
@@ -31,16 +30,17 @@ def evaluate(work: Work) -> Outputs:
     """Pass@1 and Pass@K per domain on the test split; per-problem means are kept for paired differences."""
     recipe = work.recipe
     problems = work.problems("test")
-    groups = attempt(
-        LocalSampler(load(work, work.stage.arguments["source"])),
-        problems,
-        n=recipe.eval.n,
-        params=evaluation_params(recipe),
-        seed=evaluation_seed(recipe),
-        path=work.directory / "rollouts.jsonl",
-        watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
-        review=_second_opinions(recipe) if recipe.eval.judge else None,
-    )
+    with sampling_from(work.checkpoint(work.stage.arguments["source"]), recipe, folder=work.directory) as sampler:
+        groups = attempt(
+            sampler,
+            problems,
+            n=recipe.eval.n,
+            params=evaluation_params(recipe),
+            seed=evaluation_seed(recipe),
+            path=work.directory / "rollouts.jsonl",
+            watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+            review=_second_opinions(recipe) if recipe.eval.judge else None,
+        )
     by_domain: dict[Domain, list[Group]] = {}
     for group in groups:
         by_domain.setdefault(group.problem.domain, []).append(group)
@@ -55,8 +55,7 @@ def evaluate(work: Work) -> Outputs:
 
 def _second_opinions(recipe: Recipe) -> Review:
     """The judge of the evaluation protocol: rules and a model together (3.1)."""
-    model = models.load(Path(recipe.eval.judge), device=recipe.device)
-    judge = Judge(LocalSampler(model, name=recipe.eval.judge), folder=recipe.prompts, seed=evaluation_seed(recipe))
+    judge = Judge(named_sampler(recipe.eval.judge, recipe), folder=recipe.prompts, seed=evaluation_seed(recipe))
     return lambda decided: second_opinions(judge, decided)
 
 
@@ -67,7 +66,19 @@ def clr(work: Work) -> Outputs:
     problems = clr_problems(recipe, work.problems("test"))
     if not problems:
         return {"skipped": "there are no math problems"}
-    inner = LocalSampler(load(work, "instruct"))
+    with sampling_from(work.checkpoint("instruct"), recipe, folder=work.directory) as inner:
+        whole, plain = _both(work, inner, problems)
+    path = work.directory / "clr.jsonl"
+    path.unlink(missing_ok=True)
+    rows = [clr_row(group) for group in whole]
+    append_jsonl(path, rows)
+    return {"clr": clr_summary(rows, plain, spec.k, spec.m)}
+
+
+def _both(work: Work, inner: Sampler, problems: Sequence[Problem]) -> tuple[list[Group], list[Group]]:
+    """One CLR answer per problem, and 2K plain ones."""
+    recipe = work.recipe
+    spec = recipe.clr
     params = SamplingParams(
         temperature=recipe.eval.temperature, top_p=recipe.eval.top_p, max_tokens=spec.max_tokens
     )  # fmt: skip
@@ -83,11 +94,7 @@ def clr(work: Work) -> Outputs:
         inner, problems, n=2 * spec.k, params=params, seed=work.seed, path=work.directory / "plain.jsonl",
         watch=lambda done, total, numbers: work.view.update(total + done, 2 * total, **numbers),
     )  # fmt: skip
-    path = work.directory / "clr.jsonl"
-    path.unlink(missing_ok=True)
-    rows = [clr_row(group) for group in whole]
-    append_jsonl(path, rows)
-    return {"clr": clr_summary(rows, plain, spec.k, spec.m)}
+    return whole, plain
 
 
 def clr_row(group: Group) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from etalon import models
 from etalon.clr.claims import generation_conversation, load_templates, parse_claims, verification_conversation
+from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Work
 from etalon.pipeline.teachers import teacher_of
-from etalon.sampling.local import LocalSampler
 from etalon.types import Conversation, Domain, Rollout, SamplingParams, Stop, Trace, ask
 from etalon.verifiers import parse_verdicts
 
@@ -49,10 +48,10 @@ def _claims(work: Work, checkpoint: Path) -> list[tuple[Conversation, int]]:
     questions = [p.prompt for p in work.problems("rl", Domain.MATH)[: recipe.distill.own_claims]]
     if not questions:
         return []
-    sampler = LocalSampler(models.load(checkpoint, device=recipe.device))
     conversations = [generation_conversation(ask(q), templates.generate, recipe.clr.m) for q in questions]
     params = SamplingParams(max_tokens=recipe.clr.max_tokens)
-    sampled = dict(sampler.sample(conversations, n=recipe.distill.n, params=params, seed=work.seed + 4))
+    with sampling_from(checkpoint, recipe, folder=work.directory) as sampler:
+        sampled = dict(sampler.sample(conversations, n=recipe.distill.n, params=params, seed=work.seed + 4))
     found: dict[Conversation, int] = {}
     for index, question in enumerate(questions):
         for rollout in sampled[index]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from etalon import models
 from etalon.errors import ConfigError
+from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import evaluation_params, passed_through
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import Recipe
 from etalon.sampling import attempt
-from etalon.sampling.local import LocalSampler
 from etalon.sft import fuse as merging
 from etalon.sft import probe as probing
 from etalon.store import read_jsonl, write_json_atomic
@@ -68,14 +67,15 @@ def probe_checkpoint(
     checkpoint: str, problems: str, recipe: Recipe, seed: int, path: str
 ) -> dict[str, probing.ProbeScore]:
     """Pass@K per skill of one checkpoint; its rollouts stay in `path`."""
-    groups = attempt(
-        LocalSampler(models.load(Path(checkpoint), device=recipe.device)),
-        [problem_from_row(row) for row in read_jsonl(Path(problems))],
-        n=recipe.probe.k,
-        params=evaluation_params(recipe),
-        seed=seed,
-        path=Path(path),
-    )
+    with sampling_from(Path(checkpoint), recipe, folder=Path(path).with_suffix("")) as sampler:
+        groups = attempt(
+            sampler,
+            [problem_from_row(row) for row in read_jsonl(Path(problems))],
+            n=recipe.probe.k,
+            params=evaluation_params(recipe),
+            seed=seed,
+            path=Path(path),
+        )
     return probing.score_skills(groups, recipe.probe.k)
 
 

@@ -10,15 +10,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etalon import models
 from etalon.engines.jobs import RlJob, engine_of
+from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.train import passed_through, show
 from etalon.recipe import InstructSpec, RlStageSpec
 from etalon.rl.credit import CreditSpec
 from etalon.rl.pool import Pool, sort_pool
 from etalon.sampling import attempt
-from etalon.sampling.local import LocalSampler
 from etalon.store import write_json_atomic
 from etalon.types import REASONING_DOMAINS, Domain, Problem
 
@@ -73,16 +72,17 @@ def run_phase(
 
 def prefilter(work: Work, job: RlJob) -> Pool:
     """Accuracy of every prompt under the phase's starting checkpoint, and the pool that is left."""
-    groups = attempt(
-        LocalSampler(models.load(job.source, device=work.recipe.device)),
-        job.prompts,
-        n=job.spec.prefilter_attempts,
-        params=job.params,
-        seed=job.seed,
-        path=work.directory / "pool.jsonl",
-        workers=job.workers,
-        watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
-    )
+    with sampling_from(job.source, work.recipe, folder=work.directory) as sampler:
+        groups = attempt(
+            sampler,
+            job.prompts,
+            n=job.spec.prefilter_attempts,
+            params=job.params,
+            seed=job.seed,
+            path=work.directory / "pool.jsonl",
+            workers=job.workers,
+            watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+        )
     pool = sort_pool(groups)
     write_json_atomic(work.directory / "pool.json", dict(pool.record))
     return pool

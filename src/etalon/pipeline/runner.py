@@ -29,6 +29,7 @@ from etalon.progress import Progress
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox.choice import connect
 from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
+from etalon.verifiers.symbolic import judge_by_cpu_time
 
 PR_SET_PDEATHSIG = 1
 
@@ -48,7 +49,7 @@ class Runner:
     def run(self) -> float:
         """Run whatever is not done. Returns the seconds spent waiting for evaluations at the end."""
         set_threads(self.recipe.threads)
-        set_sandbox(self.recipe.sandbox)
+        set_verifiers(self.recipe.sandbox)
         if self.recipe.jobs > 1:
             self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads, self.recipe.sandbox)
         try:
@@ -230,8 +231,9 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def set_sandbox(spec: SandboxSpec) -> None:
-    """Where the programs of this process run from here on."""
+def set_verifiers(spec: SandboxSpec) -> None:
+    """Where the programs of this process run from here on; and no reward depends on how busy the machine is."""
+    judge_by_cpu_time()
     connect(spec.url, concurrency=spec.concurrency, key_env=spec.key_env)
 
 
@@ -252,5 +254,5 @@ def start_worker(threads: int, parent: int, sandbox: SandboxSpec) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked to die with it
         os._exit(1)
-    set_sandbox(sandbox)
+    set_verifiers(sandbox)
     set_threads(threads)

@@ -14,11 +14,11 @@ from etalon.models import LanguageModel
 from etalon.packed import micro_batches, pack, token_logprobs
 from etalon.pipeline.construct import trace_to_row
 from etalon.pipeline.own_claims import own_claim_traces
+from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Outputs, Work
-from etalon.pipeline.train import fit, fitting, load, passed_through, read_traces
+from etalon.pipeline.train import fit, fitting, kept, load, passed_through, read_traces
 from etalon.problems.options import as_asked
 from etalon.sampling import attempt
-from etalon.sampling.local import LocalSampler
 from etalon.sft.rows import trace_row
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import REASONING_DOMAINS, Domain, Group, SamplingParams, Stop, Trace
@@ -59,21 +59,22 @@ def self_distill(work: Work) -> Outputs:
         micro_tokens=spec.micro_tokens, optim=spec.optim, num_checkpoints=1,
     )  # fmt: skip
     counts = {"traces": len(selection.kept), "with_replay": len(chosen), "own_claims": len(own)}
-    return {"checkpoint": work.keep_checkpoint(checkpoint)} | counts
+    return kept(work, checkpoint) | counts
 
 
 def _sampled(work: Work, domain: Domain, source: str) -> list[Group]:
     recipe = work.recipe
     problems = work.problems("rl", domain)[: recipe.distill.problems]
-    return attempt(
-        LocalSampler(load(work, source)),
-        problems,
-        n=recipe.distill.n,
-        params=SamplingParams(max_tokens=recipe.rl.max_tokens),
-        seed=work.seed,
-        path=work.directory / f"rollouts-{domain.value}.jsonl",
-        watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
-    )
+    with sampling_from(work.checkpoint(source), recipe, folder=work.directory) as sampler:
+        return attempt(
+            sampler,
+            problems,
+            n=recipe.distill.n,
+            params=SamplingParams(max_tokens=recipe.rl.max_tokens),
+            seed=work.seed,
+            path=work.directory / f"rollouts-{domain.value}.jsonl",
+            watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+        )
 
 
 def correct_traces(group: Group, source: str) -> list[Trace]:

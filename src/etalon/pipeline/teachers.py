@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from etalon.pipeline.samplers import named_sampler
 from etalon.pipeline.stage import Work
 from etalon.problems.nano.teacher import NanoTeacher
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
@@ -44,7 +44,4 @@ def teacher_of(work: Work) -> Sampler:
         return NanoTeacher(m=recipe.clr.m)
     if name == "reference":
         return ReferenceTeacher(work.problems("train"))
-    from etalon import models
-    from etalon.sampling.local import LocalSampler
-
-    return LocalSampler(models.load(Path(name), device=recipe.device), name=name)
+    return named_sampler(name, recipe)

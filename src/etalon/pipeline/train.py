@@ -5,6 +5,7 @@ Each names the checkpoint it needs to the engine, and leaves ordinary Hugging Fa
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 
 from etalon import models
 from etalon.data import strata
-from etalon.engines.jobs import SupervisedJob, engine_of
+from etalon.engines.jobs import CHECKPOINT, SupervisedJob, engine_of
 from etalon.errors import InputError
 from etalon.models import LanguageModel
 from etalon.packed import TokenRow
 from etalon.pipeline.construct import at_most, trace_from_row
+from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Outputs, Work
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import OptimSpec, Recipe
@@ -64,6 +66,15 @@ def fit(
     return engine_of(work.recipe).supervise(job, show(work, len(job.steps), "loss", "grad_norm", "lr"))
 
 
+def kept(work: Work, path: Path) -> Outputs:
+    """The only checkpoint of a supervised run becomes `checkpoint/` of its stage."""
+    target = work.directory / CHECKPOINT
+    shutil.rmtree(target, ignore_errors=True)
+    path.rename(target)
+    path.parent.rmdir()
+    return {"checkpoint": work.keep_checkpoint(target)}
+
+
 def base(work: Work) -> Outputs:
     """The user's model as it is, or a tiny one pretrained on plain documents."""
     recipe = work.recipe
@@ -82,7 +93,8 @@ def base(work: Work) -> Outputs:
         work, start, rows, epochs=1, batch=spec.batch, max_steps=0, micro_tokens=recipe.sft.micro_tokens,
         optim=spec.optim, num_checkpoints=1,
     )  # fmt: skip
-    return {"checkpoint": work.keep_checkpoint(checkpoint)}
+    shutil.rmtree(start)
+    return kept(work, checkpoint)
 
 
 def read_traces(work: Work) -> list[Trace]:
@@ -125,21 +137,21 @@ def sft_hard(work: Work) -> Outputs:
     """Stage 2: long traces of queries that the broad model mostly fails (the reference model is (ours))."""
     recipe = work.recipe
     spec = recipe.sft.hard
-    reference = load(work, "sft-broad-fused")
     traces = [t for t in read_traces(work) if t.num_tokens >= spec.min_tokens]
     wanted = {t.problem_id for t in traces}
     queries = [problem_from_row(row) for row in read_jsonl(work.directories["data"] / "queries.jsonl")]
     long = [p for p in queries if p.id in wanted]
     candidates = at_most(long, dict.fromkeys(Domain, spec.queries))
-    groups = attempt(
-        LocalSampler(reference),
-        candidates,
-        n=recipe.data.difficulty_attempts,
-        params=SamplingParams(max_tokens=recipe.rl.max_tokens),
-        seed=work.seed,
-        path=work.directory / "difficulty.jsonl",
-        watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
-    )
+    with sampling_from(work.checkpoint("sft-broad-fused"), recipe, folder=work.directory) as reference:
+        groups = attempt(
+            reference,
+            candidates,
+            n=recipe.data.difficulty_attempts,
+            params=SamplingParams(max_tokens=recipe.rl.max_tokens),
+            seed=work.seed,
+            path=work.directory / "difficulty.jsonl",
+            watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
+        )
     error_rates = {g.problem.id: 1 - g.accuracy for g in groups if g.accuracy is not None}
     rated = [replace(t, error_rate=error_rates.get(t.problem_id)) for t in traces]
     write_json_atomic(work.directory / "strata.json", strata.table(strata.strata(rated)))

@@ -20,6 +20,7 @@ from etalon.verifiers.symbolic_process import Template, Worker
 
 DEADLINE_SECONDS = 2.0  # (ours) of engine time per verdict
 WORKERS = min(4, max(2, os.cpu_count() or 1))  # (ours)
+PATIENCE = 5.0  # (ours) wall clock per CPU second where rewards are at stake, see `judge_by_cpu_time`
 MAX_USES = 2_000  # (ours) comparisons before a worker is replaced: its caches grow
 
 
@@ -43,7 +44,11 @@ _UNDECIDED = SymbolicResult(is_equal=None, reason=Reason.TIMEOUT)
 class SymbolicPool:
     """Up to `workers` math-verify processes, shared by all threads of this process."""
 
-    def __init__(self, *, workers: int = WORKERS, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self, *, workers: int = WORKERS, deadline_seconds: float = DEADLINE_SECONDS, wall_factor: float = 1.0
+    ) -> None:
+        """wall_factor: wall clock per CPU second of a deadline; with 1 all verdicts are on time, however busy we are."""
+        self._wall_factor = wall_factor
         self._deadline_seconds = deadline_seconds
         self._slots = threading.Semaphore(workers)
         self._idle: list[Worker] = []
@@ -67,14 +72,13 @@ class SymbolicPool:
             except OSError:
                 return _UNDECIDED
             budget.seconds -= min(time.monotonic() - started, budget.seconds / 2)  # the first verdict starts the engine
-            started = time.monotonic()
             request: dict[str, object] = {"reference": reference, "answer": answer, "is_exact": is_exact}
             try:
-                reply = worker.ask(request, seconds=budget.seconds)
+                reply = worker.ask(request, seconds=budget.seconds, wall_factor=self._wall_factor)
             except BaseException:
                 worker.kill()
                 raise
-            budget.seconds -= time.monotonic() - started
+            budget.seconds -= reply["seconds"]
             if reply.get("is_spent") or worker.uses >= MAX_USES:
                 worker.kill()
             else:
@@ -106,7 +110,14 @@ class SymbolicPool:
             template.kill()
 
 
-_POOLS = PerProcess(SymbolicPool)
+_wall_factor = 1.0
+_POOLS = PerProcess(lambda: SymbolicPool(wall_factor=_wall_factor))
+
+
+def judge_by_cpu_time() -> None:
+    """From here on a busy machine makes the verdicts of this process late, not undecided. Before the first one."""
+    global _wall_factor
+    _wall_factor = PATIENCE
 
 
 def compare(reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None) -> SymbolicResult:

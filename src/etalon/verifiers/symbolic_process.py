@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 START_SECONDS = 60.0  # (ours) sympy imports in about one second of CPU
 FORK_SECONDS = 10.0  # (ours) a fork takes milliseconds
@@ -62,23 +63,33 @@ class Worker:
         self._process_id = process_id
         self._handle = os.pidfd_open(process_id) if hasattr(os, "pidfd_open") else None
 
-    def ask(self, request: dict[str, object], *, seconds: float) -> dict[str, object]:
-        """The reply; without `is_equal` when it was not there after `seconds` or the process died.
+    def ask(self, request: dict[str, object], *, seconds: float, wall_factor: float) -> dict[str, Any]:
+        """The reply; without `is_equal` when it was not there after `seconds` of its CPU time or the process died.
 
-        It then has `hung`: the part of the request ("reference", "answer") that could not even be read, or None.
+        It has the `seconds` it took; without `is_equal` also `hung`: the part of the request ("reference", "answer")
+        that could not even be read, or None. wall_factor: of wall clock per CPU second, until we give up as well.
         """
         self.uses += 1
-        deadline = time.monotonic() + seconds
         unread = ["reference", "answer"]
         try:
+            start, wall_end = self.cpu_seconds(), time.monotonic() + wall_factor * seconds
             self._channel.send(request)
-            while (reply := self._channel.receive(deadline - time.monotonic())) is not None:
+            while (left := min(start + seconds - self.cpu_seconds(), wall_end - time.monotonic())) > 0:
+                reply = self._channel.receive(left)
+                if reply is None:
+                    continue  # it has computed for at most as long as we waited
                 if "read" not in reply:
-                    return reply
+                    return reply | {"seconds": self.cpu_seconds() - start}
                 unread.remove(str(reply["read"]))
         except OSError:
             pass
-        return {"hung": unread[0] if unread else None, "is_spent": True}
+        return {"hung": unread[0] if unread else None, "is_spent": True, "seconds": seconds}
+
+    def cpu_seconds(self) -> float:
+        """What it has computed so far; the wall clock where nobody tells. Raises OSError when it is gone."""
+        if sys.platform != "linux":
+            return time.monotonic()
+        return time.clock_gettime(((~self._process_id) << 3) | 2)  # the CPU clock of another process
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):

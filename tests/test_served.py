@@ -1,0 +1,98 @@
+"""A server for every checkpoint, and models of other servers as teachers and judges."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytestmark = [pytest.mark.live, pytest.mark.torch]
+
+from etalon import config, models, pipeline  # noqa: E402
+from etalon.errors import ConfigError, InputError, RunError  # noqa: E402
+from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
+from etalon.recipe import DataSpec, ModelSpec, Recipe, SamplerSpec  # noqa: E402
+from etalon.types import SamplingParams, ask  # noqa: E402
+from test_children import is_gone, wait_for  # noqa: E402
+from upstream import Reply, Upstream, dead_port  # noqa: E402
+
+PARAMS = SamplingParams(max_tokens=16)
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    tiny = models.scratch(ModelSpec(vocabulary=384), ["1 + 1 = 2"], seed=0, device="cpu")
+    return models.save(tiny, tmp_path_factory.mktemp("models") / "tiny")
+
+
+def recipe(tmp_path, behaviour, **more):
+    """One whose vLLM is a stand-in that behaves so."""
+    python = tmp_path / "python"
+    program = f'exec "{sys.executable}" "{HERE}/stand_in_vllm.py" {behaviour} "$@"'
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{HERE}" {program}\n')
+    python.chmod(0o755)
+    return Recipe(jobs=1, sampler=SamplerSpec(name="vllm", python=str(python), **more))
+
+
+def sampled(sampler, questions=("a?", "b?"), n=2):
+    found = dict(sampler.sample([ask(question) for question in questions], n=n, params=PARAMS, seed=1))
+    return [[rollout.text for rollout in found[number]] for number in range(len(questions))]
+
+
+def test_a_checkpoint_is_served_for_as_long_as_it_is_sampled_from(tmp_path, checkpoint):
+    with sampling_from(checkpoint, recipe(tmp_path, "well", arguments=("--dtype", "float32")), folder=tmp_path) as vllm:
+        server = vllm.server._process.pid
+        assert sampled(vllm) == [["tiny, a?"] * 2, ["tiny, b?"] * 2]
+    assert wait_for(lambda: is_gone(server))
+    options = json.loads((tmp_path / "vllm.log").read_text().splitlines()[0])
+    assert options["--model"] == str(checkpoint)
+    assert options["--host"] == "127.0.0.1"
+    assert options["--dtype"] == "float32"
+    assert options["--generation-config"] == "vllm"  # or a checkpoint's top_k would replace the paper's parameters
+    assert Path(options["--chat-template"]).read_text() == models.load_tokenizer(checkpoint).chat_template
+
+
+def test_a_server_that_does_not_start_is_named_with_its_last_words(tmp_path, checkpoint):
+    broken = sampling_from(checkpoint, recipe(tmp_path, "broken"), folder=tmp_path)
+    with pytest.raises(RunError, match=r"status 1; .*vllm\.log ends with: ValueError: no such architecture"), broken:
+        pass
+    silent = sampling_from(checkpoint, recipe(tmp_path, "silent", start_seconds=1), folder=tmp_path)
+    with pytest.raises(RunError, match=r"did not answer within 1 s; see .*vllm\.log"), silent:
+        pass
+
+
+def test_a_server_that_dies_ends_the_stage_and_wrongs_nobody(tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr("etalon.sampling.endpoint.retry.BASE_SECONDS", 0.01)
+    dies = pytest.raises(RunError, match=r"the vLLM server ended with status 1; .*vllm\.log")
+    with sampling_from(checkpoint, recipe(tmp_path, "dying"), folder=tmp_path) as vllm, dies:
+        sampled(vllm, questions=[f"{number}?" for number in range(8)])
+
+
+def test_with_the_default_the_checkpoint_is_loaded_here(tmp_path, checkpoint):
+    with sampling_from(checkpoint, Recipe(), folder=tmp_path) as here:
+        assert sampled(here, n=1) != [["tiny, a?"], ["tiny, b?"]]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_teacher_may_be_a_model_of_a_server():
+    with Upstream(lambda asked: Reply(content="42")) as upstream:
+        assert sampled(named_sampler(f"toy@{upstream.url}", Recipe())) == [["42"] * 2] * 2
+        assert {asked.body["model"] for asked in upstream.requests} == {"toy"}
+        pipeline.check_endpoints(Recipe(data=DataSpec(teacher=f"toy@{upstream.url}")))
+        with pytest.raises(InputError, match="serves no model 'other'; it lists toy"):
+            pipeline.check_endpoints(Recipe(data=DataSpec(teacher=f"other@{upstream.url}")))
+    with dead_port() as url, pytest.raises(InputError, match="endpoint"):
+        pipeline.check_endpoints(Recipe(data=DataSpec(judge=f"toy@{url}")))
+    with pytest.raises(ConfigError, match="names no model"):
+        named_sampler("@http://127.0.0.1:1/v1", Recipe())
+
+
+def test_a_server_for_every_checkpoint_has_the_machine_to_itself(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("[sampler]\nname = 'vllm'\n")
+    with pytest.raises(ConfigError, match="needs jobs = 1"):
+        pipeline.check_inputs(config.load(path).resolved())
+    pipeline.check_inputs(config.load(path, ["jobs=1"]).resolved())
