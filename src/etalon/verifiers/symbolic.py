@@ -47,7 +47,7 @@ class SymbolicPool:
     def __init__(
         self, *, workers: int = WORKERS, deadline_seconds: float = DEADLINE_SECONDS, wall_factor: float = 1.0
     ) -> None:
-        """wall_factor: wall clock per CPU second of a deadline; with 1 all verdicts are on time, however busy we are."""
+        """wall_factor: wall clock per CPU second of a deadline; with 1 all verdicts are on time, busy or not."""
         self._wall_factor = wall_factor
         self._deadline_seconds = deadline_seconds
         self._slots = threading.Semaphore(workers)
