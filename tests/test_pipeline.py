@@ -260,3 +260,21 @@ def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: F
     assert states["rl-math"]
     assert states["clr"]
     assert {path: path.stat().st_mtime_ns for path in finished.run.rglob("*")} == before
+
+
+def test_a_phase_has_a_window_of_its_own_and_a_stage_without_epochs_passes_its_checkpoint_on(
+    finished: Finished, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished.run, tmp_path / "run")
+    marks = shrunk.finished_at(run)
+    rerun(finished, run, "rl.stem.max_tokens=9", "distill.epochs=0")
+    late = ("rl-stem", "distill", "instruct")
+    assert redone(marks, shrunk.finished_at(run)) == {*late, *(f"eval-{name}" for name in late), "clr"}
+    groups = rows(shrunk.stage_dir(run, "rl-stem") / "rollouts.jsonl")
+    assert max(rollout["tokens"] for group in groups for rollout in group["rollouts"]) == 9
+    assert shrunk.done(run)["distill"]["outputs"]["skipped"] == "it has 0 epochs"
+    assert checkpoint(run, "distill") == checkpoint(run, "rl-stem")
+
+    rerun(finished, run, "rl.stem.max_tokens=9", "distill.epochs=0", "sft.hard.epochs=0")
+    assert shrunk.done(run)["sft-hard"]["outputs"]["skipped"] == "it has 0 epochs"
+    assert checkpoint(run, "sft-hard-fused") == checkpoint(run, "sft-broad-fused")

@@ -112,7 +112,7 @@ class BroadSpec(Spec):
 class HardSpec(Spec):
     """Stage 2 of the curriculum: long traces of hard queries only (2.1.2)."""
 
-    epochs: Positive = 2  # 2.1.2
+    epochs: Count = 2  # 2.1.2; 0 leaves the stage out (1.5B has none)
     min_tokens: Count = 5000  # 2.1.2
     min_error_rate: Share = 0.75  # 2.1.2
     queries: Positive = 5000  # (ours) queries per domain whose error rate is measured
@@ -143,6 +143,7 @@ class RlStageSpec(Spec):
 
     steps: Count = 200  # (ours)
     lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
+    max_tokens: Count = 0  # a window of its own (1.5B: 16K, then 32K); 0 is that of the table rl (2.2.2)
 
 
 class RlSpec(Spec):
@@ -171,6 +172,10 @@ class RlSpec(Spec):
     code: RlStageSpec = RlStageSpec()
     stem: RlStageSpec = RlStageSpec()
 
+    def window(self, phase: RlStageSpec) -> int:
+        """Longest response of a phase, in tokens."""
+        return phase.max_tokens or self.max_tokens
+
 
 class DistillSpec(Spec):
     """Offline self-distillation (2.3)."""
@@ -184,7 +189,7 @@ class DistillSpec(Spec):
     high: Share = 0.95  # (ours) quantile above which a trace is an outlier
     own_claims: Count = 0  # (ours) math queries whose claims, as the student makes them, the teacher judges; 0 is off
     replay: Count = 0  # (ours) SFT rows per remaining domain mixed in, so that they are not forgotten
-    epochs: Positive = 2  # (ours)
+    epochs: Count = 2  # (ours); 0 leaves the stage out (1.5B has none)
     batch: Positive = 128
     micro_tokens: Positive = 16384
     optim: OptimSpec = OptimSpec()
@@ -240,6 +245,18 @@ class SandboxSpec(Spec):
     key_env: str = "ETALON_SANDBOX_KEY"  # (ours) environment variable with the service's bearer key, if it wants one
 
 
+class HardwareSpec(Spec):
+    """What `--dry-run` reckons with: GPUs, and lengths that nobody knows beforehand. Nothing that runs reads it."""
+
+    gpu: str = ""  # (ours) a type of `etalon.cost.gpus`; empty: no hours and no memory are forecast
+    gpus: Positive = 8  # (ours)
+    sequence_parallel: Positive = 1  # (ours) GPUs that share the activations of one sequence
+    trace_tokens: Positive = 8000  # (ours) mean length of a trace to learn from
+    response_tokens: Positive = 12000  # (ours) mean length of a rollout that no window cuts
+    published_hours: NonNegative = 0.0  # (ours) GPU-hours that somebody reports for this recipe, to compare with
+    published_gpu: str = "h800"  # (ours) and their type
+
+
 class Recipe(Spec):
     """A whole run. One instance, built by `config.load`, is passed down; nobody reads the TOML again."""
 
@@ -266,6 +283,7 @@ class Recipe(Spec):
     clr: ClrSpec = ClrSpec()
     sampler: SamplerSpec = SamplerSpec()
     sandbox: SandboxSpec = SandboxSpec()
+    hardware: HardwareSpec = HardwareSpec()
 
     def resolved(self) -> Recipe:
         """The recipe with every "auto" that follows from other values filled in; what a run records and hashes."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from etalon.errors import EtalonError
+from etalon.errors import ConfigError, EtalonError
 
 RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Run directory [default: runs/NAME].")]
 SetOption = Annotated[
@@ -22,11 +22,21 @@ def run(
     from_stage: Annotated[
         str | None, typer.Option("--from", metavar="STAGE", help="Redo this stage and all after it.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run and what it costs, and stop.")
+    ] = False,
+    gpu: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="With --dry-run: hours and memory on such GPUs, e.g. h100.")
+    ] = None,
+    gpus: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --dry-run: their number.")] = None,
 ) -> None:
     """Run a recipe: data, SFT, RL, self-distillation, CLR. Run again, it continues where it stopped."""
+    hardware = {"gpu": gpu, "gpus": gpus}
+    given = [f"hardware.{name}={value}" for name, value in hardware.items() if value is not None]
+    if given and not dry_run:
+        raise ConfigError("--gpu, --gpus: only reckon; add --dry-run")
     path = find_recipe(recipe)
-    start(path, run_dir, overrides or [], from_stage=from_stage, dry_run=dry_run)
+    start(path, run_dir, [*(overrides or []), *given], from_stage=from_stage, dry_run=dry_run)
 
 
 def demo(run_dir: RunOption = None, overrides: SetOption = None) -> None:

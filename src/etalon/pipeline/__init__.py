@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import platform
 import tomllib
+from collections.abc import Collection
 from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from etalon import config
+from etalon.config import PATHS
 from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError
 from etalon.hashing import TEMPORARY_SUFFIX
@@ -45,17 +47,18 @@ def run(
         meant = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(f"--from {from_stage}: no such stage; {meant}stages are {', '.join(graph.BY_NAME)}")
     recipe = recipe.resolved()
-    check_inputs(recipe)
-    engine = engine_of(recipe)
+    absent = absent_inputs(recipe) if dry_run else {}
+    check_inputs(recipe, absent=absent.values())
     check_owner(run_dir, recipe)
-    keys = graph.keys(recipe)
     directories = graph.directories(run_dir)
     if dry_run:
-        print_plan(recipe, keys, directories, from_stage)
-        print_lines(engine.plan(run_dir))
+        keys = None if absent else graph.keys(recipe)
+        print_plan(recipe, keys, directories, from_stage, list(absent))
+        print_lines(planned(recipe, run_dir))
         return
-    engine.check()
+    engine_of(recipe).check()
     check_endpoints(recipe)
+    keys = graph.keys(recipe)
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         if from_stage:
             forget(from_stage, directories)
@@ -85,10 +88,33 @@ def finish(run_dir: Path, summary: dict[str, Any]) -> None:
     print_summary(summary)
 
 
-def check_inputs(recipe: Recipe) -> None:
-    """Everything outside the run that the recipe names exists; said before any work is done."""
+def planned(recipe: Recipe, run_dir: Path) -> list[str]:
+    """What the recipe's engine would start, for a dry run; said in words where this installation lacks the engine."""
+    try:
+        return engine_of(recipe).plan(run_dir)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("etalon.engines"):
+            raise
+        return [f"engine {recipe.engine!r} is not part of this installation; it can be planned, not run"]
+
+
+def absent_inputs(recipe: Recipe) -> dict[str, str]:
+    """What the recipe names and is not on this machine: a line that says so -> the path."""
+    named = [("problems.files", file) for file in recipe.problems.files]
+    for keys, words in PATHS.items():
+        value = recipe.model_dump()[keys[0]][keys[1]] if len(keys) == 2 else ""
+        if isinstance(value, str) and value not in words and not is_endpoint(value):
+            named.append((".".join(keys), value))
+    return {f"{key}: {path}: not here": path for key, path in named if path and not Path(path).exists()}
+
+
+def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
+    """Everything outside the run that the recipe names exists; said before any work is done.
+
+    absent: paths that a dry run does without.
+    """
     for file in recipe.problems.files:
-        if not Path(file).is_file():
+        if file not in absent and not Path(file).is_file():
             raise ConfigError(f"problems.files: {file}: no such file")
     if recipe.problems.source == "files" and not recipe.problems.files:
         raise ConfigError("problems.files: is empty; name a problem file, or set problems.source to 'nano'")
@@ -96,15 +122,15 @@ def check_inputs(recipe: Recipe) -> None:
         raise ConfigError("problems.files: is set, but problems.source is 'nano'; set problems.source to 'files'")
     if recipe.prompts not in PACKAGED and not Path(recipe.prompts).is_dir():
         raise ConfigError(f"prompts: {recipe.prompts}: no such folder; use one of {', '.join(PACKAGED)} or a path")
-    if recipe.model.base != "scratch":
+    if recipe.model.base not in ("scratch", *absent):
         check_base(Path(recipe.model.base))
-    check_teacher(recipe)
+    check_teacher(recipe, absent=absent)
     check_sampler(recipe)
     if recipe.eval.temperature == 0:
         raise ConfigError("eval.temperature: 0 is greedy, and the last stage, CLR, compares different trajectories")
 
 
-def check_teacher(recipe: Recipe) -> None:
+def check_teacher(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
     """Somebody can answer the training queries; said now, not when the data stage asks."""
     name = recipe.data.teacher
     if name == "nano" and recipe.problems.source != "nano":
@@ -112,10 +138,10 @@ def check_teacher(recipe: Recipe) -> None:
             "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' (their own "
             "solutions) or a model directory"
         )
-    if name not in ("nano", "reference") and not is_endpoint(name):
+    if name not in ("nano", "reference", *absent) and not is_endpoint(name):
         check_model("data.teacher", Path(name), otherwise="use 'nano' or 'reference'")
     for key, judge in (("data.judge", recipe.data.judge), ("eval.judge", recipe.eval.judge)):
-        if judge and not is_endpoint(judge):
+        if judge and judge not in absent and not is_endpoint(judge):
             check_model(key, Path(judge), otherwise="leave it empty for no judge")
 
 

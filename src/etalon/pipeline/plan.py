@@ -1,48 +1,155 @@
-"""`--dry-run`: which stages are cached, which would run, and what each would do."""
+"""`--dry-run`: which stages are cached, which would run, what each would do, and what that costs on given GPUs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import typer
 
-from etalon.pipeline import graph
+from etalon.pipeline import costs, graph
+from etalon.pipeline.forecast import cost_of
 from etalon.pipeline.stage import Stage
 from etalon.recipe import Recipe
 from etalon.store import StageDir
 
-
-def print_plan(
-    recipe: Recipe, keys: Mapping[str, str], directories: Mapping[str, Path], from_stage: str | None
-) -> None:
-    """One line per stage on standard output, and where seconds of an earlier run are known, their sum."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console, JustifyMethod
+if TYPE_CHECKING:
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)
-    for column in ("Stage", "Section", "State", "Steps", "Rollouts", "Last run"):
-        justify: JustifyMethod = "left" if column in ("Stage", "Section", "State") else "right"
-        table.add_column(column, justify=justify, no_wrap=True)
+WIDTH = 100  # columns of a pipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One stage of the plan. seconds: of its last run, where it had one."""
+
+    stage: Stage
+    is_cached: bool
+    seconds: float | None
+
+
+def lines_of(keys: Mapping[str, str] | None, directories: Mapping[str, Path], from_stage: str | None) -> list[Line]:
+    """Every stage with its state; without keys nothing can be cached."""
     redo: set[str] = set()
-    known = 0.0
+    lines = []
     for stage in graph.STAGES:
         done = StageDir(directories[stage.name]).done()
-        is_cached = done is not None and done["key"] == keys[stage.name]
-        if stage.name == from_stage or redo & set(stage.needs) or not is_cached:
+        is_same = done is not None and keys is not None and done["key"] == keys[stage.name]
+        if stage.name == from_stage or redo & set(stage.needs) or not is_same:
             redo.add(stage.name)
-        before = done["seconds"] if done else None
-        known += before or 0.0 if stage.name in redo else 0.0
-        state = "to run" if stage.name in redo else "cached"
-        steps, rollouts = work_of(stage, recipe)
-        table.add_row(stage.name, stage.section, state, steps, rollouts, f"{before:.0f} s" if before else "")
+        lines.append(Line(stage=stage, is_cached=stage.name not in redo, seconds=done["seconds"] if done else None))
+    return lines
+
+
+def print_plan(
+    recipe: Recipe,
+    keys: Mapping[str, str] | None,
+    directories: Mapping[str, Path],
+    from_stage: str | None,
+    absent: Sequence[str] = (),
+) -> None:
+    """The plan on standard output: one line per stage; with a GPU type also tokens, GPU-hours and memory.
+
+    absent: what the recipe names and is not on this machine, one line each. keys: None when that leaves none.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = lines_of(keys, directories, from_stage)
+    forecast = costs.forecast(recipe, [line.stage for line in lines if not line.is_cached])
     console = Console()
     if not console.is_terminal:
-        console.width = 100
-    console.print(Text(f"{recipe.name} in {directories['problems'].parent.parent}"), table)
-    console.print(f"{len(redo)} of {len(graph.STAGES)} stages to run" + (f", {known:.0f} s last time" if known else ""))
+        console.width = WIDTH
+    console.print(Text(f"{recipe.name} in {directories['problems'].parent.parent}"))
+    console.print(stage_table(recipe, lines, forecast))
+    if forecast.memory:
+        console.print(memory_table(forecast))
+    for sentence in (*absent, *forecast.notes):
+        wrapped = wrap(sentence, console.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+        console.print(Text("\n".join(wrapped)), soft_wrap=True)
+    to_run = [line for line in lines if not line.is_cached]
+    known = sum(line.seconds or 0.0 for line in to_run)
+    console.print(f"{len(to_run)} of {len(lines)} stages to run" + (f", {known:.0f} s last time" if known else ""))
+
+
+def stage_table(recipe: Recipe, lines: Iterable[Line], forecast: costs.Forecast) -> Table:
+    """A row per stage: its state, its work and, where it is known, its cost."""
+    table = _table(("Stage", "Section", "State"), _columns(forecast))
+    is_evaluation = False
+    for line in lines:
+        if forecast.hours and line.stage.is_background and not is_evaluation:
+            table.add_row("", "", "", "", "", "", _hours(forecast.training_hours), end_section=True)
+            is_evaluation = True
+        before = f"{line.seconds:.0f} s" if line.seconds else ""
+        work = _costs(line, recipe, forecast) if forecast.hours else work_of(line.stage, recipe)
+        state = "cached" if line.is_cached else "to run"
+        table.add_row(line.stage.name, line.stage.section, state, *work, *([] if forecast.hours else [before]))
+    if forecast.hours:
+        table.add_row("", "", "", "", "", "", _hours(forecast.total_hours - forecast.training_hours))
+    return table
+
+
+def _columns(forecast: costs.Forecast) -> tuple[str, ...]:
+    return ("Steps", "Sampled", "Trained", "GPU-hours") if forecast.hours else ("Steps", "Rollouts", "Last run")
+
+
+def _table(left: Sequence[str], right: Sequence[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in left:
+        table.add_column(column, no_wrap=True)
+    for column in right:
+        table.add_column(column, justify="right", no_wrap=True, min_width=9)
+    return table
+
+
+def _costs(line: Line, recipe: Recipe, forecast: costs.Forecast) -> tuple[str, str, str, str]:
+    """Steps, tokens and hours; a cached stage costs nothing any more."""
+    if line.is_cached:
+        return "", "", "", ""
+    cost = cost_of(line.stage, recipe)
+    hours = forecast.hours[line.stage.name]
+    return f"{cost.steps:,}" if cost.steps else "", _tokens(cost.sampled), _tokens(cost.trained), _hours(hours)
+
+
+def memory_table(forecast: costs.Forecast) -> Table:
+    """GiB per GPU, part by part, while the model trains and while it samples."""
+    gpu = forecast.gpu
+    assert gpu is not None
+    table = _table(
+        (f"GiB of an {gpu.name}" if gpu.name[0] in "ahl" else f"GiB of a {gpu.name}",), tuple(forecast.memory)
+    )
+    parts = list(dict.fromkeys(part for column in forecast.memory.values() for part in column))
+    for position, part in enumerate(parts, start=1):
+        values = (column.get(part) for column in forecast.memory.values())
+        table.add_row(part, *(_gib(value) for value in values), end_section=position == len(parts))
+    table.add_row("sum", *(_gib(sum(column.values())) for column in forecast.memory.values()))
+    table.add_row("usable", *(_gib(forecast.usable) for _ in forecast.memory))
+    return table
+
+
+def _gib(size: float | None) -> str:
+    return "" if size is None else f"{size / 2**30:,.1f}"
+
+
+def _tokens(count: float) -> str:
+    """`12.3B`, `840M`, `56K`; nothing for none."""
+    if not count:
+        return ""
+    scale, unit = next(((s, u) for s, u in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")) if count >= s), (1.0, ""))
+    return f"{count / scale:.3g}{unit}" if count / scale < 1000 else f"{count / scale:.0f}{unit}"
+
+
+def _hours(hours: float) -> str:
+    """Hours with a digit where that says something; nothing for none."""
+    if not hours:
+        return ""
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.1 else "<0.1"
 
 
 def print_lines(lines: Sequence[str]) -> None:
@@ -65,7 +172,7 @@ def work_of(stage: Stage, recipe: Recipe) -> tuple[str, str]:
         return str(-(-recipe.base.documents // recipe.base.batch)), ""
     if stage.name in ("sft-broad", "sft-hard"):
         part = recipe.sft.broad if stage.name == "sft-broad" else recipe.sft.hard
-        return f"{part.epochs} epoch{'s' if part.epochs > 1 else ''}", ""
+        return f"{part.epochs} epoch{'' if part.epochs == 1 else 's'}", ""
     if stage.name == "clr":
         return "", f"up to {recipe.clr.problems * recipe.clr.k * 4}"
     return "", ""

@@ -49,6 +49,8 @@ def run_phase(
     if not problems or not phase.steps:
         return passed_through(work, source, "there are no problems of its domain" if phase.steps else "it has 0 steps")
     spec = work.recipe.rl
+    if isinstance(phase, RlStageSpec):
+        spec = spec.model_copy(update={"max_tokens": spec.window(phase)})
     job = RlJob(
         source=work.checkpoint(source),
         prompts=problems,

@@ -23,11 +23,15 @@ from etalon.sft.rows import trace_row
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import REASONING_DOMAINS, Domain, Group, SamplingParams, Stop, Trace
 
+STUDENTS = {"stem": "rl-stem", "math": "rl-long2short", "code": "rl-code", "hard": "sft-hard-fused"}
+
 
 def self_distill(work: Work) -> Outputs:
     """Verified traces of the RL checkpoints, ranked by what the student can still learn, teach one student (2.3)."""
     recipe = work.recipe
     spec = recipe.distill
+    if not spec.epochs:
+        return passed_through(work, STUDENTS[spec.student], "it has 0 epochs")
     teachers = {Domain.MATH: "rl-long2short", Domain.CODE: "rl-code", Domain.STEM: "rl-stem"}
     traces: list[Trace] = []
     rejected = 0
@@ -38,24 +42,23 @@ def self_distill(work: Work) -> Outputs:
         traces += correct
     if not traces:
         return passed_through(work, "rl-stem", "no checkpoint solved any of its problems")
-    names = {"stem": "rl-stem", "math": "rl-long2short", "code": "rl-code", "hard": "sft-hard-fused"}
-    student = load(work, names[spec.student])
+    student = load(work, STUDENTS[spec.student])
     scored = with_learning_potential(student, traces, spec.micro_tokens)
     selection = distill.select(
         scored, min_tokens=spec.min_tokens, num_buckets=spec.buckets, low=spec.low, high=spec.high
     )
     write_json_atomic(work.directory / "selection.json", selection.record() | {"rejected_wrong": rejected})
     work.view.note(f"{len(selection.kept)} of {len(traces)} verified traces kept; {rejected} rollouts were not correct")
-    own = own_claim_traces(work, work.checkpoint(names[spec.student])) if spec.own_claims else []
+    own = own_claim_traces(work, work.checkpoint(STUDENTS[spec.student])) if spec.own_claims else []
     if spec.own_claims:
         work.view.note(f"{len(own)} lists of the student's own claims judged by the teacher")
     chosen = [*selection.kept, *_replay(work), *own]
     if not chosen:
-        return passed_through(work, names[spec.student], "no verified trace is left after selection")
+        return passed_through(work, STUDENTS[spec.student], "no verified trace is left after selection")
     _write_traces(work.directory / "traces.jsonl", chosen)
     rows = fitting([trace_row(trace, student) for trace in chosen], student, work)
     [checkpoint] = fit(
-        work, work.checkpoint(names[spec.student]), rows, epochs=spec.epochs, batch=spec.batch, max_steps=0,
+        work, work.checkpoint(STUDENTS[spec.student]), rows, epochs=spec.epochs, batch=spec.batch, max_steps=0,
         micro_tokens=spec.micro_tokens, optim=spec.optim, num_checkpoints=1,
     )  # fmt: skip
     counts = {"traces": len(selection.kept), "with_replay": len(chosen), "own_claims": len(own)}

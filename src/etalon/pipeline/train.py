@@ -137,6 +137,8 @@ def sft_hard(work: Work) -> Outputs:
     """Stage 2: long traces of queries that the broad model mostly fails (the reference model is (ours))."""
     recipe = work.recipe
     spec = recipe.sft.hard
+    if not spec.epochs:
+        return passed_through(work, "sft-broad-fused", "it has 0 epochs")
     traces = [t for t in read_traces(work) if t.num_tokens >= spec.min_tokens]
     wanted = {t.problem_id for t in traces}
     queries = [problem_from_row(row) for row in read_jsonl(work.directories["data"] / "queries.jsonl")]

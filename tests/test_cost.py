@@ -1,0 +1,205 @@
+"""Hours and memory of a run: identities of the arithmetic, published sizes, and what does not fit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from etalon import config
+from etalon.cost import compute, memory
+from etalon.cost.gpus import GIB, GPUS, gpu_of
+from etalon.cost.shapes import KNOWN, ModelShape, read_shape
+from etalon.errors import ConfigError, InputError, UnsupportedModelError
+from etalon.pipeline import costs, forecast, graph
+from etalon.recipe import Recipe
+
+SMALL, LARGE = KNOWN["Qwen2.5-Math-1.5B"], KNOWN["Qwen2.5-Coder-3B"]
+H800 = GPUS["h800"]
+ONE = memory.Setup(gpus=1, longest=65536, micro_tokens=16384)
+
+
+def recipe_of(name: str, *overrides: str) -> Recipe:
+    return config.load(config.packaged_recipe(name), overrides).resolved()
+
+
+def hours(*overrides: str, name: str = "vibethinker-1.5b") -> dict[str, float]:
+    return dict(costs.forecast(recipe_of(name, *overrides), graph.STAGES).hours)
+
+
+def test_parameters_are_those_the_model_cards_state() -> None:
+    assert SMALL.parameters == 1_543_714_304  # 1.54B
+    assert LARGE.parameters == 3_085_938_688  # 3.09B, and 2.77B without the embedding
+    assert LARGE.parameters - LARGE.embedding == pytest.approx(2.77e9, rel=2e-3)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("family", ["Qwen2", "Qwen3", "Llama"])
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_parameters_of_a_config_are_those_of_the_model_built_from_it(
+    family: str, is_tied: bool, tmp_path: Path
+) -> None:
+    import torch
+    import transformers
+
+    built = getattr(transformers, f"{family}Config")(
+        hidden_size=48, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, intermediate_size=80,
+        vocab_size=100, head_dim=8, max_position_embeddings=256, tie_word_embeddings=is_tied,
+    )  # fmt: skip
+    built.save_pretrained(tmp_path)
+    with torch.device("meta"):
+        model = getattr(transformers, f"{family}ForCausalLM")(built)
+    assert read_shape(tmp_path).parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_training_is_six_flops_per_parameter_and_token_and_attention_by_hand() -> None:
+    shape = ModelShape(
+        layers=2, hidden=8, heads=2, kv_heads=1, head_size=4, mlp=16, vocabulary=32, window=64, is_tied=True
+    )
+    per_layer = 8 * 8 * 2 + 8 * 4 * 2 + 3 * 8 * 16 + 2 * 8
+    assert shape.active == 2 * per_layer + 32 * 8
+    attention = (
+        12 * (1.5 * 10 / 2) * 2 * 8
+    )  # 3 passes x 4 c, c half the sequence of a mean token, layers x head elements
+    assert compute.training_flops(shape, tokens=100, mean_tokens=10) == 100 * (6 * shape.active + attention)
+
+
+def test_twice_the_tokens_are_twice_the_time_and_twice_the_gpu_is_half() -> None:
+    twice = replace(H800, flops=2 * H800.flops, bandwidth=2 * H800.bandwidth)
+    train = compute.training_seconds(LARGE, H800, tokens=1e9, mean_tokens=9000)
+    assert compute.training_seconds(LARGE, H800, tokens=2e9, mean_tokens=9000) == pytest.approx(2 * train)
+    assert compute.training_seconds(LARGE, twice, tokens=1e9, mean_tokens=9000) == pytest.approx(train / 2)
+    room = memory.cache_room(LARGE, H800)
+    sample = compute.generation_seconds(LARGE, H800, tokens=1e9, response=9000, room=room)
+    assert compute.generation_seconds(LARGE, H800, tokens=2e9, response=9000, room=room) == pytest.approx(2 * sample)
+    assert compute.generation_seconds(LARGE, twice, tokens=1e9, response=9000, room=room) == pytest.approx(sample / 2)
+
+
+def test_longer_responses_and_less_room_make_sampling_slower() -> None:
+    room = memory.cache_room(LARGE, H800)
+    seconds = compute.generation_seconds(LARGE, H800, tokens=1e9, response=8000, room=room)
+    assert compute.generation_seconds(LARGE, H800, tokens=1e9, response=16000, room=room) > seconds
+    assert compute.generation_seconds(LARGE, H800, tokens=1e9, response=8000, room=room / 8) > seconds
+
+
+def test_twice_the_steps_are_twice_the_hours_of_the_steps() -> None:
+    none, one, two = (
+        hours(f"rl.math.steps={steps}", "rl.prefilter_attempts=1", "problems.rl=1")["rl-math"]
+        for steps in (0, 1000, 2000)
+    )
+    assert none == 0
+    assert two == pytest.approx(2 * one, rel=2e-3)  # rated prompts are the rest
+
+
+def test_gpu_hours_do_not_depend_on_the_number_of_gpus_until_they_wait_for_a_response() -> None:
+    one, eight, many = (hours(f"hardware.gpus={count}") for count in (1, 8, 512))
+    assert eight == pytest.approx(one)
+    assert many["sft-broad"] == pytest.approx(one["sft-broad"])
+    recipe = recipe_of("vibethinker-1.5b")
+    steps, window = recipe.rl.math.steps, recipe.rl.math.max_tokens
+    waiting = (steps + 1) * compute.longest_seconds(SMALL, H800, window=window) / 3600
+    assert many["rl-math"] > 512 * waiting > one["rl-math"]
+
+
+def test_training_memory_is_the_true_sum_of_its_parts() -> None:
+    parts = memory.training_memory(LARGE, ONE)
+    assert parts["weights (fp32)"] == parts["gradients (fp32)"] == 4 * LARGE.parameters
+    assert parts["AdamW moments (fp32)"] == 8 * LARGE.parameters
+    inputs = 65536 * 36 * 2048 * 2
+    inside = 65536 * 2 * (4 * 2048 + 2 * 2048 + 2 * 256 + 4 * 11008)
+    assert parts["activations"] == inputs + 1.5 * inside
+    state = 16 * LARGE.parameters / GIB
+    assert state == pytest.approx(46.0, abs=0.1)
+    assert memory.fits(parts, H800) == (sum(parts.values()) <= 0.92 * 80 * GIB)
+
+
+def test_what_does_not_fit_says_what_would_and_that_is_true() -> None:
+    setup = replace(ONE, longest=180_000)
+    assert not memory.fits(memory.training_memory(LARGE, setup), H800)
+    told = "; ".join(memory.remedies(LARGE, setup, H800, can_shard=True))
+    assert "GPUs that share the weights" in told
+    count = int(told.split(" GPUs")[0].split()[-1])
+    assert memory.fits(memory.training_memory(LARGE, replace(setup, gpus=count)), H800)
+    assert not memory.fits(memory.training_memory(LARGE, replace(setup, gpus=count // 2)), H800)
+    assert "sequence_parallel = 2 on 2 GPUs" in told
+    assert memory.fits(memory.training_memory(LARGE, replace(setup, gpus=2, sequence_parallel=2)), H800)
+    window = int(told.split("window of ")[1].split()[0].replace(",", ""))
+    assert memory.fits(memory.training_memory(LARGE, replace(setup, longest=window, micro_tokens=1)), H800)
+    assert not memory.fits(memory.training_memory(LARGE, replace(setup, longest=window + 1024, micro_tokens=1)), H800)
+
+
+def test_smaller_passes_are_a_remedy_only_where_they_are_the_cause() -> None:
+    wide = replace(ONE, longest=16384, micro_tokens=262144)
+    assert "micro_tokens of 16,384 (now 262,144)" in list(memory.remedies(LARGE, wide, H800, can_shard=False))
+    assert not any("micro_tokens" in cure for cure in memory.remedies(LARGE, ONE, H800, can_shard=False))
+
+
+def test_a_plan_that_does_not_fit_says_so() -> None:
+    notes = costs.forecast(recipe_of("vibethinker-3b", "hardware.gpu=l40s", "engine=trl", "hardware.gpus=1",
+                                     "hardware.sequence_parallel=1"), graph.STAGES).notes  # fmt: skip
+    [line] = [note for note in notes if note.startswith("does not fit")]
+    assert "training needs 71.3 GiB per GPU, 44.2 are usable; what would do: 2 GPUs that share the weights, or" in line
+    local = costs.forecast(recipe_of("vibethinker-3b", "engine=local", "hardware.sequence_parallel=1"), graph.STAGES)
+    assert any("an engine with gradient checkpointing" in note for note in local.notes)
+
+
+def test_the_published_hours_stand_beside_ours_as_a_ratio() -> None:
+    plan = costs.forecast(recipe_of("vibethinker-1.5b"), graph.STAGES)
+    [line] = [note for note in plan.notes if note.startswith("published: 3,900 GPU-hours on h800")]
+    assert f"{plan.training_hours:,.0f} on 8 of them, {plan.training_hours / 3900:.2f} times that" in line
+    elsewhere = costs.forecast(recipe_of("vibethinker-1.5b", "hardware.gpu=a100"), graph.STAGES)
+    assert line in elsewhere.notes  # the comparison stays on the GPUs of the report
+
+
+def test_stages_that_a_recipe_leaves_out_cost_nothing() -> None:
+    planned = hours()
+    for name in ("sft-hard", "sft-hard-fused", "rl-stem", "distill", "instruct"):
+        assert planned[name] == 0
+    assert planned["rl-math"] > 0
+
+
+def test_windows_are_those_of_their_phase() -> None:
+    recipe = recipe_of("vibethinker-1.5b")
+    assert [recipe.rl.window(phase) for phase in (recipe.rl.math, recipe.rl.long2short, recipe.rl.code)] == [
+        16384, 32768, 32768,
+    ]  # fmt: skip
+    assert forecast.cost_of(graph.BY_NAME["rl-math"], recipe).window == 16384
+    assert recipe_of("vibethinker-3b").rl.window(recipe_of("vibethinker-3b").rl.math) == 65536
+
+
+def test_unknown_hardware_is_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"hardware.gpu: no GPU type 'h20' in the table; did you mean 'h200'"):
+        gpu_of("h20")
+    with pytest.raises(ConfigError, match=r"hardware.sequence_parallel: 5 does not divide hardware.gpus"):
+        costs.forecast(recipe_of("vibethinker-3b", "hardware.sequence_parallel=5"), graph.STAGES)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "told"),
+    [
+        ("{", InputError, "does not describe a model"),
+        ('{"model_type": "qwen2"}', InputError, "KeyError: 'num_attention_heads'"),
+        ('{"model_type": "mamba"}', UnsupportedModelError, "costs are known for qwen2, qwen3, llama"),
+        ("[]", InputError, "does not describe a model"),
+    ],
+)
+def test_a_config_that_cannot_be_counted_is_one_line(
+    content: str, error: type[Exception], told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(error, match=r"config\.json") as caught:
+        read_shape(tmp_path)
+    assert told in str(caught.value)
+
+
+def test_a_model_that_is_here_is_counted_by_its_own_config(tmp_path: Path) -> None:
+    base = tmp_path / "Qwen2.5-Coder-3B"
+    base.mkdir()
+    sizes = {"num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128}
+    config_json = {"model_type": "qwen2", "vocab_size": 500, "max_position_embeddings": 512, **sizes}
+    (base / "config.json").write_text(json.dumps(config_json))
+    shape = costs.shape_of(recipe_of("vibethinker-3b", f"model.base={base}"))
+    assert shape is not None
+    assert (shape.layers, shape.kv_heads, shape.head_size) == (2, 4, 16)
