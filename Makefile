@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: setup demo test test-vllm check format
+.PHONY: setup demo test test-vllm test-ray check format
 
 setup: $(STAMP)
 
@@ -23,12 +23,17 @@ test: setup
 test-vllm: setup  # a vLLM server on this CPU, in an environment of its own, serving the model of a finished demo
 	BIN=$(BIN) PYTHON=$(PYTHON) bench/vllm.sh
 
+test-ray:  # rows over a Ray cluster of two processes, in an environment of its own
+	test -e .venv-ray/.installed || { $(PYTHON) -m venv .venv-ray && .venv-ray/bin/python -m pip install \
+		--disable-pip-version-check --quiet -e ".[ray,dev]" -c constraints.txt && touch .venv-ray/.installed; }
+	$(OFFLINE) .venv-ray/bin/python -m pytest -m ray tests/test_ray.py
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch and not live"
+	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch and not live and not ray"
 
 format:
 	$(BIN)/ruff format .

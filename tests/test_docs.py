@@ -6,8 +6,10 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -135,20 +137,28 @@ def shown_commands(document: Path) -> list[list[str]]:
     return [span.split()[1:] for span in spans] + [match[1].split() for match in found if match]
 
 
+def parameters(commands: Mapping[str, Any], words: Sequence[str]) -> list[Any]:
+    """What the command that a line starts with takes; `data filter` is one command."""
+    command = commands[words[0]]
+    inner = getattr(command, "commands", {})
+    return list(inner[words[1]].params if inner else command.params)
+
+
 def test_every_command_shown_exists_with_its_options() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     shown = [words for document in DOCS for words in shown_commands(document)]
     assert len(shown) > 10
     for words in shown:
         assert words[0] in commands, f"etalon {words[0]} does not exist"
-        options = {name for parameter in commands[words[0]].params for name in (*parameter.opts, "--help")}
+        options = {name for parameter in parameters(commands, words) for name in (*parameter.opts, "--help")}
         for word in words[1:]:
             assert not word.startswith("--") or word in options, f"etalon {words[0]} has no {word}"
     readme = {words[0] for words in shown_commands(ROOT / "README.md")}
     assert readme == set(commands), "the README shows every command"
     for cells in table_rows(ROOT / "README.md"):
-        for command in re.findall(r"`etalon (\w+)", cells[0]):
-            options = {name for parameter in commands[command].params for name in parameter.opts}
+        for line in re.findall(r"`etalon ([^`]+)`", cells[0]):
+            command = line.split()[0]
+            options = {name for parameter in parameters(commands, line.split()) for name in parameter.opts}
             named = set(re.findall(r"`(--?[a-z][a-z-]*)", cells[1]))
             assert named <= options, f"etalon {command} has no {', '.join(named - options)}"
 

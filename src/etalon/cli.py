@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import doctor, explain, fuse, measure, run, sandbox, serve, solve, verify
+from etalon.commands import data, doctor, explain, fuse, measure, run, sandbox, serve, solve, verify
 from etalon.errors import EtalonError, StoppedError
 
 RESUMES = ("run", "demo", "eval")
@@ -28,6 +28,7 @@ app.command()(fuse.fuse)
 app.command()(sandbox.sandbox)
 app.command()(measure.report)
 app.command()(doctor.doctor)
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

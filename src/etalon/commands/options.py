@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import typer
 
 from etalon.errors import ConfigError, InputError
+
+RAY_HELP = "Spread the rows over a running Ray cluster: auto, or HOST:PORT. FILE is on every machine; needs --out."
 
 
 def refuse_without_clr(context: typer.Context, *names: str) -> None:
@@ -28,3 +35,27 @@ def check_place(option: str, path: Path) -> None:
         raise InputError(f"{option} {path}: no such directory {path.parent}")
     if path.is_dir():
         raise InputError(f"{option} {path}: is a directory; name a file")
+
+
+def need_out(ray: str, out: Path | None) -> None:
+    """ConfigError for --ray without a file to write: Ray itself speaks on standard output."""
+    if ray and (out is None or (out.exists() and not out.is_file() and not out.is_dir())):
+        raise ConfigError("--ray: needs --out FILE, for Ray writes to standard output itself")
+
+
+@contextmanager
+def written(out: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears whole or not at all."""
+    if out is None:
+        yield sys.stdout.buffer
+    elif out.is_dir():
+        raise InputError(f"--out {out}: is a directory; name a file")
+    elif out.exists() and not out.is_file():  # /dev/stdout, a named pipe
+        with open(out, "wb") as stream:
+            yield stream
+    else:
+        check_place("--out", out)
+        partial = out.with_name(f"{out.name}.part")
+        with open(partial, "wb") as stream:
+            yield stream
+        os.replace(partial, out)

@@ -45,6 +45,19 @@ def open_lines(file: str) -> Iterator[Iterable[str]]:
             yield _text(stream)
 
 
+def plain_file(file: str) -> Path:
+    """The path of a JSONL file that can be read in parts; InputError for standard input and for what is packed."""
+    if file == "-":
+        raise InputError("standard input: --ray needs a file that every machine sees")
+    with _open(file) as stream:
+        start = stream.peek(8)[:8]
+    packed = {_GZIP: "packed by gzip", _PARQUET: "parquet"} | _OTHERS
+    found = next((kind for magic, kind in packed.items() if start.startswith(magic)), None)
+    if found is not None:
+        raise InputError(f"{file}: is {found}; --ray reads parts of plain JSONL, unpack it first")
+    return Path(file)
+
+
 def _open(file: str) -> io.BufferedReader:
     try:
         return open(sys.stdin.fileno() if file == "-" else file, "rb", closefd=file != "-")

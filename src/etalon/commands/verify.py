@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
-from etalon.commands.options import check_place
-from etalon.errors import ConfigError, InputError
+from etalon.commands.options import RAY_HELP, need_out, written
+from etalon.errors import ConfigError
 
+KEY_ENV = "ETALON_SANDBOX_KEY"
+SERVICE_THREADS = 16  # (ours) rows at a time in one process of a cluster that waits for a sandbox service
 DOMAINS = ("math", "code", "stem", "instruct", "claims", "facts")
 
 
@@ -25,14 +29,19 @@ def verify(
         str | None,
         typer.Option(metavar="|".join(DOMAINS), help="What is checked; not needed when every row has a `domain`."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here, whole or not at all.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")
+    ] = None,
     sandbox: Annotated[
         str, typer.Option(metavar="URL", help="Run programs on this service (SandboxFusion's /run_code).")
     ] = "",
     fork_each: Annotated[
         bool, typer.Option("--fork-each", help="Give every test of a program a process of its own (slower).")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Rows checked at the same time.")] = os.cpu_count() or 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Rows checked at the same time.", show_default="the CPUs there are")
+    ] = None,
+    ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
     counts: Annotated[
         bool | None,
         typer.Option(help="Print counts at the end, to standard error.", show_default="when that is a terminal"),
@@ -74,35 +83,48 @@ def verify(
     """
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
-    from etalon.commands.row_files import open_lines
+    need_out(ray, out)
     from etalon.sandbox.choice import connect
-    from etalon.store import to_json, writing
-    from etalon.verifiers.rows import verify_lines
+    from etalon.store import writing
     from etalon.verifiers.tally import Tally
 
-    connect(sandbox, concurrency=workers, key_env="ETALON_SANDBOX_KEY", fork_each=fork_each, is_checked=True)
+    threads = workers or os.cpu_count() or 1
+    connect(sandbox, concurrency=threads, key_env=KEY_ENV, fork_each=fork_each, is_checked=True)
+    verdicts = (
+        on_cluster(file, domain, sandbox, ray, workers, fork_each=fork_each) if ray else here(file, domain, threads)
+    )
+    is_counted = counts or (counts is None and sys.stderr.isatty())
     tally = Tally()
-    with open_lines(file) as lines, writing(out or Path("standard output")), _output(out) as stream:
-        for row in verify_lines(lines, domain=domain, workers=workers):
-            stream.write(to_json(row) + b"\n")
+    with verdicts as lines, writing(out or Path("standard output")), written(out) as stream:
+        for line in lines:
+            stream.write(line + b"\n")
             stream.flush()
-            tally.add(row)
-    if counts or (counts is None and sys.stderr.isatty()):
+            if is_counted:
+                tally.add(json.loads(line))
+    if is_counted:
         typer.echo(tally, err=True)
 
 
 @contextmanager
-def _output(out: Path | None) -> Iterator[BinaryIO]:
-    if out is None:
-        yield sys.stdout.buffer
-    elif out.is_dir():
-        raise InputError(f"--out {out}: is a directory; name a file")
-    elif out.exists() and not out.is_file():  # /dev/stdout, a named pipe
-        with open(out, "wb") as stream:
-            yield stream
-    else:
-        check_place("--out", out)
-        partial = out.with_name(f"{out.name}.part")
-        with open(partial, "wb") as stream:
-            yield stream
-        os.replace(partial, out)
+def here(file: str, domain: str | None, threads: int) -> Iterator[Iterator[bytes]]:
+    """JSON lines of verdicts from the threads of this process."""
+    from etalon.commands.row_files import open_lines
+    from etalon.store import to_json
+    from etalon.verifiers.rows import verify_lines
+
+    with open_lines(file) as lines:
+        yield map(to_json, verify_lines(lines, domain=domain, workers=threads))
+
+
+@contextmanager
+def on_cluster(
+    file: str, domain: str | None, sandbox: str, address: str, workers: int | None, *, fork_each: bool
+) -> Iterator[Iterator[bytes]]:
+    """The same from the machines of a Ray cluster."""
+    from etalon.commands.row_files import plain_file
+    from etalon.engines.ray_data import map_lines
+    from etalon.verifiers.lines import VerifyLines
+
+    threads = SERVICE_THREADS if sandbox else 1
+    work = VerifyLines(domain=domain, sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each, threads=threads)
+    yield chain.from_iterable(map_lines(plain_file(file), work, address=address, workers=workers))

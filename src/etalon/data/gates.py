@@ -82,30 +82,44 @@ class Gated(Generic[Row]):
     report: GateReport
 
 
+class Sieve:
+    """Counts the decisions of one gate as they come; keeps no rows."""
+
+    def __init__(self, gate: str) -> None:
+        self.gate = gate
+        self.kept = 0
+        self.outcomes: Counter[Outcome] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.examples: list[Example] = []
+
+    def passes(self, decision: Decision) -> bool:
+        """Count one row; whether it passes."""
+        self.outcomes[decision.outcome] += 1
+        if decision.outcome is not Outcome.KEPT:
+            self.reasons[decision.reason] += 1
+            if self.reasons[decision.reason] <= MAX_EXAMPLES:
+                self.examples.append(Example(reason=decision.reason, text=excerpt(decision.text)))
+        is_kept = decision.outcome in (Outcome.KEPT, Outcome.UNDECIDED_KEPT)
+        self.kept += is_kept
+        return is_kept
+
+    def report(self) -> GateReport:
+        """What the gate did so far, the most frequent reason first."""
+        return GateReport(
+            gate=self.gate,
+            kept=self.kept,
+            dropped=self.outcomes[Outcome.DROPPED],
+            undecided=self.outcomes[Outcome.UNDECIDED] + self.outcomes[Outcome.UNDECIDED_KEPT],
+            reasons=dict(sorted(self.reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
+            examples=tuple(self.examples),
+        )
+
+
 def sift(gate: str, decided: Iterable[tuple[Row, Decision]]) -> Gated[Row]:
     """The rows that pass, and the count of the others by reason, the most frequent first."""
-    kept: list[Row] = []
-    outcomes: Counter[Outcome] = Counter()
-    reasons: Counter[str] = Counter()
-    examples: list[Example] = []
-    for row, decision in decided:
-        outcomes[decision.outcome] += 1
-        if decision.outcome in (Outcome.KEPT, Outcome.UNDECIDED_KEPT):
-            kept.append(row)
-        if decision.outcome is Outcome.KEPT:
-            continue
-        reasons[decision.reason] += 1
-        if reasons[decision.reason] <= MAX_EXAMPLES:
-            examples.append(Example(reason=decision.reason, text=excerpt(decision.text)))
-    report = GateReport(
-        gate=gate,
-        kept=len(kept),
-        dropped=outcomes[Outcome.DROPPED],
-        undecided=outcomes[Outcome.UNDECIDED] + outcomes[Outcome.UNDECIDED_KEPT],
-        reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
-        examples=tuple(examples),
-    )
-    return Gated(kept=tuple(kept), report=report)
+    sieve = Sieve(gate)
+    kept = [row for row, decision in decided if sieve.passes(decision)]
+    return Gated(kept=tuple(kept), report=sieve.report())
 
 
 def excerpt(text: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 100  # columns of a pipe
+ROOMY = 92  # columns from which the tables have room to breathe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,9 @@ def print_plan(
     if not console.is_terminal:
         console.width = WIDTH
     console.print(Text(f"{recipe.name} in {directories['problems'].parent.parent}"))
-    console.print(stage_table(recipe, lines, forecast))
+    console.print(stage_table(recipe, lines, forecast, width=console.width))
     if forecast.memory:
-        console.print(memory_table(forecast))
+        console.print(memory_table(forecast, width=console.width))
     for sentence in (*absent, *forecast.notes):
         wrapped = wrap(sentence, console.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
         console.print(Text("\n".join(wrapped)), soft_wrap=True)
@@ -75,20 +76,20 @@ def print_plan(
     console.print(f"{len(to_run)} of {len(lines)} stages to run" + (f", {known:.0f} s last time" if known else ""))
 
 
-def stage_table(recipe: Recipe, lines: Iterable[Line], forecast: costs.Forecast) -> Table:
+def stage_table(recipe: Recipe, lines: Iterable[Line], forecast: costs.Forecast, *, width: int = WIDTH) -> Table:
     """A row per stage: its state, its work and, where it is known, its cost."""
-    table = _table(("Stage", "Section", "State"), _columns(forecast))
+    table = _table(("Stage", "Section", "State"), _columns(forecast), width)
     is_evaluation = False
     for line in lines:
         if forecast.hours and line.stage.is_background and not is_evaluation:
-            table.add_row("", "", "", "", "", "", _hours(forecast.training_hours), end_section=True)
+            table.add_row("together", "", "", "", "", "", _hours(forecast.training_hours), end_section=True)
             is_evaluation = True
         before = f"{line.seconds:.0f} s" if line.seconds else ""
         work = _costs(line, recipe, forecast) if forecast.hours else work_of(line.stage, recipe)
         state = "cached" if line.is_cached else "to run"
         table.add_row(line.stage.name, line.stage.section, state, *work, *([] if forecast.hours else [before]))
     if forecast.hours:
-        table.add_row("", "", "", "", "", "", _hours(forecast.total_hours - forecast.training_hours))
+        table.add_row("together", "", "", "", "", "", _hours(forecast.total_hours - forecast.training_hours))
     return table
 
 
@@ -96,15 +97,16 @@ def _columns(forecast: costs.Forecast) -> tuple[str, ...]:
     return ("Steps", "Sampled", "Trained", "GPU-hours") if forecast.hours else ("Steps", "Rollouts", "Last run")
 
 
-def _table(left: Sequence[str], right: Sequence[str]) -> Table:
+def _table(left: Sequence[str], right: Sequence[str], width: int) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    is_narrow = width < ROOMY
+    table = Table(box=SIMPLE_HEAD, padding=0 if is_narrow else (0, 1, 0, 0), pad_edge=False)
     for column in left:
         table.add_column(column, no_wrap=True)
     for column in right:
-        table.add_column(column, justify="right", no_wrap=True, min_width=9)
+        table.add_column(column, justify="right", no_wrap=True, min_width=None if is_narrow else 9)
     return table
 
 
@@ -117,12 +119,12 @@ def _costs(line: Line, recipe: Recipe, forecast: costs.Forecast) -> tuple[str, s
     return f"{cost.steps:,}" if cost.steps else "", _tokens(cost.sampled), _tokens(cost.trained), _hours(hours)
 
 
-def memory_table(forecast: costs.Forecast) -> Table:
+def memory_table(forecast: costs.Forecast, *, width: int = WIDTH) -> Table:
     """GiB per GPU, part by part, while the model trains and while it samples."""
     gpu = forecast.gpu
     assert gpu is not None
     table = _table(
-        (f"GiB of an {gpu.name}" if gpu.name[0] in "ahl" else f"GiB of a {gpu.name}",), tuple(forecast.memory)
+        (f"GiB of an {gpu.name}" if gpu.name[0] in "ahl" else f"GiB of a {gpu.name}",), tuple(forecast.memory), width
     )
     parts = list(dict.fromkeys(part for column in forecast.memory.values() for part in column))
     for position, part in enumerate(parts, start=1):

@@ -1,0 +1,156 @@
+"""Work on lines of a file: parts that cover it, gates that travel, and `etalon data filter`."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import shrunk
+from etalon.commands.row_files import open_lines
+from etalon.data.lines import GateLines, Sifted
+from etalon.engines.ray_data import Source, read_slice, run_slice, slices, source_of
+from etalon.errors import InputError
+from etalon.verifiers.lines import VerifyLines
+
+QUERY = "How many positive integers below one hundred are divisible by three or by five?"
+LOOP = "and again we see that it holds " * 60
+
+
+def row(**columns: object) -> str:
+    return json.dumps(columns)
+
+
+ROWS = [
+    row(prompt=f"{QUERY} Think first.", response="47"),
+    row(id=1, prompt="What is the sum of two and two?", response="It is \\boxed{4}."),
+    "{broken",
+    "",
+    row(question="Name a prime.", completion=LOOP),
+    row(messages=[{"role": "system", "content": QUERY}, {"role": "user", "content": "Name a square."}]),
+    row(score=1),
+    '{"prompt": "Spaces  stay ", "x": 1.50}\r',
+]
+
+
+def etalon(*words: object, folder: Path, program: str = "") -> subprocess.CompletedProcess[str]:
+    code = f"{program}\nfrom etalon.cli import main; raise SystemExit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True, text=True, env=shrunk.ENVIRONMENT, cwd=folder, check=False, timeout=120,
+    )  # fmt: skip
+
+
+@given(content=st.binary(max_size=60).map(lambda b: b.replace(b"\x01", b"\n")), size=st.integers(1, 20))
+def test_parts_cover_a_file_and_its_lines_are_those_of_the_whole(
+    content: bytes, size: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
+    path.write_bytes(b"{" + content)  # never taken for a packed file
+    source = source_of(path)
+    parts = slices(source, size)
+    assert [start for start, _ in parts] == [0, *(stop for _, stop in parts)][:-1]
+    assert parts[-1][1] == source.size
+    with open_lines(str(path)) as lines:
+        assert [line for part in parts for line in read_slice(source, *part)] == list(lines)
+
+
+def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").touch()
+    assert slices(source_of(tmp_path / "rows.jsonl"), 10) == []
+    with pytest.raises(InputError, match=r"none\.jsonl: no such file or directory"):
+        source_of(tmp_path / "none.jsonl")
+
+
+def test_a_part_says_why_it_cannot_be_worked_on(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("{}\n")
+    from etalon import __version__
+
+    gone = run_slice(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateLines(), version=__version__)
+    assert gone["error"].startswith("/no/where.jsonl: no such file or directory on machine ")
+    assert gone["error"].endswith("; put it where every machine sees it")
+    other = run_slice(0, 3, source=Source(path=str(path), size=4), work=GateLines(), version=__version__)
+    assert "has 3 bytes on machine" in other["error"]
+    old = run_slice(0, 3, source=source_of(path), work=GateLines(), version="0.0")
+    assert "install the same" in old["error"]
+    assert not run_slice(0, 3, source=source_of(path), work=GateLines(), version=__version__)["error"]
+
+
+@pytest.mark.parametrize("work", [GateLines(evaluation=(QUERY,)), VerifyLines(domain="math")])
+def test_work_travels_and_gives_one_line_per_line(work: GateLines | VerifyLines) -> None:
+    again = pickle.loads(pickle.dumps(work))
+    assert again == work
+    assert hash(again) == hash(work)
+    lines = [f"{line}\n" for line in ROWS]
+    outcome = list(again.start()(lines))
+    assert len(outcome) == len(lines)
+    assert not any(b"\n" in line for line in outcome)
+
+
+def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> None:
+    sifted = Sifted()
+    work = GateLines(evaluation=(QUERY,), ngram=8)
+    kept = list(sifted.kept(work.start()(f"{line}\n" for line in ROWS)))
+    assert kept == [ROWS[i].encode() for i in (1, 5, 7)]
+    read, overlap, repetition = sifted.rows()
+    assert (read["kept"], read["dropped"], read["undecided"]) == (5, 0, 3)
+    assert set(read["reasons"]) == {
+        "unreadable: not JSON",
+        "unreadable: a blank line",
+        "unreadable: none of prompt, question, problem, messages, response, completion holds text",
+    }
+    assert (overlap["kept"], overlap["dropped"]) == (4, 1)
+    assert overlap["examples"][0]["text"].startswith("how many positive integers")
+    assert (repetition["kept"], repetition["dropped"]) == (3, 1)
+    assert str(sifted).startswith("8 rows: 3 kept, unreadable: ")
+
+
+def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes("\n".join(ROWS).encode())
+    (tmp_path / "eval.jsonl").write_text(row(question=QUERY, answer="47") + "\n")
+    done = etalon(
+        "data", "filter", "rows.jsonl", "--against", "eval.jsonl", "--ngram", "8", "-o", "kept.jsonl",
+        "--report", "gates.json", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 5, 7))
+    assert [gate["gate"] for gate in json.loads((tmp_path / "gates.json").read_text())] == [
+        "read", "overlap", "repetition",
+    ]  # fmt: skip
+    assert done.stderr.startswith("8 rows: 3 kept, ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.jsonl", "gates.json", "kept.jsonl", "rows.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["data", "filter", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
+        (["data", "filter", "rows.jsonl", "--workers", "2"], "--workers: needs --ray"),
+        (["data", "filter", "none.jsonl"], "none.jsonl: no such file"),
+        (["data", "filter", "rows.jsonl", "--against", "none.jsonl"], "none.jsonl: no such file"),
+        (["data", "filter", "rows.jsonl", "--report", "no/x.json"], "--report no/x.json: no such directory no"),
+        (["verify", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
+        (["verify", "-", "--ray", "auto", "-o", "x"], "standard input: --ray needs a file that every machine sees"),
+        (["verify", "rows.jsonl.gz", "--ray", "auto", "-o", "x"], "rows.jsonl.gz: is packed by gzip; --ray reads"),
+        (["verify", "rows.jsonl", "--ray", "auto", "-o", "x"], "--ray needs Ray Data: pip install 'etalon[ray]'"),
+    ],
+)
+def test_what_the_user_can_fix_is_one_line(words: list[str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    (tmp_path / "rows.jsonl.gz").write_bytes(b"\x1f\x8b")
+    without_ray = (
+        "import importlib.util as util; real = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'ray' else real(name, *rest)"
+    )
+    failed = etalon(*words, folder=tmp_path, program=without_ray)
+    assert failed.returncode == 2, failed.stderr
+    [line] = failed.stderr.splitlines()
+    assert told in line
+    assert not (tmp_path / "x").exists()
