@@ -33,7 +33,7 @@ def cluster() -> Iterator[str]:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # the work of these tests, for its workers
         import ray  # reads the environment once
 
-        context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        context = ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield context.address_info["gcs_address"]
         ray.shutdown()
 
