@@ -121,7 +121,8 @@ def test_pack_maps_every_response_token_to_the_position_before_it() -> None:
 def test_gathering_and_scattering_gives_the_packed_row_back(sizes: list[tuple[int, int]]) -> None:
     batch = pack(random_rows(sizes))
     layout = batch.layout
-    rows_SL = batch.tokens_T[layout.gather_SL]
+    (gather_SL,) = layout.gathers
+    rows_SL = batch.tokens_T[gather_SL]
     assert torch.equal(rows_SL.flatten()[layout.scatter_T], batch.tokens_T)
 
 

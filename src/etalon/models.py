@@ -18,7 +18,7 @@ import torch
 
 from etalon import packed
 from etalon.errors import InputError, UnsupportedModelError
-from etalon.model_dir import check_model_dir
+from etalon.model_dir import check_model_dir, check_runnable
 from etalon.recipe import ModelSpec
 from etalon.types import Conversation
 
@@ -41,11 +41,16 @@ SCRATCH_MARKERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """A causal language model with its tokenizer; `end_tokens` are the ids that end a response."""
+    """A causal language model with its tokenizer.
+
+    Weights are float32. autocast: "bf16" computes matrix products in bfloat16 wherever this model is sampled from;
+    training takes the recipe's value.
+    """
 
     model: Any
     tokenizer: Any
     path: Path | None = None
+    autocast: str = "off"
 
     @property
     def device(self) -> torch.device:
@@ -54,8 +59,15 @@ class LanguageModel:
 
     @property
     def end_token(self) -> int:
-        """The id that closes a training response and stops sampling."""
+        """The id that closes a training response."""
         return int(self.tokenizer.eos_token_id)
+
+    @property
+    def end_tokens(self) -> tuple[int, ...]:
+        """The ids that stop sampling: the closing one first, then others that generation_config.json names."""
+        named = getattr(getattr(self.model, "generation_config", None), "eos_token_id", None)
+        others = [named] if isinstance(named, int) else list(named or ())
+        return (self.end_token, *sorted({int(other) for other in others} - {self.end_token}))
 
     def render(self, conversation: Conversation) -> list[int]:
         """Token ids of the prompt, up to where the assistant's response starts."""
@@ -87,14 +99,24 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") -> LanguageModel:
+def prepare_device(name: str, autocast: str) -> torch.device:
+    """`choose_device`, and with "bf16" on CUDA float32 products (head, Muon) in TF32; process-wide."""
+    device = choose_device(name)
+    if device.type == "cuda" and autocast == "bf16":
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+    return device
+
+
+def load(path: Path, *, device: str = "auto", autocast: str = "off", attention: str = "etalon_packed") -> LanguageModel:
     """Load a Hugging Face causal LM directory in float32.
 
-    Raises InputError when the directory is missing or unreadable, UnsupportedModelError for adapters (LoRA).
+    Raises InputError when the directory is missing or unreadable, UnsupportedModelError for adapters (LoRA) and for
+    architectures that the local engine does not compute.
     """
+    check_runnable(path)
+    target = prepare_device(device, autocast)
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    check_model_dir(path)
     _prepare()
     try:
         model, loading = AutoModelForCausalLM.from_pretrained(
@@ -120,7 +142,7 @@ def load(path: Path, *, device: str = "auto", attention: str = "etalon_packed") 
     if tokenizer.chat_template is None:
         tokenizer.chat_template = FALLBACK_TEMPLATE
     model.eval()
-    return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer, path=path)
+    return LanguageModel(model=model.to(target), tokenizer=tokenizer, path=path, autocast=autocast)
 
 
 def _prepare() -> None:
@@ -187,7 +209,9 @@ def scratch_tokenizer(corpus: Iterable[str], *, size: int) -> Any:
     return tokenizer
 
 
-def scratch(spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = "auto") -> LanguageModel:
+def scratch(
+    spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = "auto", autocast: str = "off"
+) -> LanguageModel:
     """A randomly initialised Qwen2 of the recipe's size with a tokenizer learned from the corpus."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -213,4 +237,4 @@ def scratch(spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = 
         model = Qwen2ForCausalLM(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.eval()
-    return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer)
+    return LanguageModel(model=model.to(prepare_device(device, autocast)), tokenizer=tokenizer, autocast=autocast)

@@ -16,7 +16,7 @@ from etalon.config import PATHS
 from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError
 from etalon.hashing import TEMPORARY_SUFFIX
-from etalon.model_dir import check_model_dir
+from etalon.model_dir import check_runnable
 from etalon.pipeline import graph
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.pipeline.samplers import is_endpoint, named_sampler
@@ -58,6 +58,7 @@ def run(
         return
     engine_of(recipe).check()
     check_endpoints(recipe)
+    check_device(recipe)
     keys = graph.keys(recipe)
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         if from_stage:
@@ -130,6 +131,17 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
         raise ConfigError("eval.temperature: 0 is greedy, and the last stage, CLR, compares different trajectories")
 
 
+def check_device(recipe: Recipe) -> None:
+    """A GPU that the recipe insists on is there; only then is torch loaded this early."""
+    if recipe.device == "cuda":
+        from etalon.pipeline.runner import set_threads
+
+        set_threads(recipe.threads)
+        from etalon.models import choose_device
+
+        choose_device(recipe.device)
+
+
 def check_teacher(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
     """Somebody can answer the training queries; said now, not when the data stage asks."""
     name = recipe.data.teacher
@@ -159,9 +171,9 @@ def check_endpoints(recipe: Recipe) -> None:
 
 
 def check_model(key: str, path: Path, *, otherwise: str) -> None:
-    """The value of `key` is a whole model directory, or ConfigError names the key and the other choice."""
+    """The value of `key` is a model that the local engine runs, or ConfigError names the key and the other choice."""
     try:
-        check_model_dir(path)
+        check_runnable(path)
     except (InputError, UnsupportedModelError) as error:
         raise ConfigError(f"{key}: {error}; or {otherwise}") from None
 

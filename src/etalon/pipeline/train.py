@@ -37,7 +37,7 @@ def evaluation_params(recipe: Recipe) -> SamplingParams:
 
 def load(work: Work, source: str) -> LanguageModel:
     """The checkpoint that a needed stage has left."""
-    return models.load(work.checkpoint(source), device=work.recipe.device)
+    return models.load(work.checkpoint(source), device=work.recipe.device, autocast=work.recipe.autocast)
 
 
 def show(work: Work, total: int, *names: str) -> Any:
@@ -81,7 +81,7 @@ def base(work: Work) -> Outputs:
     if recipe.model.base != "scratch":
         path = Path(recipe.model.base).resolve()
         # a directory that cannot be loaded, or not be sampled from, fails here and not hours later
-        LocalSampler(models.load(path, device=recipe.device))
+        LocalSampler(models.load(path, device=recipe.device, autocast=recipe.autocast))
         work.view.note(f"base model: {path.name}")
         return {"checkpoint": str(path)}
     texts = [row["text"] for row in read_jsonl(work.directories["problems"] / "documents.jsonl")]

@@ -3,6 +3,9 @@
 The cache holds keys and values of R rows at the same column: prompts are padded on the left, so a step writes one
 slice. Finished rows are compacted away by `keep`. The same arithmetic as the model's own forward, fewer dispatches.
 
+In bfloat16 it rounds where training under autocast does: projections, attention and cache are bfloat16; the residual
+stream, norms, rotation, softmax and head are float32.
+
 Axes: P prompts, R rows (rollouts), C cache columns, H heads, K key-value heads, D head size, E hidden, L layers.
 """
 
@@ -14,33 +17,16 @@ import torch
 import torch.nn.functional as F
 
 from etalon.errors import UnsupportedModelError
+from etalon.model_dir import unsupported
 
-SUPPORTED = ("qwen2", "qwen3", "llama")
 GROWTH = 64  # (ours) cache columns added when it is full; one copy per so many steps costs next to nothing
 Linear = tuple[torch.Tensor, torch.Tensor | None]  # weight and bias
 
 
 def check_supported(model: Any) -> None:
     """Raise UnsupportedModelError for what this forward does not compute."""
-    config = model.config
-    if config.model_type not in SUPPORTED:
-        raise UnsupportedModelError(
-            f"model type {config.model_type!r}: the local sampler decodes {', '.join(SUPPORTED)}; "
-            "serve other models with vLLM and sample through an endpoint"
-        )
-    if getattr(config, "use_sliding_window", False):
-        raise UnsupportedModelError(
-            f"{config.model_type}: sliding-window attention is not supported by the local sampler"
-        )
-    if config.hidden_act != "silu":
-        raise UnsupportedModelError(
-            f"{config.model_type}: activation {config.hidden_act!r} is not supported, only 'silu'"
-        )
-    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
-    if rope in ("dynamic", "longrope"):  # their frequencies depend on the length of the whole sequence
-        raise UnsupportedModelError(
-            f"{config.model_type}: rotary embedding {rope!r} is not supported by the local sampler"
-        )
+    if reason := unsupported(model.config.to_dict()):
+        raise UnsupportedModelError(reason)
 
 
 class Layer(NamedTuple):
@@ -56,9 +42,10 @@ class Layer(NamedTuple):
 class Decoder:
     """One model's forward. Weights are read at every prefill: an optimiser step between two batches is seen."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, dtype: torch.dtype = torch.float32) -> None:
         check_supported(model)
         self.model = model
+        self.dtype = dtype  # of matrix products and the cache
         self.body = model.base_model
         config = model.config
         self.heads = int(config.num_attention_heads)
@@ -89,9 +76,7 @@ class Decoder:
         keys, values = [], []
         for layer in self.layers:
             query, key, value = (s.transpose(1, 2) for s in self._project(layer, hidden, cos, sin))
-            attended = F.scaled_dot_product_attention(
-                query, key, value, attn_mask=mask[:, None], scale=self.scale, enable_gqa=True
-            )
+            attended = _masked_attention(query, key, value, mask[:, None], self.scale)
             hidden = self._finish_layer(layer, hidden, attended.transpose(1, 2).flatten(2))
             keys.append(key.transpose(2, 3).repeat_interleave(repeat, 0))
             values.append(value.repeat_interleave(repeat, 0))
@@ -120,13 +105,19 @@ class Decoder:
             keys[..., column] = key
             values[:, :, column] = value
             seen_keys = keys.flatten(0, 1)[..., : column + 1]
-            scores = torch.baddbmm(nothing, query.reshape(per_kv_head), seen_keys, beta=0, alpha=self.scale)
+            scores = self._scores(query.reshape(per_kv_head), seen_keys, nothing)
             if self.mask_RC is not None:
                 scores.view(rows, self.heads, -1)[..., : self.mask_RC.shape[1]] += self.mask_RC[:, None]
-            attended = torch.bmm(scores.softmax(-1), values.flatten(0, 1)[:, : column + 1])
+            attended = torch.bmm(scores.softmax(-1).to(self.dtype), values.flatten(0, 1)[:, : column + 1])
             hidden = self._finish_layer(layer, hidden, attended.view(rows, -1))
         self.columns += 1
         return self._logits(hidden)
+
+    def bytes_per_row(self, columns: int) -> int:
+        """Memory of one row of so many columns: the cache, its copy while it grows, and the draw of a token."""
+        cache = 2 * len(self.body.layers) * self.kv_heads * self.head_size * self.dtype.itemsize
+        drawn = 6 * 4 * int(self.model.config.vocab_size)  # logits, log-probs, probabilities, their order and sums
+        return 2 * cache * columns + drawn
 
     def keep(self, rows: torch.Tensor) -> None:
         """Drop all rows but these (indices, ascending)."""
@@ -142,31 +133,46 @@ class Decoder:
             query_norm, key_norm = attention.q_norm.weight, attention.k_norm.weight
             head_norm = torch.cat([query_norm.expand(self.heads, -1), key_norm.expand(self.kv_heads, -1)])
         return Layer(
-            query_key_value=_joined(layer.input_layernorm, attention.q_proj, attention.k_proj, attention.v_proj),
+            query_key_value=self._cast(
+                _joined(layer.input_layernorm, attention.q_proj, attention.k_proj, attention.v_proj)
+            ),
             head_norm=head_norm,
-            output=(attention.o_proj.weight, attention.o_proj.bias),
-            gate_up=_joined(layer.post_attention_layernorm, mlp.gate_proj, mlp.up_proj),
-            down=(mlp.down_proj.weight, mlp.down_proj.bias),
+            output=self._cast((attention.o_proj.weight, attention.o_proj.bias)),
+            gate_up=self._cast(_joined(layer.post_attention_layernorm, mlp.gate_proj, mlp.up_proj)),
+            down=self._cast((mlp.down_proj.weight, mlp.down_proj.bias)),
         )
+
+    def _cast(self, linear: Linear) -> Linear:
+        weight, bias = linear
+        return weight.to(self.dtype), None if bias is None else bias.to(self.dtype)
+
+    def _scores(self, query: torch.Tensor, keys: torch.Tensor, nothing: torch.Tensor) -> torch.Tensor:
+        """Scaled attention scores in float32, as the kernels of training keep them."""
+        if self.dtype == torch.float32:
+            return torch.baddbmm(nothing, query, keys, beta=0, alpha=self.scale)
+        if query.is_cuda:
+            return torch.bmm(query, keys, out_dtype=torch.float32).mul_(self.scale)
+        return torch.bmm(query.float(), keys.float()).mul_(self.scale)
 
     def _project(
         self, layer: Layer, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (..., H, D), keys and values (..., K, D)."""
-        joined = F.linear(self._normed(hidden), *layer.query_key_value)
+        joined = F.linear(self._normed(hidden).to(self.dtype), *layer.query_key_value)
         joined = joined.view(*hidden.shape[:-1], -1, self.head_size)
         rotated, value = torch.split(joined, [self.heads + self.kv_heads, self.kv_heads], -2)
+        rotated = rotated.float()
         if layer.head_norm is not None:
             rotated = self._normed(rotated) * layer.head_norm
         # sin has the sign of the rotation, so the halves only change places
         rotated = torch.addcmul(rotated * cos, rotated.roll(self.head_size // 2, -1), sin)
-        query, key = torch.split(rotated, [self.heads, self.kv_heads], -2)
+        query, key = torch.split(rotated.to(self.dtype), [self.heads, self.kv_heads], -2)
         return query, key, value
 
     def _finish_layer(self, layer: Layer, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-        hidden = F.linear(attended, *layer.output).add_(hidden)
-        gate, up = F.linear(self._normed(hidden), *layer.gate_up).chunk(2, -1)
-        return F.linear(F.silu(gate).mul_(up), *layer.down).add_(hidden)
+        hidden = F.linear(attended, *layer.output).float().add_(hidden)
+        gate, up = F.linear(self._normed(hidden).to(self.dtype), *layer.gate_up).chunk(2, -1)
+        return F.linear(F.silu(gate).mul_(up), *layer.down).float().add_(hidden)
 
     def _normed(self, hidden: torch.Tensor) -> torch.Tensor:
         """RMSNorm without its weight."""
@@ -174,7 +180,17 @@ class Decoder:
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.model.get_output_embeddings()(self._normed(hidden) * self.body.norm.weight)
-        return logits.float()
+        return logits
+
+
+def _masked_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """Attention under a mask; on CUDA with heads repeated, because only kernels without a mask take grouped ones."""
+    if query.is_cuda:
+        key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
+    grouped = not query.is_cuda
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale, enable_gqa=grouped)
 
 
 def _signed(sin: torch.Tensor) -> torch.Tensor:

@@ -17,8 +17,11 @@ from etalon.models import LanguageModel
 from etalon.sampling.decoder import Decoder
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
-MAX_ROWS = 512  # (ours) rollouts decoded together
+MAX_ROWS = 512  # (ours) rollouts decoded together on a CPU
+CUDA_ROWS = 4096  # (ours) and on a GPU, where a step costs its launches whatever the rows, if the cache fits
+CUDA_SHARE = 0.25  # (ours) share of a GPU's memory that one sampler's cache may take: several processes use the card
 COMPACT_BELOW = 0.8  # (ours) share of live rows under which the cache is compacted
+CUDA_LOOK = 8  # (ours) steps between looks at which rows live on a GPU: each look waits for it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +36,12 @@ class Decoded:
 class LocalSampler:
     """A `Sampler` over a model in this process (Qwen2, Qwen3, Llama; CPU or one GPU)."""
 
-    def __init__(self, language_model: LanguageModel, *, name: str = "local", max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, language_model: LanguageModel, *, name: str = "local", max_rows: int | None = None) -> None:
         self.language_model = language_model
         self.name = name
         self.max_rows = max_rows
-        self.decoder = Decoder(language_model.model)
+        dtype = torch.bfloat16 if language_model.autocast == "bf16" else torch.float32
+        self.decoder = Decoder(language_model.model, dtype)
         self._lock = threading.Lock()  # the decoder holds one batch at a time
 
     def sample(
@@ -52,7 +56,7 @@ class LocalSampler:
                 yield index, tuple(_failed(i, error) for i in range(n))
         usable = [i for i, p in enumerate(prompts) if p and len(p) < window]
         usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
-        per_batch = max(1, self.max_rows // n)
+        per_batch = max(1, self._rows(params) // n)
         for start in range(0, len(usable), per_batch):
             batch = usable[start : start + per_batch]
             draws = Draws([prompts[i] for i in batch], n, seed)
@@ -74,8 +78,9 @@ class LocalSampler:
             if not p or len(p) >= window
         }
         usable = sorted((i for i in range(len(prompts)) if i not in found), key=lambda i: (len(prompts[i]), i))
-        for start in range(0, len(usable), self.max_rows):
-            batch = usable[start : start + self.max_rows]
+        max_rows = self._rows(params)
+        for start in range(0, len(usable), max_rows):
+            batch = usable[start : start + max_rows]
             own = [prompts[i] for i in batch]
             draws = Draws.of_keys([stream_key(seeds[i], prompts[i], 0) for i in batch])
             with self._lock:
@@ -83,8 +88,20 @@ class LocalSampler:
             found |= {i: self._rollout(0, row, prompts[i]) for i, row in zip(batch, rows, strict=True)}
         return [found[i] for i in range(len(prompts))]
 
+    def _rows(self, params: SamplingParams) -> int:
+        """Rollouts decoded together; on a GPU as many as its memory holds, which is the same for every call."""
+        if self.max_rows is not None:
+            return self.max_rows
+        device = self.language_model.device
+        if device.type != "cuda":
+            return MAX_ROWS
+        memory = torch.cuda.get_device_properties(device).total_memory
+        per_row = self.decoder.bytes_per_row(min(self.language_model.window, 2 * params.max_tokens))
+        return max(1, min(CUDA_ROWS, int(CUDA_SHARE * memory / per_row)))
+
     def _rollout(self, index: int, row: Decoded, prompt: list[int]) -> Rollout:
-        visible = row.tokens[:-1] if row.tokens and row.tokens[-1] == self.language_model.end_token else row.tokens
+        is_closed = row.tokens and row.tokens[-1] in self.language_model.end_tokens
+        visible = row.tokens[:-1] if is_closed else row.tokens
         return Rollout(
             problem_id="",
             index=index,
@@ -114,8 +131,9 @@ def decode(
     device = language_model.device
     num_rows = len(prompts) * n
     rooms = [min(params.max_tokens, language_model.window - len(p)) for p in prompts for _ in range(n)]
-    room_R = torch.tensor(rooms, device=device)
-    end = language_model.end_token
+    shortest, room_R = min(rooms), torch.tensor(rooms, device=device)
+    ends = language_model.end_tokens
+    look = CUDA_LOOK if device.type == "cuda" else 1
     token_steps: list[torch.Tensor] = []
     logprob_steps: list[torch.Tensor] = []
     row_steps: list[torch.Tensor] = []
@@ -128,12 +146,14 @@ def decode(
         token_steps.append(token_R)
         logprob_steps.append(logprob_R)
         row_steps.append(torch.where(live_mask, alive, -1))
-        live_mask = live_mask & (token_R != end)
-        if step + 1 >= min(rooms):
+        for end in ends:
+            live_mask = live_mask & (token_R != end)
+        if step + 1 >= shortest:
             live_mask = live_mask & (room_R[alive] > step + 1)
         if params.stop:
             live_mask = live_mask & ~stop_strings.hit(row_steps[-1], token_R)
-        live = int(live_mask.sum())
+        # rows that ended between two looks are decoded on, and what they draw is dropped
+        live = int(live_mask.sum()) if (step + 1) % look == 0 else live_mask.shape[0]
         if live == 0:
             break
         if live < COMPACT_BELOW * live_mask.shape[0]:
@@ -143,7 +163,7 @@ def decode(
             live_mask = torch.ones_like(alive, dtype=torch.bool)
         logits = decoder.step(token_R)
     tokens, logprobs = _by_row(num_rows, row_steps, token_steps, logprob_steps)
-    has_ended = [tokens[row][-1] == end or row in stop_strings.rows for row in range(num_rows)]
+    has_ended = [tokens[row][-1] in ends or row in stop_strings.rows for row in range(num_rows)]
     return [
         Decoded(tokens=tokens[row], logprobs=logprobs[row], stop=Stop.EOS if has_ended[row] else Stop.LENGTH)
         for row in range(num_rows)

@@ -27,7 +27,7 @@ class LocalEngine:
         from etalon import models
         from etalon.engines.local.supervised import supervise
 
-        language_model = models.load(job.source, device=self.recipe.device)
+        language_model = models.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
         return supervise(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
@@ -35,7 +35,7 @@ class LocalEngine:
         from etalon import models
         from etalon.engines.local.reinforcement import train_phase
 
-        language_model = models.load(job.source, device=self.recipe.device)
+        language_model = models.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
         train_phase(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
         return models.save(language_model, job.directory / CHECKPOINT)
 

@@ -102,16 +102,16 @@ class Trainer:
         device = self.language_model.device
         cast = torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
         model.train()
-        total = 0.0
+        losses = []
         for indices in micro_batches([len(row) for row in batch.rows], self.micro_tokens):
             packed = pack([batch.rows[i] for i in indices], device)
             with cast:
                 logprobs_N = token_logprobs(model, packed)
             loss = batch.objective(logprobs_N, packed, indices)
             torch.autograd.backward(loss)
-            total += float(loss.detach())
+            losses.append(loss.detach())
         model.eval()
-        return total
+        return sum(map(float, losses))  # read once at the end: each reading waits for the device
 
     def save_state(self, directory: Path, step: int) -> None:
         """Everything the next step needs, in files that appear whole; the previous state goes last."""
