@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())"]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
 
 RECIPE = """
 name = "shrunk"

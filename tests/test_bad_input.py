@@ -65,6 +65,7 @@ def recipe(tmp_path: Path) -> Path:
             "model.base=gone",
             "model.base: gone: no such model directory; or use 'scratch'",
         ),
+        ("device=cuda", "device: 'cuda' was asked for, but torch finds no CUDA device; use 'auto' or 'cpu'"),
     ],
 )
 def test_a_value_that_cannot_be_run_is_named_before_anything_is_written(recipe: Path, override: str, line: str) -> None:
@@ -76,6 +77,8 @@ def test_a_file_that_does_not_fit_is_named_before_anything_is_written(recipe: Pa
     here = recipe.parent
     (here / "lora").mkdir()
     (here / "lora" / "adapter_config.json").write_text("{}")
+    (here / "experts").mkdir()
+    (here / "experts" / "config.json").write_text('{"model_type": "qwen3_moe", "num_experts": 128}')
     (here / "empty").mkdir()
     (here / "p.jsonl").write_text("{}\n")
 
@@ -94,7 +97,11 @@ def test_a_file_that_does_not_fit_is_named_before_anything_is_written(recipe: Pa
     (here / "stage" / "checkpoint").mkdir(parents=True)
     (here / "stage" / "checkpoint" / "config.json").write_text("{}")
     assert f"did you mean {here}/stage/checkpoint?" in say("shrunk.toml", "--set", "model.base=stage")
-    (here / "empty" / "config.json").write_text("{}")
+    assert say("shrunk.toml", "--set", "model.base=experts") == (
+        f"model.base: {here}/experts: model type 'qwen3_moe' (a mixture of experts): the local sampler decodes qwen2, "
+        "qwen3, llama; serve other models with vLLM and sample through an endpoint; or use 'scratch'"
+    )
+    (here / "empty" / "config.json").write_text('{"model_type": "qwen2"}')
     assert say("shrunk.toml", "--set", "model.base=empty").startswith(f"model.base: {here}/empty: has no tokenizer (")
     files = ("--set", "problems.files=p.jsonl", "--set", "data.teacher=nano")
     assert say("shrunk.toml", *files).startswith("data.teacher: 'nano' can only answer the nano world; for problem")

@@ -140,9 +140,15 @@ def load(path: Path, *, device: str = "auto", autocast: str = "off", attention: 
     if tokenizer.eos_token_id is None:
         raise InputError(f"{path}: its tokenizer has no eos_token, so a response could never end; set one")
     if tokenizer.chat_template is None:
-        tokenizer.chat_template = FALLBACK_TEMPLATE
+        tokenizer.chat_template = _opening(tokenizer) + FALLBACK_TEMPLATE
     model.eval()
     return LanguageModel(model=model.to(target), tokenizer=tokenizer, path=path, autocast=autocast)
+
+
+def _opening(tokenizer: Any) -> str:
+    """What the fallback template begins with: the token that this tokenizer puts before every text, if it does."""
+    begin = tokenizer.bos_token_id
+    return "{{ bos_token }}" if begin is not None and tokenizer.encode("")[:1] == [begin] else ""
 
 
 def _prepare() -> None:

@@ -30,8 +30,13 @@ def check_supported(model: Any) -> None:
 
 
 class Layer(NamedTuple):
-    """Weights of one layer: projections of the same input are joined, with the norm before them multiplied in."""
+    """Weights of one layer: projections of the same input are joined.
 
+    In float32 the norm before them is multiplied in; in bfloat16 that would round other numbers than training rounds.
+    """
+
+    input_norm: torch.Tensor | None  # None where it is multiplied in
+    middle_norm: torch.Tensor | None
     query_key_value: Linear
     head_norm: torch.Tensor | None  # Qwen3, one row per query and key head
     output: Linear
@@ -129,21 +134,26 @@ class Decoder:
 
     def _read(self, layer: Any) -> Layer:
         attention, mlp, head_norm = layer.self_attn, layer.mlp, None
+        is_folded = self.dtype == torch.float32
         if hasattr(attention, "q_norm"):
             query_norm, key_norm = attention.q_norm.weight, attention.k_norm.weight
             head_norm = torch.cat([query_norm.expand(self.heads, -1), key_norm.expand(self.kv_heads, -1)])
         return Layer(
+            input_norm=None if is_folded else layer.input_layernorm.weight,
+            middle_norm=None if is_folded else layer.post_attention_layernorm.weight,
             query_key_value=self._cast(
-                _joined(layer.input_layernorm, attention.q_proj, attention.k_proj, attention.v_proj)
+                _joined(attention.q_proj, attention.k_proj, attention.v_proj), layer.input_layernorm
             ),
             head_norm=head_norm,
             output=self._cast((attention.o_proj.weight, attention.o_proj.bias)),
-            gate_up=self._cast(_joined(layer.post_attention_layernorm, mlp.gate_proj, mlp.up_proj)),
+            gate_up=self._cast(_joined(mlp.gate_proj, mlp.up_proj), layer.post_attention_layernorm),
             down=self._cast((mlp.down_proj.weight, mlp.down_proj.bias)),
         )
 
-    def _cast(self, linear: Linear) -> Linear:
+    def _cast(self, linear: Linear, norm: Any = None) -> Linear:
         weight, bias = linear
+        if norm is not None and self.dtype == torch.float32:
+            weight = weight * norm.weight
         return weight.to(self.dtype), None if bias is None else bias.to(self.dtype)
 
     def _scores(self, query: torch.Tensor, keys: torch.Tensor, nothing: torch.Tensor) -> torch.Tensor:
@@ -158,12 +168,12 @@ class Decoder:
         self, layer: Layer, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (..., H, D), keys and values (..., K, D)."""
-        joined = F.linear(self._normed(hidden).to(self.dtype), *layer.query_key_value)
+        joined = F.linear(self._input(hidden, layer.input_norm), *layer.query_key_value)
         joined = joined.view(*hidden.shape[:-1], -1, self.head_size)
         rotated, value = torch.split(joined, [self.heads + self.kv_heads, self.kv_heads], -2)
         rotated = rotated.float()
         if layer.head_norm is not None:
-            rotated = self._normed(rotated) * layer.head_norm
+            rotated = self._normed(rotated).to(self.dtype) * layer.head_norm
         # sin has the sign of the rotation, so the halves only change places
         rotated = torch.addcmul(rotated * cos, rotated.roll(self.head_size // 2, -1), sin)
         query, key = torch.split(rotated.to(self.dtype), [self.heads, self.kv_heads], -2)
@@ -171,8 +181,13 @@ class Decoder:
 
     def _finish_layer(self, layer: Layer, hidden: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
         hidden = F.linear(attended, *layer.output).float().add_(hidden)
-        gate, up = F.linear(self._normed(hidden).to(self.dtype), *layer.gate_up).chunk(2, -1)
+        gate, up = F.linear(self._input(hidden, layer.middle_norm), *layer.gate_up).chunk(2, -1)
         return F.linear(F.silu(gate).mul_(up), *layer.down).float().add_(hidden)
+
+    def _input(self, hidden: torch.Tensor, norm: torch.Tensor | None) -> torch.Tensor:
+        """What the projections of a layer see."""
+        normed = self._normed(hidden)
+        return normed if norm is None else (normed * norm).to(self.dtype)
 
     def _normed(self, hidden: torch.Tensor) -> torch.Tensor:
         """RMSNorm without its weight."""
@@ -198,10 +213,10 @@ def _signed(sin: torch.Tensor) -> torch.Tensor:
     return torch.cat((-sin[..., :half], sin[..., half:]), -1)
 
 
-def _joined(norm: Any, *linears: Any) -> Linear:
+def _joined(*linears: Any) -> Linear:
     """One product for several of one normalised input."""
     bias = None if linears[0].bias is None else torch.cat([x.bias for x in linears])
-    return torch.cat([x.weight for x in linears]) * norm.weight, bias
+    return torch.cat([x.weight for x in linears]), bias
 
 
 def _wider(cache: torch.Tensor, axis: int) -> torch.Tensor:
