@@ -14,7 +14,7 @@ from etalon.problems.nano import arithmetic, facts, instructions, judging, physi
 from etalon.problems.nano.documents import document
 from etalon.problems.nano.teacher import ERROR_RATE, LOOP_RATE, NanoTeacher
 from etalon.types import REASONING_DOMAINS, Domain, Problem, Rollout, SamplingParams, Stop, ask
-from etalon.verifiers import verify_all
+from etalon.verifiers import verify, verify_all
 
 WORLD = tuple(nano.MAX_LEVELS)
 STYLED = {
@@ -71,6 +71,17 @@ def test_every_level_and_skill_is_there(domain: Domain) -> None:
     assert all(p.skill.startswith(f"{domain.value}/") and p.source == "nano" for p in members)
     if domain in REASONING_DOMAINS:
         assert len({p.skill for p in members}) == 2
+
+
+def test_longer_chains_are_drawn_where_they_are_asked_for_and_the_teacher_solves_them() -> None:
+    members = nano.problems(Domain.MATH, "train", 180, seed=0, operations=9)
+    assert {p.level for p in members} == set(range(1, 10))
+    assert [p for p in nano.problems(Domain.STEM, "train", 60, seed=0, operations=9) if p.level > 3] == []
+    longest = [p for p in members if p.level == 9]
+    responses = [arithmetic.respond(p.prompt, "full", random.Random(0), error=False) for p in longest]
+    for problem, response in zip(longest, responses, strict=True):
+        assert len(arithmetic.parse(problem.prompt)) == 9
+        assert verify(problem, response).is_correct
 
 
 def test_an_exhausted_split_is_an_error_with_the_number_that_was_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,14 @@ def _nano_splits(recipe: Recipe) -> dict[nano.Split, list[Problem]]:
         split: [
             problem
             for domain in nano.MAX_LEVELS
-            for problem in nano.problems(domain, split, wanted(recipe, split, domain), seed=recipe.seed, m=recipe.clr.m)
+            for problem in nano.problems(
+                domain,
+                split,
+                wanted(recipe, split, domain),
+                seed=recipe.seed,
+                m=recipe.clr.m,
+                operations=recipe.problems.operations,
+            )
         ]
         for split in SPLITS
     }
@@ -72,8 +79,9 @@ def clr_problems(recipe: Recipe, test: Sequence[Problem]) -> list[Problem]:
     spec = recipe.clr
     if recipe.problems.source == "nano":
         return nano.problems(
-            Domain.MATH, "test", spec.problems, seed=recipe.seed, m=spec.m, min_level=max(1, spec.min_level)
-        )
+            Domain.MATH, "test", spec.problems, seed=recipe.seed, m=spec.m, min_level=max(1, spec.min_level),
+            operations=recipe.problems.operations,
+        )  # fmt: skip
     return [p for p in test if p.domain is Domain.MATH and (not p.level or p.level >= spec.min_level)][: spec.problems]
 
 

@@ -63,14 +63,25 @@ MAX_LEVELS = {
 }
 
 
-def problems(domain: Domain, split: Split, count: int, *, seed: int, m: int = 5, min_level: int = 1) -> list[Problem]:
+def problems(
+    domain: Domain,
+    split: Split,
+    count: int,
+    *,
+    seed: int,
+    m: int = 5,
+    min_level: int = 1,
+    operations: int = arithmetic.MAX_LEVEL,
+) -> list[Problem]:
     """`count` different problems of one split, levels from `min_level` up drawn in turn; fewer only with an error.
 
-    Two seeds draw different samples of the same split; the same seed always gives the same list.
+    operations: the highest level of math and claims; the other domains have their own. Two seeds draw different samples
+    of the same split; the same seed always gives the same list.
     """
     rng = random.Random(f"{domain.value}-{split}-{seed}")
     found: dict[str, Problem] = {}
-    levels = range(min(min_level, MAX_LEVELS[domain]), MAX_LEVELS[domain] + 1)
+    highest = operations if domain in (Domain.MATH, Domain.CLAIMS) else MAX_LEVELS[domain]
+    levels = range(min(min_level, highest), highest + 1)
     for draw in range(count * MAX_DRAWS):
         level = levels[draw % len(levels)]
         problem = generate(domain, rng, level, m=m)
