@@ -31,7 +31,8 @@ from etalon.errors import InputError, UnsupportedModelError  # noqa: E402
 from etalon.model_dir import check_runnable, unsupported  # noqa: E402
 from etalon.models import LanguageModel  # noqa: E402
 from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
-from etalon.recipe import OptimSpec  # noqa: E402
+from etalon.recipe import Importance, OptimSpec  # noqa: E402
+from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sampling.local import LocalSampler  # noqa: E402
 from etalon.types import Credit, Rollout, SamplingParams, Stop, ask  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
@@ -168,7 +169,7 @@ def test_one_rl_step_raises_the_objective_that_starts_at_ratio_one(language_mode
     rollouts = rollouts_of(language_model)
     rows = [row_of(rollout) for rollout in rollouts]
     credits = [Credit(advantage=1.0 if i % 2 else -1.0, weight=1.0, reward=0.0) for i in range(len(rows))]
-    objective = policy_loss(credits, rows, clip_epsilon=0.2, old_logprobs=[r.logprobs or () for r in rollouts])
+    objective = policy_loss(credits, rows, spec=CreditSpec(), sampled=[r.logprobs or () for r in rollouts])
     loss, after, moved = trained(language_model, rows, objective)
     assert loss == pytest.approx(0.0, abs=1e-4)  # rho is 1, and the advantages add up to 0
     assert after < -1e-3
@@ -191,20 +192,36 @@ def test_bfloat16_sampling_rounds_where_bfloat16_training_does(family: str) -> N
     assert 0 < of_training < of_rounding < 0.05  # nats; weights this large exaggerate both
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_rl_step_on_bfloat16_rollouts_works_against_the_samplers_own_logprobs(family: str) -> None:
-    language_model = dataclasses.replace(tiny_language_model(family), autocast="bf16")
-    rollouts = rollouts_of(language_model)
+def rl_gradient(language_model: LanguageModel, rollouts: list[Rollout], importance: Importance, autocast: str) -> Any:
     rows = [row_of(rollout) for rollout in rollouts]
     credits = [Credit(advantage=1.0 if i % 2 else -1.0, weight=1.0, reward=0.0) for i in range(len(rows))]
-    objective = policy_loss(credits, rows, clip_epsilon=0.2, old_logprobs=[r.logprobs or () for r in rollouts])
-    spec = OptimSpec(lr=1e-3, final_lr=1e-3, warmup=0.0)
-    trainer = Trainer(language_model, spec, total_steps=1, micro_tokens=200, autocast="bf16")
-    batch = Batch(rows=rows, objective=objective)
-    loss = trainer.step(0, batch)["loss"]
-    assert 0 < abs(loss) < 0.02  # the sampler's log-probs, not recomputed ones
-    assert trainer.backward(batch) < loss
-    assert all(p.dtype == torch.float32 for p in language_model.model.parameters())
+    spec = CreditSpec(importance=importance)
+    objective = policy_loss(credits, rows, spec=spec, sampled=[r.logprobs or () for r in rollouts])
+    trainer = Trainer(language_model, OptimSpec(), total_steps=1, micro_tokens=200, autocast=autocast)
+    language_model.model.zero_grad()
+    loss = trainer.backward(Batch(rows=rows, objective=objective))
+    return loss, torch.cat([p.grad.flatten() for p in language_model.model.parameters()])
+
+
+@pytest.mark.parametrize("importance", ["none", "token-truncate"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_rollouts_give_the_float32_gradient_up_to_rounding(family: str, importance: Importance) -> None:
+    exact = tiny_language_model(family)
+    rollouts = rollouts_of(dataclasses.replace(exact, autocast="bf16"), n=8)
+    loss, rounded = rl_gradient(exact, rollouts, importance, "bf16")
+    assert 0 < abs(loss) < 0.02  # against the sampler's own log-probs: recomputed ones would make it 0
+    of_exact = [replace_logprobs(exact, rollout) for rollout in rollouts]
+    none, gradient = rl_gradient(exact, of_exact, importance, "off")
+    assert none == pytest.approx(0.0, abs=1e-5)
+    assert rounded.dtype == torch.float32
+    assert torch.cosine_similarity(rounded, gradient, dim=0) > 0.99
+
+
+def replace_logprobs(language_model: LanguageModel, rollout: Rollout) -> Rollout:
+    """The rollout as if float32 weights had drawn it."""
+    with torch.no_grad():
+        logprobs = token_logprobs(language_model.model, pack([row_of(rollout)]))
+    return dataclasses.replace(rollout, logprobs=tuple(logprobs.tolist()))
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

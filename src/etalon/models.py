@@ -215,9 +215,7 @@ def scratch_tokenizer(corpus: Iterable[str], *, size: int) -> Any:
     return tokenizer
 
 
-def scratch(
-    spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = "auto", autocast: str = "off"
-) -> LanguageModel:
+def scratch(spec: ModelSpec, corpus: Iterable[str], *, seed: int, device: str = "auto") -> LanguageModel:
     """A randomly initialised Qwen2 of the recipe's size with a tokenizer learned from the corpus."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -243,4 +241,4 @@ def scratch(
         model = Qwen2ForCausalLM(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.eval()
-    return LanguageModel(model=model.to(prepare_device(device, autocast)), tokenizer=tokenizer, autocast=autocast)
+    return LanguageModel(model=model.to(choose_device(device)), tokenizer=tokenizer)
