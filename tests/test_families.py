@@ -25,6 +25,7 @@ from transformers import (  # noqa: E402
 )
 
 from etalon import models  # noqa: E402
+from etalon.config import load, packaged_recipe  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer, cross_entropy  # noqa: E402
 from etalon.errors import InputError, UnsupportedModelError  # noqa: E402
@@ -296,6 +297,14 @@ def test_sampling_stops_at_every_end_token_that_the_generation_config_names() ->
         assert (rollout.stop is Stop.EOS) == (tokens[cut - 1] in ends)
     assert rollouts[0].stop is Stop.EOS
     assert rollouts[0].text == language_model.decode(free[0][: rollouts[0].num_tokens - 1])
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("nano", 0.3e6, 0.4e6), ("one-gpu", 30 * 0.33e6, 100 * 0.33e6)])
+def test_the_packaged_recipes_have_models_of_the_size_they_say(name: str, low: float, high: float) -> None:
+    spec = load(packaged_recipe(name)).model
+    language_model = models.scratch(spec, ["7+5=12\n"], seed=0, device="cpu")
+    assert low < sum(p.numel() for p in language_model.model.parameters()) < high
+    assert unsupported(language_model.model.config.to_dict()) == ""
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

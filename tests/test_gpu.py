@@ -174,9 +174,9 @@ def test_looking_seldom_at_which_rows_live_changes_next_to_nothing(monkeypatch: 
 
 def test_the_rows_of_a_batch_fit_into_memory() -> None:
     sampler = LocalSampler(on_gpu("qwen2", "bf16"))
-    short, long = (sampler._rows(SamplingParams(max_tokens=n)) for n in (4, 10**9))
+    short, long = (sampler._rows(SamplingParams(max_tokens=n), 32) for n in (4, 10**9))
     assert 1 <= long <= short <= sampling.CUDA_ROWS
-    cache = long * sampler.decoder.bytes_per_row(sampler.language_model.window)
+    cache = long * sampler.decoder.bytes_per_row(32, sampler.language_model.window)
     assert cache <= torch.cuda.get_device_properties(0).total_memory
 
 

@@ -118,11 +118,11 @@ class Decoder:
         self.columns += 1
         return self._logits(hidden)
 
-    def bytes_per_row(self, columns: int) -> int:
-        """Memory of one row of so many columns: the cache, its copy while it grows, and the draw of a token."""
+    def bytes_per_row(self, longest: int, columns: int) -> int:
+        """Memory of one row: the cache and its copy while it grows, the draw of a token, the mask of its prompt."""
         cache = 2 * len(self.body.layers) * self.kv_heads * self.head_size * self.dtype.itemsize
         drawn = 6 * 4 * int(self.model.config.vocab_size)  # logits, log-probs, probabilities, their order and sums
-        return 2 * cache * columns + drawn
+        return 2 * cache * columns + drawn + 4 * longest**2
 
     def keep(self, rows: torch.Tensor) -> None:
         """Drop all rows but these (indices, ascending)."""

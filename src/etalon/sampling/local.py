@@ -56,7 +56,7 @@ class LocalSampler:
                 yield index, tuple(_failed(i, error) for i in range(n))
         usable = [i for i, p in enumerate(prompts) if p and len(p) < window]
         usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
-        per_batch = max(1, self._rows(params) // n)
+        per_batch = max(1, self._rows(params, max((len(prompts[i]) for i in usable), default=0)) // n)
         for start in range(0, len(usable), per_batch):
             batch = usable[start : start + per_batch]
             draws = Draws([prompts[i] for i in batch], n, seed)
@@ -78,7 +78,7 @@ class LocalSampler:
             if not p or len(p) >= window
         }
         usable = sorted((i for i in range(len(prompts)) if i not in found), key=lambda i: (len(prompts[i]), i))
-        max_rows = self._rows(params)
+        max_rows = self._rows(params, max((len(prompts[i]) for i in usable), default=0))
         for start in range(0, len(usable), max_rows):
             batch = usable[start : start + max_rows]
             own = [prompts[i] for i in batch]
@@ -88,15 +88,16 @@ class LocalSampler:
             found |= {i: self._rollout(0, row, prompts[i]) for i, row in zip(batch, rows, strict=True)}
         return [found[i] for i in range(len(prompts))]
 
-    def _rows(self, params: SamplingParams) -> int:
-        """Rollouts decoded together; on a GPU as many as its memory holds, which is the same for every call."""
+    def _rows(self, params: SamplingParams, longest: int) -> int:
+        """Rollouts decoded together after prompts of at most `longest` tokens; on a GPU as many as its memory holds."""
         if self.max_rows is not None:
             return self.max_rows
         device = self.language_model.device
         if device.type != "cuda":
             return MAX_ROWS
         memory = torch.cuda.get_device_properties(device).total_memory
-        per_row = self.decoder.bytes_per_row(min(self.language_model.window, 2 * params.max_tokens))
+        columns = min(self.language_model.window, longest + params.max_tokens)
+        per_row = self.decoder.bytes_per_row(longest, columns)
         return max(1, min(CUDA_ROWS, int(CUDA_SHARE * memory / per_row)))
 
     def _rollout(self, index: int, row: Decoded, prompt: list[int]) -> Rollout:
