@@ -27,7 +27,7 @@ def sampling_from(checkpoint: Path, recipe: Recipe, *, folder: Path) -> Iterator
     from etalon import models
     from etalon.sampling.local import LocalSampler
 
-    yield LocalSampler(models.load(checkpoint, device=recipe.device))
+    yield LocalSampler(models.load(checkpoint, device=recipe.device, autocast=recipe.autocast))
 
 
 def is_endpoint(name: str) -> bool:
@@ -47,4 +47,4 @@ def named_sampler(name: str, recipe: Recipe) -> Sampler:
     from etalon import models
     from etalon.sampling.local import LocalSampler
 
-    return LocalSampler(models.load(Path(name), device=recipe.device), name=name)
+    return LocalSampler(models.load(Path(name), device=recipe.device, autocast=recipe.autocast), name=name)
