@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -9,6 +10,12 @@ from subprocess import CompletedProcess
 import pytest
 
 import shrunk
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where no GPU tests are asked for, "auto" means the CPU on every machine."""
+    if "not gpu" in config.option.markexpr:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
