@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.live, pytest.mark.torch]
 
-from etalon import config, models, pipeline  # noqa: E402
+from etalon import config, models  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError  # noqa: E402
+from etalon.pipeline import inputs  # noqa: E402
 from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
 from etalon.recipe import DataSpec, ModelSpec, Recipe, SamplerSpec  # noqa: E402
 from etalon.types import SamplingParams, ask  # noqa: E402
@@ -81,11 +82,11 @@ def test_a_teacher_may_be_a_model_of_a_server():
     with Upstream(lambda asked: Reply(content="42")) as upstream:
         assert sampled(named_sampler(f"toy@{upstream.url}", Recipe())) == [["42"] * 2] * 2
         assert {asked.body["model"] for asked in upstream.requests} == {"toy"}
-        pipeline.check_endpoints(Recipe(data=DataSpec(teacher=f"toy@{upstream.url}")))
+        inputs.check_endpoints(Recipe(data=DataSpec(teacher=f"toy@{upstream.url}")))
         with pytest.raises(InputError, match="serves no model 'other'; it lists toy"):
-            pipeline.check_endpoints(Recipe(data=DataSpec(teacher=f"other@{upstream.url}")))
+            inputs.check_endpoints(Recipe(data=DataSpec(teacher=f"other@{upstream.url}")))
     with dead_port() as url, pytest.raises(InputError, match="endpoint"):
-        pipeline.check_endpoints(Recipe(data=DataSpec(judge=f"toy@{url}")))
+        inputs.check_endpoints(Recipe(data=DataSpec(judge=f"toy@{url}")))
     with pytest.raises(ConfigError, match="names no model"):
         named_sampler("@http://127.0.0.1:1/v1", Recipe())
 
@@ -94,5 +95,5 @@ def test_a_server_for_every_checkpoint_has_the_machine_to_itself(tmp_path):
     path = tmp_path / "r.toml"
     path.write_text("[sampler]\nname = 'vllm'\n")
     with pytest.raises(ConfigError, match="needs jobs = 1"):
-        pipeline.check_inputs(config.load(path).resolved())
-    pipeline.check_inputs(config.load(path, ["jobs=1"]).resolved())
+        inputs.check_inputs(config.load(path).resolved())
+    inputs.check_inputs(config.load(path, ["jobs=1"]).resolved())
