@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,3 +204,12 @@ def test_a_model_that_is_here_is_counted_by_its_own_config(tmp_path: Path) -> No
     shape = costs.shape_of(recipe_of("vibethinker-3b", f"model.base={base}"))
     assert shape is not None
     assert (shape.layers, shape.kv_heads, shape.head_size) == (2, 4, 16)
+
+
+def test_the_comparison_in_the_document_is_what_the_plan_says() -> None:
+    document = (Path(__file__).parents[1] / "docs" / "plan.md").read_text()
+    table = re.findall(r"^\| (\d+) \| ([\d,]+) \| ([\d.]+) \|$", document, re.MULTILINE)
+    assert len(table) == 3
+    for gpus, told, ratio in table:
+        plan = costs.forecast(recipe_of("vibethinker-1.5b", f"hardware.gpus={gpus}"), graph.STAGES)
+        assert (f"{plan.training_hours:,.0f}", f"{plan.training_hours / 3900:.2f}") == (told, ratio)
