@@ -15,7 +15,7 @@ from etalon.errors import ConfigError
 if TYPE_CHECKING:
     from etalon.data.lines import GateLines
 
-app = typer.Typer(name="data", help="Work on files of rows before training.", no_args_is_help=True)
+app = typer.Typer(name="data")
 
 
 @app.callback()
