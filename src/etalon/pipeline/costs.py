@@ -165,8 +165,8 @@ def _published(recipe: Recipe, stages: Sequence[Stage], shape: ModelShape) -> It
 def _assumed(recipe: Recipe) -> str:
     hardware = recipe.hardware
     return (
-        f"assumed: traces of {hardware.trace_tokens:,} and rollouts of {hardware.response_tokens:,} tokens on average, "
-        f"{100 * compute.MFU:.0f}% of the peak in training, {100 * compute.DECODE_BANDWIDTH:.0f}% of the memory "
-        f"bandwidth in sampling; every problem asked for and every trace kept; a teacher's and a judge's work is not "
-        "counted"
+        f"assumed: traces of {hardware.trace_tokens:,} and rollouts of {hardware.response_tokens:,} tokens on average "
+        f"where no window cuts them, {100 * compute.MFU:.0f}% of the peak in training, "
+        f"{100 * compute.DECODE_BANDWIDTH:.0f}% of the memory bandwidth in sampling; every problem asked for and every "
+        "trace kept; a teacher's and a judge's work is not counted"
     )
