@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 
-.PHONY: setup demo test test-vllm test-ray check format
+.PHONY: setup demo test test-trl test-ray test-vllm check format
 
 setup: $(STAMP)
 
@@ -20,6 +20,16 @@ demo: setup
 test: setup
 	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile
 
+TRL_BIN := $(VENV)-trl/bin
+
+$(VENV)-trl/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-trl
+	$(TRL_BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[trl,dev]" -c constraints.txt
+	touch $@
+
+test-trl: $(VENV)-trl/.installed  # the trl engine, in an environment of its own, on 1 and 2 processes of this CPU
+	$(OFFLINE) $(TRL_BIN)/python -m pytest -m trl
+
 test-vllm: setup  # a vLLM server on this CPU, in an environment of its own, serving the model of a finished demo
 	BIN=$(BIN) PYTHON=$(PYTHON) bench/vllm.sh
 
@@ -33,7 +43,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch and not live and not ray"
+	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch and not live and not trl and not ray"
 
 format:
 	$(BIN)/ruff format .

@@ -43,23 +43,39 @@ class CreditSpec:
 
 def credit(group: Group, spec: CreditSpec) -> list[Credit]:
     """Credits of one whole group, in the order of its rollouts."""
-    decided = [i for i, v in enumerate(group.verdicts) if v.score is not None]
-    accuracy = group.accuracy
-    if accuracy is None:
-        return [Credit(advantage=0.0, weight=0.0, reward=0.0) for _ in group.rollouts]
-    rewards = [group.verdicts[i].score or 0.0 for i in decided]
+    return credit_of(
+        [verdict.score for verdict in group.verdicts],
+        [verdict.is_correct for verdict in group.verdicts],
+        [rollout.num_tokens for rollout in group.rollouts],
+        spec,
+    )
+
+
+def credit_of(
+    rewards: Sequence[float | None], is_correct: Sequence[bool], lengths: Sequence[int], spec: CreditSpec
+) -> list[Credit]:
+    """`credit` of a group given by its parts, for engines that keep no `Group`.
+
+    rewards: one per rollout, None where undecided. is_correct: raw correctness, which p(q) is made of; a reward may
+    hold more than that. lengths: response tokens.
+    """
+    decided = [i for i, reward in enumerate(rewards) if reward is not None]
+    if not decided:
+        return [Credit(advantage=0.0, weight=0.0, reward=0.0) for _ in rewards]
+    accuracy = sum(is_correct[i] for i in decided) / len(decided)
+    shaped = [rewards[i] or 0.0 for i in decided]
     if spec.brevity:
-        is_correct = [group.verdicts[i].is_correct for i in decided]
-        lengths = [max(1, group.rollouts[i].num_tokens) for i in decided]
-        rewards = brevity_rewards(rewards, is_correct, lengths, strength=spec.brevity)
+        shaped = brevity_rewards(
+            shaped, [is_correct[i] for i in decided], [max(1, lengths[i]) for i in decided], strength=spec.brevity
+        )
     weight = entropy_weight(accuracy, spec.gamma)
-    advantages = group_advantages(rewards, ddof=spec.std_ddof, epsilon=spec.std_epsilon)
+    advantages = group_advantages(shaped, ddof=spec.std_ddof, epsilon=spec.std_epsilon)
     credits = {
         i: Credit(advantage=weight * a, weight=weight, reward=r)
-        for i, a, r in zip(decided, advantages, rewards, strict=True)
+        for i, a, r in zip(decided, advantages, shaped, strict=True)
     }
     undecided = Credit(advantage=0.0, weight=weight, reward=0.0)
-    return [credits.get(i, undecided) for i in range(len(group.rollouts))]
+    return [credits.get(i, undecided) for i in range(len(rewards))]
 
 
 def credits(groups: Sequence[Group], spec: CreditSpec) -> list[list[Credit]]:

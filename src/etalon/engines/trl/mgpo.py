@@ -1,0 +1,194 @@
+"""MGPO and Long2Short as a subclass of TRL's `GRPOTrainer`, with one method overridden.
+
+    reward functions -> whole groups (gathered over all processes) -> credit -> the only reward the trainer sees
+
+TRL subtracts the group's mean, which is zero for credits, and with scale_rewards="none" leaves them alone: its
+advantages are our credits (3B report 2.2). "reward" and "reward_std" in its log are then those of credits and say
+nothing; "mgpo/accuracy", "mgpo/reward", "mgpo/weight" and "mgpo/undecided" are logged in their place.
+
+Axes: B rollouts of the generation batch over all processes, groups one after the other; F reward functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from trl import GRPOConfig, GRPOTrainer
+
+from etalon.errors import ConfigError, InputError
+from etalon.rl.credit import CreditSpec, credit_of
+from etalon.rl.mgpo import entropy_weight
+
+# What the objective of 2.2 leaves no choice about: field -> (value, why another cannot be honoured).
+REQUIRED: dict[str, tuple[Any, str]] = {
+    "loss_type": ("grpo", "the objective averages over the tokens of each rollout first, then over rollouts"),
+    "scale_rewards": ("none", "credits are already divided by the standard deviation of their group"),
+    "multi_objective_aggregation": ("sum_then_normalize", "credits are already normalised"),
+    "num_iterations": (1, "the updates are strictly on-policy"),
+    "importance_sampling_level": ("token", "the ratio is that of single tokens"),
+    "top_p": (1.0, "rollouts come from the model's own distribution, else the ratio is biased"),
+    "top_k": (0, "rollouts come from the model's own distribution, else the ratio is biased"),
+    "min_p": (None, "rollouts come from the model's own distribution, else the ratio is biased"),
+    "repetition_penalty": (1.0, "rollouts come from the model's own distribution, else the ratio is biased"),
+    "mask_truncated_completions": (False, "masked rollouts would stay in p(q); return None as their reward instead"),
+}
+
+
+@dataclass
+class MGPOConfig(GRPOConfig):  # type: ignore[misc]
+    """`GRPOConfig` with the paper's defaults and the knobs of MGPO and Long2Short.
+
+    Raises ConfigError for a value under which the objective of 2.2 would not be what is optimised.
+    """
+
+    mgpo_gamma: float = field(
+        default=1.0, metadata={"help": "Sharpness of the entropy weight exp(-gamma D_ME) on advantages; 0 is GRPO."}
+    )
+    long2short_lambda: float = field(
+        default=0.0, metadata={"help": "Strength of Long2Short among correct completions; 0 is off, the paper's 0.2."}
+    )
+    correctness: str | None = field(
+        default=None,
+        metadata={"help": "Name of the reward function whose 1 means correct; needed when there are several."},
+    )
+    std_ddof: Literal[0, 1] = field(
+        default=0, metadata={"help": "Standard deviation of a group: 0 population (the paper), 1 sample (TRL)."}
+    )
+    std_epsilon: float = field(default=1e-6, metadata={"help": "Added to the standard deviation of a group."})
+    loss_type: str = field(default="grpo")
+    scale_rewards: str = field(default="none")
+    top_k: int = field(default=0)
+    vllm_importance_sampling_mode: str = field(default="token_truncate")
+    vllm_importance_sampling_clip_max: float | None = field(default=2.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, (value, reason) in REQUIRED.items():
+            if getattr(self, name) != value:
+                raise ConfigError(f"MGPOConfig: {name} = {getattr(self, name)!r}: {reason}; use {value!r}")
+        if self.steps_per_generation != self.gradient_accumulation_steps:
+            raise ConfigError(
+                f"MGPOConfig: steps_per_generation = {self.steps_per_generation}: the updates are strictly on-policy, "
+                f"one per generation batch; use {self.gradient_accumulation_steps} (gradient_accumulation_steps)"
+            )
+        if self.use_vllm and self.vllm_importance_sampling_correction:
+            self._check_correction()
+        if self.mgpo_gamma < 0 or self.long2short_lambda < 0:
+            raise ConfigError("MGPOConfig: mgpo_gamma and long2short_lambda must not be negative")
+
+    def _check_correction(self) -> None:
+        if self.vllm_importance_sampling_mode != "token_truncate":
+            raise ConfigError(
+                f"MGPOConfig: vllm_importance_sampling_mode = {self.vllm_importance_sampling_mode!r}: a mask or a "
+                "ratio of whole sequences removes the gradient of long responses; use 'token_truncate'"
+            )
+
+    @property
+    def credit_spec(self) -> CreditSpec:
+        """What `etalon.rl.credit` is asked for."""
+        return CreditSpec(
+            gamma=self.mgpo_gamma,
+            std_ddof=self.std_ddof,
+            std_epsilon=self.std_epsilon,
+            brevity=self.long2short_lambda,
+            clip_epsilon=self.epsilon,
+        )
+
+
+class MGPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """`GRPOTrainer` with the credits of MGPO. Reward functions return 1 for correct, 0 for wrong, None for undecided.
+
+    With several reward functions their weighted sum is the reward, and `MGPOConfig.correctness` names the one that
+    p(q) is made of. A completion whose correctness is None gets no credit and changes nothing for the others.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not isinstance(self.args, MGPOConfig):
+            raise ConfigError("MGPOTrainer: args must be an MGPOConfig")
+        names = list(self.reward_func_names)
+        if self.args.correctness is None and len(names) > 1:
+            raise ConfigError(
+                f"MGPOTrainer: {len(names)} reward functions ({', '.join(names)}); name the one whose 1 means correct "
+                "in MGPOConfig.correctness"
+            )
+        if self.args.correctness not in (None, *names):
+            raise ConfigError(
+                f"MGPOConfig: correctness = {self.args.correctness!r}: the reward functions are {', '.join(names)}"
+            )
+        self.correctness_index = names.index(self.args.correctness) if self.args.correctness else 0
+        self.own_reward_weights = torch.tensor(self.args.reward_weights or [1.0] * len(names))
+        self.reward_weights = torch.ones(len(names))  # of the columns that hold credits
+
+    def _calculate_rewards(
+        self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """Credits of the whole generation batch in the first column, zeros in the others, shape (B, F)."""
+        rewards_BF: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        weights_F = self.own_reward_weights.to(rewards_BF.device)
+        if not self.model.training:
+            return rewards_BF * weights_F
+        own_lengths = torch.tensor([len(ids) for ids in completion_ids_list], device=rewards_BF.device)
+        lengths_B = self.accelerator.gather(own_lengths)
+        correctness_B = rewards_BF[:, self.correctness_index]
+        reward_B = (rewards_BF * weights_F).nansum(dim=1)
+        reward_B[correctness_B.isnan()] = torch.nan
+        batch = batch_credits(
+            reward_B.tolist(),
+            correctness_B.tolist(),
+            lengths_B.tolist(),
+            group_size=self.num_generations,
+            spec=self.args.credit_spec,
+        )
+        for name, value in batch.metrics.items():
+            self._metrics["train"][f"mgpo/{name}"].append(value)
+        credits_BF = torch.zeros_like(rewards_BF)
+        credits_BF[:, 0] = torch.tensor(batch.credits, device=rewards_BF.device)
+        return credits_BF
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchCredits:
+    """One scalar per rollout of a generation batch, and what to log about them."""
+
+    credits: list[float]
+    metrics: dict[str, float]
+
+
+def batch_credits(
+    rewards: Sequence[float], correctness: Sequence[float], lengths: Sequence[int], *, group_size: int, spec: CreditSpec
+) -> BatchCredits:
+    """Credits of a batch of whole groups that lie one after the other; NaN is undecided.
+
+    The trainer averages over all rollouts, the objective over the decided ones: credits are scaled by their ratio.
+    Raises InputError for a correctness outside [0, 1].
+    """
+    if wrong := [c for c in correctness if not (math.isnan(c) or 0 <= c <= 1)]:
+        raise InputError(
+            f"a reward function that means correctness returned {wrong[0]:g}; it must return 1 for correct, 0 for "
+            "wrong (or a share in between) and None for undecided"
+        )
+    credits: list[float] = []
+    accuracies: list[float] = []
+    for start in range(0, len(rewards), group_size):
+        group = range(start, start + group_size)
+        decided = [None if math.isnan(correctness[i]) else rewards[i] for i in group]
+        is_correct = [correctness[i] >= 1 for i in group]
+        credits += [c.advantage for c in credit_of(decided, is_correct, [lengths[i] for i in group], spec)]
+        if count := sum(reward is not None for reward in decided):
+            accuracies.append(sum(is_correct) / count)
+    known = [r for r, c in zip(rewards, correctness, strict=True) if not math.isnan(c)]
+    metrics = {"undecided": 1 - len(known) / len(rewards)}
+    if known:
+        weights = [entropy_weight(accuracy, spec.gamma) for accuracy in accuracies]
+        metrics |= {
+            "accuracy": sum(accuracies) / len(accuracies),
+            "reward": sum(known) / len(known),
+            "weight": sum(weights) / len(weights),
+        }
+    scale = len(rewards) / max(1, len(known))
+    return BatchCredits(credits=[scale * c for c in credits], metrics=metrics)
