@@ -246,6 +246,20 @@ class SandboxSpec(Spec):
     key_env: str = "ETALON_SANDBOX_KEY"  # (ours) environment variable with the service's bearer key, if it wants one
 
 
+class TrlSpec(Spec):
+    """How `engine = "trl"` runs: TRL's trainers in processes of their own on this machine."""
+
+    processes: Positive = 1  # (ours) one per GPU; on CPUs they share the cores
+    rows: Count = 0  # (ours) rollouts per forward pass of RL; 0: as many as rl.micro_tokens holds at full length
+    vllm: Literal["off", "colocate", "server"] = "off"  # (ours) who samples in RL; "off" is the local sampler
+    vllm_server: str = ""  # (ours) http://HOST:PORT of `trl vllm-serve`, for "server"
+    vllm_memory: Share = 0.3  # (ours) share of GPU memory that a colocated vLLM takes
+    lora_rank: Count = 0  # (ours) 0 trains all weights; otherwise an adapter, merged into every checkpoint
+    lora_alpha: Positive = 32  # (ours)
+    attention: str = "sdpa"  # (ours) attention of transformers, such as "flash_attention_2"
+    gradient_checkpointing: bool = False  # (ours) recompute activations: less memory, about a third more time
+
+
 class HardwareSpec(Spec):
     """What `--dry-run` reckons with: GPUs, and lengths that nobody knows beforehand. Nothing that runs reads it."""
 
@@ -284,6 +298,7 @@ class Recipe(Spec):
     clr: ClrSpec = ClrSpec()
     sampler: SamplerSpec = SamplerSpec()
     sandbox: SandboxSpec = SandboxSpec()
+    trl: TrlSpec = TrlSpec()
     hardware: HardwareSpec = HardwareSpec()
 
     def resolved(self) -> Recipe:

@@ -36,6 +36,7 @@ def _common(recipe: Recipe) -> Any:
         "autocast": recipe.autocast,
         "engine": recipe.engine,
         "sampler": [recipe.sampler.name, recipe.sampler.arguments],
+        **({"trl": recipe.trl.model_dump(exclude={"processes", "rows"})} if recipe.engine == "trl" else {}),
         "world": nano.FINGERPRINT,
     }
 

@@ -33,12 +33,17 @@ def sort_pool(groups: Sequence[Group]) -> Pool:
     return Pool(kept=kept, record=record)
 
 
+def prompts_per_step(pool: int, count: int) -> int:
+    """How many prompts a step has."""
+    return min(count, pool)
+
+
 def prompts_of_step(pool: Sequence[Problem], step: int, count: int, seed: int) -> list[Problem]:
     """`count` different prompts for a step, or the whole pool when it is smaller.
 
     Each epoch is one shuffled pass; prompts that do not fill a step are left out of that epoch.
     """
-    count = min(count, len(pool))
+    count = prompts_per_step(len(pool), count)
     epoch, position = divmod(step, len(pool) // count)
     order = list(range(len(pool)))
     random.Random(f"{seed}-{epoch}").shuffle(order)

@@ -14,18 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from etalon.errors import ConfigError, InputError
+from etalon.recipe import Aggregation
 from etalon.rl.credit import CreditSpec, credit_of
 from etalon.rl.mgpo import entropy_weight
 
+AGGREGATIONS: dict[str, Aggregation] = {"grpo": "sequence-mean-token-mean", "dapo": "token-mean"}  # by loss_type
+
 # What the objective of 2.2 leaves no choice about: field -> (value, why another cannot be honoured).
 REQUIRED: dict[str, tuple[Any, str]] = {
-    "loss_type": ("grpo", "the objective averages over the tokens of each rollout first, then over rollouts"),
     "scale_rewards": ("none", "credits are already divided by the standard deviation of their group"),
     "multi_objective_aggregation": ("sum_then_normalize", "credits are already normalised"),
     "num_iterations": (1, "the updates are strictly on-policy"),
@@ -55,7 +57,7 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
         default=None,
         metadata={"help": "Name of the reward function whose 1 means correct; needed when there are several."},
     )
-    std_ddof: Literal[0, 1] = field(
+    std_ddof: int = field(
         default=0, metadata={"help": "Standard deviation of a group: 0 population (the paper), 1 sample (TRL)."}
     )
     std_epsilon: float = field(default=1e-6, metadata={"help": "Added to the standard deviation of a group."})
@@ -67,6 +69,11 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.loss_type not in AGGREGATIONS:
+            raise ConfigError(
+                f"MGPOConfig: loss_type = {self.loss_type!r}: the objective averages over the tokens of each rollout, "
+                "then over rollouts: use 'grpo' (or 'dapo' for the mean over all tokens)"
+            )
         for name, (value, reason) in REQUIRED.items():
             if getattr(self, name) != value:
                 raise ConfigError(f"MGPOConfig: {name} = {getattr(self, name)!r}: {reason}; use {value!r}")
@@ -77,6 +84,8 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
             )
         if self.use_vllm and self.vllm_importance_sampling_correction:
             self._check_correction()
+        if self.std_ddof not in (0, 1):
+            raise ConfigError(f"MGPOConfig: std_ddof = {self.std_ddof!r}: is 0 (population) or 1 (sample)")
         if self.mgpo_gamma < 0 or self.long2short_lambda < 0:
             raise ConfigError("MGPOConfig: mgpo_gamma and long2short_lambda must not be negative")
 
@@ -96,6 +105,9 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
             std_epsilon=self.std_epsilon,
             brevity=self.long2short_lambda,
             clip_epsilon=self.epsilon,
+            aggregation=AGGREGATIONS[self.loss_type],
+            importance="token-truncate",
+            importance_cap=self.vllm_importance_sampling_clip_max or math.inf,
         )
 
 
@@ -164,7 +176,8 @@ def batch_credits(
 ) -> BatchCredits:
     """Credits of a batch of whole groups that lie one after the other; NaN is undecided.
 
-    The trainer averages over all rollouts, the objective over the decided ones: credits are scaled by their ratio.
+    The trainer averages over all rollouts (or their tokens), the objective over the decided ones: credits are scaled
+    by the ratio of the two.
     Raises InputError for a correctness outside [0, 1].
     """
     if wrong := [c for c in correctness if not (math.isnan(c) or 0 <= c <= 1)]:
@@ -190,5 +203,6 @@ def batch_credits(
             "reward": sum(known) / len(known),
             "weight": sum(weights) / len(weights),
         }
-    scale = len(rewards) / max(1, len(known))
+    counts = [1] * len(rewards) if spec.aggregation == "sequence-mean-token-mean" else lengths
+    scale = sum(counts) / max(1, sum(n for n, c in zip(counts, correctness, strict=True) if not math.isnan(c)))
     return BatchCredits(credits=[scale * c for c in credits], metrics=metrics)

@@ -1,0 +1,56 @@
+"""One process of a job: python -m etalon.engines.trl.worker JOB.json, or several of them under torch's launcher."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from etalon.engines.trl import wire
+from etalon.errors import ConfigError, EtalonError
+from etalon.sandbox.choice import connect
+from etalon.store import write_json_atomic
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(path: Path) -> int:
+    """Do the job; 2 when the user can fix what went wrong, which is written down for the process that started it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    settings = wire.read(path)
+    try:
+        work(settings)
+    except EtalonError as error:
+        write_json_atomic(path.with_name(wire.ERROR), {"kind": type(error).__name__, "message": str(error)})
+        return 2
+    return 0
+
+
+def work(settings: wire.Settings) -> None:
+    """Train as the job says. Raises ConfigError when the device runs out of memory."""
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    if torch.cuda.is_available() and settings.device != "cpu":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    connect(settings.sandbox.url, concurrency=settings.sandbox.concurrency, key_env=settings.sandbox.key_env)
+    try:
+        if settings.kind == "rl":
+            from etalon.engines.trl.reinforcement import reinforce
+
+            reinforce(wire.rl_job(settings), settings)
+        else:
+            from etalon.engines.trl.supervised import supervise
+
+            supervise(wire.supervised_job(settings), settings)
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            "the model does not fit on the device: lower rl.micro_tokens and sft.micro_tokens, or set trl.lora_rank "
+            f"or trl.gradient_checkpointing ({str(error).splitlines()[0]})"
+        ) from error
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1])))
