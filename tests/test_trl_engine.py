@@ -1,30 +1,33 @@
-"""`engine = "trl"`: the runs of the local engine on one and on two processes, killed or not, with LoRA; what is refused."""
+"""`engine = "trl"`: the runs of the local engine on one and two processes, killed or not, adapters, what is refused."""
 
 from __future__ import annotations
 
-import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.trl]
+pytestmark = [
+    pytest.mark.trl,
+    # of TRL and transformers about themselves
+    pytest.mark.filterwarnings("ignore:`(is_)?gradient_checkpointing` is deprecated:FutureWarning"),
+]
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from etalon import models  # noqa: E402
 from etalon.engines.jobs import RlJob, SupervisedJob, engine_of  # noqa: E402
 from etalon.engines.trl import wire  # noqa: E402
-from etalon.errors import ConfigError, InputError  # noqa: E402
+from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError  # noqa: E402
 from etalon.models import LanguageModel  # noqa: E402
 from etalon.packed import pack, token_logprobs  # noqa: E402
-from etalon.recipe import OptimSpec, Recipe, RlSpec  # noqa: E402
+from etalon.recipe import ModelSpec, OptimSpec, Recipe, RlSpec, SandboxSpec, TrlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sft.rows import checkpoint_steps, order_of  # noqa: E402
 from etalon.store import read_json, read_jsonl  # noqa: E402
@@ -34,6 +37,8 @@ from tiny_models import random_rows, tiny_language_model  # noqa: E402
 
 SIZES = [(3, 7), (5, 2), (4, 1), (2, 12), (6, 5), (1, 9), (4, 4), (3, 3), (2, 6)]
 SPEC = {"group_size": 4, "prompts_per_step": 3, "max_tokens": 24, "micro_tokens": 60, "save_every": 2}
+
+ONCE = {"let_frequency": 1, "let_relation": "at least"}
 
 
 def recipe(engine: str, **trl: Any) -> Recipe:
@@ -61,7 +66,7 @@ def rl_job(source: Path, directory: Path, *, steps: int = 5, **values: Any) -> R
     problems = [
         Problem(
             id=f"p{i}", domain=Domain.INSTRUCT, prompt=f"{i}+{i}=?",
-            rules=(Rule(id="keywords:letter_frequency", kwargs={"letter": letter, "let_frequency": 1, "let_relation": "at least"}),),
+            rules=(Rule(id="keywords:letter_frequency", kwargs={"letter": letter, **ONCE}),),
         )
         for i, letter in enumerate("abcde")
     ]  # fmt: skip
@@ -130,3 +135,175 @@ def test_an_rl_phase_takes_the_same_steps_as_the_local_one(
     assert numbers(rows, "grad_norm") == pytest.approx(numbers(locally["rl"], "grad_norm"), rel=1e-3)
     assert [set(row) for row in rows] == [set(row) for row in locally["rl"]]
     torch.testing.assert_close(behaviour(checkpoint), behaviour(locally["checkpoint"]), atol=2e-3, rtol=1e-3)
+
+
+# --- killed and continued -------------------------------------------------------------------------------------
+
+REINFORCE = """
+import sys
+from pathlib import Path
+from etalon.engines.jobs import engine_of
+from test_trl_engine import recipe, rl_job
+engine = engine_of(recipe("trl", processes=int(sys.argv[3])))
+engine.reinforce(rl_job(Path(sys.argv[1]), Path(sys.argv[2]), steps=9), lambda done, row: None)
+"""
+
+
+def run_and_kill(source: Path, directory: Path, processes: int) -> int:
+    """Start a phase and kill the process that started it once there is a state; returns the steps of that state."""
+    killed = subprocess.Popen(
+        [sys.executable, "-c", REINFORCE, str(source), str(directory), str(processes)],
+        env=ENVIRONMENT, cwd=Path(__file__).parent, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    mark = directory / wire.STATE / wire.DONE
+    while not mark.exists():
+        assert killed.poll() is None
+        time.sleep(0.01)
+    workers = [child for child in children(killed.pid) if Path(f"/proc/{child}").exists()]
+    killed.kill()
+    killed.wait()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "the workers outlive the process that started them"
+        time.sleep(0.05)
+    return int(read_json(mark)["step"])
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_phase_ends_like_one_that_was_never_killed(processes: int, source: Path, tmp_path: Path) -> None:
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    engine = engine_of(recipe("trl", processes=processes))
+    rows, on_step = rows_seen()
+    checkpoint = engine.reinforce(rl_job(source, whole, steps=9), on_step)
+    done = run_and_kill(source, torn, processes)
+    assert 2 <= done < 9
+    left, on_left = rows_seen()
+    continued = engine.reinforce(rl_job(source, torn, steps=9), on_left)
+    assert [row["step"] for row in left] == list(range(done + 1, 10))
+    assert read_jsonl(torn / "rollouts.jsonl") == read_jsonl(whole / "rollouts.jsonl")
+    assert [row["step"] for row in read_jsonl(torn / "metrics.jsonl")] == list(range(1, 10))
+    assert numbers(left, "grad_norm") == pytest.approx(numbers(rows[done:], "grad_norm"), rel=1e-4)
+    torch.testing.assert_close(behaviour(continued), behaviour(checkpoint), atol=1e-5, rtol=1e-5)
+
+
+def test_a_finished_job_is_not_done_again(source: Path, tmp_path: Path) -> None:
+    job = supervised_job(source, tmp_path / "sft")
+    first = engine_of(recipe("trl")).supervise(job, lambda done, row: None)
+    before = behaviour(first[-1])
+    rows, on_step = rows_seen()
+    again = engine_of(recipe("trl")).supervise(job, on_step)
+    assert (rows, again) == ([], first)
+    assert behaviour(again[-1]).equal(before)
+
+
+# --- adapters -------------------------------------------------------------------------------------------------
+
+
+def test_an_adapter_is_trained_sampled_with_and_merged(source: Path, tmp_path: Path) -> None:
+    rows, on_step = rows_seen()
+    engine = engine_of(recipe("trl", lora_rank=4, lora_alpha=16))
+    checkpoint = engine.reinforce(rl_job(source, tmp_path / "rl"), on_step)
+    assert any(row["grad_norm"] > 1e-3 for row in rows)
+    assert not (checkpoint / "adapter_config.json").exists()
+    found, base = (dict(models.load(p, device="cpu").model.named_parameters()) for p in (checkpoint, source))
+    changed = {name for name in base if not found[name].equal(base[name])}
+    assert changed
+    assert all("_proj.weight" in name for name in changed)
+    checkpoints = engine.supervise(supervised_job(source, tmp_path / "sft"), on_step)
+    assert not behaviour(checkpoints[0]).equal(behaviour(checkpoints[-1]))
+
+
+def test_the_plain_weights_of_an_adapter_compute_what_it_computes(source: Path) -> None:
+    from peft import get_peft_model
+
+    from etalon.engines.trl.training import Policy
+
+    settings = wire.Settings(
+        kind="rl", device="cpu", autocast="off", threads=1, sandbox=SandboxSpec(), trl=TrlSpec(lora_rank=4), job={}
+    )
+    policy = Policy(source, settings)
+    adapted = get_peft_model(policy.trained.model, policy.peft_config)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    ids = torch.tensor([[9, 8, 7, 6]])
+    plain = policy.plain(adapted).model
+    with torch.no_grad():
+        expected = adapted(ids).logits
+        found = plain(ids, attention_mask=None).logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(found, models.load(source, device="cpu").model(ids).logits, atol=1e-2)
+
+
+# --- what is refused ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"trl": {"processes": 4}}, "trl.processes: 4 are more than 3 .*use 3 or fewer"),
+        (
+            {"trl": {"processes": 2}, "rl": {**SPEC, "group_size": 3}},
+            "9 rollouts a step .* cannot be dealt evenly to 2",
+        ),
+        ({"trl": {"vllm": "server"}}, "trl.vllm_server: is not a URL"),
+        ({"trl": {"vllm": "colocate"}}, "trl.vllm: 'colocate' needs "),
+        ({"autocast": "bf16", "rl": {**SPEC, "importance": "none"}}, "rl.importance: 'none'.*use 'token-truncate'"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_before_anything_is_trained(values: dict[str, Any], message: str) -> None:
+    made = Recipe.model_validate({"engine": "trl", "device": "cpu", "rl": SPEC} | values)
+    with pytest.raises(ConfigError, match=message) as caught:
+        engine_of(made).check()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_recipe_of_these_tests_is_honoured() -> None:
+    engine_of(recipe("trl", processes=3)).check()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_said_before_anything_is_trained() -> None:
+    with pytest.raises(UnsupportedModelError, match="torch finds no CUDA device"):
+        engine_of(recipe("trl").model_copy(update={"device": "cuda"})).check()
+
+
+def test_a_base_that_cannot_be_trained_here_is_said_before_anything_is_trained(tmp_path: Path) -> None:
+    header = b'{"w":{"dtype":"F32","shape":[1048576,1048576],"data_offsets":[0,4398046511104]}}'
+    with (tmp_path / "model.safetensors").open("wb") as file:  # a terabyte of weights, none of it on disk
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + 4398046511104)
+    made = recipe("trl").model_copy(update={"model": ModelSpec(base=str(tmp_path))})
+    with pytest.raises(ConfigError, match=r"1099.5B parameters take .* GiB to train.*trl\.lora_rank"):
+        engine_of(made).check()
+
+
+def test_a_pool_smaller_than_the_processes_is_refused(source: Path, tmp_path: Path) -> None:
+    job = rl_job(source, tmp_path / "rl")
+    small = replace(job, prompts=job.prompts[:2])
+    with pytest.raises(ConfigError, match=r"3 are more than 2 \(the 2 prompts that carry a signal\)"):
+        engine_of(recipe("trl", processes=3)).reinforce(small, lambda done, row: None)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_damaged_checkpoint_is_named_by_the_process_that_started_the_run(
+    processes: int, source: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(source, damaged)
+    (damaged / "model.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}")
+    with pytest.raises(InputError, match="damaged"):
+        engine_of(recipe("trl", processes=processes)).supervise(
+            supervised_job(damaged, tmp_path / "sft"), lambda done, row: None
+        )
+
+
+def test_weights_that_are_not_numbers_end_the_run_at_its_first_step(tmp_path: Path) -> None:
+    language_model = tiny_language_model("qwen2")
+    with torch.no_grad():
+        language_model.model.lm_head.weight[0, 0] = float("nan")
+    broken = models.save(language_model, tmp_path / "broken")
+    with pytest.raises(RunError, match="the loss is nan at step 1"):
+        engine_of(recipe("trl")).supervise(supervised_job(broken, tmp_path / "sft"), lambda done, row: None)

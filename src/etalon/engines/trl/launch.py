@@ -6,28 +6,26 @@ to trl/worker.log in the directory of the job.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import shlex
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from etalon import errors
+from etalon.children import Child
 from etalon.engines.jobs import OnStep
 from etalon.engines.trl import wire
 from etalon.errors import EtalonError, RunError
 from etalon.recipe import Recipe
 from etalon.store import read_json, read_jsonl, truncate_jsonl
 
-POLL_SECONDS = 0.2  # (ours) between looks at the log
-GRACE_SECONDS = 10.0  # (ours) for the workers to end when they are told to
-PR_SET_PDEATHSIG = 1
 WORKER = "etalon.engines.trl.worker"
-_libc = ctypes.CDLL(None)
+ENVIRONMENT = {
+    "GLOO_SOCKET_IFNAME": "lo",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",  # it warns of rollout_func
+}
 
 
 def command(job: Path, processes: int) -> list[str]:
@@ -62,40 +60,21 @@ def run(directory: Path, recipe: Recipe, *, total: int, logs: Mapping[str, int],
     (folder / wire.ERROR).unlink(missing_ok=True)
     parts = command(folder / wire.JOB, recipe.trl.processes)
     sys.stderr.write(f"  {shown(parts)}\n")
-    with (folder / "worker.log").open("ab") as log:
-        workers = start(parts, log.fileno(), recipe)
+    seen = done
+
+    def look() -> None:
+        nonlocal seen
+        seen = report(directory, seen, on_step)
+
+    environment = ENVIRONMENT | {"OMP_NUM_THREADS": str(recipe.threads)}
+    with Child(parts, log=folder / "worker.log", environment=environment) as workers:
         try:
-            seen = done
-            while workers.poll() is None:
-                time.sleep(POLL_SECONDS)
-                seen = report(directory, seen, on_step)
-            report(directory, seen, on_step)
-        finally:
-            stop(workers)
-    if workers.returncode:
-        raise failure(folder, workers.returncode)
-    assert len(read_jsonl(directory / "metrics.jsonl")) == total
-
-
-def start(parts: list[str], log: int, recipe: Recipe) -> subprocess.Popen[bytes]:
-    """The workers, which die with this process."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(recipe.threads),
-        "GLOO_SOCKET_IFNAME": "lo",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TRL_EXPERIMENTAL_SILENCE": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
-    end = signal.SIGTERM if recipe.trl.processes > 1 else signal.SIGKILL  # torch's launcher passes the first on
-    return subprocess.Popen(
-        parts,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env=environment,
-        start_new_session=True,  # Ctrl-C is for this process
-        preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, end),
-    )
+            workers.wait(look, name="the workers of TRL")
+        except RunError:
+            if not (folder / wire.ERROR).exists():
+                raise
+            raise said(folder / wire.ERROR) from None
+    assert seen == total
 
 
 def report(directory: Path, seen: int, on_step: OnStep) -> int:
@@ -108,25 +87,10 @@ def report(directory: Path, seen: int, on_step: OnStep) -> int:
     return max(seen, len(rows))
 
 
-def stop(workers: subprocess.Popen[bytes]) -> None:
-    """End what still runs."""
-    if workers.poll() is not None:
-        return
-    workers.terminate()
-    try:
-        workers.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(workers.pid, signal.SIGKILL)
-        workers.wait()
-
-
-def failure(folder: Path, code: int) -> EtalonError:
-    """Why the workers ended, as far as they could say."""
-    if (folder / wire.ERROR).exists():
-        said = read_json(folder / wire.ERROR)
-        kind = getattr(errors, said["kind"])
-        assert issubclass(kind, EtalonError)
-        found: EtalonError = kind(said["message"])
-        return found
-    ending = "were killed, perhaps for want of memory" if code < 0 else f"ended with exit code {code}"
-    return RunError(f"the workers of TRL {ending}; {folder / 'worker.log'} has what they printed")
+def said(path: Path) -> EtalonError:
+    """The error that a worker wrote down."""
+    found = read_json(path)
+    kind = getattr(errors, found["kind"])
+    assert issubclass(kind, EtalonError)
+    error: EtalonError = kind(found["message"])
+    return error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -13,12 +11,9 @@ from etalon.errors import ConfigError, EtalonError
 from etalon.sandbox.choice import connect
 from etalon.store import write_json_atomic
 
-PR_SET_PDEATHSIG = 1
-
 
 def main(path: Path) -> int:
     """Do the job; 2 when the user can fix what went wrong, which is written down for the process that started it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     settings = wire.read(path)
     try:
         work(settings)
