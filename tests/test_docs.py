@@ -166,7 +166,9 @@ def test_every_command_shown_exists_with_its_options() -> None:
 def test_every_key_shown_exists() -> None:
     text = "\n".join(document.read_text() for document in DOCS)
     keys = re.findall(r"--set ([a-z][\w.]*)=", text)
-    dotted = re.findall(r"`((?:model|problems|base|data|sft|probe|rl|distill|instruct|eval|clr)\.[a-z_.0-9]+)`", text)
+    dotted = re.findall(
+        r"`((?:model|problems|base|data|sft|probe|rl|distill|instruct|eval|clr|trl)\.[a-z_.0-9]+)`", text
+    )
     assert len(keys) > 1
     assert len(dotted) > 2
     files = ("jsonl", "json", "py", "toml")

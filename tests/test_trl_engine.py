@@ -24,14 +24,16 @@ pytest.importorskip("trl")
 from etalon import models  # noqa: E402
 from etalon.engines.jobs import RlJob, SupervisedJob, engine_of  # noqa: E402
 from etalon.engines.trl import wire  # noqa: E402
+from etalon.engines.trl.vllm import VllmSampler  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError  # noqa: E402
 from etalon.models import LanguageModel  # noqa: E402
 from etalon.packed import pack, token_logprobs  # noqa: E402
+from etalon.problems.options import as_asked  # noqa: E402
 from etalon.recipe import ModelSpec, OptimSpec, Recipe, RlSpec, SandboxSpec, TrlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sft.rows import checkpoint_steps, order_of  # noqa: E402
 from etalon.store import read_json, read_jsonl  # noqa: E402
-from etalon.types import Domain, Problem, Rule  # noqa: E402
+from etalon.types import Domain, Problem, Rule, SamplingParams, Stop, ask  # noqa: E402
 from shrunk import ENVIRONMENT, children  # noqa: E402
 from tiny_models import random_rows, tiny_language_model  # noqa: E402
 
@@ -235,6 +237,47 @@ def test_the_plain_weights_of_an_adapter_compute_what_it_computes(source: Path) 
         found = plain(ids, attention_mask=None).logits
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(found, models.load(source, device="cpu").model(ids).logits, atol=1e-2)
+
+
+# --- vLLM -----------------------------------------------------------------------------------------------------
+
+
+class Reversed:
+    """In place of TRL's vLLM: answers a prompt with its tokens in reverse and the end token, log-prob -1 each."""
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+        self.calls: list[list[list[int]]] = []
+
+    def generate(self, *, prompts: list[list[int]], images: None, num_generations: int) -> Any:
+        assert num_generations == 1
+        self.calls.append(prompts)
+        responses = [[*reversed(prompt), self.end] for prompt in prompts]
+        return prompts, responses, [[[-1.0] for _ in response] for response in responses], None
+
+
+def test_vllm_is_asked_once_for_all_groups_and_each_rollout_gets_its_own_answer() -> None:
+    language_model = tiny_language_model("qwen2")
+    options = {"A": "1", "B": "2", "C": "3"}
+    asked_with = "1+1=?\n" + "\n".join(f"{letter}) {content}" for letter, content in options.items())
+    problems = [
+        Problem(id="m", domain=Domain.MATH, prompt="1+1=?", answer="2"),
+        Problem(id="s", domain=Domain.STEM, prompt=asked_with, answer="B", options=options, shuffle=True),
+    ]
+    generation = Reversed(language_model.end_token)
+    params = SamplingParams(max_tokens=9)
+    groups = VllmSampler(language_model, generation).collect(problems, n=6, params=params, seed=1)
+    [asked] = generation.calls
+    assert len(asked) == 12
+    for problem, rollouts in zip(problems, groups, strict=True):
+        assert [rollout.index for rollout in rollouts] == list(range(6))
+        for rollout in rollouts:
+            prompt = language_model.render(ask(as_asked(problem, rollout.order).prompt))
+            assert rollout.prompt_tokens == tuple(prompt)
+            assert rollout.tokens == (*reversed(prompt), language_model.end_token)
+            assert rollout.logprobs == (-1.0,) * len(rollout.tokens)
+            assert rollout.stop is Stop.EOS
+    assert len({rollout.order for rollout in groups[1]}) > 1
 
 
 # --- what is refused ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from functools import cache
@@ -23,12 +24,13 @@ pytest.importorskip("trl")
 from datasets import Dataset  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-from etalon.engines.local.reinforcement import Phase, rl_batch  # noqa: E402
+from etalon import models  # noqa: E402
+from etalon.engines.local.reinforcement import rl_batch  # noqa: E402
 from etalon.engines.local.trainer import Trainer  # noqa: E402
 from etalon.engines.trl import MGPOConfig, MGPOTrainer  # noqa: E402
 from etalon.engines.trl.mgpo import batch_credits  # noqa: E402
 from etalon.errors import ConfigError, InputError  # noqa: E402
-from etalon.recipe import RlSpec  # noqa: E402
+from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from shrunk import ENVIRONMENT  # noqa: E402
 from trl_cases import (  # noqa: E402
@@ -46,23 +48,22 @@ BREVITIES = [0.0, 0.2]
 STEP = Path(__file__).with_name("trl_step.py")
 
 
-def local_gradient(brevity: float, folder: Path) -> dict[str, Any]:
+def local_gradient(brevity: float, aggregation: Any = "sequence-mean-token-mean") -> dict[str, Any]:
     """The local engine's gradient of the same rollouts."""
     own = language_model()
-    spec = CreditSpec(gamma=GAMMA, brevity=brevity)
-    phase = Phase(spec=RlSpec(), credit=spec, steps=1, lr=1e-3, seed=0, autocast="off", directory=folder)
-    packed = type(own)(model=own.model, tokenizer=own.tokenizer)
-    packed.model.set_attn_implementation("etalon_packed")
-    Trainer(packed, phase.optim, total_steps=1, micro_tokens=30).backward(rl_batch(stored_groups(own.model), phase))
-    return {name: p.grad for name, p in packed.model.named_parameters() if p.grad is not None}
+    groups = stored_groups(own.model)
+    own.model.set_attn_implementation("etalon_packed")
+    spec = CreditSpec(gamma=GAMMA, brevity=brevity, aggregation=aggregation)
+    Trainer(own, OptimSpec(), total_steps=1, micro_tokens=30).backward(rl_batch(groups, spec))
+    return {name: p.grad for name, p in own.model.named_parameters() if p.grad is not None}
 
 
-def trl_step(folder: Path, brevity: float, processes: int) -> Path:
+def trl_step(folder: Path, brevity: float, processes: int, loss_type: str = "grpo") -> Path:
     """One step of the trainer in processes of its own."""
     folder.mkdir()
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     finished = subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), str(STEP), str(folder), str(brevity)],
+        [sys.executable, *(launch if processes > 1 else []), str(STEP), str(folder), str(brevity), loss_type],
         capture_output=True, text=True, env=ENVIRONMENT, timeout=240, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr[-3000:]
@@ -70,9 +71,9 @@ def trl_step(folder: Path, brevity: float, processes: int) -> Path:
 
 
 @pytest.mark.parametrize("brevity", BREVITIES)
-def test_the_local_engine_has_the_gradient_of_the_equations(brevity: float, tmp_path: Path) -> None:
+def test_the_local_engine_has_the_gradient_of_the_equations(brevity: float) -> None:
     expected = reference_gradient(language_model().model, brevity=brevity)
-    assert relative_difference(local_gradient(brevity, tmp_path), expected) < 1e-5
+    assert relative_difference(local_gradient(brevity), expected) < 1e-5
 
 
 @pytest.mark.parametrize("processes", [1, 2])  # on two, the second group lies on both
@@ -85,7 +86,13 @@ def test_trl_has_the_credits_and_the_gradient_of_the_equations(brevity: float, p
     assert found == pytest.approx(by_hand, rel=1e-5, abs=1e-7)
     gradients = load_file(folder / "gradients.safetensors")
     assert relative_difference(gradients, reference_gradient(language_model().model, brevity=brevity)) < 1e-5
-    assert relative_difference(gradients, local_gradient(brevity, tmp_path)) < 1e-5
+    assert relative_difference(gradients, local_gradient(brevity)) < 1e-5
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_mean_over_all_tokens_leaves_the_undecided_ones_out(processes: int, tmp_path: Path) -> None:
+    gradients = load_file(trl_step(tmp_path / "step", 0.0, processes, "dapo") / "gradients.safetensors")
+    assert relative_difference(gradients, local_gradient(0.0, "token-mean")) < 1e-5
 
 
 def test_trl_logs_correctness_where_its_own_reward_means_nothing(tmp_path: Path) -> None:
@@ -157,7 +164,7 @@ def test_the_defaults_are_the_papers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"loss_type": "dapo"}, "loss_type = 'dapo': .*use 'grpo'"),
+        ({"loss_type": "dr_grpo"}, "loss_type = 'dr_grpo': .*use 'grpo'"),
         ({"scale_rewards": "group"}, "scale_rewards = 'group': .*use 'none'"),
         ({"num_iterations": 2}, "num_iterations = 2: .*on-policy; use 1"),
         ({"steps_per_generation": 2}, "steps_per_generation = 2: .*use 1"),
@@ -222,3 +229,24 @@ def test_ordinary_reward_functions_and_trls_own_generation_train(tmp_path: Path)
     assert sum(credits) == pytest.approx(0, abs=1e-5)
     assert any(credits)
     assert any(not p.equal(before[n]) for n, p in one.model.named_parameters())
+
+
+def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[1] / "docs" / "trl.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    assert len(code.strip().splitlines()) <= 12
+    model = models.save(language_model(), tmp_path / "model")
+    (tmp_path / "math.jsonl").write_text('{"prompt": "1+1=", "answer": "2"}\n' * 4)
+    here = {
+        '"Qwen/Qwen2.5-Math-1.5B"': repr(str(model)),
+        '"math.jsonl", ': f'"{tmp_path}/math.jsonl", cache_dir="{tmp_path}/cache", ',
+        'MGPOConfig("out", ': f'MGPOConfig("{tmp_path}/out", ',
+        "use_vllm=True": "use_cpu=True, bf16=False, gradient_checkpointing=False, report_to='none', max_steps=1, "
+        "max_completion_length=4, per_device_train_batch_size=16, save_strategy='no', disable_tqdm=True",
+    }
+    for shown, replaced in here.items():
+        assert code.count(shown) == 1
+        code = code.replace(shown, replaced)
+    space: dict[str, Any] = {}
+    exec(compile(code, "docs/trl.md", "exec"), space)
+    assert 0 <= space["trainer"].state.log_history[-1]["mgpo/accuracy"] <= 1

@@ -1,4 +1,4 @@
-"""One step of MGPOTrainer on the stored rollouts: python -m torch.distributed.run ... trl_step.py FOLDER LAMBDA.
+"""One step of MGPOTrainer on the stored rollouts: python -m torch.distributed.run ... trl_step.py FOLDER LAMBDA LOSS.
 
 Writes what the first process saw: gradients.safetensors, credits.json (one per rollout, all processes) and log.json.
 """
@@ -35,7 +35,7 @@ def score(completions: list[str], score: list[float | None], **_: Any) -> list[f
     return score
 
 
-def main(folder: Path, brevity: float) -> None:
+def main(folder: Path, brevity: float, loss_type: str) -> None:
     own = language_model()
     groups = stored_groups(own.model)
     rollouts = [(r, v) for group in groups for r, v in zip(group.rollouts, group.verdicts, strict=True)]
@@ -54,7 +54,8 @@ def main(folder: Path, brevity: float) -> None:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     gradients = Gradients()
     config = MGPOConfig(
-        output_dir=str(folder / "trainer"), mgpo_gamma=GAMMA, long2short_lambda=brevity, num_generations=GROUP_SIZE,
+        output_dir=str(folder / "trainer"), mgpo_gamma=GAMMA, loss_type=loss_type, long2short_lambda=brevity,
+        num_generations=GROUP_SIZE,
         per_device_train_batch_size=3, gradient_accumulation_steps=4 // processes, max_steps=1, learning_rate=1e-3,
         max_grad_norm=0.0, shuffle_dataset=False, bf16=False, use_cpu=True, gradient_checkpointing=False,
         report_to="none", save_strategy="no", logging_steps=1, disable_tqdm=True,
@@ -76,4 +77,4 @@ def main(folder: Path, brevity: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3])
