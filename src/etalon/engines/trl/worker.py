@@ -10,6 +10,7 @@ from etalon.engines.trl import wire
 from etalon.errors import ConfigError, EtalonError
 from etalon.sandbox.choice import connect
 from etalon.store import write_json_atomic
+from etalon.verifiers.symbolic import judge_by_cpu_time
 
 
 def main(path: Path) -> int:
@@ -30,6 +31,7 @@ def work(settings: wire.Settings) -> None:
     torch.set_num_threads(settings.threads)
     if torch.cuda.is_available() and settings.device != "cpu":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    judge_by_cpu_time()
     connect(settings.sandbox.url, concurrency=settings.sandbox.concurrency, key_env=settings.sandbox.key_env)
     try:
         if settings.kind == "rl":
