@@ -1,0 +1,74 @@
+"""The credit of one verl batch: arrays in verl's shapes in, the core's `credit` per group, arrays out.
+
+    rewards_BT, response_mask_BT, uids_B -> groups by uid -> etalon.rl.credit.credit -> advantages_BT
+
+verl hands an estimator token rewards, the response mask and the uid of each row, and nothing else. So the reward
+function writes the verifier's score on the last token, and `UNDECIDED` where there is no score. Rows come in any
+order (they are balanced over ranks before), and verl may append padding rows without a single response token.
+Axes: B rows of the batch, T response tokens. Loads torch, not verl.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from etalon.rl.credit import CreditSpec, credit
+from etalon.types import Domain, Group, Problem, Rollout, Stop, Verdict
+
+UNDECIDED = -1.0  # (ours) no score: scores are in [0, 1], and a float32 tensor holds -1 exactly
+CORRECT_ABOVE = 1 - 1e-6  # scores went through float32
+
+
+def batch_advantages(
+    rewards_BT: torch.Tensor, response_mask_BT: torch.Tensor, uids_B: Sequence[object], spec: CreditSpec
+) -> torch.Tensor:
+    """Advantages, shape (B, T) float32: the credit of each rollout on its response tokens, 0 elsewhere.
+
+    verl divides the sum over rollouts by all rows of the batch, padding and undecided ones included; the core divides
+    by the decided ones. The factor between the two is multiplied in here, so that the gradient is the core's.
+    """
+    lengths = [int(n) for n in response_mask_BT.sum(-1).tolist()]
+    scores = [float(s) for s in rewards_BT.sum(-1).tolist()]
+    credits, num_decided = row_credits(scores, lengths, uids_B, spec)
+    share = len(lengths) / num_decided if num_decided else 0.0
+    advantages_B = torch.tensor([share * c for c in credits], dtype=torch.float32, device=rewards_BT.device)
+    return advantages_B.unsqueeze(-1) * response_mask_BT.to(torch.float32)
+
+
+def row_credits(
+    scores: Sequence[float], lengths: Sequence[int], uids: Sequence[object], spec: CreditSpec
+) -> tuple[list[float], int]:
+    """Weighted advantage of every row, in order, and the number of decided rollouts. Padding rows get 0."""
+    members: dict[object, list[int]] = defaultdict(list)
+    for row, uid in enumerate(uids):
+        if lengths[row] > 0:  # a row without response tokens is verl's padding: no rollout at all
+            members[uid].append(row)
+    advantages = [0.0] * len(scores)
+    num_decided = 0
+    for rows in members.values():
+        group = group_of([scores[row] for row in rows], [lengths[row] for row in rows])
+        num_decided += len(group.scores)
+        for row, one in zip(rows, credit(group, spec), strict=True):
+            advantages[row] = one.advantage
+    return advantages, num_decided
+
+
+def group_of(scores: Sequence[float], lengths: Sequence[int]) -> Group:
+    """One group as the core knows it; a negative score is no score."""
+    nameless = Problem(id="", domain=Domain.MATH, prompt="")
+    rollout = Rollout(problem_id="", index=0, text="", stop=Stop.EOS, num_tokens=0)
+    return Group(
+        problem=nameless,
+        rollouts=tuple(replace(rollout, index=i, num_tokens=n) for i, n in enumerate(lengths)),
+        verdicts=tuple(_verdict(score) for score in scores),
+    )
+
+
+def _verdict(score: float) -> Verdict:
+    if score < 0:
+        return Verdict(score=None, reason="undecided")
+    return Verdict(score=1.0 if score >= CORRECT_ABOVE else score, reason="score")

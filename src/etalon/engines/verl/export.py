@@ -1,0 +1,76 @@
+"""Problems and token rows as the parquet files that verl reads.
+
+problems    {data_source, prompt: [{role, content}], ability, reward_model: {style, ground_truth}, extra_info}
+token rows  {prompt: [ids], response: [ids]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import ConfigError
+from etalon.packed import TokenRow
+from etalon.problems.options import as_asked, draw_order
+from etalon.problems.rows import problem_to_row
+from etalon.store import to_json, writing
+from etalon.types import Problem
+
+
+def write_problems(path: Path, problems: Sequence[Problem], *, seed: int) -> Path:
+    """One row per problem, in order. A problem whose options are shuffled gets one order for its whole group.
+
+    The problem is in extra_info as JSON text: parquet would merge the fields of different tests into one struct.
+    """
+    return _write(path, [problem_row(problem, index, seed=seed) for index, problem in enumerate(problems)])
+
+
+def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
+    """The row of one problem; `index` is its place in the file."""
+    order = draw_order(problem, seed=seed, index=0)
+    asked = as_asked(problem, order)
+    return {
+        "data_source": f"etalon/{problem.domain.value}",
+        "prompt": [{"role": "user", "content": asked.prompt}],
+        "ability": problem.domain.value,
+        "reward_model": {"style": "rule", "ground_truth": asked.answer or ""},
+        "extra_info": {
+            "index": index,
+            "id": problem.id,
+            "problem": to_json(problem_to_row(problem)).decode(),
+            "order": list(order or ()),
+        },
+    }
+
+
+def write_token_rows(path: Path, rows: Iterable[TokenRow]) -> Path:
+    """One row of ids per token row, in order."""
+    return _write(path, [{"prompt": list(row.prompt), "response": list(row.response)} for row in rows])
+
+
+def read_problem_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that `write_problems` wrote, each problem parsed."""
+    rows = _arrow()[1].read_table(path).to_pylist()
+    return [row | {"problem": json.loads(row["extra_info"]["problem"])} for row in rows]
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    arrow, parquet = _arrow()
+    temporary = path.with_name(f".{path.name}.partial")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(arrow.Table.from_pylist(list(rows)), temporary)
+        os.replace(temporary, path)
+    return path
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ConfigError("engine: 'verl' writes parquet files; install pyarrow with: pip install 'etalon[data]'") from None
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,69 @@
+"""Our verifiers as verl's reward function: `reward.custom_reward_function.{path,name}` name this file and `compute_score`.
+
+    row of the data file: extra_info.problem (our own row format, as JSON), extra_info.order
+    response -> etalon.verifiers.verify -> score, or `UNDECIDED`, which the estimators leave out
+
+verl runs this in `reward.num_workers` Ray processes spread over the nodes; each awaits many responses at once. The
+verifiers keep programs and symbolic mathematics in processes of their own and end at a deadline, so threads only wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+from etalon.engines.verl.estimator import UNDECIDED
+from etalon.problems.rows import problem_from_row
+from etalon.sandbox.choice import connect
+from etalon.types import Verdict
+from etalon.verifiers import verify
+
+KEY_ENV = "ETALON_SANDBOX_KEY"
+
+
+async def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any],
+    *,
+    threads: int = 8,
+    sandbox_url: str = "",
+    sandbox_concurrency: int = 16,
+    sandbox_key_env: str = KEY_ENV,
+    **_: Any,
+) -> dict[str, Any]:
+    """verl's reward of one response: `score` for the estimator, the rest is logged.
+
+    threads: responses judged at a time in one reward worker. sandbox_*: the recipe's [sandbox] table.
+    Anything that goes wrong is undecided; an exception would end verl's whole step.
+    """
+    pool = _threads(threads, sandbox_url, sandbox_concurrency, sandbox_key_env)
+    verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, extra_info, solution_str)
+    return {
+        "score": UNDECIDED if verdict.score is None else float(verdict.score),
+        "acc": float(verdict.is_correct),
+        "undecided": float(verdict.is_undecided),
+        "reason": verdict.reason[:200],
+    }
+
+
+def judge(extra_info: Mapping[str, Any], response: str) -> Verdict:
+    """The verdict on a response to the problem that the data row carries."""
+    try:
+        problem = problem_from_row(json.loads(extra_info["problem"]))
+        order = extra_info.get("order")
+        return verify(problem, response, order=None if order is None or len(order) == 0 else tuple(order))
+    except Exception as error:  # a row of another tool, or one that was damaged: no verdict, and not a wrong answer
+        return Verdict(score=None, reason=f"bad_row: {type(error).__name__}: {error}"[:200])
+
+
+@lru_cache(maxsize=1)
+def _threads(count: int, sandbox_url: str, concurrency: int, key_env: str) -> ThreadPoolExecutor:
+    """The threads of this process, and where its programs run; made once."""
+    connect(sandbox_url, concurrency=concurrency, key_env=key_env)
+    return ThreadPoolExecutor(count, thread_name_prefix="reward")
