@@ -260,6 +260,21 @@ class TrlSpec(Spec):
     gradient_checkpointing: bool = False  # (ours) recompute activations: less memory, about a third more time
 
 
+class VerlSpec(Spec):
+    """The cluster of `engine = "verl"`, and how a stage is spread over it (docs/verl.md). All (ours)."""
+
+    address: str = ""  # of a Ray cluster this machine belongs to: HOST:PORT or "auto"; empty is this machine alone
+    nodes: Positive = 1
+    gpus_per_node: Positive = 8
+    tensor_parallel: Positive = 1  # GPUs that hold one copy of the model while it samples
+    sequence_parallel: Positive = 1  # GPUs that share the tokens of one sequence while it trains (Ulysses)
+    rollout_memory: Annotated[float, Field(gt=0, lt=1)] = 0.6  # share of GPU memory for sampling
+    offload: bool = False  # parameters and optimiser in host memory while the GPUs sample
+    reward_workers: Positive = 8  # processes that verify, spread over the nodes
+    patience_seconds: Positive = 120  # how long to wait for the cluster to answer
+    overrides: tuple[str, ...] = ()  # KEY=VALUE of verl's own config, for keys that no recipe value sets
+
+
 class HardwareSpec(Spec):
     """What `--dry-run` reckons with: GPUs, and lengths that nobody knows beforehand. Nothing that runs reads it."""
 
@@ -299,6 +314,7 @@ class Recipe(Spec):
     sampler: SamplerSpec = SamplerSpec()
     sandbox: SandboxSpec = SandboxSpec()
     trl: TrlSpec = TrlSpec()
+    verl: VerlSpec = VerlSpec()
     hardware: HardwareSpec = HardwareSpec()
 
     def resolved(self) -> Recipe:

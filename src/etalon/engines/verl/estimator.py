@@ -28,33 +28,39 @@ def batch_advantages(
 ) -> torch.Tensor:
     """Advantages, shape (B, T) float32: the credit of each rollout on its response tokens, 0 elsewhere.
 
-    verl divides the sum over rollouts by all rows of the batch, padding and undecided ones included; the core divides
-    by the decided ones. The factor between the two is multiplied in here, so that the gradient is the core's.
+    verl divides the sum over rollouts by all rows of the batch, padding and undecided ones included, or by all their
+    tokens; the core divides by the decided ones. The factor between the two is multiplied in here, so that the
+    gradient is the core's.
     """
     lengths = [int(n) for n in response_mask_BT.sum(-1).tolist()]
     scores = [float(s) for s in rewards_BT.sum(-1).tolist()]
-    credits, num_decided = row_credits(scores, lengths, uids_B, spec)
-    share = len(lengths) / num_decided if num_decided else 0.0
+    share = denominator_share(scores, lengths, by_token=spec.aggregation == "token-mean")
+    credits = row_credits(scores, lengths, uids_B, spec)
     advantages_B = torch.tensor([share * c for c in credits], dtype=torch.float32, device=rewards_BT.device)
     return advantages_B.unsqueeze(-1) * response_mask_BT.to(torch.float32)
 
 
+def denominator_share(scores: Sequence[float], lengths: Sequence[int], *, by_token: bool) -> float:
+    """What verl divides by over what the core divides by; 0 when nothing was decided."""
+    decided = [n for score, n in zip(scores, lengths, strict=True) if n > 0 and score >= 0]
+    theirs, ours = (sum(lengths), sum(decided)) if by_token else (len(lengths), len(decided))
+    return theirs / ours if ours else 0.0
+
+
 def row_credits(
     scores: Sequence[float], lengths: Sequence[int], uids: Sequence[object], spec: CreditSpec
-) -> tuple[list[float], int]:
-    """Weighted advantage of every row, in order, and the number of decided rollouts. Padding rows get 0."""
+) -> list[float]:
+    """Weighted advantage of every row, in order. Padding rows get 0."""
     members: dict[object, list[int]] = defaultdict(list)
     for row, uid in enumerate(uids):
         if lengths[row] > 0:  # a row without response tokens is verl's padding: no rollout at all
             members[uid].append(row)
     advantages = [0.0] * len(scores)
-    num_decided = 0
     for rows in members.values():
         group = group_of([scores[row] for row in rows], [lengths[row] for row in rows])
-        num_decided += len(group.scores)
         for row, one in zip(rows, credit(group, spec), strict=True):
             advantages[row] = one.advantage
-    return advantages, num_decided
+    return advantages
 
 
 def group_of(scores: Sequence[float], lengths: Sequence[int]) -> Group:

@@ -21,7 +21,7 @@ from etalon.types import Problem
 
 
 def write_problems(path: Path, problems: Sequence[Problem], *, seed: int) -> Path:
-    """One row per problem, in order. A problem whose options are shuffled gets one order for its whole group.
+    """One row per problem, in order; a problem may come again, for another step.
 
     The problem is in extra_info as JSON text: parquet would merge the fields of different tests into one struct.
     """
@@ -29,8 +29,11 @@ def write_problems(path: Path, problems: Sequence[Problem], *, seed: int) -> Pat
 
 
 def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
-    """The row of one problem; `index` is its place in the file."""
-    order = draw_order(problem, seed=seed, index=0)
+    """The row of one problem; `index` is its place in the file.
+
+    A problem whose options are shuffled gets one order per row: verl samples a whole group from one prompt.
+    """
+    order = draw_order(problem, seed=seed, index=index)
     asked = as_asked(problem, order)
     return {
         "data_source": f"etalon/{problem.domain.value}",
@@ -49,6 +52,11 @@ def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
 def write_token_rows(path: Path, rows: Iterable[TokenRow]) -> Path:
     """One row of ids per token row, in order."""
     return _write(path, [{"prompt": list(row.prompt), "response": list(row.response)} for row in rows])
+
+
+def write_order(path: Path, steps: Sequence[Sequence[int]]) -> Path:
+    """The rows of every step, end to end."""
+    return _write(path, [{"row": row} for step in steps for row in step])
 
 
 def read_problem_rows(path: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What verl loads through its entry-point group `verl.plugins`: the advantage estimators `mgpo` and `mgpo_long2short`.
 
-They are configured by the table `algorithm.etalon` of verl's config: gamma, std_ddof, std_epsilon, brevity. Both
+They are configured by the table `algorithm.etalon` of verl's config: gamma, std_ddof, std_epsilon, brevity, aggregation. Both
 names are one function; two names keep a config readable and let verl's log tell the phases apart.
 """
 
@@ -16,6 +16,7 @@ from etalon.engines.verl.estimator import batch_advantages
 from etalon.rl.credit import CreditSpec
 
 NAMES = ("mgpo", "mgpo_long2short")
+KEYS = ("gamma", "std_ddof", "std_epsilon", "aggregation")
 DEFAULT_BREVITY = {"mgpo": 0.0, "mgpo_long2short": 0.2}  # 2.2: lambda
 
 
@@ -23,9 +24,9 @@ def spec_of(config: Mapping[str, Any] | None, name: str) -> CreditSpec:
     """The credit spec in `algorithm.etalon`; the core's defaults where it says nothing."""
     table = dict((config or {}).get("etalon") or {})
     brevity = float(table.get("brevity", DEFAULT_BREVITY[name]))
-    known = {key: table[key] for key in ("gamma", "std_ddof", "std_epsilon") if key in table}
-    if unknown := sorted(table.keys() - known.keys() - {"brevity"}):
-        raise ValueError(f"algorithm.etalon.{unknown[0]}: unknown key; known: gamma, std_ddof, std_epsilon, brevity")
+    if unknown := sorted(table.keys() - {*KEYS, "brevity"}):
+        raise ValueError(f"algorithm.etalon.{unknown[0]}: unknown key; known: brevity, {', '.join(KEYS)}")
+    known = {key: table[key] for key in KEYS if key in table}
     return CreditSpec(brevity=brevity, **known)
 
 
