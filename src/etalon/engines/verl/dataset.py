@@ -51,5 +51,8 @@ class TokenRows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
 
 def verl_shuffle(length: int) -> list[int]:
     """The order in which verl's trainer asks for rows in its first epoch: torch's DistributedSampler with seed 0."""
-    sampler = torch.utils.data.DistributedSampler(range(length), num_replicas=1, rank=0, shuffle=True, drop_last=True)
+    rows = torch.utils.data.TensorDataset(torch.arange(length))
+    sampler: torch.utils.data.DistributedSampler[Any] = torch.utils.data.DistributedSampler(
+        rows, num_replicas=1, rank=0, shuffle=True, drop_last=True
+    )
     return list(sampler)

@@ -31,7 +31,8 @@ def write_problems(path: Path, problems: Sequence[Problem], *, seed: int) -> Pat
 def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
     """The row of one problem; `index` is its place in the file.
 
-    A problem whose options are shuffled gets one order per row: verl samples a whole group from one prompt.
+    A problem whose options are shuffled gets one order per row: verl samples a whole group from one prompt. The
+    ground truth is the problem's id, which verl's dumps of rollouts repeat; the reference is in extra_info.
     """
     order = draw_order(problem, seed=seed, index=index)
     asked = as_asked(problem, order)
@@ -39,7 +40,7 @@ def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
         "data_source": f"etalon/{problem.domain.value}",
         "prompt": [{"role": "user", "content": asked.prompt}],
         "ability": problem.domain.value,
-        "reward_model": {"style": "rule", "ground_truth": asked.answer or ""},
+        "reward_model": {"style": "rule", "ground_truth": problem.id},
         "extra_info": {
             "index": index,
             "id": problem.id,
@@ -80,5 +81,7 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ConfigError("engine: 'verl' writes parquet files; install pyarrow with: pip install 'etalon[data]'") from None
+        raise ConfigError(
+            "engine: 'verl' writes parquet files; install pyarrow with: pip install 'etalon[data]'"
+        ) from None
     return pyarrow, pyarrow.parquet

@@ -1,7 +1,7 @@
 """What verl loads through its entry-point group `verl.plugins`: the advantage estimators `mgpo` and `mgpo_long2short`.
 
-They are configured by the table `algorithm.etalon` of verl's config: gamma, std_ddof, std_epsilon, brevity, aggregation. Both
-names are one function; two names keep a config readable and let verl's log tell the phases apart.
+They are configured by the table `algorithm.etalon` of verl's config: gamma, std_ddof, std_epsilon, brevity,
+aggregation. Both names are one function; two names keep a config readable and let verl's log tell the phases apart.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from verl.trainer.ppo.core_algos import register_adv_est
 
-from etalon.engines.verl.estimator import batch_advantages
+from etalon.engines.verl.estimator import ESTIMATORS, batch_advantages
 from etalon.rl.credit import CreditSpec
 
-NAMES = ("mgpo", "mgpo_long2short")
 KEYS = ("gamma", "std_ddof", "std_epsilon", "aggregation")
 DEFAULT_BREVITY = {"mgpo": 0.0, "mgpo_long2short": 0.2}  # 2.2: lambda
 
@@ -49,5 +48,5 @@ def estimator(name: str) -> Any:
     return advantages
 
 
-for _name in NAMES:
+for _name in ESTIMATORS:
     register_adv_est(_name)(estimator(_name))

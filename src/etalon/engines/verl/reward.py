@@ -1,4 +1,4 @@
-"""Our verifiers as verl's reward function: `reward.custom_reward_function.{path,name}` name this file and `compute_score`.
+"""Our verifiers as verl's reward function: `reward.custom_reward_function` names this file and `compute_score`.
 
     row of the data file: extra_info.problem (our own row format, as JSON), extra_info.order
     response -> etalon.verifiers.verify -> score, or `UNDECIDED`, which the estimators leave out

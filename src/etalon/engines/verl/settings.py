@@ -64,7 +64,9 @@ def _algorithm(spec: RlSpec, brevity: float) -> list[Setting]:
     here = "algorithm"
     truncated = spec.importance == "token-truncate"
     return [
-        Setting(f"{here}.adv_estimator", "mgpo_long2short" if brevity else "mgpo", "2.2; registered by etalon's plug-in"),
+        Setting(
+            f"{here}.adv_estimator", "mgpo_long2short" if brevity else "mgpo", "2.2; registered by etalon's plug-in"
+        ),
         Setting(f"{here}.etalon.gamma", spec.gamma, "2.2: w(q) = exp(-gamma D_ME)"),
         Setting(f"{here}.etalon.std_ddof", spec.std_ddof, "1.5B section 2"),
         Setting(f"{here}.etalon.std_epsilon", spec.std_epsilon),
@@ -73,9 +75,13 @@ def _algorithm(spec: RlSpec, brevity: float) -> list[Setting]:
         Setting(f"{here}.use_kl_in_reward", False, "2.2 has no KL term; it would also shift the scores"),
         Setting(f"{here}.filter_groups.enable", False, "would drop all-correct groups, which Long2Short learns from"),
         Setting(f"{here}.rollout_correction.rollout_is", "token" if truncated else None, "2.2: token by token"),
-        Setting(f"{here}.rollout_correction.rollout_is_threshold", spec.importance_cap, "min(pi_train / pi_sample, cap)"),
+        Setting(
+            f"{here}.rollout_correction.rollout_is_threshold", spec.importance_cap, "min(pi_train / pi_sample, cap)"
+        ),
         Setting(f"{here}.rollout_correction.rollout_rs", None, "sequence masks kill the gradient at 64K"),
-        Setting(f"{here}.rollout_correction.bypass_mode", not truncated, "true: the sampler's log-probs are the old ones"),
+        Setting(
+            f"{here}.rollout_correction.bypass_mode", not truncated, "true: the sampler's log-probs are the old ones"
+        ),
     ]
 
 

@@ -1,0 +1,100 @@
+"""What the verl engine cannot honour, as one line each, before anything is trained. Nothing of verl is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from etalon.errors import ConfigError
+from etalon.recipe import Recipe
+from etalon.store import read_json
+
+INSTALL = "install it in an environment of its own: pip install -e '.[verl]' -c constraints-verl.txt (docs/verl.md)"
+SERIES = "0.9."
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """ConfigError with the first value that verl, or this adapter, cannot do as written."""
+    for problem in problems(recipe):
+        raise ConfigError(problem)
+
+
+def check_installed() -> None:
+    """ConfigError when verl, or a version of it that this adapter was written for, is not here."""
+    if importlib.util.find_spec("verl") is None:
+        raise ConfigError(f"engine: 'verl' is asked for, but the package verl is not installed; {INSTALL}")
+    found = metadata.version("verl")
+    if not found.startswith(SERIES):
+        raise ConfigError(f"engine: 'verl' needs verl {SERIES}x, found {found}; {INSTALL}")
+
+
+def problems(recipe: Recipe) -> Iterator[str]:
+    """Everything that is refused, in the order of the recipe's page."""
+    if recipe.device == "cpu":
+        yield "device: is 'cpu', but verl trains on GPUs only; use engine = 'local'"
+    if recipe.autocast != "bf16":
+        yield f"autocast: is {recipe.autocast!r}, but verl trains and samples in bf16; set autocast = 'bf16'"
+    if recipe.jobs > 1:
+        yield f"jobs: is {recipe.jobs}, but evaluations beside training would take GPU memory from verl; set jobs = 1"
+    yield from _optimisers(recipe)
+    yield from _window(recipe)
+    yield from _spread(recipe)
+    yield from _overrides(recipe)
+
+
+def _optimisers(recipe: Recipe) -> Iterator[str]:
+    used = {"sft.optim": recipe.sft.optim, "distill.optim": recipe.distill.optim}
+    if recipe.model.base == "scratch":
+        used = {"base.optim": recipe.base.optim, **used}
+    for key, optim in used.items():
+        if optim.name != "adamw":
+            yield f"{key}.name: is {optim.name!r}, but verl has AdamW only; use 'adamw', or engine = 'local'"
+
+
+def _window(recipe: Recipe) -> Iterator[str]:
+    if recipe.model.base == "scratch":
+        window, key = recipe.model.max_positions, "model.max_positions"
+    else:
+        config = Path(recipe.model.base) / "config.json"
+        window = read_json(config).get("max_position_embeddings", 0) if config.exists() else 0
+        key = f"max_position_embeddings in {config}"
+    if window and window < recipe.rl.max_tokens:
+        yield (
+            f"rl.max_tokens: is {recipe.rl.max_tokens}, but {key} is {window}, and vLLM refuses a longer window; set "
+            "rl.max_tokens below it, or raise it with the model's rope settings"
+        )
+
+
+def _spread(recipe: Recipe) -> Iterator[str]:
+    spec = recipe.verl
+    gpus = spec.nodes * spec.gpus_per_node
+    if spec.gpus_per_node % spec.tensor_parallel:
+        yield f"verl.tensor_parallel: is {spec.tensor_parallel}, which does not divide {spec.gpus_per_node} GPUs a node"
+    if gpus % spec.sequence_parallel:
+        yield f"verl.sequence_parallel: is {spec.sequence_parallel}, which does not divide all {gpus} GPUs"
+        return
+    ranks = gpus // spec.sequence_parallel
+    batches = {
+        "rl.prompts_per_step * rl.group_size": recipe.rl.prompts_per_step * recipe.rl.group_size,
+        "sft.batch": recipe.sft.batch,
+        "distill.batch": recipe.distill.batch,
+    }
+    if recipe.model.base == "scratch":
+        batches["base.batch"] = recipe.base.batch
+    for key, size in batches.items():
+        if size % ranks:
+            yield f"{key}: is {size}, which does not spread evenly over {ranks} data-parallel ranks"
+
+
+def _overrides(recipe: Recipe) -> Iterator[str]:
+    from etalon.engines.verl.plan import set_keys
+
+    taken = set_keys(recipe)
+    for override in recipe.verl.overrides:
+        key, equals, _ = override.lstrip("+~").partition("=")
+        if not equals or not key:
+            yield f"verl.overrides: {override}: expected KEY=VALUE of verl's config"
+        elif key in taken:
+            yield f"verl.overrides: {key}: is set from the recipe; change the recipe's value"
