@@ -19,7 +19,6 @@ import torch
 from etalon.rl.credit import CreditSpec, credit
 from etalon.types import Domain, Group, Problem, Rollout, Stop, Verdict
 
-ESTIMATORS = ("mgpo", "mgpo_long2short")  # the names under which `plugin` registers
 UNDECIDED = -1.0  # (ours) no score: scores are in [0, 1], and a float32 tensor holds -1 exactly
 CORRECT_ABOVE = 1 - 1e-6  # scores went through float32
 

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from verl.trainer.ppo.core_algos import register_adv_est
 
-from etalon.engines.verl.estimator import ESTIMATORS, batch_advantages
+from etalon.engines.verl.estimator import batch_advantages
+from etalon.engines.verl.settings import ESTIMATORS
 from etalon.rl.credit import CreditSpec
 
 KEYS = ("gamma", "std_ddof", "std_epsilon", "aggregation")

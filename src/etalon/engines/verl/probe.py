@@ -17,7 +17,7 @@ import sys
 import warnings
 from typing import Any
 
-from etalon.engines.verl.estimator import ESTIMATORS
+from etalon.engines.verl.settings import ESTIMATORS
 from etalon.errors import ConfigError
 from etalon.recipe import VerlSpec
 

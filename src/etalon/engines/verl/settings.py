@@ -16,6 +16,7 @@ from typing import Any
 from etalon.errors import ConfigError
 from etalon.recipe import OptimSpec, RlSpec, SandboxSpec, VerlSpec
 
+ESTIMATORS = ("mgpo", "mgpo_long2short")  # the names under which `plugin` registers
 PACKAGE = Path(__file__).parent
 NO_DUAL_CLIP = 1e9  # verl clamps log rho to 20, so rho <= e^20 = 4.9e8: a bound above it never acts
 
@@ -64,9 +65,7 @@ def _algorithm(spec: RlSpec, brevity: float) -> list[Setting]:
     here = "algorithm"
     truncated = spec.importance == "token-truncate"
     return [
-        Setting(
-            f"{here}.adv_estimator", "mgpo_long2short" if brevity else "mgpo", "2.2; registered by etalon's plug-in"
-        ),
+        Setting(f"{here}.adv_estimator", ESTIMATORS[bool(brevity)], "2.2; registered by etalon's plug-in"),
         Setting(f"{here}.etalon.gamma", spec.gamma, "2.2: w(q) = exp(-gamma D_ME)"),
         Setting(f"{here}.etalon.std_ddof", spec.std_ddof, "1.5B section 2"),
         Setting(f"{here}.etalon.std_epsilon", spec.std_epsilon),

@@ -1,0 +1,155 @@
+"""engine = "verl" without verl: a dry run writes configs and commands, and what cannot be honoured is one line."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etalon import config, pipeline
+from etalon.engines.jobs import engine_of
+from etalon.engines.verl.engine import prompts_per_step
+from etalon.engines.verl.honour import check_installed, check_recipe
+from etalon.engines.verl.plan import Files, planned, train_command
+from etalon.engines.verl.settings import Setting, to_yaml
+from etalon.errors import ConfigError
+from etalon.recipe import Recipe
+
+RECIPE = """
+name = "cluster"
+engine = "verl"
+autocast = "bf16"
+jobs = 1
+[model]
+max_positions = 8192
+[base]
+optim = { name = "adamw" }
+[rl]
+max_tokens = 4096
+[verl]
+nodes = 2
+sequence_parallel = 4
+"""
+STAGES = {"base", "sft-broad", "sft-hard", "distill", "rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct"}
+
+
+def recipe(folder: Path, *overrides: str) -> Recipe:
+    path = folder / "cluster.toml"
+    path.write_text(RECIPE)
+    return config.load(path, overrides).resolved()
+
+
+def settings_of(recipe: Recipe, stage: str) -> dict[str, object]:
+    return {s.key: s.value for name, _, _, found in planned(recipe, Path("run")) for s in found if name == stage}
+
+
+def test_a_dry_run_writes_a_config_per_stage_and_the_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.run(recipe(tmp_path), run_dir=tmp_path / "run", dry_run=True)
+    printed = capsys.readouterr().out
+    assert {path.stem for path in (tmp_path / "run.verl").iterdir()} == STAGES
+    assert not (tmp_path / "run").exists()
+    for name in STAGES:
+        assert f"--config-dir {tmp_path / 'run.verl'} --config-name {name}\n" in printed
+    assert "-m verl.model_merger merge --backend fsdp" in printed
+
+
+def test_a_dry_run_needs_neither_verl_nor_ray_nor_torch(tmp_path: Path) -> None:
+    recipe(tmp_path)
+    program = (
+        "import sys; from pathlib import Path; from etalon import config, pipeline\n"
+        f"pipeline.run(config.load(Path({str(tmp_path / 'cluster.toml')!r})), "
+        f"run_dir=Path({str(tmp_path / 'run')!r}), dry_run=True)\n"
+        "assert not {'verl', 'ray', 'torch', 'pyarrow'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_objective_of_the_paper_is_what_the_rl_configs_ask_for(tmp_path: Path) -> None:
+    plain, short = (settings_of(recipe(tmp_path), stage) for stage in ("rl-math", "rl-long2short"))
+    actor, rollout = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+    assert (plain["algorithm.adv_estimator"], plain["algorithm.etalon.brevity"]) == ("mgpo", 0.0)
+    assert (short["algorithm.adv_estimator"], short["algorithm.etalon.brevity"]) == ("mgpo_long2short", 0.2)
+    assert plain[f"{actor}.loss_agg_mode"] == "seq-mean-token-mean"
+    assert plain[f"{actor}.ppo_mini_batch_size"] == plain["data.train_batch_size"] == 64
+    assert (plain[f"{actor}.ppo_epochs"], plain["trainer.v1.trainer_mode"]) == (1, "sync")
+    assert plain["algorithm.rollout_correction.rollout_is"] == "token"
+    assert plain["algorithm.rollout_correction.rollout_is_threshold"] == 2.0
+    assert [plain[f"{rollout}.{key}"] for key in ("temperature", "top_p", "top_k")] == [1.0, 1.0, -1]
+    assert [plain[f"{actor}.{key}"] for key in ("clip_ratio", "clip_ratio_low", "clip_ratio_high")] == [0.2] * 3
+
+
+def test_importance_none_leaves_the_mismatch_in_the_ratio(tmp_path: Path) -> None:
+    found = settings_of(recipe(tmp_path, "rl.importance=none"), "rl-math")
+    assert found["algorithm.rollout_correction.rollout_is"] is None
+    assert found["algorithm.rollout_correction.bypass_mode"] is True
+
+
+def test_a_gpu_takes_its_part_of_the_longest_sequence(tmp_path: Path) -> None:
+    key = "actor_rollout_ref.actor.ppo_max_token_len_per_gpu"
+    wide = ["rl.max_tokens=65536", "model.max_positions=131072", "rl.micro_tokens=16384"]
+    assert settings_of(recipe(tmp_path, *wide), "rl-math")[key] == -(-(65536 + 2048) // 4)
+    assert settings_of(recipe(tmp_path), "rl-math")[key] == 16384
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("device=cpu", "device: is 'cpu', but verl trains on GPUs only"),
+        ("autocast=off", "autocast: is 'off', but verl trains and samples in bf16"),
+        ("jobs=2", "jobs: is 2, but evaluations beside training would take GPU memory"),
+        ("base.optim.name=muon", "base.optim.name: is 'muon', but verl has AdamW only"),
+        ("sft.optim.name=muon", "sft.optim.name: is 'muon'"),
+        ("rl.max_tokens=65536", "rl.max_tokens: is 65536, but model.max_positions is 8192"),
+        ("verl.tensor_parallel=3", "verl.tensor_parallel: is 3, which does not divide 8 GPUs a node"),
+        ("verl.sequence_parallel=5", "verl.sequence_parallel: is 5, which does not divide all 16 GPUs"),
+        ("sft.batch=6", "sft.batch: is 6, which does not spread evenly over 4 data-parallel ranks"),
+        ("verl.overrides=nonsense", "verl.overrides: nonsense: expected KEY=VALUE"),
+        ("verl.overrides=+algorithm.etalon.gamma=3", "verl.overrides: algorithm.etalon.gamma: is set from the recipe"),
+    ],
+)
+def test_what_verl_cannot_honour_is_refused_before_anything_is_trained(
+    tmp_path: Path, override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        check_recipe(recipe(tmp_path, override))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        engine_of(recipe(tmp_path, override)).check()
+
+
+def test_the_recipe_of_these_tests_is_accepted(tmp_path: Path) -> None:
+    check_recipe(recipe(tmp_path))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("verl") is not None, reason="verl is installed here")
+def test_verl_that_is_not_installed_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the package verl is not installed; install it .*\(docs/verl.md\)"):
+        check_installed()
+
+
+def test_commands_are_lists_and_paths_with_spaces_stay_whole(tmp_path: Path) -> None:
+    files = Files(tmp_path / "a run; rm -rf x" / "09-rl-math")
+    command = train_command("verl.trainer.main_ppo", files.config, recipe(tmp_path, "verl.overrides=trainer.x=a b"))
+    assert command[1:] == [
+        "-m", "verl.trainer.main_ppo", "--config-dir", str(files.inner), "--config-name", "config", "trainer.x=a b"
+    ]  # fmt: skip
+
+
+def test_a_path_that_verl_would_interpolate_is_refused() -> None:
+    with pytest.raises(ConfigError, match="rename the path"):
+        to_yaml([Setting("model.path", "/models/${HOME}")], base="ppo_trainer")
+
+
+@pytest.mark.parametrize(
+    ("available", "wanted", "group", "ranks", "found"),
+    [(100, 64, 16, 8, 64), (30, 64, 16, 8, 30), (30, 64, 3, 8, 24), (5, 64, 3, 8, 0), (7, 64, 2, 4, 6)],
+)
+def test_a_step_takes_as_many_prompts_as_spread_evenly(
+    available: int, wanted: int, group: int, ranks: int, found: int
+) -> None:
+    assert prompts_per_step(available, wanted, group, ranks) == found
+    assert found * group % ranks == 0
