@@ -1,0 +1,132 @@
+"""A stage of the verl engine from job to checkpoint, with verl's training replaced by a stand-in (no GPU here)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.verl, pytest.mark.live]
+pytest.importorskip("verl", reason="the verl extra has an environment of its own: make test-verl")
+
+from etalon import models  # noqa: E402
+from etalon.engines.jobs import RlJob, SupervisedJob  # noqa: E402
+from etalon.engines.verl import engine as verl_engine  # noqa: E402
+from etalon.errors import InputError, RunError  # noqa: E402
+from etalon.recipe import OptimSpec, RlSpec  # noqa: E402
+from etalon.rl.credit import CreditSpec  # noqa: E402
+from etalon.rl.pool import prompts_of_step  # noqa: E402
+from etalon.store import read_jsonl  # noqa: E402
+from etalon.types import Domain, Problem  # noqa: E402
+from test_verl import recipe  # noqa: E402
+from tiny_models import random_rows, tiny_language_model  # noqa: E402
+
+PROMPTS = [Problem(id=f"p{i}", domain=Domain.MATH, prompt=f"{i}+1=?", answer=str(i + 1)) for i in range(5)]
+ONE_GPU = ("verl.nodes=1", "verl.gpus_per_node=1", "verl.sequence_parallel=1")
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    language_model = tiny_language_model()
+    return models.save(language_model, tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verl_engine, "RL_MODULE", "verl_stand_in")
+    monkeypatch.setattr(verl_engine, "SFT_MODULE", "verl_stand_in")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+def rl_job(folder: Path, model_dir: Path, **changes: Any) -> RlJob:
+    spec = RlSpec(group_size=4, prompts_per_step=2, max_tokens=64, save_every=2)
+    job = RlJob(
+        source=model_dir, prompts=PROMPTS, spec=spec, credit=CreditSpec.of(spec), steps=5, lr=1e-6, seed=7,
+        directory=folder / "07-rl-math",
+    )  # fmt: skip
+    return replace(job, **changes)
+
+
+def sft_job(folder: Path, model_dir: Path) -> SupervisedJob:
+    steps = [[0, 1], [2, 3], [3, 1], [2, 0], [1, 2], [0, 3], [1]]  # the last is smaller than the others
+    return SupervisedJob(
+        source=model_dir, rows=random_rows([(2, 3), (4, 1), (1, 6), (3, 3)]), steps=steps, optim=OptimSpec(),
+        micro_tokens=64, num_checkpoints=3, directory=folder / "03-sft-broad",
+    )  # fmt: skip
+
+
+def mark(path: Path) -> float:
+    """The step that the stand-in wrote into the weights."""
+    return float(models.load(path, device="cpu").model.lm_head.weight[0, 0])
+
+
+def test_an_rl_phase_leaves_a_checkpoint_metrics_and_rollouts(tmp_path: Path, model_dir: Path) -> None:
+    job = rl_job(tmp_path, model_dir)
+    seen: list[tuple[int, Mapping[str, Any]]] = []
+    path = verl_engine.engine(recipe(tmp_path, *ONE_GPU)).reinforce(job, lambda step, row: seen.append((step, row)))
+    assert (path, mark(path)) == (job.directory / "checkpoint", 5.0)
+    assert [step for step, _ in seen] == [1, 2, 3, 4, 5]
+    row = read_jsonl(job.directory / "metrics.jsonl")[0]
+    # two prompts of four: 2 of 4 right, and 1 of 3 with one undecided (its last, a right one, has no score)
+    assert row["accuracies"] == pytest.approx([1 / 2, 1 / 3])
+    assert (row["undecided"], row["truncated"], row["mean_tokens"], row["grad_norm"]) == (1, 0.25, 12.0, 1.5)
+    assert row["weights"][0] == 1.0 > row["weights"][1]
+    groups = read_jsonl(job.directory / "rollouts.jsonl")
+    by_step = [[g["problem_id"] for g in groups if g["step"] == step + 1] for step in range(5)]
+    assert by_step == [[p.id for p in prompts_of_step(PROMPTS, step, 2, 7)] for step in range(5)]
+    assert [r["score"] for r in groups[1]["rollouts"]] == [0.0, 1.0, 0.0, None]
+
+
+def test_a_killed_phase_continues_from_its_newest_shards(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    whole = rl_job(tmp_path / "whole", model_dir)
+    engine.reinforce(whole, lambda step, row: None)
+    monkeypatch.setenv("STAND_IN_DIES_AT", "4")
+    message = r"verl, 07-rl-math: ended with signal SIGKILL; .*log.txt ends with: .*illegal memory access"
+    with pytest.raises(RunError, match=message):
+        engine.reinforce(job, lambda step, row: None)
+    monkeypatch.delenv("STAND_IN_DIES_AT")
+    seen: list[int] = []
+    path = engine.reinforce(job, lambda step, row: seen.append(step))
+    assert "starting after step 2" in (job.directory / "verl" / "log.txt").read_text()
+    assert seen == [3, 4, 5]
+    assert mark(path) == 5.0
+    for name in ("metrics.jsonl", "rollouts.jsonl"):
+        assert read_jsonl(job.directory / name) == read_jsonl(whole.directory / name)
+
+
+def test_a_phase_that_is_trained_but_not_converted_only_converts(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    path = engine.reinforce(job, lambda step, row: None)
+    path.rename(tmp_path / "lost")
+    monkeypatch.setenv("STAND_IN_DIES_AT", "1")  # would fail if it ran
+    assert mark(engine.reinforce(job, lambda step, row: None)) == 5.0
+
+
+def test_a_supervised_run_leaves_its_checkpoints_oldest_first(tmp_path: Path, model_dir: Path) -> None:
+    job = sft_job(tmp_path, model_dir)
+    paths = verl_engine.engine(recipe(tmp_path, *ONE_GPU)).supervise(job, lambda step, row: None)
+    assert [path.name for path in paths] == ["step-000002", "step-000004", "step-000006"]
+    assert [mark(path) for path in paths] == [2.0, 4.0, 6.0]
+    assert [row["step"] for row in read_jsonl(job.directory / "metrics.jsonl")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_prompts_that_leave_no_room_in_the_window_are_named(tmp_path: Path, model_dir: Path) -> None:
+    job = rl_job(tmp_path, model_dir, prompts=[replace(PROMPTS[0], prompt="1+" * 40 + "1=?")] * 4)
+    with pytest.raises(
+        InputError, match=r"07-rl-math: prompts of up to \d+ tokens .* window of 96; lower rl.max_tokens"
+    ):
+        verl_engine.engine(recipe(tmp_path, *ONE_GPU)).reinforce(job, lambda step, row: None)
+
+
+def test_too_few_prompts_for_the_ranks_are_named(tmp_path: Path, model_dir: Path) -> None:
+    job = rl_job(tmp_path, model_dir, prompts=PROMPTS[:1], spec=RlSpec(group_size=3))
+    with pytest.raises(InputError, match="1 prompts x 3 rollouts do not spread over 4 data-parallel ranks"):
+        verl_engine.engine(recipe(tmp_path)).reinforce(job, lambda step, row: None)
