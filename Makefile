@@ -1,11 +1,14 @@
 # make setup: install; make demo: the whole recipe on this CPU; make test: the test suite; make check: before every commit
+# make test-trl, test-verl, test-ray, test-vllm: what needs an environment of its own, made when it is first needed
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
+PYTEST := -m pytest -n 2 --dist loadfile
+ELSEWHERE := not slow and not gpu and not network and not trl and not verl and not ray
 
-.PHONY: setup demo test test-trl test-ray test-vllm check format
+.PHONY: setup demo test test-trl test-verl test-ray test-vllm check format
 
 setup: $(STAMP)
 
@@ -14,36 +17,37 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[train,dev]" -c constraints.txt
 	touch $@
 
+$(VENV)-verl/.installed: CONSTRAINTS := constraints-verl.txt
+CONSTRAINTS := constraints.txt
+$(VENV)-%/.installed: pyproject.toml constraints.txt constraints-verl.txt
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check --quiet -e ".[$*,dev]" -c $(CONSTRAINTS)
+	touch $@
+
 demo: setup
 	$(OFFLINE) $(BIN)/etalon demo
 
 test: setup
-	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(OFFLINE) $(BIN)/python $(PYTEST)
 
-TRL_BIN := $(VENV)-trl/bin
+test-trl: $(VENV)-trl/.installed  # the trl engine on 1 and 2 processes of this CPU
+	$(OFFLINE) $(VENV)-trl/bin/python -m pytest -m trl
 
-$(VENV)-trl/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)-trl
-	$(TRL_BIN)/python -m pip install --disable-pip-version-check --quiet -e ".[trl,dev]" -c constraints.txt
-	touch $@
+test-verl: $(VENV)-verl/.installed  # -W ignore: verl, ray and hydra warn while they are imported
+	$(OFFLINE) $(VENV)-verl/bin/python -W ignore -m pytest -W ignore -m verl tests/test_verl*.py
 
-test-trl: $(VENV)-trl/.installed  # the trl engine, in an environment of its own, on 1 and 2 processes of this CPU
-	$(OFFLINE) $(TRL_BIN)/python -m pytest -m trl
+test-ray: $(VENV)-ray/.installed  # rows over a Ray cluster of two processes
+	$(OFFLINE) $(VENV)-ray/bin/python -m pytest -m ray tests/test_ray.py
 
-test-vllm: setup  # a vLLM server on this CPU, in an environment of its own, serving the model of a finished demo
+test-vllm: setup  # a vLLM server on this CPU, serving the model of a finished demo
 	BIN=$(BIN) PYTHON=$(PYTHON) bench/vllm.sh
-
-test-ray:  # rows over a Ray cluster of two processes, in an environment of its own
-	test -e .venv-ray/.installed || { $(PYTHON) -m venv .venv-ray && .venv-ray/bin/python -m pip install \
-		--disable-pip-version-check --quiet -e ".[ray,dev]" -c constraints.txt && touch .venv-ray/.installed; }
-	$(OFFLINE) .venv-ray/bin/python -m pytest -m ray tests/test_ray.py
 
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not network and not torch and not live and not trl and not ray"
+	$(OFFLINE) $(BIN)/python $(PYTEST) -m "$(ELSEWHERE) and not torch and not live"
 
 format:
 	$(BIN)/ruff format .

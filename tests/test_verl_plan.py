@@ -15,6 +15,7 @@ from etalon.engines.verl.honour import check_installed, check_recipe
 from etalon.engines.verl.plan import Files, planned, train_command
 from etalon.engines.verl.settings import Setting, to_yaml
 from etalon.errors import ConfigError
+from etalon.pipeline import graph
 from etalon.recipe import Recipe
 
 RECIPE = """
@@ -153,3 +154,10 @@ def test_a_step_takes_as_many_prompts_as_spread_evenly(
 ) -> None:
     assert prompts_per_step(available, wanted, group, ranks) == found
     assert found * group % ranks == 0
+
+
+def test_another_cluster_redoes_nothing_and_other_overrides_do(tmp_path: Path) -> None:
+    before = graph.keys(recipe(tmp_path))
+    assert graph.keys(recipe(tmp_path, "verl.nodes=4", "verl.address=10.0.0.1:6379")) == before
+    after = graph.keys(recipe(tmp_path, "verl.overrides=actor_rollout_ref.model.use_fused_kernels=true"))
+    assert not set(before.values()) & set(after.values())

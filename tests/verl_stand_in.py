@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ def dump(config: Any, step: int) -> None:
     )
 
 
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config-dir")
@@ -73,10 +79,12 @@ def main() -> None:
     )
     tracker = Path(config.trainer.default_local_dir) / "latest_checkpointed_iteration.txt"
     done = int(tracker.read_text()) if tracker.exists() else 0
+    say(f"starting after step {done}")
     tracking = Tracking(config.trainer.project_name, config.trainer.experiment_name, default_backend=["file"])
     total = config.trainer.total_training_steps
     for step in range(done + 1, total + 1):
         if step == int(os.environ.get("STAND_IN_DIES_AT", "0")):
+            say("CUDA error: an illegal memory access was encountered")
             os.kill(os.getpid(), signal.SIGKILL)
         if step % config.trainer.save_freq == 0 or step == total:
             save(config, source, step, "actor" if is_rl else "")

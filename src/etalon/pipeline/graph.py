@@ -38,6 +38,7 @@ def _common(recipe: Recipe) -> Any:
         "sampler": [recipe.sampler.name, recipe.sampler.arguments],
         **({"trl": recipe.trl.model_dump(exclude={"processes", "rows"})} if recipe.engine == "trl" else {}),
         "world": nano.FINGERPRINT,
+        **({"overrides": recipe.verl.overrides} if recipe.verl.overrides else {}),
     }
 
 
