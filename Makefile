@@ -5,7 +5,6 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
-PYTEST := -m pytest -n 2 --dist loadfile
 ELSEWHERE := not slow and not gpu and not network and not trl and not verl and not ray
 
 .PHONY: setup demo test test-trl test-verl test-ray test-vllm check format
@@ -28,7 +27,7 @@ demo: setup
 	$(OFFLINE) $(BIN)/etalon demo
 
 test: setup
-	$(OFFLINE) $(BIN)/python $(PYTEST)
+	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-trl: $(VENV)-trl/.installed  # the trl engine on 1 and 2 processes of this CPU
 	$(OFFLINE) $(VENV)-trl/bin/python -m pytest -m trl
@@ -47,7 +46,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(OFFLINE) $(BIN)/python $(PYTEST) -m "$(ELSEWHERE) and not torch and not live"
+	$(OFFLINE) $(BIN)/python -m pytest -n 2 --dist loadfile -m "$(ELSEWHERE) and not torch and not live"
 
 format:
 	$(BIN)/ruff format .

@@ -138,12 +138,25 @@ def test_smaller_passes_are_a_remedy_only_where_they_are_the_cause() -> None:
 
 
 def test_a_plan_that_does_not_fit_says_so() -> None:
-    notes = costs.forecast(recipe_of("vibethinker-3b", "hardware.gpu=l40s", "engine=trl", "hardware.gpus=1",
-                                     "hardware.sequence_parallel=1"), graph.STAGES).notes  # fmt: skip
+    one = ("verl.nodes=1", "verl.gpus_per_node=1", "verl.sequence_parallel=1")
+    notes = costs.forecast(recipe_of("vibethinker-3b", "hardware.gpu=l40s", *one), graph.STAGES).notes
     [line] = [note for note in notes if note.startswith("does not fit")]
     assert "training needs 71.3 GiB per GPU, 44.2 are usable; what would do: 2 GPUs that share the weights, or" in line
-    local = costs.forecast(recipe_of("vibethinker-3b", "engine=local", "hardware.sequence_parallel=1"), graph.STAGES)
+    local = costs.forecast(recipe_of("vibethinker-3b", "engine=local"), graph.STAGES)
     assert any("an engine with gradient checkpointing" in note for note in local.notes)
+
+
+def test_each_engine_is_planned_with_the_gpus_it_takes() -> None:
+    def plan(*overrides: str) -> str:
+        return "\n".join(costs.forecast(recipe_of("vibethinker-3b", *overrides), graph.STAGES).notes)
+
+    assert "on 16 x h800" in plan()
+    assert "on 8 x h800" in plan("engine=trl", "trl.processes=8")
+    assert "on 1 x h800" in plan("engine=local")
+    assert "planned for 32 GPUs; the recipe's [verl] asks for 16" in plan("hardware.gpus=32")
+    trl = recipe_of("vibethinker-3b", "engine=trl", "trl.processes=8")
+    assert forecast.setup_of(trl).gpus == 1  # every process has the whole model
+    assert forecast.setup_of(recipe_of("vibethinker-3b")).gpus == 16
 
 
 def test_the_published_hours_stand_beside_ours_as_a_ratio() -> None:
@@ -173,8 +186,8 @@ def test_windows_are_those_of_their_phase() -> None:
 def test_unknown_hardware_is_one_line() -> None:
     with pytest.raises(ConfigError, match=r"hardware.gpu: no GPU type 'h20' in the table; did you mean 'h200'"):
         gpu_of("h20")
-    with pytest.raises(ConfigError, match=r"hardware.sequence_parallel: 5 does not divide hardware.gpus"):
-        costs.forecast(recipe_of("vibethinker-3b", "hardware.sequence_parallel=5"), graph.STAGES)
+    with pytest.raises(ConfigError, match=r"verl.sequence_parallel: 5 does not divide the GPUs \(16\)"):
+        costs.forecast(recipe_of("vibethinker-3b", "verl.sequence_parallel=5"), graph.STAGES)
 
 
 @pytest.mark.parametrize(

@@ -279,8 +279,7 @@ class HardwareSpec(Spec):
     """What `--dry-run` reckons with: GPUs, and lengths that nobody knows beforehand. Nothing that runs reads it."""
 
     gpu: str = ""  # (ours) a type of `etalon.cost.gpus`; empty: no hours and no memory are forecast
-    gpus: Positive = 8  # (ours)
-    sequence_parallel: Positive = 1  # (ours) GPUs that share the activations of one sequence
+    gpus: Count = 0  # (ours) 0: as many as the engine's own table asks for
     trace_tokens: Positive = 8000  # (ours) mean length of a trace to learn from
     response_tokens: Positive = 12000  # (ours) mean length of a rollout that no window cuts
     published_hours: NonNegative = 0.0  # (ours) GPU-hours that somebody reports for this recipe, to compare with

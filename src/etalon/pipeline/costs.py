@@ -11,6 +11,7 @@ from etalon.cost.gpus import GIB, Gpu, gpu_of
 from etalon.cost.shapes import KNOWN, ModelShape, read_shape
 from etalon.errors import ConfigError
 from etalon.pipeline import forecast as counted
+from etalon.pipeline.forecast import gpus_of
 from etalon.pipeline.stage import Stage
 from etalon.recipe import Recipe
 
@@ -51,7 +52,7 @@ def forecast(recipe: Recipe, stages: Sequence[Stage]) -> Forecast:
     training = sum(hours[stage.name] for stage in stages if not stage.is_background)
     notes = (
         *_time(recipe, stages, sum(hours.values()), shape, gpu),
-        *_fit(parts["training"], shape, setup, gpu, can_shard=recipe.engine != "local"),
+        *_fit(parts["training"], shape, setup, gpu, can_shard=recipe.engine == "verl"),
         *_window(recipe, shape),
         *_published(recipe, stages, shape),
         _assumed(recipe),
@@ -76,15 +77,10 @@ def shape_of(recipe: Recipe) -> ModelShape | None:
 
 def check_parallel(recipe: Recipe, shape: ModelShape) -> None:
     """ConfigError unless the GPUs that share a sequence divide the GPUs and the attention heads."""
-    degree = recipe.hardware.sequence_parallel
-    for name, whole in (("hardware.gpus", recipe.hardware.gpus), ("the attention heads", shape.heads)):
+    degree = counted.sequence_parallel_of(recipe)
+    for name, whole in (("the GPUs", gpus_of(recipe)), ("the attention heads", shape.heads)):
         if whole % degree:
-            raise ConfigError(f"hardware.sequence_parallel: {degree} does not divide {name} ({whole})")
-
-
-def gpus_of(recipe: Recipe) -> int:
-    """How many GPUs the engine uses of those there are."""
-    return 1 if recipe.engine == "local" else recipe.hardware.gpus
+            raise ConfigError(f"verl.sequence_parallel: {degree} does not divide {name} ({whole})")
 
 
 def held_hours(stage: Stage, recipe: Recipe, shape: ModelShape, gpu: Gpu) -> float:
@@ -105,7 +101,9 @@ def _time(
 ) -> Iterator[str]:  # fmt: skip
     if recipe.engine == "local" and recipe.hardware.gpus > 1:
         yield f"engine 'local' uses 1 of {recipe.hardware.gpus} GPUs; trl and verl use all of them"
-    gpus = gpus_of(recipe)
+    gpus, own = gpus_of(recipe), counted.own_gpus_of(recipe)
+    if recipe.engine != "local" and gpus != own:
+        yield f"planned for {gpus} GPUs; the recipe's [{recipe.engine}] asks for {own}"
     yield f"{hours:,.{0 if hours >= 10 else 1}f} GPU-hours: {_duration(hours / gpus)} on {gpus} x {gpu.name}"
     costs = [counted.cost_of(stage, recipe) for stage in stages if stage.work.startswith("reinforce:")]
     waiting = sum(counted.waiting_seconds(cost, shape, gpu) for cost in costs)

@@ -17,7 +17,7 @@ from etalon.cost.shapes import ModelShape
 from etalon.pipeline import graph
 from etalon.pipeline.stage import Stage
 from etalon.problems import nano
-from etalon.recipe import HardwareSpec, Recipe, RlStageSpec
+from etalon.recipe import Recipe, RlStageSpec
 from etalon.types import REASONING_DOMAINS, Domain
 
 WINDOW_SHARE = 0.55  # (ours) mean response over the window, when the window cuts many
@@ -216,14 +216,29 @@ def longest_window(recipe: Recipe) -> int:
     return max([recipe.data.max_tokens, *windows])
 
 
+def own_gpus_of(recipe: Recipe) -> int:
+    """How many GPUs the engine would take."""
+    verl = recipe.verl
+    return {"local": 1, "trl": recipe.trl.processes, "verl": verl.nodes * verl.gpus_per_node}[recipe.engine]
+
+
+def gpus_of(recipe: Recipe) -> int:
+    """How many GPUs to reckon with: those asked about, as far as the engine can use them, or its own."""
+    return 1 if recipe.engine == "local" else recipe.hardware.gpus or own_gpus_of(recipe)
+
+
+def sequence_parallel_of(recipe: Recipe) -> int:
+    """GPUs that share the tokens of one sequence."""
+    return recipe.verl.sequence_parallel if recipe.engine == "verl" else 1
+
+
 def setup_of(recipe: Recipe) -> memory.Setup:
-    """How the recipe trains: the local engine on one GPU and without checkpointing, the others over all of them."""
-    hardware: HardwareSpec = recipe.hardware
-    is_local = recipe.engine == "local"
+    """How the recipe trains: verl shards over all GPUs and recomputes activations, TRL has the whole model on each."""
+    is_sharded = recipe.engine == "verl"
     return memory.Setup(
-        gpus=1 if is_local else hardware.gpus,
+        gpus=gpus_of(recipe) if is_sharded else 1,
         longest=longest_window(recipe) + compute.PROMPT_TOKENS,
         micro_tokens=max(recipe.sft.micro_tokens, recipe.rl.micro_tokens, recipe.distill.micro_tokens),
-        sequence_parallel=1 if is_local else hardware.sequence_parallel,
-        is_checkpointed=not is_local,
+        sequence_parallel=sequence_parallel_of(recipe),
+        is_checkpointed=is_sharded or (recipe.engine == "trl" and recipe.trl.gradient_checkpointing),
     )
