@@ -1,7 +1,7 @@
 """The estimator's arithmetic without verl: credits of the core, whatever the order of the rows."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groups import make_group
@@ -28,6 +28,7 @@ def expected(groups: list[Group], spec: CreditSpec, num_rows: int) -> dict[tuple
     return found
 
 
+@settings(deadline=None)
 @given(
     st.lists(SCORES, min_size=1, max_size=4),
     st.integers(0, 3),

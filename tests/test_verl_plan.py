@@ -25,6 +25,7 @@ autocast = "bf16"
 jobs = 1
 [model]
 max_positions = 8192
+heads = 8
 [base]
 optim = { name = "adamw" }
 [rl]
@@ -105,7 +106,8 @@ def test_a_gpu_takes_its_part_of_the_longest_sequence(tmp_path: Path) -> None:
         ("jobs=2", "jobs: is 2, but evaluations beside training would take GPU memory"),
         ("base.optim.name=muon", "base.optim.name: is 'muon', but verl has AdamW only"),
         ("sft.optim.name=muon", "sft.optim.name: is 'muon'"),
-        ("rl.max_tokens=65536", "rl.max_tokens: is 65536, but model.max_positions is 8192"),
+        ("rl.max_tokens=65536", "rl.max_tokens: is 65536, but [model] says a window of 8192"),
+        ("verl.sequence_parallel=16", "verl.sequence_parallel: is 16, which does not split 8 heads in 2 groups"),
         ("verl.tensor_parallel=3", "verl.tensor_parallel: is 3, which does not divide 8 GPUs a node"),
         ("verl.sequence_parallel=5", "verl.sequence_parallel: is 5, which does not divide all 16 GPUs"),
         ("sft.batch=6", "sft.batch: is 6, which does not spread evenly over 4 data-parallel ranks"),

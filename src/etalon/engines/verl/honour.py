@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe
@@ -39,8 +40,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
     if recipe.jobs > 1:
         yield f"jobs: is {recipe.jobs}, but evaluations beside training would take GPU memory from verl; set jobs = 1"
     yield from _optimisers(recipe)
-    yield from _window(recipe)
     yield from _spread(recipe)
+    yield from _model(recipe)
     yield from _overrides(recipe)
 
 
@@ -53,18 +54,28 @@ def _optimisers(recipe: Recipe) -> Iterator[str]:
             yield f"{key}.name: is {optim.name!r}, but verl has AdamW only; use 'adamw', or engine = 'local'"
 
 
-def _window(recipe: Recipe) -> Iterator[str]:
-    if recipe.model.base == "scratch":
-        window, key = recipe.model.max_positions, "model.max_positions"
+def _model(recipe: Recipe) -> Iterator[str]:
+    spec = recipe.model
+    config = Path(spec.base) / "config.json"
+    if spec.base == "scratch":
+        where, found = "[model]", _shape(spec.max_positions, spec.heads, spec.kv_heads)
     else:
-        config = Path(recipe.model.base) / "config.json"
-        window = read_json(config).get("max_position_embeddings", 0) if config.exists() else 0
-        key = f"max_position_embeddings in {config}"
+        where, found = str(config), read_json(config) if config.exists() else {}
+    window, heads = found.get("max_position_embeddings"), found.get("num_attention_heads")
+    groups = found.get("num_key_value_heads", heads)
     if window and window < recipe.rl.max_tokens:
         yield (
-            f"rl.max_tokens: is {recipe.rl.max_tokens}, but {key} is {window}, and vLLM refuses a longer window; set "
-            "rl.max_tokens below it, or raise it with the model's rope settings"
+            f"rl.max_tokens: is {recipe.rl.max_tokens}, but {where} says a window of {window}, and vLLM refuses a "
+            "longer one; set rl.max_tokens below it, or raise it together with the model's rope settings"
         )
+    for key in ("tensor_parallel", "sequence_parallel"):
+        size = getattr(recipe.verl, key)
+        if heads and (heads % size or (groups % size and size % groups)):
+            yield f"verl.{key}: is {size}, which does not split {heads} heads in {groups} groups ({where})"
+
+
+def _shape(window: int, heads: int, groups: int) -> dict[str, Any]:
+    return {"max_position_embeddings": window, "num_attention_heads": heads, "num_key_value_heads": groups}
 
 
 def _spread(recipe: Recipe) -> Iterator[str]:
