@@ -206,6 +206,30 @@ def test_verls_correction_is_the_cores_truncated_importance(tmp_path: Path, mode
     assert torch.equal(data.batch["response_mask"], rows.mask_BT)
 
 
+def test_the_metrics_we_read_are_ones_that_verl_writes() -> None:
+    from verl.trainer.ppo.metric_utils import compute_data_metrics
+    from verl.utils.py_functional import rename_dict
+
+    from etalon.engines.verl.steps import RlSteps
+
+    rows = verl_rows(GROUPS)
+    batch = batch_of(rows)
+    lengths = rows.mask_BT.sum(-1).float()
+    for name in ("token_level_scores", "token_level_rewards", "advantages", "returns"):
+        batch.batch[name] = rows.rewards_BT
+    batch.batch["prompts"] = torch.ones_like(rows.mask_BT)
+    batch.batch["prompt_length"], batch.batch["response_length"] = torch.ones_like(lengths), lengths
+    logged = compute_data_metrics(batch=batch, use_critic=False)
+    logged |= rename_dict({"grad_norm": 1.5, "lr": 1e-6, "actor/pg_loss": 0.25}, "actor/")  # as the trainer names them
+    reader = RlSteps(problems={}, credit=CreditSpec(), max_tokens=9, count_tokens=len)
+    row = reader.row(logged, GROUPS)
+    assert (row["loss"], row["grad_norm"], row["lr"]) == (0.25, 1.5, 1e-6)
+    assert row["mean_tokens"] == pytest.approx(lengths.mean().item())
+    assert row["truncated"] == pytest.approx((lengths == lengths.max()).float().mean().item())
+    assert row["undecided"] == 8
+    assert row["accuracies"] == [1 / 2, 1, 0, 1 / 4]
+
+
 # configs --------------------------------------------------------------------------------------------------------------
 
 RL_STAGES = ("rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct")

@@ -110,6 +110,7 @@ def test_a_gpu_takes_its_part_of_the_longest_sequence(tmp_path: Path) -> None:
         ("verl.sequence_parallel=16", "verl.sequence_parallel: is 16, which does not split 8 heads in 2 groups"),
         ("verl.tensor_parallel=3", "verl.tensor_parallel: is 3, which does not divide 8 GPUs a node"),
         ("verl.sequence_parallel=5", "verl.sequence_parallel: is 5, which does not divide all 16 GPUs"),
+        ("verl.address=ray://head:10001", "verl.address: is 'ray://head:10001'; run etalon on a node of the cluster"),
         ("sft.batch=6", "sft.batch: is 6, which does not spread evenly over 4 data-parallel ranks"),
         ("verl.overrides=nonsense", "verl.overrides: nonsense: expected KEY=VALUE"),
         ("verl.overrides=+algorithm.etalon.gamma=3", "verl.overrides: algorithm.etalon.gamma: is set from the recipe"),

@@ -80,6 +80,8 @@ def _shape(window: int, heads: int, groups: int) -> dict[str, Any]:
 
 def _spread(recipe: Recipe) -> Iterator[str]:
     spec = recipe.verl
+    if "://" in spec.address:
+        yield f"verl.address: is {spec.address!r}; run etalon on a node of the cluster, and give HOST:PORT or 'auto'"
     gpus = spec.nodes * spec.gpus_per_node
     if spec.gpus_per_node % spec.tensor_parallel:
         yield f"verl.tensor_parallel: is {spec.tensor_parallel}, which does not divide {spec.gpus_per_node} GPUs a node"
