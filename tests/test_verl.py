@@ -62,9 +62,9 @@ def recipe(folder: Path, *overrides: str) -> Recipe:
     return recipes.load(folder / "cluster.toml", overrides).resolved()
 
 
-def composed(folder: Path, stage: str, model_dir: Path, *overrides: str, only_base: bool = False) -> Any:
+def composed(folder: Path, stage: str, model_dir: Path, *, only_base: bool = False, of: Recipe | None = None) -> Any:
     """The config of one stage through hydra and verl's own config groups."""
-    for name, _, base, settings in planned(recipe(folder, *overrides), folder / "run"):
+    for name, _, base, settings in planned(of or recipe(folder), folder / "run"):
         if name == stage:
             text = to_yaml(settings, base=base).replace("CHECKPOINT-OF-THE-STAGE-BEFORE", str(model_dir))
             (folder / f"{name}.yaml").write_text(f"defaults: [{base}, _self_]\n" if only_base else text)
@@ -257,6 +257,18 @@ def test_verls_own_validation_accepts_the_config_of_every_rl_stage(tmp_path: Pat
         "seq-mean-token-mean", 1, 4,
     )  # fmt: skip
     assert actor.optim.lr == 1e-6
+
+
+@pytest.mark.parametrize("name", ["vibethinker-1.5b", "vibethinker-3b"])
+def test_verl_accepts_the_configs_of_the_papers_recipes(tmp_path: Path, model_dir: Path, name: str) -> None:
+    papers = recipes.load(recipes.packaged_recipe(name)).resolved()
+    config = composed(tmp_path, "rl-long2short", model_dir, of=papers)
+    validate_config(config=config, use_reference_policy=False, use_critic=False)
+    assert config.data.max_response_length == papers.rl.max_tokens
+    tokens = config.actor_rollout_ref.actor.ppo_max_token_len_per_gpu * papers.verl.sequence_parallel
+    assert tokens >= papers.rl.max_tokens
+    supervised = composed(tmp_path, "sft-broad", model_dir, of=papers)
+    assert omega_conf_to_dataclass(supervised.optim).lr == papers.sft.optim.lr
 
 
 @pytest.mark.parametrize("stage", SFT_STAGES)

@@ -93,7 +93,7 @@ def test_a_killed_phase_continues_from_its_newest_shards(
     monkeypatch.delenv("STAND_IN_DIES_AT")
     seen: list[int] = []
     path = engine.reinforce(job, lambda step, row: seen.append(step))
-    assert "starting after step 2" in (job.directory / "verl" / "log.txt").read_text()
+    assert "starting after step 2, Ray at local" in (job.directory / "verl" / "log.txt").read_text()
     assert seen == [3, 4, 5]
     assert mark(path) == 5.0
     for name in ("metrics.jsonl", "rollouts.jsonl"):

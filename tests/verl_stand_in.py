@@ -79,7 +79,7 @@ def main() -> None:
     )
     tracker = Path(config.trainer.default_local_dir) / "latest_checkpointed_iteration.txt"
     done = int(tracker.read_text()) if tracker.exists() else 0
-    say(f"starting after step {done}")
+    say(f"starting after step {done}, Ray at {os.environ['RAY_ADDRESS']}")
     tracking = Tracking(config.trainer.project_name, config.trainer.experiment_name, default_backend=["file"])
     total = config.trainer.total_training_steps
     for step in range(done + 1, total + 1):

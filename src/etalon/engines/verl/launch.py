@@ -85,9 +85,12 @@ def run_driver(recipe: Recipe, module: str, files: Files, follower: Follower) ->
     check_world(files, recipe)
     free_gpu_memory()
     follower.restart()
-    environment = {"VERL_FILE_LOGGER_PATH": str(files.metrics), "HYDRA_FULL_ERROR": "1", "PYTHONUNBUFFERED": "1"}
-    if recipe.verl.address:
-        environment["RAY_ADDRESS"] = recipe.verl.address
+    environment = {
+        "VERL_FILE_LOGGER_PATH": str(files.metrics),
+        "HYDRA_FULL_ERROR": "1",
+        "PYTHONUNBUFFERED": "1",
+        "RAY_ADDRESS": recipe.verl.address or "local",  # unset, Ray would join whatever cluster runs on this machine
+    }
     with Child(train_command(module, files.config, recipe), log=files.log, environment=environment) as child:
         child.wait(follower.look, name=f"verl, {files.directory.name}")
 
