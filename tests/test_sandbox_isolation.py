@@ -221,7 +221,7 @@ def leftovers(zygote):
 def soak(num_programs, folder, monkeypatch):
     """Run so many programs on ten zygotes, one after the other; what the first two needed must do for the others.
 
-    The memory of this process has one step: a reply of 16 MB finds its place in the heap, or not, when it comes.
+    This process may have to find another place for a reply of 16 MB.
     """
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setattr(sandbox_pool, "RECYCLE_AFTER", num_programs // 10)
@@ -255,7 +255,8 @@ def soak(num_programs, folder, monkeypatch):
         gc.collect()
         assert settled() == before
         after = [resident_mb(process) for process in (os.getpid(), zygote_now())]
-        assert all(now < then + 8 for now, then in zip(after, memory, strict=True)), (memory, after)
+        assert after[0] < memory[0] + 16 + 8, (memory, after)
+        assert after[1] < memory[1] + 8, (memory, after)
     assert not Path(f"/proc/{zygote}").exists()
     assert os.listdir(folder) == []
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
+from etalon.syntax import parse
+
 _NAME = re.compile(r"[A-Za-z_][\w.()]*")
 _CALLS = frozenset({"exec", "eval", "exit", "quit"})
 _METHODS = frozenset({"exit", "fail", "main", "raises"})
@@ -26,7 +28,7 @@ class BadChecksError(ValueError):
 def read_assertions(code: str, entry_point: str | None = None) -> str:
     """The code to run; raises BadChecksError."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f" (its line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
         raise BadChecksError(f"assert_code: not Python: {getattr(error, 'msg', error)}{where}") from None
@@ -43,7 +45,7 @@ def read_assertions(code: str, entry_point: str | None = None) -> str:
         if not _NAME.fullmatch(entry_point.strip()):
             raise BadChecksError(f"entry_point: {entry_point!r} is no name")
         code = f"{code.rstrip()}\n\ncheck({entry_point.strip()})\n"
-        tree = ast.parse(code)
+        tree = parse(code)
     if not any(_is_check(node) for node in _reached(tree)):
         raise BadChecksError("assert_code: no assertion is executed")
     return code

@@ -8,6 +8,7 @@ import symtable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from etalon.syntax import parse
 from etalon.verifiers.guest.replay import HELPERS
 
 MODULES = frozenset(
@@ -47,7 +48,7 @@ LIVE = Checks(lenient_code="", names=(), helpers=(), modules=(), calls=())  # no
 def read_checks(code: str) -> Checks:
     """Which names the checks take from the program; none if they do more with them than calling them."""
     try:
-        tree, table = ast.parse(code), symtable.symtable(code, "tests.py", "exec")
+        tree, table = parse(code), symtable.symtable(code, "tests.py", "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return LIVE
     if any(_looks_inside(node) for node in ast.walk(tree)):
@@ -72,7 +73,7 @@ def read_checks(code: str) -> Checks:
 
 class _Lenient(ast.NodeTransformer):
     def visit_Assert(self, node: ast.Assert) -> ast.AST:  # ast's name
-        [guarded] = ast.parse("try:\n    pass\nexcept Exception:\n    if not _etalon_is_missing(): raise").body
+        [guarded] = parse("try:\n    pass\nexcept Exception:\n    if not _etalon_is_missing(): raise").body
         assert isinstance(guarded, ast.Try)
         guarded.body = [node]
         return guarded

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.problems.cases.errors import BadRowError
+from etalon.syntax import parse
 
 
 def has_check(row: Mapping[str, Any]) -> bool:
@@ -33,7 +34,7 @@ def helpers(stub: str, entry_point: str) -> str:
     The tests of three HumanEval problems use such helpers, and a program that does not repeat them is not wrong.
     """
     try:
-        statements = ast.parse(stub).body
+        statements = parse(stub).body
     except (SyntaxError, ValueError):
         return ""
     kept = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import text
 from etalon.problems.instructions import with_instruction
+from etalon.syntax import parse
 from etalon.types import Domain, Problem
 
 COLUMNS = ("task_id", "prompt", "entry_point", "test")
@@ -37,7 +37,7 @@ def read(row: Mapping[str, Any], prompts: str) -> Problem:
 def _checks(row: Mapping[str, Any]) -> dict[str, Any]:
     text(row, "test")
     try:
-        ast.parse(row["prompt"])
+        parse(row["prompt"])
         return read_tests(row)
     except SyntaxError as error:
         raise InputError(f"prompt: not a Python stub ({error.msg}, its line {error.lineno})") from None

@@ -12,6 +12,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from etalon.syntax import parse
+
 _FOLDER = Path(__file__).parent
 
 
@@ -28,7 +30,7 @@ def source(*modules: str) -> str:
 
 
 def _joined(modules: tuple[str, ...]) -> str:
-    statements = [statement for name in modules for statement in ast.parse((_FOLDER / f"{name}.py").read_text()).body]
+    statements = [statement for name in modules for statement in parse((_FOLDER / f"{name}.py").read_text()).body]
     return ast.unparse(ast.Module(body=[s for s in statements if not _is_joint(s)], type_ignores=[])) + "\n"
 
 
