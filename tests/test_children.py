@@ -93,3 +93,14 @@ def test_it_dies_with_a_parent_that_was_killed(tmp_path):
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     assert wait_for(lambda: is_gone(int(written(log))))
+
+
+def test_it_dies_with_a_guard_that_was_killed(tmp_path):
+    log = tmp_path / "log"
+    program = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    with Child([sys.executable, "-c", program], log=log) as child:
+        assert wait_for(lambda: written(log).endswith("\n"))
+        os.kill(child._process.pid, signal.SIGKILL)
+        assert wait_for(lambda: is_gone(int(written(log))))
+        with pytest.raises(RunError, match="signal SIGKILL"):
+            child.wait(name="it")

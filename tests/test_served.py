@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_a_checkpoint_is_served_for_as_long_as_it_is_sampled_from(tmp_path, chec
     assert options["--host"] == "127.0.0.1"
     assert options["--dtype"] == "float32"
     assert options["--generation-config"] == "vllm"  # or a checkpoint's top_k would replace the paper's parameters
-    assert Path(options["--chat-template"]).read_text() == models.load_tokenizer(checkpoint).chat_template
+    assert Path(options["--chat-template"]).read_text() == models.load(checkpoint, device="cpu").tokenizer.chat_template
 
 
 def test_a_server_that_does_not_start_is_named_with_its_last_words(tmp_path, checkpoint):
@@ -70,6 +71,23 @@ def test_a_server_that_dies_ends_the_stage_and_wrongs_nobody(tmp_path, checkpoin
     dies = pytest.raises(RunError, match=r"the vLLM server ended with status 1; .*vllm\.log")
     with sampling_from(checkpoint, recipe(tmp_path, "dying"), folder=tmp_path) as vllm, dies:
         sampled(vllm, questions=[f"{number}?" for number in range(8)])
+
+
+def test_somebody_elses_server_on_the_port_is_not_believed(tmp_path, checkpoint, monkeypatch):
+    with Upstream(lambda asked: Reply(content="of another checkpoint")) as upstream:
+        upstream.pages["/health"] = {}
+        monkeypatch.setattr("etalon.sampling.served._free_port", lambda: int(upstream.url.split(":")[2].split("/")[0]))
+        other = sampling_from(checkpoint, recipe(tmp_path, "silent"), folder=tmp_path)
+        with pytest.raises(InputError, match=r"serves no model 'etalon-\w+'; it lists toy"), other:
+            pass
+
+
+def test_a_tokenizer_without_a_template_gets_one_for_everybody(tmp_path, checkpoint):
+    bare = shutil.copytree(checkpoint, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    tokenizer = models.load_tokenizer(bare)
+    assert tokenizer.chat_template == models.load(bare, device="cpu").tokenizer.chat_template
+    assert tokenizer.chat_template.endswith(models.FALLBACK_TEMPLATE)
 
 
 def test_with_the_default_the_checkpoint_is_loaded_here(tmp_path, checkpoint):

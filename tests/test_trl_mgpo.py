@@ -173,6 +173,13 @@ def test_the_defaults_are_the_papers(tmp_path: Path) -> None:
         ({"top_k": 50}, "top_k = 50: .*use 0"),
         ({"use_vllm": True, "vllm_importance_sampling_mode": "sequence_mask"}, "sequence_mask.*use 'token_truncate'"),
         ({"mgpo_gamma": -1.0}, "must not be negative"),
+        ({"beta": 0.1}, "beta = 0.1: .*no KL term; use 0.0"),
+        ({"epsilon_high": 0.28}, "epsilon_high = 0.28: .*symmetric; use 0.2"),
+        ({"delta": 1.5}, "delta = 1.5: .*use None"),
+        ({"top_entropy_quantile": 0.2}, "top_entropy_quantile = 0.2: .*use 1.0"),
+        ({"entropy_coef": 0.1}, "entropy_coef = 0.1: .*use 0.0"),
+        ({"off_policy_mask_threshold": 0.1}, "off_policy_mask_threshold = 0.1: .*use None"),
+        ({"generation_kwargs": {"top_p": 0.5}}, "generation_kwargs = .*use None"),
         ({"mask_truncated_completions": True}, "mask_truncated_completions = True: .*return None"),
     ],
 )

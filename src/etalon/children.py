@@ -57,8 +57,9 @@ class Child:
 
     def how_it_ended(self) -> str:
         """The status and the last lines of the log, as one line."""
-        status = self.status or 0
-        how = f"status {status}" if status < 128 else f"signal {signal.Signals(status - 128).name}"
+        status = self.status or 0  # of a command that a signal ended, 128 and its number; of the guard itself, minus it
+        number = -status if status < 0 else status - 128
+        how = f"signal {signal.Signals(number).name}" if number > 0 else f"status {status}"
         return f"ended with {how}; {self.log} ends with: {' | '.join(self.tail()) or 'nothing'}"
 
     def tail(self) -> list[str]:

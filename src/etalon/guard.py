@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LOOK_SECONDS = 0.1  # (ours)
 KILL_SECONDS = 10.0  # (ours) for the kernel to end what was killed
 
@@ -29,7 +29,7 @@ def main() -> int:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         return 127
@@ -42,6 +42,12 @@ def main() -> int:
     status = child.wait()
     _kill_orphans(time.monotonic() + KILL_SECONDS)
     return status if status >= 0 else 128 - status
+
+
+def _die_with_parent() -> None:
+    """In the child before it becomes the command: somebody may kill the guard alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _kill_orphans(deadline: float) -> None:

@@ -139,16 +139,17 @@ def load(path: Path, *, device: str = "auto", autocast: str = "off", attention: 
         )
     if tokenizer.eos_token_id is None:
         raise InputError(f"{path}: its tokenizer has no eos_token, so a response could never end; set one")
-    if tokenizer.chat_template is None:
-        tokenizer.chat_template = _opening(tokenizer) + FALLBACK_TEMPLATE
+    _give_template(tokenizer)
     model.eval()
     return LanguageModel(model=model.to(target), tokenizer=tokenizer, path=path, autocast=autocast)
 
 
-def _opening(tokenizer: Any) -> str:
-    """What the fallback template begins with: the token that this tokenizer puts before every text, if it does."""
-    begin = tokenizer.bos_token_id
-    return "{{ bos_token }}" if begin is not None and tokenizer.encode("")[:1] == [begin] else ""
+def _give_template(tokenizer: Any) -> None:
+    """The fallback where there is none; it begins with the token that this tokenizer puts before every text, if any."""
+    if tokenizer.chat_template is None:
+        begin = tokenizer.bos_token_id
+        opens = begin is not None and tokenizer.encode("")[:1] == [begin]
+        tokenizer.chat_template = ("{{ bos_token }}" if opens else "") + FALLBACK_TEMPLATE
 
 
 def _prepare() -> None:
@@ -165,8 +166,7 @@ def load_tokenizer(path: Path) -> Any:
 
     check_model_dir(path)
     tokenizer = AutoTokenizer.from_pretrained(path)
-    if tokenizer.chat_template is None:
-        tokenizer.chat_template = FALLBACK_TEMPLATE
+    _give_template(tokenizer)
     return tokenizer
 
 

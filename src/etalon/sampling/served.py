@@ -8,6 +8,7 @@ names that environment's Python.
 
 from __future__ import annotations
 
+import secrets
 import socket
 import sys
 import time
@@ -17,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etalon.children import Child
-from etalon.errors import RunError
+from etalon.errors import InputError, RunError
 from etalon.recipe import SamplerSpec
 from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
-from etalon.types import Conversation, Rollout, Sampler, SamplingParams
+from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
 
-NAME = "etalon"
 LOOK_SECONDS = 0.5  # (ours)
+DEATH_SECONDS = 15.0  # (ours) until the end of a server that does not answer is known
 
 
 @contextmanager
@@ -35,19 +36,23 @@ def serve(checkpoint: Path, spec: SamplerSpec, *, folder: Path) -> Iterator[Samp
     template = folder / "chat_template.jinja"
     template.parent.mkdir(parents=True, exist_ok=True)
     template.write_text(_chat_template(checkpoint), encoding="utf-8")
-    port = _free_port()
+    port, name = _free_port(), f"etalon-{secrets.token_hex(4)}"  # whoever else takes the port serves no such model
     url = f"http://127.0.0.1:{port}"
-    with Child(command(checkpoint, spec, template=template, port=port), log=folder / "vllm.log") as server:
+    parts = command(checkpoint, spec, template=template, port=port, name=name)
+    with Child(parts, log=folder / "vllm.log") as server:
         _wait_until_ready(server, url, seconds=spec.start_seconds)
-        settings = EndpointSettings(urls=(f"{url}/v1",), model=NAME, concurrency=spec.concurrency)
-        yield ServedSampler(EndpointSampler(settings), server)
+        sampler = EndpointSampler(
+            EndpointSettings(urls=(f"{url}/v1",), model=name, concurrency=spec.concurrency, key_variable="")
+        )
+        sampler.check()
+        yield ServedSampler(sampler, server)
 
 
-def command(checkpoint: Path, spec: SamplerSpec, *, template: Path, port: int) -> list[str]:
+def command(checkpoint: Path, spec: SamplerSpec, *, template: Path, port: int, name: str) -> list[str]:
     """How the server is started. Sampling defaults come from vLLM, not from the checkpoint's generation config."""
     return [
         spec.python or sys.executable, "-m", "vllm.entrypoints.openai.api_server",
-        "--model", str(checkpoint), "--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(port),
+        "--model", str(checkpoint), "--served-model-name", name, "--host", "127.0.0.1", "--port", str(port),
         "--generation-config", "vllm", "--chat-template", str(template), *spec.arguments,
     ]  # fmt: skip
 
@@ -68,9 +73,22 @@ class ServedSampler:
     ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
         """As of the endpoint; RunError once the server is gone, instead of rollouts that all failed."""
         for number, rollouts in self.inner.sample(conversations, n=n, params=params, seed=seed):
+            if any(rollout.stop is Stop.ERROR for rollout in rollouts):
+                self._wait_for_its_end()
             if self.server.status is not None:
                 raise RunError(f"the vLLM server {self.server.how_it_ended()}")
             yield number, rollouts
+
+    def _wait_for_its_end(self) -> None:
+        """A request failed for good: give a server that died the time to be seen dead, unless it still answers."""
+        deadline = time.monotonic() + DEATH_SECONDS
+        while self.server.status is None and time.monotonic() < deadline:
+            try:
+                self.inner.check()
+            except InputError:
+                time.sleep(LOOK_SECONDS)
+            else:
+                return
 
 
 def _chat_template(checkpoint: Path) -> str:

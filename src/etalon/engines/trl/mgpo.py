@@ -36,6 +36,14 @@ REQUIRED: dict[str, tuple[Any, str]] = {
     "top_k": (0, "rollouts come from the model's own distribution, else the ratio is biased"),
     "min_p": (None, "rollouts come from the model's own distribution, else the ratio is biased"),
     "repetition_penalty": (1.0, "rollouts come from the model's own distribution, else the ratio is biased"),
+    "generation_kwargs": (None, "it would replace the sampling parameters that are checked here"),
+    "beta": (0.0, "the objective has no KL term"),
+    "entropy_coef": (0.0, "the objective has no entropy term"),
+    "use_adaptive_entropy": (False, "the objective has no entropy term"),
+    "delta": (None, "the objective has one clip, and no second bound of the ratio"),
+    "top_entropy_quantile": (1.0, "every token of a rollout counts"),
+    "off_policy_mask_threshold": (None, "a mask of whole sequences removes the gradient of long responses"),
+    "vllm_importance_sampling_clip_min": (None, "the correction is cut from above only"),
     "mask_truncated_completions": (False, "masked rollouts would stay in p(q); return None as their reward instead"),
 }
 
@@ -44,7 +52,8 @@ REQUIRED: dict[str, tuple[Any, str]] = {
 class MGPOConfig(GRPOConfig):  # type: ignore[misc]
     """`GRPOConfig` with the paper's defaults and the knobs of MGPO and Long2Short.
 
-    Raises ConfigError for a value under which the objective of 2.2 would not be what is optimised.
+    Raises ConfigError for a value under which the objective of 2.2 would not be what is optimised. The temperature is
+    free: TRL divides logits by it when it samples and when it trains.
     """
 
     mgpo_gamma: float = field(
@@ -75,8 +84,12 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
                 "then over rollouts: use 'grpo' (or 'dapo' for the mean over all tokens)"
             )
         for name, (value, reason) in REQUIRED.items():
-            if getattr(self, name) != value:
+            if getattr(self, name, value) != value:  # fields that this version of TRL does not have are at their value
                 raise ConfigError(f"MGPOConfig: {name} = {getattr(self, name)!r}: {reason}; use {value!r}")
+        if self.epsilon_high not in (None, self.epsilon):
+            raise ConfigError(
+                f"MGPOConfig: epsilon_high = {self.epsilon_high!r}: the clip is symmetric; use {self.epsilon!r}"
+            )
         if self.steps_per_generation != self.gradient_accumulation_steps:
             raise ConfigError(
                 f"MGPOConfig: steps_per_generation = {self.steps_per_generation}: the updates are strictly on-policy, "

@@ -49,10 +49,10 @@ class VllmSampler:
         prompts = [self.language_model.render(c) for c, n in self.asked for _ in range(n)]
         numbers = [i for _, n in self.asked for i in range(n)]
         _, responses, logprobs, _ = self.generation.generate(prompts=prompts, images=None, num_generations=1)
-        end = self.language_model.end_token
+        ends = self.language_model.end_tokens
         found = []
         for index, prompt, tokens, by_token in zip(numbers, prompts, responses, logprobs, strict=True):
-            has_ended = bool(tokens) and tokens[-1] == end
+            has_ended = bool(tokens) and tokens[-1] in ends
             found.append(
                 Rollout(
                     problem_id="",
