@@ -139,7 +139,10 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
         (["verify", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
         (["verify", "-", "--ray", "auto", "-o", "x"], "standard input: --ray needs a file that every machine sees"),
         (["verify", "rows.jsonl.gz", "--ray", "auto", "-o", "x"], "rows.jsonl.gz: is packed by gzip; --ray reads"),
-        (["verify", "rows.jsonl", "--ray", "auto", "-o", "x"], "--ray needs Ray Data: pip install 'etalon[ray]'"),
+        (
+            ["verify", "rows.jsonl", "--ray", "auto", "-o", "x"],
+            "--ray needs Ray Data: in Etalon's folder run pip install -e '.[ray]'",
+        ),
     ],
 )
 def test_what_the_user_can_fix_is_one_line(words: list[str], told: str, tmp_path: Path) -> None:

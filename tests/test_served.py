@@ -101,12 +101,31 @@ def test_a_teacher_may_be_a_model_of_a_server():
         assert sampled(named_sampler(f"toy@{upstream.url}", Recipe())) == [["42"] * 2] * 2
         assert {asked.body["model"] for asked in upstream.requests} == {"toy"}
         inputs.check_endpoints(Recipe(data=DataSpec(teacher=f"toy@{upstream.url}")))
-        with pytest.raises(InputError, match="serves no model 'other'; it lists toy"):
+        with pytest.raises(ConfigError, match=r"data\.teacher: .*serves no model 'other'; it lists toy"):
             inputs.check_endpoints(Recipe(data=DataSpec(teacher=f"other@{upstream.url}")))
-    with dead_port() as url, pytest.raises(InputError, match="endpoint"):
+    with dead_port() as url, pytest.raises(ConfigError, match=r"data\.judge: endpoint .* cannot be reached"):
         inputs.check_endpoints(Recipe(data=DataSpec(judge=f"toy@{url}")))
     with pytest.raises(ConfigError, match="names no model"):
         named_sampler("@http://127.0.0.1:1/v1", Recipe())
+
+
+def test_vllm_is_looked_for_before_anything_is_trained(tmp_path):
+    def say(python):
+        with pytest.raises(ConfigError) as raised:
+            inputs.check_endpoints(Recipe(jobs=1, sampler=SamplerSpec(name="vllm", python=str(python))))
+        return str(raised.value)
+
+    assert say(sys.executable) == (
+        f"sampler.python: {sys.executable} has no vLLM; name the Python of an environment that has it"
+    )
+    assert say(tmp_path / "python").startswith(f"sampler.python: {tmp_path}/python: cannot be run (")
+    assert "a model of a server is written NAME@http://HOST:PORT/v1" in missing_name("data.teacher")
+
+
+def missing_name(key):
+    with pytest.raises(ConfigError) as raised:
+        inputs.check_model(key, Path("http://127.0.0.1:9/v1"), otherwise="use 'nano'")
+    return str(raised.value)
 
 
 def test_a_server_for_every_checkpoint_has_the_machine_to_itself(tmp_path):

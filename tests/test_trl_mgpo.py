@@ -172,7 +172,10 @@ def test_the_defaults_are_the_papers(tmp_path: Path) -> None:
         ({"top_p": 0.95}, "top_p = 0.95: .*use 1.0"),
         ({"top_k": 50}, "top_k = 50: .*use 0"),
         ({"use_vllm": True, "vllm_importance_sampling_mode": "sequence_mask"}, "sequence_mask.*use 'token_truncate'"),
-        ({"mgpo_gamma": -1.0}, "must not be negative"),
+        ({"mgpo_gamma": -1.0}, "mgpo_gamma = -1.0: must be a finite number, and not negative"),
+        ({"mgpo_gamma": math.nan}, "mgpo_gamma = nan: must be"),
+        ({"mgpo_gamma": "1"}, "mgpo_gamma = '1': must be"),
+        ({"std_epsilon": -1.0}, "std_epsilon = -1.0: must be"),
         ({"beta": 0.1}, "beta = 0.1: .*no KL term; use 0.0"),
         ({"epsilon_high": 0.28}, "epsilon_high = 0.28: .*symmetric; use 0.2"),
         ({"delta": 1.5}, "delta = 1.5: .*use None"),
@@ -248,8 +251,8 @@ def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
         '"Qwen/Qwen2.5-Math-1.5B"': repr(str(model)),
         '"math.jsonl", ': f'"{tmp_path}/math.jsonl", cache_dir="{tmp_path}/cache", ',
         'MGPOConfig("out", ': f'MGPOConfig("{tmp_path}/out", ',
-        "use_vllm=True": "use_cpu=True, bf16=False, gradient_checkpointing=False, report_to='none', max_steps=1, "
-        "max_completion_length=4, per_device_train_batch_size=16, save_strategy='no', disable_tqdm=True",
+        "max_completion_length=8192": "use_cpu=True, bf16=False, gradient_checkpointing=False, report_to='none', "
+        "max_steps=1, max_completion_length=4, save_strategy='no', disable_tqdm=True",
     }
     for shown, replaced in here.items():
         assert code.count(shown) == 1
@@ -257,3 +260,15 @@ def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
     space: dict[str, Any] = {}
     exec(compile(code, "docs/trl.md", "exec"), space)
     assert 0 <= space["trainer"].state.log_history[-1]["mgpo/accuracy"] <= 1
+
+
+def test_verdicts_of_etalon_are_a_reward_function() -> None:
+    from etalon.engines.trl import verified
+
+    said = [r"\boxed{1/2}", [{"role": "assistant", "content": r"\boxed{3}"}], "no answer", r"\boxed{0.5}"]
+    reward = verified("math")
+    answers = ["0.5", "3", "4", None]
+    assert reward(prompts=["?"] * 4, completions=said, answer=answers, trainer_state=None) == [1.0, 1.0, 0.0, None]
+    assert reward.__name__ == "correct"
+    tests = [{"inputs": ["2"], "outputs": ["4"], "fn_name": None}]
+    assert verified("code")(["?"], ["```python\nprint(2 * int(input()))\n```"], tests=tests) == [1.0]

@@ -34,7 +34,7 @@ def test_a_run_says_what_to_install_before_anything_is_done(tmp_path: Path) -> N
     ran = without_trl(program, "run", recipe, "--set", "engine=trl", "--run", tmp_path / "run")
     assert ran.returncode == 2
     [line] = ran.stderr.strip().splitlines()
-    assert "TRL, which is not installed here; run: pip install 'etalon[trl]'" in line
+    assert "TRL, which is not installed here; in Etalon's folder run pip install -e '.[trl]'" in line
     assert not (tmp_path / "run" / "stages").exists()
 
 

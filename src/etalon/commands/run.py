@@ -76,4 +76,4 @@ def require_train_extra() -> None:
 
     missing = [name for name in ("torch", "transformers", "safetensors") if find_spec(name) is None]
     if missing:
-        raise EtalonError(f"this needs {', '.join(missing)}: pip install 'etalon[train]'")
+        raise EtalonError(f"this needs {', '.join(missing)}: in Etalon's folder run pip install -e '.[train]'")

@@ -183,7 +183,7 @@ def started(work: LineWork) -> LineFunction:
 def connected(address: str) -> Iterator[None]:
     """A connection to a running cluster; one that is already there is used and left open."""
     if find_spec("ray") is None or find_spec("pyarrow") is None:
-        raise EtalonError("--ray needs Ray Data: pip install 'etalon[ray]'")
+        raise EtalonError("--ray needs Ray Data: in Etalon's folder run pip install -e '.[ray]'")
     import ray
 
     with quiet():

@@ -80,7 +80,9 @@ def check_parallel(recipe: Recipe, shape: ModelShape) -> None:
     degree = counted.sequence_parallel_of(recipe)
     for name, whole in (("the GPUs", gpus_of(recipe)), ("the attention heads", shape.heads)):
         if whole % degree:
-            raise ConfigError(f"verl.sequence_parallel: {degree} does not divide {name} ({whole})")
+            raise ConfigError(
+                f"verl.sequence_parallel: {degree} does not divide {name} ({whole}); try --set verl.sequence_parallel=1"
+            )
 
 
 def held_hours(stage: Stage, recipe: Recipe, shape: ModelShape, gpu: Gpu) -> float:

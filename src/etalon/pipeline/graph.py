@@ -18,6 +18,9 @@ from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe, RlSpec, RlStageSpec
 from etalon.store import hash_file, hash_tree, stable_hash
 
+TRAINS = ("train:", "reinforce:", "self_distill:")
+SAMPLES = ("probe:", "train:sft_hard", "reinforce:", "self_distill:", "measure:")
+
 
 def _rl(recipe: Recipe, phase: str) -> Any:
     phases = {name for name, field in RlSpec.model_fields.items() if field.annotation is RlStageSpec}
@@ -29,17 +32,18 @@ def _sft(recipe: Recipe, part: str) -> Any:
     return recipe.sft.model_dump(exclude={"broad", "hard"}) | {"part": getattr(recipe.sft, part).model_dump()}
 
 
-def _common(recipe: Recipe) -> Any:
-    return {
-        "seed": recipe.seed,
-        "device": recipe.device,
-        "autocast": recipe.autocast,
-        "engine": recipe.engine,
-        "sampler": [recipe.sampler.name, recipe.sampler.arguments],
-        **({"trl": recipe.trl.model_dump(exclude={"processes", "rows"})} if recipe.engine == "trl" else {}),
-        "world": nano.FINGERPRINT,
-        **({"overrides": recipe.verl.overrides} if recipe.verl.overrides else {}),
-    }
+def _common(recipe: Recipe, stage: Stage) -> Any:
+    """What every stage depends on, with how it trains and samples where it does; not where and how fast that is."""
+    shared: dict[str, Any] = {"seed": recipe.seed, "world": nano.FINGERPRINT}
+    if stage.work.startswith(TRAINS + SAMPLES):
+        shared |= {"device": recipe.device, "autocast": recipe.autocast}
+    if stage.work.startswith(TRAINS):
+        adapter = recipe.trl.model_dump(include={"lora_rank", "lora_alpha"}) if recipe.engine == "trl" else {}
+        overrides = {"overrides": recipe.verl.overrides} if recipe.engine == "verl" else {}
+        shared |= {"engine": recipe.engine, **adapter, **overrides}
+    if stage.work.startswith(SAMPLES):
+        shared["sampler"] = recipe.sampler.name
+    return shared
 
 
 PIPELINE = (
@@ -224,7 +228,7 @@ def keys(recipe: Recipe) -> dict[str, str]:
             {
                 "stage": stage.name,
                 "version": stage.version,
-                "common": _common(recipe),
+                "common": _common(recipe, stage),
                 "knobs": stage.knobs(recipe),
                 "needs": [found[name] for name in stage.needs],
                 "outside": outside if not stage.needs else [],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
 from etalon.config import PATHS
-from etalon.errors import ConfigError, InputError, UnsupportedModelError
+from etalon.errors import ConfigError, EtalonError, InputError, UnsupportedModelError
 from etalon.model_dir import check_runnable
 from etalon.pipeline.samplers import is_endpoint, named_sampler
 from etalon.prompts import PACKAGED
@@ -80,14 +82,35 @@ def check_sampler(recipe: Recipe) -> None:
 
 
 def check_endpoints(recipe: Recipe) -> None:
-    """Teachers and judges of other machines answer; InputError says which does not."""
-    for name in {recipe.data.teacher, recipe.data.judge, recipe.eval.judge}:
+    """Teachers and judges of other machines answer, and vLLM is where it is said to be; ConfigError for what is not."""
+    named = {"data.teacher": recipe.data.teacher, "data.judge": recipe.data.judge, "eval.judge": recipe.eval.judge}
+    for key, name in named.items():
         if is_endpoint(name):
-            named_sampler(name, recipe).check()  # type: ignore[attr-defined]
+            try:
+                named_sampler(name, recipe).check()  # type: ignore[attr-defined]
+            except EtalonError as error:
+                raise ConfigError(f"{key}: {error}") from None
+    if recipe.sampler.name == "vllm":
+        check_vllm(recipe.sampler.python or sys.executable)
+
+
+def check_vllm(python: str) -> None:
+    """The interpreter that is to serve checkpoints has vLLM; found out without loading it."""
+    question = "import importlib.util, sys; sys.exit(importlib.util.find_spec('vllm') is None)"
+    try:
+        answer = subprocess.run([python, "-c", question], capture_output=True, timeout=60, check=False).returncode
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(
+            f"sampler.python: {python}: cannot be run ({error}); name the Python of an environment with vLLM"
+        ) from None
+    if answer:
+        raise ConfigError(f"sampler.python: {python} has no vLLM; name the Python of an environment that has it")
 
 
 def check_model(key: str, path: Path, *, otherwise: str) -> None:
     """The value of `key` is a model that the local engine runs, or ConfigError names the key and the other choice."""
+    if "://" in str(path) or ":/" in str(path):
+        raise ConfigError(f"{key}: a model of a server is written NAME@http://HOST:PORT/v1; or {otherwise}")
     try:
         check_runnable(path)
     except (InputError, UnsupportedModelError) as error:

@@ -170,6 +170,8 @@ def execute(
     if directory.done() is not None or not inputs.exists() or read_json(inputs)["key"] != key:
         directory.clear()
         write_json_atomic(inputs, {"stage": stage.name, "key": key, "needs": list(stage.needs)})
+    elif (directory.path / "metrics.jsonl").exists():
+        view.note("continues what an interrupted run left")
     started = time.monotonic()
     work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
     with writing(directory.path), damage_named(directory.path, stage.name):

@@ -124,7 +124,7 @@ def parquet_rows(path: Path) -> Rows:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
-        raise InputError(f"{path}: parquet needs pyarrow; run: pip install 'etalon[data]'") from None
+        raise InputError(f"{path}: parquet needs pyarrow; run: pip install pyarrow") from None
     try:
         number = 0
         with parquet.ParquetFile(path) as table:

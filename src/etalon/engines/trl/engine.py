@@ -37,7 +37,9 @@ class TrlEngine:
             raise ConfigError(MISSING)
         found = tuple(int(part) for part in version("trl").split(".")[:2])
         if not OLDEST <= found < NEXT:
-            raise ConfigError(f"engine: TRL {version('trl')} is installed; run: pip install 'etalon[trl]'")
+            raise ConfigError(
+                f"engine: TRL {version('trl')} is installed; in Etalon's folder run pip install -e '.[trl]'"
+            )
         check_spec(self.recipe)
         check_devices(self.recipe)
         check_memory(self.recipe)

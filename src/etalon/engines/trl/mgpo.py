@@ -93,14 +93,17 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
         if self.steps_per_generation != self.gradient_accumulation_steps:
             raise ConfigError(
                 f"MGPOConfig: steps_per_generation = {self.steps_per_generation}: the updates are strictly on-policy, "
-                f"one per generation batch; use {self.gradient_accumulation_steps} (gradient_accumulation_steps)"
+                f"one per generation batch; use {self.gradient_accumulation_steps} (gradient_accumulation_steps), and "
+                "leave generation_batch_size to follow from it"
             )
         if self.use_vllm and self.vllm_importance_sampling_correction:
             self._check_correction()
         if self.std_ddof not in (0, 1):
             raise ConfigError(f"MGPOConfig: std_ddof = {self.std_ddof!r}: is 0 (population) or 1 (sample)")
-        if self.mgpo_gamma < 0 or self.long2short_lambda < 0:
-            raise ConfigError("MGPOConfig: mgpo_gamma and long2short_lambda must not be negative")
+        for name in ("mgpo_gamma", "long2short_lambda", "std_epsilon"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise ConfigError(f"MGPOConfig: {name} = {value!r}: must be a finite number, and not negative")
 
     def _check_correction(self) -> None:
         if self.vllm_importance_sampling_mode != "token_truncate":

@@ -81,7 +81,5 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ConfigError(
-            "engine: 'verl' writes parquet files; install pyarrow with: pip install 'etalon[data]'"
-        ) from None
+        raise ConfigError("engine: 'verl' writes parquet files; install pyarrow with: pip install pyarrow") from None
     return pyarrow, pyarrow.parquet
