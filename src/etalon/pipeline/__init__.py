@@ -48,8 +48,9 @@ def run(
     directories = graph.directories(run_dir)
     if dry_run:
         keys = None if absent else graph.keys(recipe)
+        lines = planned(recipe, run_dir)
         print_plan(recipe, keys, directories, from_stage, list(absent))
-        print_lines(planned(recipe, run_dir))
+        print_lines(lines)
         return
     engine_of(recipe).check()
     check_endpoints(recipe)

@@ -41,11 +41,17 @@ class TrlEngine:
                 f"engine: TRL {version('trl')} is installed; in Etalon's folder run pip install -e '.[trl]'"
             )
         check_spec(self.recipe)
+        if self.recipe.trl.vllm != "off" and importlib.util.find_spec("vllm") is None:
+            raise ConfigError(
+                f"trl.vllm: {self.recipe.trl.vllm!r} needs vLLM, which is not installed here; install 'trl[vllm]', or "
+                "use 'off'"
+            )
         check_devices(self.recipe)
         check_memory(self.recipe)
 
     def plan(self, run_dir: Path) -> list[str]:
-        """The command that every stage with training starts."""
+        """The command that every stage with training starts; ConfigError for what no installation would honour."""
+        check_spec(self.recipe)
         job = run_dir / "stages" / "STAGE" / wire.FOLDER / wire.JOB
         return ["each stage that trains starts: " + launch.shown(launch.command(job, self.recipe.trl.processes))]
 
@@ -76,10 +82,6 @@ def check_spec(recipe: Recipe) -> None:
     if trl.vllm == "server" and not trl.vllm_server.startswith(("http://", "https://")):
         raise ConfigError(
             "trl.vllm_server: is not a URL; with trl.vllm = 'server' it is where `trl vllm-serve` listens"
-        )
-    if trl.vllm != "off" and importlib.util.find_spec("vllm") is None:
-        raise ConfigError(
-            f"trl.vllm: {trl.vllm!r} needs vLLM, which is not installed here; install 'trl[vllm]', or use 'off'"
         )
     check_share(rl.prompts_per_step, rl.group_size, trl.processes, "rl.prompts_per_step")
 
