@@ -52,9 +52,9 @@ def run(
         print_plan(recipe, keys, directories, from_stage, list(absent))
         print_lines(lines)
         return
-    engine_of(recipe).check()
     check_endpoints(recipe)
     check_device(recipe)
+    engine_of(recipe).check()
     keys = graph.keys(recipe)
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         if from_stage:

@@ -50,14 +50,13 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
 
 
 def check_device(recipe: Recipe) -> None:
-    """A GPU that the recipe insists on is there; only then is torch loaded this early."""
-    if recipe.device == "cuda":
-        from etalon.pipeline.runner import set_threads
+    """A GPU that the recipe insists on is there. Loads torch, with the recipe's threads."""
+    from etalon.pipeline.runner import set_threads
 
-        set_threads(recipe.threads)
-        from etalon.models import choose_device
+    set_threads(recipe.threads)
+    from etalon.models import choose_device
 
-        choose_device(recipe.device)
+    choose_device(recipe.device)
 
 
 def check_teacher(recipe: Recipe, *, absent: Collection[str] = ()) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from etalon.engines.fit import check_fits
 from etalon.engines.jobs import CHECKPOINT, OnStep, RlJob, SupervisedJob
 from etalon.recipe import Recipe
 
@@ -16,7 +17,9 @@ class LocalEngine:
     recipe: Recipe
 
     def check(self) -> None:
-        """It honours every Spec."""
+        """It honours every Spec; ConfigError when the user's base model alone exceeds the device."""
+        if self.recipe.model.base != "scratch":
+            check_fits(self.recipe, remedy="use a smaller base, or an engine that shards (verl) or has adapters (trl)")
 
     def plan(self, run_dir: Path) -> list[str]:
         """It starts nothing else."""

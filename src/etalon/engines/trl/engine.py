@@ -8,12 +8,11 @@ Nothing here loads TRL; `worker` does.
 from __future__ import annotations
 
 import importlib.util
-import math
-import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from etalon.engines.fit import check_fits
 from etalon.engines.jobs import CHECKPOINT, CHECKPOINTS, OnStep, RlJob, SupervisedJob
 from etalon.engines.trl import MISSING, launch, wire
 from etalon.errors import ConfigError
@@ -112,42 +111,12 @@ def check_devices(recipe: Recipe) -> None:
 
 
 def check_memory(recipe: Recipe) -> None:
-    """ConfigError when weights, gradients and optimiser of the user's base model alone exceed the device."""
-    if recipe.model.base == "scratch":
-        return
-    from etalon.models import choose_device
-
-    trl = recipe.trl
-    parameters = count_parameters(Path(recipe.model.base))
-    # float32: an adapter needs two copies of the weights, full training the weights, gradients and two moments
-    needed = parameters * (8 if trl.lora_rank else 16)
-    if choose_device(recipe.device).type == "cuda":
-        import torch
-
-        held = torch.cuda.get_device_properties(0).total_memory
+    """ConfigError when the user's base model alone exceeds the device."""
+    if recipe.trl.lora_rank:  # an adapter needs two copies of the weights
+        check_fits(recipe, bytes_per_parameter=8, processes=recipe.trl.processes, remedy="use a smaller base")
     else:
-        needed *= trl.processes
-        held = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > held:
-        remedy = "use a smaller base" if trl.lora_rank else "set trl.lora_rank, or use engine = 'verl', which shards"
-        raise ConfigError(
-            f"model.base: {parameters / 1e9:.1f}B parameters take {needed / 2**30:.0f} GiB to train, the device has "
-            f"{held / 2**30:.0f}; {remedy}"
-        )
-
-
-def count_parameters(path: Path) -> int:
-    """Parameters of a model directory, by the headers of its safetensors files."""
-    from safetensors import SafetensorError, safe_open
-
-    total = 0
-    for file in sorted(path.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="numpy") as tensors:
-                total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ConfigError(f"model.base: {file}: cannot be read ({error}); copy the model again") from error
-    return total
+        remedy = "set trl.lora_rank, or use engine = 'verl', which shards"
+        check_fits(recipe, processes=recipe.trl.processes, remedy=remedy)
 
 
 def engine(recipe: Recipe) -> TrlEngine:
