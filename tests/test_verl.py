@@ -28,7 +28,7 @@ from verl.utils.config import omega_conf_to_dataclass, validate_config  # noqa: 
 
 from etalon import config as recipes  # noqa: E402
 from etalon import models  # noqa: E402
-from etalon.engines.verl import launch  # noqa: E402
+from etalon.engines.verl import launch, shards  # noqa: E402
 from etalon.engines.verl.dataset import TokenRows  # noqa: E402
 from etalon.engines.verl.export import write_order, write_problems, write_token_rows  # noqa: E402
 from etalon.engines.verl.plan import SFT_BASE, Files, planned  # noqa: E402
@@ -440,23 +440,47 @@ def test_the_steps_of_verls_own_file_logger_become_ours_once_each(
     follower.look()
     assert seen == [1, 2, 3]
     # killed after step 3, shards of step 2: verl takes step 3 again and truncates its file
-    files.shards.mkdir(parents=True)
-    (files.shards / launch.LATEST).write_text("2")
+    fake_shards(files.shards / "global_step_2", world=1)
+    (files.shards / shards.LATEST).write_text("2")
     follower = launch.Follower(files, lambda _, row: supervised_row(row), lambda step, _: seen.append(step))
-    follower.restart()
+    assert follower.resume() == 2
     logged(3, 4)
     follower.look()
     assert [row["step"] for row in read_jsonl(tmp_path / "metrics.jsonl")] == [1, 2, 3, 4]
     assert seen == [1, 2, 3, 3, 4]
 
 
+def fake_shards(folder: Path, *, world: int) -> None:
+    """What verl leaves of one step on `world` GPUs, with nothing inside."""
+    folder.mkdir(parents=True)
+    (folder / "fsdp_config.json").write_text(json.dumps({"FSDP_version": 1, "world_size": world}))
+    names = [f"{part}_world_size_{world}_rank_{r}" for part in ("model", "optim", "extra_state") for r in range(world)]
+    for name in [*names, "data_0"]:
+        torch.save({}, folder / f"{name}.pt")
+
+
+def test_shards_are_continued_when_they_are_whole_logged_and_not_newer_than_the_mark(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert shards.steps_saved(files, 9) == 0
+    for step in (2, 4, 6, 10):
+        fake_shards(files.shards / f"global_step_{step}", world=2)
+    mark = files.shards / shards.LATEST
+    for text, logged, expected in (("6", 9, 6), ("6", 5, 4), ("4", 9, 4), ("", 9, 6), ("\0\0", 99, 10), ("6", 1, 0)):
+        mark.write_text(text)
+        assert shards.steps_saved(files, logged) == expected
+    (files.shards / "global_step_6" / "model_world_size_2_rank_1.pt").unlink()
+    assert shards.steps_saved(files, 9) == 4
+    shards.continue_from(files, 4)
+    assert (mark.read_text(), sorted(shards.found(files))) == ("4", [2, 4])
+    shards.continue_from(files, 0)
+    assert (mark.exists(), shards.found(files)) == (False, [])
+
+
 def test_shards_of_another_number_of_gpus_are_refused(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    folder = files.shards / "global_step_20" / "actor"
-    folder.mkdir(parents=True)
-    (folder / "fsdp_config.json").write_text('{"FSDP_version": 1, "world_size": 8}')
+    fake_shards(files.shards / "global_step_20", world=8)
     with pytest.raises(RunError, match="was saved by 8 GPUs, and now there are 16"):
-        launch.check_world(files, recipe(tmp_path))
+        shards.check_world(files, recipe(tmp_path))
 
 
 def test_the_registry_holds_one_function_per_name() -> None:

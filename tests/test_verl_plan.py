@@ -12,11 +12,13 @@ from etalon import config, pipeline
 from etalon.engines.jobs import engine_of
 from etalon.engines.verl.engine import prompts_per_step
 from etalon.engines.verl.honour import check_installed, check_recipe
+from etalon.engines.verl.marks import marks, save_every
 from etalon.engines.verl.plan import Files, planned, train_command
 from etalon.engines.verl.settings import Setting, to_yaml
 from etalon.errors import ConfigError
 from etalon.pipeline import graph
 from etalon.recipe import Recipe
+from etalon.sft.rows import checkpoint_steps
 
 RECIPE = """
 name = "cluster"
@@ -141,6 +143,25 @@ def test_commands_are_lists_and_paths_with_spaces_stay_whole(tmp_path: Path) -> 
     assert command[1:] == [
         "-m", "verl.trainer.main_ppo", "--config-dir", str(files.inner), "--config-name", "config", "trainer.x=a b"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "count"), [(15, 8), (9, 5), (14, 5), (23, 8), (1003, 8), (10, 8), (17, 8), (3, 8)])
+def test_supervised_checkpoints_are_near_those_of_the_other_engines(steps: int, count: int) -> None:
+    wanted = checkpoint_steps(steps, count)
+    every = save_every(wanted)
+    found = marks(wanted, every)
+    assert found == sorted(set(found))
+    assert (len(found), found[-1]) == (len(wanted), steps)
+    assert all(step % every == 0 for step in found[:-1])  # verl saves no other
+    distance = steps / len(wanted)
+    assert all(abs(a - b) <= max(1, distance / 4) for a, b in zip(found, wanted, strict=True))
+    assert -(-steps // every) <= 2 * len(wanted)  # each costs a disk full of optimiser state
+
+
+def test_a_number_of_steps_that_divides_is_saved_no_more_often_than_needed() -> None:
+    assert save_every(checkpoint_steps(1000, 8)) == 125
+    assert marks(checkpoint_steps(1000, 8), 125) == checkpoint_steps(1000, 8)
+    assert save_every(checkpoint_steps(7, 1)) == 7
 
 
 def test_a_path_that_verl_would_interpolate_is_refused() -> None:

@@ -19,7 +19,7 @@ from etalon.errors import InputError, RunError  # noqa: E402
 from etalon.recipe import OptimSpec, RlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.rl.pool import prompts_of_step  # noqa: E402
-from etalon.store import read_jsonl  # noqa: E402
+from etalon.store import read_jsonl, truncate_jsonl  # noqa: E402
 from etalon.types import Domain, Problem  # noqa: E402
 from test_verl import recipe  # noqa: E402
 from tiny_models import random_rows, tiny_language_model  # noqa: E402
@@ -100,6 +100,76 @@ def test_a_killed_phase_continues_from_its_newest_shards(
         assert read_jsonl(job.directory / name) == read_jsonl(whole.directory / name)
 
 
+def test_rollouts_of_a_killed_run_are_not_those_of_the_steps_taken_again(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    monkeypatch.setenv("STAND_IN_DUMPS_LATE", "1")
+    monkeypatch.setenv("STAND_IN_SAYS", "first ")
+    monkeypatch.setenv("STAND_IN_DIES_AT", "4")
+    with pytest.raises(RunError):
+        engine.reinforce(job, lambda step, row: None)
+    monkeypatch.delenv("STAND_IN_DIES_AT")
+    monkeypatch.setenv("STAND_IN_SAYS", "second ")
+    engine.reinforce(job, lambda step, row: None)
+    said = [(g["step"], g["rollouts"][0]["text"].split()[0]) for g in read_jsonl(job.directory / "rollouts.jsonl")]
+    assert said == [(s, "first" if s <= 2 else "second") for s in (1, 1, 2, 2, 3, 3, 4, 4, 5, 5)]
+
+
+@pytest.mark.parametrize(("when", "step", "start"), [
+    ("AFTER_SAVE", 4, 2), ("AFTER_LOG", 4, 2), ("AFTER_SAVE", 5, 4), ("AFTER_LOG", 2, 0),
+])  # fmt: skip
+def test_a_step_that_was_saved_and_not_logged_is_taken_again(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch, when: str, step: int, start: int
+) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    monkeypatch.setenv(f"STAND_IN_DIES_{when}", str(step))
+    with pytest.raises(RunError, match="illegal memory access"):
+        engine.reinforce(job, lambda step, row: None)
+    monkeypatch.delenv(f"STAND_IN_DIES_{when}")
+    assert mark(engine.reinforce(job, lambda step, row: None)) == 5.0
+    assert f"starting after step {start}, Ray" in (job.directory / "verl" / "log.txt").read_text()
+    assert [row["step"] for row in read_jsonl(job.directory / "metrics.jsonl")] == [1, 2, 3, 4, 5]
+    assert [row["step"] for row in read_jsonl(job.directory / "rollouts.jsonl")] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_a_torn_mark_of_the_newest_shards_is_written_again(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    monkeypatch.setenv("STAND_IN_DIES_AT", "5")
+    with pytest.raises(RunError):
+        engine.reinforce(job, lambda step, row: None)
+    monkeypatch.delenv("STAND_IN_DIES_AT")
+    shards = job.directory / "state" / "shards"
+    (shards / "latest_checkpointed_iteration.txt").write_text("")
+    torn = shards / "global_step_4" / "actor" / "optim_world_size_1_rank_0.pt"
+    torn.write_bytes(torn.read_bytes()[:-30])
+    assert mark(engine.reinforce(job, lambda step, row: None)) == 5.0
+    assert "starting after step 2, Ray" in (job.directory / "verl" / "log.txt").read_text()
+
+
+def test_a_step_that_verl_never_logs_is_an_error_and_not_a_gap(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    monkeypatch.setenv("STAND_IN_LOSES", "3")
+    with pytest.raises(RunError, match="07-rl-math: verl has ended, but step 3 of 5 is not in its log"):
+        engine.reinforce(job, lambda step, row: None)
+    monkeypatch.delenv("STAND_IN_LOSES")
+    engine.reinforce(job, lambda step, row: None)  # from step 2
+    assert [row["step"] for row in read_jsonl(job.directory / "metrics.jsonl")] == [1, 2, 3, 4, 5]
+
+
+def test_rollouts_without_the_row_of_their_step_are_not_logged_twice(tmp_path: Path, model_dir: Path) -> None:
+    job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
+    engine.reinforce(job, lambda step, row: None)
+    whole = read_jsonl(job.directory / "rollouts.jsonl")
+    truncate_jsonl(job.directory / "metrics.jsonl", 4)  # killed between the two
+    engine.reinforce(job, lambda step, row: None)
+    assert read_jsonl(job.directory / "rollouts.jsonl") == whole
+
+
 def test_a_phase_that_is_trained_but_not_converted_only_converts(
     tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,9 +180,12 @@ def test_a_phase_that_is_trained_but_not_converted_only_converts(
     assert mark(engine.reinforce(job, lambda step, row: None)) == 5.0
 
 
-def test_a_supervised_run_leaves_its_checkpoints_oldest_first(tmp_path: Path, model_dir: Path) -> None:
+def test_a_supervised_run_leaves_its_checkpoints_oldest_first(
+    tmp_path: Path, model_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     job = sft_job(tmp_path, model_dir)
     paths = verl_engine.engine(recipe(tmp_path, *ONE_GPU)).supervise(job, lambda step, row: None)
+    assert "03-sft-broad: 1 of 13 rows, over all epochs, left out" in capsys.readouterr().err
     assert [path.name for path in paths] == ["step-000002", "step-000004", "step-000006"]
     assert [mark(path) for path in paths] == [2.0, 4.0, 6.0]
     assert [row["step"] for row in read_jsonl(job.directory / "metrics.jsonl")] == [1, 2, 3, 4, 5, 6]

@@ -1,7 +1,10 @@
 """Stands in for verl's two trainers where there is no GPU: the same command line, config, logs, dumps and shards.
 
 Config through hydra, metrics through verl's Tracking, dumps through verl's own writer; only the training is missing.
-STAND_IN_DIES_AT: the step after which it is killed, before that step's shards are written.
+STAND_IN_DIES_AT: the step in which it is killed, before that step's shards are written.
+STAND_IN_DIES_AFTER_SAVE, _AFTER_LOG: the step in which it is killed, its shards written, nothing (or no dump) logged.
+STAND_IN_LOSES: the step that it does not log. STAND_IN_SAYS: what every rollout begins with. STAND_IN_DUMPS_LATE: its
+dumps follow its log by half a second, as the thread that writes them may.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,9 @@ def save(config: Any, source: str, step: int, inner: str) -> None:
         model.lm_head.weight.fill_(float(step))
     state = {k: distribute_tensor(v.detach(), mesh, [Shard(0)]) for k, v in model.state_dict().items()}
     torch.save(state, folder / "model_world_size_1_rank_0.pt")
+    for part in ("optim", "extra_state"):
+        torch.save({}, folder / f"{part}_world_size_1_rank_0.pt")
+    torch.save({}, folder.parent / "data.pt" if inner else folder / "data_0.pt")
     world = config.trainer.nnodes * config.trainer.n_gpus_per_node
     (folder / "fsdp_config.json").write_text(json.dumps({"FSDP_version": 1, "world_size": world}))
     AutoConfig.from_pretrained(source).save_pretrained(folder / "huggingface")
@@ -51,7 +58,7 @@ def dump(config: Any, step: int) -> None:
     scores = [-1.0 if (p, i) == (1, n - 1) else float(i % 2) for p, i, _ in entries]
     PPOTrainer._write_generations(
         [row["prompt"][0]["content"] for *_, row in entries],
-        ["7+5=12" * (1 + i) for _, i, _ in entries],
+        [os.environ.get("STAND_IN_SAYS", "") + "7+5=12" * (1 + i) for _, i, _ in entries],
         [row["reward_model"]["ground_truth"] for *_, row in entries],
         scores,
         {"uid": [f"{step}x{p}_{i}_0" for p, i, _ in entries]},
@@ -63,6 +70,12 @@ def dump(config: Any, step: int) -> None:
 def say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def dies(when: str, step: int) -> None:
+    if str(step) == os.environ.get(f"STAND_IN_DIES_{when}"):
+        say("CUDA error: an illegal memory access was encountered")
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
@@ -83,14 +96,17 @@ def main() -> None:
     tracking = Tracking(config.trainer.project_name, config.trainer.experiment_name, default_backend=["file"])
     total = config.trainer.total_training_steps
     for step in range(done + 1, total + 1):
-        if step == int(os.environ.get("STAND_IN_DIES_AT", "0")):
-            say("CUDA error: an illegal memory access was encountered")
-            os.kill(os.getpid(), signal.SIGKILL)
+        dies("AT", step)
         if step % config.trainer.save_freq == 0 or step == total:
             save(config, source, step, "actor" if is_rl else "")
+        dies("AFTER_SAVE", step)
+        if str(step) == os.environ.get("STAND_IN_LOSES"):
+            continue
         if is_rl:
             numbers = {"actor/pg_loss": 0.0, "actor/grad_norm": 1.5, "actor/lr": 1e-6, "perf/total_num_tokens": 99}
             tracking.log({**numbers, "response_length/mean": 12.0, "response_length/clip_ratio": 0.25}, step)
+            dies("AFTER_LOG", step)
+            time.sleep(0.5 if "STAND_IN_DUMPS_LATE" in os.environ else 0)
             dump(config, step)
         else:
             numbers = {"train/loss": 1 / step, "train/grad_norm": 1.5, "train/lr": 1e-6, "train/global_tokens": 50}

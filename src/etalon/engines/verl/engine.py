@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,17 +46,21 @@ class VerlEngine:
         """The checkpoints of one supervised run; a step smaller than the others, at the end, is left out."""
         from etalon.engines.verl import launch
         from etalon.engines.verl.export import write_order, write_token_rows
+        from etalon.engines.verl.marks import marks, save_every
         from etalon.engines.verl.settings import sft_settings
         from etalon.engines.verl.steps import supervised_row
+        from etalon.sft.rows import checkpoint_steps
 
         files = Files(job.directory)
         batch = len(job.steps[0]) // self.ranks * self.ranks
         if not batch:
             raise InputError(f"{files.directory.name}: {len(job.rows)} rows for {self.ranks} data-parallel ranks")
         steps = [step[:batch] for step in job.steps if len(step) >= batch]
-        every = max(1, len(steps) // job.num_checkpoints)
+        tell_left_out(job, batch * len(steps), self.ranks)
+        wanted = checkpoint_steps(len(steps), job.num_checkpoints)
+        every = save_every(wanted)
         follower = launch.Follower(files, lambda _, logged: supervised_row(logged), on_step)
-        if launch.steps_saved(files) < len(steps):
+        if follower.resume() < len(steps):
             write_token_rows(files.data, job.rows)
             write_order(files.order, steps)
             settings = sft_settings(
@@ -65,10 +70,12 @@ class VerlEngine:
             )  # fmt: skip
             write_config(files, settings, SFT_BASE)
             launch.run_driver(self.recipe, SFT_MODULE, files, follower)
-        follower.look()
-        marks = [*(every * i for i in range(1, min(job.num_checkpoints, len(steps)))), len(steps)]
+        follower.finish(len(steps))
         target = job.directory / CHECKPOINTS
-        return [launch.merged(files.shards / f"global_step_{m}", target / f"step-{m:06d}", files) for m in marks]
+        return [
+            launch.merged(files.shards / f"global_step_{step}", target / f"step-{step:06d}", files)
+            for step in marks(wanted, every)
+        ]
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
         """The weights after all steps of one RL phase."""
@@ -85,12 +92,12 @@ class VerlEngine:
             )
         tokenizer = load_tokenizer(job.source)
         follower = launch.Follower(files, self._rl_rows(files, job, count, tokenizer), on_step)
-        if launch.steps_saved(files) < job.steps:
+        if follower.resume() < job.steps:
             prompts = [p for s in range(job.steps) for p in prompts_of_step(job.prompts, s, count, job.seed)]
             write_problems(files.data, prompts, seed=job.seed)
             self._write_rl_config(files, job, count, longest_prompt(tokenizer, job))
             launch.run_driver(self.recipe, RL_MODULE, files, follower)
-        follower.look()
+        follower.finish(job.steps)
         shards = files.shards / f"global_step_{job.steps}" / "actor"
         return launch.merged(shards, job.directory / CHECKPOINT, files)
 
@@ -130,6 +137,16 @@ class VerlEngine:
             return reader.row(logged, groups)
 
         return to_row
+
+
+def tell_left_out(job: SupervisedJob, used: int, ranks: int) -> None:
+    """Say how many rows do not fill a step of all ranks; a row counts once in every epoch."""
+    asked = sum(map(len, job.steps))
+    if used < asked:
+        sys.stderr.write(
+            f"  {job.directory.name}: {asked - used} of {asked} rows, over all epochs, left out: verl takes steps of "
+            f"one size, spread over {ranks} data-parallel ranks\n"
+        )
 
 
 def prompts_per_step(available: int, wanted: int, group_size: int, ranks: int) -> int:

@@ -1,6 +1,6 @@
 """A stage as a process: verl's driver, its log, its metrics as they appear, its shards as Hugging Face directories.
 
-A killed run is continued by verl from its newest shards; our logs are cut to the same step first.
+A killed run is continued by verl from the newest shards whose step is logged; our logs are cut to that step first.
 """
 
 from __future__ import annotations
@@ -9,37 +9,19 @@ import gc
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from etalon.children import Child
 from etalon.engines.jobs import OnStep
 from etalon.engines.verl.plan import Files, merge_command, train_command
+from etalon.engines.verl.shards import check_world, continue_from, steps_saved
 from etalon.errors import RunError
 from etalon.recipe import Recipe
-from etalon.store import append_jsonl, read_json, read_jsonl, truncate_jsonl
+from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
 
-LATEST = "latest_checkpointed_iteration.txt"
 Row = dict[str, Any]
-
-
-def steps_saved(files: Files) -> int:
-    """The step of the newest shards; 0 when there are none."""
-    path = files.shards / LATEST
-    return int(path.read_text()) if path.exists() else 0
-
-
-def check_world(files: Files, recipe: Recipe) -> None:
-    """RunError when the shards of a killed run are for another number of GPUs: verl cannot load them."""
-    gpus = recipe.verl.nodes * recipe.verl.gpus_per_node
-    for path in files.shards.glob("global_step_*/**/fsdp_config.json"):
-        found = read_json(path).get("world_size")
-        if found != gpus:
-            raise RunError(
-                f"{path.parent}: was saved by {found} GPUs, and now there are {gpus}; continue with as many as "
-                f"before, or redo the stage with --from"
-            )
 
 
 class Follower:
@@ -49,16 +31,36 @@ class Follower:
         """to_row: our row of one step, or None while something it needs is still being written."""
         self._files, self._to_row, self._on_step = files, to_row, on_step
         self._metrics = files.directory / "metrics.jsonl"
-        self._done = max((int(row["step"]) for row in read_jsonl(self._metrics)), default=0)
+        self._rollouts = files.directory / "rollouts.jsonl"
+        self._done = max(self._logged(), default=0)
 
-    def restart(self) -> None:
-        """Forget the steps after the newest shards, which verl is about to take again."""
+    def resume(self) -> int:
+        """The steps that need not be taken again; our logs, verl's and its dumps forget the others."""
+        cut_to_step(self._rollouts, self._done)  # they are written before the row of their step
         self.look()  # what a killed run wrote and nobody read
-        done = steps_saved(self._files)
-        cut_to_step(self._metrics, done)
-        cut_to_step(self._files.directory / "rollouts.jsonl", done)
+        self._done = steps_saved(self._files, first_missing(self._logged()) - 1)
+        continue_from(self._files, self._done)
+        for path in (self._metrics, self._rollouts):
+            cut_to_step(path, self._done)
         self._files.metrics.unlink(missing_ok=True)
-        self._done = min(self._done, done)
+        for dump in self._files.rollouts.glob("*.jsonl"):
+            if int(dump.stem) > self._done:
+                dump.unlink()
+        return self._done
+
+    def finish(self, steps: int) -> None:
+        """Log what is left of a run that has ended; RunError when one of its steps is not in our log."""
+        self.look()
+        missing = first_missing(self._logged())
+        if missing <= steps:
+            raise RunError(
+                f"{self._files.directory.name}: verl has ended, but step {missing} of {steps} is not in its log or its "
+                f"rollouts are not all in its dump; run the same command again to redo the steps since the last shards "
+                f"before it"
+            )
+
+    def _logged(self) -> set[int]:
+        return {int(row["step"]) for row in read_jsonl(self._metrics)}
 
     def look(self) -> None:
         """Log every step that is whole and was not logged before."""
@@ -74,6 +76,11 @@ class Follower:
             self._on_step(step, row)
 
 
+def first_missing(steps: Collection[int]) -> int:
+    """The first step, from 1 on, that is not among `steps`."""
+    return next(step for step in range(1, len(steps) + 2) if step not in steps)
+
+
 def cut_to_step(path: Path, step: int) -> None:
     """Keep the rows of the first `step` steps."""
     if path.exists():
@@ -81,10 +88,9 @@ def cut_to_step(path: Path, step: int) -> None:
 
 
 def run_driver(recipe: Recipe, module: str, files: Files, follower: Follower) -> None:
-    """Run verl's driver to its end; RunError with the tail of its log when it fails."""
+    """Run verl's driver to its end, after `follower.resume`; RunError with the tail of its log when it fails."""
     check_world(files, recipe)
     free_gpu_memory()
-    follower.restart()
     environment = {
         "VERL_FILE_LOGGER_PATH": str(files.metrics),
         "HYDRA_FULL_ERROR": "1",
