@@ -10,7 +10,8 @@ import pytest
 
 from etalon import config, pipeline
 from etalon.engines.jobs import engine_of
-from etalon.engines.verl.engine import prompts_per_step
+from etalon.engines.verl.engine import longest_prompt, prompts_per_step
+from etalon.engines.verl.export import problem_row
 from etalon.engines.verl.honour import check_installed, check_recipe
 from etalon.engines.verl.marks import marks, save_every
 from etalon.engines.verl.plan import Files, planned, train_command
@@ -19,6 +20,7 @@ from etalon.errors import ConfigError
 from etalon.pipeline import graph
 from etalon.recipe import Recipe
 from etalon.sft.rows import checkpoint_steps
+from etalon.types import Domain, Problem
 
 RECIPE = """
 name = "cluster"
@@ -185,3 +187,38 @@ def test_another_cluster_redoes_nothing_and_other_overrides_do(tmp_path: Path) -
     assert graph.keys(recipe(tmp_path, "verl.nodes=4", "verl.address=10.0.0.1:6379")) == before
     after = graph.keys(recipe(tmp_path, "verl.overrides=actor_rollout_ref.model.use_fused_kernels=true"))
     assert [name for name in before if before[name] == after[name]] == ["problems"]
+
+
+class Pairs:
+    """A tokenizer with one token for a full stop at the end of a line, and one for any other character."""
+
+    def apply_chat_template(self, messages: list[dict[str, str]], **_: bool) -> str:
+        return messages[0]["content"]
+
+    def encode(self, text: str, **_: bool) -> list[str]:
+        return re.findall(r"\.\n|.", text, re.DOTALL)
+
+
+def test_the_longest_prompt_is_measured_as_it_is_asked() -> None:
+    options = {"A": "up.", "B": "down"}
+    question = Problem(
+        id="p", domain=Domain.STEM, prompt="Where?\nA) up.\nB) down", answer="A", options=options, shuffle=True
+    )
+    asked = [problem_row(question, i, seed=0)["prompt"][0]["content"] for i in range(4)]
+    lengths = {len(Pairs().encode(text)) for text in asked}
+    assert len(lengths) == 2
+    assert longest_prompt(Pairs(), [question] * 4, seed=0) == max(lengths)
+
+
+def test_rewards_are_judged_by_cpu_time() -> None:
+    program = (
+        "import asyncio; from etalon.engines.verl.export import problem_row\n"
+        "from etalon.engines.verl.reward import compute_score\n"
+        "from etalon.types import Domain, Problem; from etalon.verifiers import symbolic\n"
+        "row = problem_row(Problem(id='p', domain=Domain.MATH, prompt='?', answer='x'), 0, seed=0)\n"
+        "found = asyncio.run(compute_score('', 'no answer', 'p', row['extra_info']))\n"
+        "assert found['score'] == 0, found\n"
+        "assert symbolic._POOLS.get()._wall_factor == symbolic.PATIENCE > 1"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from etalon.engines.verl.plan import RL_BASE, RL_MODULE, SFT_BASE, SFT_MODULE, F
 from etalon.errors import InputError
 from etalon.recipe import Recipe
 from etalon.store import append_jsonl, read_json, write_atomic
+from etalon.types import Problem
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class VerlEngine:
         if follower.resume() < job.steps:
             prompts = [p for s in range(job.steps) for p in prompts_of_step(job.prompts, s, count, job.seed)]
             write_problems(files.data, prompts, seed=job.seed)
-            self._write_rl_config(files, job, count, longest_prompt(tokenizer, job))
+            self._write_rl_config(files, job, count, longest_prompt(tokenizer, prompts, seed=job.seed))
             launch.run_driver(self.recipe, RL_MODULE, files, follower)
         follower.finish(job.steps)
         shards = files.shards / f"global_step_{job.steps}" / "actor"
@@ -165,13 +166,14 @@ def load_tokenizer(source: Path) -> Any:
     return tokenizer
 
 
-def longest_prompt(tokenizer: Any, job: RlJob) -> int:
-    """Tokens of the longest rendered prompt."""
+def longest_prompt(tokenizer: Any, prompts: Sequence[Problem], *, seed: int) -> int:
+    """Tokens of the longest rendered prompt of the rows that `write_problems` writes: options may be in another order."""
+    from etalon.engines.verl.export import problem_row
+
+    asked = {problem_row(p, index, seed=seed)["prompt"][0]["content"] for index, p in enumerate(prompts)}
     texts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": problem.prompt}], tokenize=False, add_generation_prompt=True
-        )
-        for problem in job.prompts
+        tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+        for text in asked
     ]
     return max(len(tokenizer.encode(text, add_special_tokens=False)) for text in texts)
 

@@ -21,6 +21,7 @@ from etalon.problems.rows import problem_from_row
 from etalon.sandbox.choice import connect
 from etalon.types import Verdict
 from etalon.verifiers import verify
+from etalon.verifiers.symbolic import judge_by_cpu_time
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
 
@@ -65,5 +66,6 @@ def judge(extra_info: Mapping[str, Any], response: str) -> Verdict:
 @lru_cache(maxsize=1)
 def _threads(count: int, sandbox_url: str, concurrency: int, key_env: str) -> ThreadPoolExecutor:
     """The threads of this process, and where its programs run; made once."""
+    judge_by_cpu_time()
     connect(sandbox_url, concurrency=concurrency, key_env=key_env)
     return ThreadPoolExecutor(count, thread_name_prefix="reward")
