@@ -118,6 +118,19 @@ def test_a_gpu_takes_its_part_of_the_longest_sequence(tmp_path: Path) -> None:
         ("sft.batch=6", "sft.batch: is 6, which does not spread evenly over 4 data-parallel ranks"),
         ("verl.overrides=nonsense", "verl.overrides: nonsense: expected KEY=VALUE"),
         ("verl.overrides=+algorithm.etalon.gamma=3", "verl.overrides: algorithm.etalon.gamma: is set from the recipe"),
+        (
+            "verl.overrides=['actor_rollout_ref.rollout={top_p:0.5}']",
+            "verl.overrides: actor_rollout_ref.rollout: holds actor_rollout_ref.rollout.calculate_log_probs, which is",
+        ),
+        (
+            "verl.overrides=['++actor_rollout_ref.actor={clip_ratio_high:0.9,ppo_epochs:4}']",
+            "verl.overrides: actor_rollout_ref.actor: holds actor_rollout_ref.actor.checkpoint.save_contents, which is",
+        ),
+        ("verl.overrides=actor_rollout_ref.actor.policy_loss.loss_mode=gspo", "policy_loss.loss_mode: is set from"),
+        ("verl.overrides=data.train_files.0=/x", "verl.overrides: data.train_files.0: is set from the recipe"),
+        ("verl.overrides=~trainer.logger=x", "verl.overrides: ~trainer.logger=x: expected KEY=VALUE"),
+        ("verl.overrides=--config-dir=/x", "verl.overrides: --config-dir=/x: expected KEY=VALUE"),
+        ("verl.overrides=actor@critic.x=dp_actor", "verl.overrides: actor@critic.x=dp_actor: expected KEY=VALUE"),
     ],
 )
 def test_what_verl_cannot_honour_is_refused_before_anything_is_trained(

@@ -167,7 +167,7 @@ def load_tokenizer(source: Path) -> Any:
 
 
 def longest_prompt(tokenizer: Any, prompts: Sequence[Problem], *, seed: int) -> int:
-    """Tokens of the longest rendered prompt of the rows that `write_problems` writes: options may be in another order."""
+    """Tokens of the longest rendered prompt among the rows that `write_problems` writes, options in their order."""
     from etalon.engines.verl.export import problem_row
 
     asked = {problem_row(p, index, seed=seed)["prompt"][0]["content"] for index, p in enumerate(prompts)}

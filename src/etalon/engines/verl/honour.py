@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +15,7 @@ from etalon.store import read_json
 
 INSTALL = "install it in an environment of its own: pip install -e '.[verl]' -c constraints-verl.txt (docs/verl.md)"
 SERIES = "0.9."
+KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")  # of a single value or table; not a group, a flag or a deletion
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -106,8 +108,13 @@ def _overrides(recipe: Recipe) -> Iterator[str]:
 
     taken = set_keys(recipe)
     for override in recipe.verl.overrides:
-        key, equals, _ = override.lstrip("+~").partition("=")
-        if not equals or not key:
+        key, equals, _ = override.lstrip("+").partition("=")
+        if not equals or not KEY.fullmatch(key):
             yield f"verl.overrides: {override}: expected KEY=VALUE of verl's config"
-        elif key in taken:
+        elif key in taken or any(key.startswith(f"{one}.") for one in taken):
             yield f"verl.overrides: {key}: is set from the recipe; change the recipe's value"
+        elif inside := [one for one in taken if one.startswith(f"{key}.")]:
+            yield (
+                f"verl.overrides: {key}: holds {min(inside)}, which is set from the recipe; give single keys that "
+                "no recipe value sets"
+            )

@@ -104,6 +104,7 @@ def _actor(spec: RlSpec, cluster: VerlSpec, optim: OptimSpec, prompts: int, prom
     mode = "seq-mean-token-mean" if spec.aggregation == "sequence-mean-token-mean" else "token-mean"
     tokens = tokens_per_gpu(spec.micro_tokens, prompt_tokens + spec.max_tokens, cluster)
     return [
+        Setting(f"{here}.policy_loss.loss_mode", "vanilla", "2.2: the clipped surrogate, token by token"),
         Setting(f"{here}.loss_agg_mode", mode, "2.2: mean over rollouts of the mean over tokens"),
         Setting(f"{here}.ppo_mini_batch_size", prompts, "2.2: one update per batch, strictly on-policy"),
         Setting(f"{here}.ppo_epochs", 1, "2.2"),
