@@ -1,7 +1,8 @@
 """Starts the workers of one job, follows their log, and ends them with this process.
 
-One process is started as it is; several by `torch.distributed.run`, over the loopback interface. What they print goes
-to trl/worker.log in the directory of the job.
+One process is started as it is; several by `torch.distributed.run`. gloo uses the loopback interface, but the store at
+which the processes meet listens on all of them (docs/trl.md). What they print goes to trl/worker.log in the directory
+of the job.
 """
 
 from __future__ import annotations
