@@ -141,7 +141,7 @@ def test_a_plan_that_does_not_fit_says_so() -> None:
     one = ("verl.nodes=1", "verl.gpus_per_node=1", "verl.sequence_parallel=1")
     notes = costs.forecast(recipe_of("vibethinker-3b", "hardware.gpu=l40s", *one), graph.STAGES).notes
     [line] = [note for note in notes if note.startswith("does not fit")]
-    assert "training needs 71.3 GiB per GPU, 44.2 are usable; what would do: 2 GPUs that share the weights, or" in line
+    assert "training needs 74.4 GiB per GPU, 44.2 are usable; what would do: 4 GPUs that share the weights, or" in line
     local = costs.forecast(recipe_of("vibethinker-3b", "engine=local"), graph.STAGES)
     assert any("an engine with gradient checkpointing" in note for note in local.notes)
 
@@ -157,6 +157,48 @@ def test_each_engine_is_planned_with_the_gpus_it_takes() -> None:
     trl = recipe_of("vibethinker-3b", "engine=trl", "trl.processes=8")
     assert forecast.setup_of(trl).gpus == 1  # every process has the whole model
     assert forecast.setup_of(recipe_of("vibethinker-3b")).gpus == 16
+
+
+def test_what_training_holds_and_the_samplers_share_leave_less_room_for_the_cache() -> None:
+    def room(*overrides: str) -> float:
+        return forecast.rl_room(recipe_of("vibethinker-1.5b", *overrides), SMALL, H800)
+
+    weights, whole = 2 * SMALL.parameters, 12 * SMALL.parameters
+    usable = memory.usable(H800)
+    assert room("engine=local") == usable - whole - weights
+    assert room("engine=trl", "trl.processes=8") == usable - whole - weights
+    assert room("engine=trl", "trl.vllm=colocate") == 0.3 * H800.memory - weights
+    assert room("engine=trl", "trl.vllm=server", "trl.vllm_server=http://h:1") == usable - weights
+    assert room("verl.rollout_memory=0.6") == 0.6 * H800.memory - weights
+    assert room("verl.rollout_memory=0.9") == usable - max(whole / 8, usable - 0.9 * H800.memory) - weights
+    assert room("verl.rollout_memory=0.95", "verl.offload=true") == usable - weights
+    tight = costs.memories(
+        recipe := recipe_of("vibethinker-1.5b", "engine=local"), SMALL, H800, forecast.setup_of(recipe)
+    )["sampling"]
+    assert tight["held by training"] == whole
+    assert sum(tight.values()) <= usable
+
+
+def test_only_rl_samples_beside_training() -> None:
+    one, other = (hours(f"verl.rollout_memory={share}") for share in (0.3, 0.6))
+    assert one["rl-math"] > other["rl-math"]
+    assert one["sft-broad-fused"] == other["sft-broad-fused"]
+
+
+def test_logits_are_those_that_the_engine_holds_at_a_time() -> None:
+    tokens, head = SMALL.vocabulary, 4 * SMALL.vocabulary * SMALL.hidden
+    wide = replace(ONE, logits=memory.VERL_LOGITS)
+    assert memory.logit_memory(SMALL, wide) == 20 * 512 * tokens + head
+    assert memory.logit_memory(SMALL, replace(wide, longest=100, micro_tokens=1)) == 20 * 100 * tokens + head
+    assert memory.logit_memory(SMALL, ONE) == 12 * 64_000_000
+    assert memory.logit_memory(SMALL, replace(ONE, logits=memory.TRL_LOGITS)) == 4 * 4096 * 32768 + head
+
+
+@pytest.mark.torch
+def test_the_logits_of_the_local_engine_are_counted_as_they_are_made() -> None:
+    from etalon import packed
+
+    assert memory.LOCAL_LOGITS.numbers == packed.LOGIT_CHUNK * packed.CUDA_CHUNKS
 
 
 def test_the_published_hours_stand_beside_ours_as_a_ratio() -> None:

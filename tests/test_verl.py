@@ -230,6 +230,42 @@ def test_the_metrics_we_read_are_ones_that_verl_writes() -> None:
     assert row["accuracies"] == [1 / 2, 1, 0, 1 / 4]
 
 
+def test_verls_fused_kernel_has_the_log_probs_and_the_gradient_of_whole_logits() -> None:
+    from verl.utils.experimental.torch_functional import FusedLinearForPPO
+
+    generator = torch.Generator().manual_seed(0)
+    hidden_1TD = torch.randn(1, 1100, 16, generator=generator, requires_grad=True)  # three chunks
+    head_VD = torch.randn(50, 16, generator=generator, requires_grad=True)
+    labels_1T = torch.randint(50, (1, 1100), generator=generator)
+    weights_1T = torch.randn(1, 1100, generator=generator)
+    found_1T, _ = FusedLinearForPPO()(hidden_1TD, head_VD, labels_1T)
+    wanted_1T = (hidden_1TD @ head_VD.T).log_softmax(-1).gather(-1, labels_1T[..., None])[..., 0]
+    torch.testing.assert_close(found_1T, wanted_1T)
+    for one, other in zip(
+        torch.autograd.grad((weights_1T * found_1T).sum(), (hidden_1TD, head_VD)),
+        torch.autograd.grad((weights_1T * wanted_1T).sum(), (hidden_1TD, head_VD)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_models_fused_forward_gives_the_log_probs_of_its_logits(model_dir: Path) -> None:
+    program = f"""
+import torch
+from transformers import AutoModelForCausalLM
+from verl.models.transformers.monkey_patch import patch_forward_with_backends
+model = AutoModelForCausalLM.from_pretrained({str(model_dir)!r}, dtype=torch.float32).eval()
+ids = torch.tensor([[5, 9, 7, 11, 6]])
+labels = ids.roll(-1, -1)
+wanted = model(input_ids=ids).logits.log_softmax(-1).gather(-1, labels[..., None])[..., 0]
+patch_forward_with_backends(model, use_fused_kernels=True, fused_kernels_backend="torch")
+output = model(input_ids=ids, shift_labels=labels, temperature=1.0, return_dict=True, use_cache=False)
+torch.testing.assert_close(output.log_probs, wanted)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # configs --------------------------------------------------------------------------------------------------------------
 
 RL_STAGES = ("rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct")
@@ -278,7 +314,9 @@ def test_verls_dataclasses_accept_the_config_of_every_supervised_stage(
     config = composed(tmp_path, stage, model_dir)
     engine, optim = omega_conf_to_dataclass(config.engine), omega_conf_to_dataclass(config.optim)
     assert (engine.ulysses_sequence_parallel_size, optim.lr_scheduler_type) == (4, "cosine")
-    assert omega_conf_to_dataclass(config.model).use_remove_padding
+    model = omega_conf_to_dataclass(config.model)
+    assert model.use_remove_padding
+    assert model.use_fused_kernels
     assert omega_conf_to_dataclass(config.checkpoint).save_contents == ["model", "optimizer", "extra"]
 
 

@@ -17,7 +17,7 @@ from etalon.engines.verl.marks import marks, save_every
 from etalon.engines.verl.plan import Files, planned, train_command
 from etalon.engines.verl.settings import Setting, to_yaml
 from etalon.errors import ConfigError
-from etalon.pipeline import graph
+from etalon.pipeline import forecast, graph
 from etalon.recipe import Recipe
 from etalon.sft.rows import checkpoint_steps
 from etalon.types import Domain, Problem
@@ -99,7 +99,42 @@ def test_a_gpu_takes_its_part_of_the_longest_sequence(tmp_path: Path) -> None:
     key = "actor_rollout_ref.actor.ppo_max_token_len_per_gpu"
     wide = ["rl.max_tokens=65536", "model.max_positions=131072", "rl.micro_tokens=16384"]
     assert settings_of(recipe(tmp_path, *wide), "rl-math")[key] == -(-(65536 + 2048) // 4)
-    assert settings_of(recipe(tmp_path), "rl-math")[key] == 16384
+    assert settings_of(recipe(tmp_path), "rl-math")[key] == 16384 // 4  # verl multiplies by the GPUs of a sequence
+
+
+@pytest.mark.parametrize("name", ["vibethinker-1.5b", "vibethinker-3b"])
+@pytest.mark.parametrize("override", ["seed=0", "rl.micro_tokens=131072"])
+def test_the_forecast_reckons_with_the_tokens_that_verl_is_told(name: str, override: str) -> None:
+    papers = config.load(config.packaged_recipe(name), [override]).resolved()
+    keys = ("actor_rollout_ref.actor.ppo_max_token_len_per_gpu", "data.max_token_len_per_gpu")
+    told = [s.value for *_, settings in planned(papers, Path("run")) for s in settings if s.key in keys]
+    assert max(told) == forecast.setup_of(papers).tokens
+
+
+def test_a_phase_has_its_own_window_and_what_is_left_out_has_no_config() -> None:
+    papers = config.load(config.packaged_recipe("vibethinker-1.5b"), ["distill.micro_tokens=65536"]).resolved()
+    names = {name for name, *_ in planned(papers, Path("run"))}
+    assert {"rl-math", "rl-code", "sft-broad"} <= names
+    assert not names & {"base", "sft-hard", "distill", "rl-stem", "instruct"}
+    windows = [settings_of(papers, stage)["data.max_response_length"] for stage in ("rl-math", "rl-code")]
+    assert windows == [16384, 32768]
+    again = papers.model_copy(update={"distill": papers.distill.model_copy(update={"epochs": 1})})
+    longest = max(65536, papers.data.max_tokens + 2048)
+    wanted = -(-longest // papers.verl.sequence_parallel)
+    assert settings_of(again, "distill")["data.max_token_len_per_gpu"] == wanted
+
+
+def test_keys_of_stages_that_are_left_out_are_refused_all_the_same(tmp_path: Path) -> None:
+    none = [f"rl.{phase}.steps=0" for phase in ("math", "long2short", "code", "stem")]
+    override = "verl.overrides=actor_rollout_ref.actor.ppo_epochs=4"
+    with pytest.raises(ConfigError, match="ppo_epochs: is set from the recipe"):
+        check_recipe(recipe(tmp_path, *none, "instruct.steps=0", override))
+
+
+def test_the_widest_phase_must_fit_the_window_of_the_model(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"rl\.code\.max_tokens: is 16384, but \[model\] says a window of 8192"):
+        check_recipe(recipe(tmp_path, "rl.code.max_tokens=16384"))
+    check_recipe(recipe(tmp_path, "rl.code.max_tokens=16384", "rl.code.steps=0"))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +233,7 @@ def test_a_step_takes_as_many_prompts_as_spread_evenly(
 def test_another_cluster_redoes_nothing_and_other_overrides_do(tmp_path: Path) -> None:
     before = graph.keys(recipe(tmp_path))
     assert graph.keys(recipe(tmp_path, "verl.nodes=4", "verl.address=10.0.0.1:6379")) == before
-    after = graph.keys(recipe(tmp_path, "verl.overrides=actor_rollout_ref.model.use_fused_kernels=true"))
+    after = graph.keys(recipe(tmp_path, "verl.overrides=actor_rollout_ref.rollout.enforce_eager=true"))
     assert [name for name in before if before[name] == after[name]] == ["problems"]
 
 

@@ -19,6 +19,7 @@ BUSY = 0.5  # (ours) mean share of those that are going while a batch thins out
 MIN_STEP_SECONDS = 0.005  # (ours) no step of sampling is shorter: kernel launches, scheduling
 LENGTH_SPREAD = 1.5  # (ours) mean squared length over squared mean length
 PROMPT_TOKENS = 300  # (ours) mean length of a prompt
+LONGEST_PROMPT = 2048  # (ours) tokens of the longest prompt that a window leaves room for
 WIDTH = 2  # bytes of a bf16 number
 
 

@@ -16,8 +16,27 @@ from etalon.cost.shapes import ModelShape
 
 USABLE = 0.92  # (ours) share of a GPU's memory; the rest is the CUDA context, communication buffers, fragmentation
 ALIVE = 1.5  # (ours) a layer's activations and those of its gradients that are alive at once, over the former
-LOGIT_BYTES = 3 * 4 * 4_000_000  # (ours) logits are made in chunks of 4M float32 numbers, with gradient and softmax
+STAYS = 12  # bytes a parameter that training keeps between steps: float32 weights and the two moments
 MAX_GPUS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logits:
+    """The logits that an engine holds at a time: at most so many tokens, columns and numbers, of so many bytes each.
+
+    head: bytes per weight of the output layer that their gradient takes on top of the shared one.
+    """
+
+    width: int
+    head: int = 0
+    tokens: int = 1 << 40
+    columns: int = 1 << 40
+    numbers: int = 1 << 40
+
+
+LOCAL_LOGITS = Logits(width=12, numbers=64_000_000)  # `etalon.packed` on a GPU: float32, softmax and gradient
+TRL_LOGITS = Logits(width=4, head=4, tokens=4096, columns=32768)  # TRL 1.16, trl.kernels.chunked_logprob
+VERL_LOGITS = Logits(width=20, head=4, tokens=512)  # verl 0.9.1, FusedLinearForPPO: five float32 copies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +45,7 @@ class Setup:
 
     gpus: GPUs that share weights, gradients and moments. longest: tokens of the longest sequence, prompt included.
     micro_tokens: packed tokens of a forward pass; a longer sequence is one pass all the same.
-    sequence_parallel: GPUs that share the tokens of a pass.
+    sequence_parallel: GPUs that share the tokens of a pass. logits: how the engine makes them.
     """
 
     gpus: int
@@ -34,11 +53,12 @@ class Setup:
     micro_tokens: int
     sequence_parallel: int = 1
     is_checkpointed: bool = True
+    logits: Logits = LOCAL_LOGITS
 
     @property
-    def tokens(self) -> float:
+    def tokens(self) -> int:
         """Tokens of one pass on one GPU."""
-        return max(self.longest, self.micro_tokens) / self.sequence_parallel
+        return -(-max(self.longest, self.micro_tokens) // self.sequence_parallel)
 
 
 def usable(gpu: Gpu) -> float:
@@ -64,21 +84,32 @@ def training_memory(shape: ModelShape, setup: Setup) -> dict[str, float]:
         "weights in use (bf16)": float(WIDTH * (gathered if setup.gpus > 1 else whole)),
         "activations": setup.tokens
         * (WIDTH * shape.hidden * shape.layers + (ALIVE + insides - 1) * layer_activations(shape)),
-        "logits, in chunks": float(min(LOGIT_BYTES, 12 * setup.tokens * shape.vocabulary)),
+        "logits, in chunks": logit_memory(shape, setup),
     }
 
 
-def sampling_memory(shape: ModelShape, *, sequences: int, context: float) -> dict[str, float]:
-    """Part -> bytes per GPU while it samples; what training holds is moved away meanwhile (ours)."""
+def logit_memory(shape: ModelShape, setup: Setup) -> float:
+    """Bytes of the logits that are there at a time, and of what their gradient needs."""
+    made = setup.logits
+    count = min(made.numbers, min(made.tokens, setup.tokens) * min(made.columns, shape.vocabulary))
+    return float(made.width * count + made.head * shape.vocabulary * shape.hidden)
+
+
+def sampling_memory(shape: ModelShape, *, sequences: int, context: float, held: float = 0.0) -> dict[str, float]:
+    """Part -> bytes per GPU while it samples. held: bytes of training that stay on the GPU meanwhile."""
     return {
+        "held by training": held,
         "weights (bf16)": float(WIDTH * shape.parameters),
         "key-value cache": WIDTH * shape.cache_elements * sequences * context,
     }
 
 
-def cache_room(shape: ModelShape, gpu: Gpu) -> float:
-    """Bytes that the weights leave for the key-value cache; not below 0."""
-    return max(0.0, usable(gpu) - WIDTH * shape.parameters)
+def cache_room(shape: ModelShape, gpu: Gpu, *, held: float = 0.0, share: float = 1.0) -> float:
+    """Bytes that are left for the key-value cache; not below 0.
+
+    held: bytes of training that stay on the GPU. share: of the GPU's memory, for weights and cache of the sampler.
+    """
+    return max(0.0, min(usable(gpu) - held, share * gpu.memory) - WIDTH * shape.parameters)
 
 
 def fits(parts: Mapping[str, float], gpu: Gpu) -> bool:
@@ -115,7 +146,9 @@ def _more_gpus(shape: ModelShape, setup: Setup, gpu: Gpu) -> Iterator[str]:
 
 def _longest(shape: ModelShape, setup: Setup, gpu: Gpu) -> int:
     """The longest sequence, in whole thousands of tokens (1024), at which training fits."""
+    far = 1 << 20  # where logits have reached their chunk, and memory grows with the tokens alone
     fixed, grown = (
-        sum(training_memory(shape, replace(setup, longest=tokens, micro_tokens=1)).values()) for tokens in (1024, 2048)
+        sum(training_memory(shape, replace(setup, longest=tokens, micro_tokens=1)).values())
+        for tokens in (far, 2 * far)
     )
-    return int((usable(gpu) - fixed) / (grown - fixed) + 1) * 1024 if grown > fixed else 0
+    return int(((usable(gpu) - fixed) / (grown - fixed) + 1) * far) // 1024 * 1024

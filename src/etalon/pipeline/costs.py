@@ -52,7 +52,7 @@ def forecast(recipe: Recipe, stages: Sequence[Stage]) -> Forecast:
     training = sum(hours[stage.name] for stage in stages if not stage.is_background)
     notes = (
         *_time(recipe, stages, sum(hours.values()), shape, gpu),
-        *_fit(parts["training"], shape, setup, gpu, can_shard=recipe.engine == "verl"),
+        *_fit(parts["training"], recipe, shape, setup, gpu),
         *_window(recipe, shape),
         *_published(recipe, stages, shape),
         _assumed(recipe),
@@ -87,14 +87,19 @@ def check_parallel(recipe: Recipe, shape: ModelShape) -> None:
 
 def held_hours(stage: Stage, recipe: Recipe, shape: ModelShape, gpu: Gpu) -> float:
     """GPU-hours for which a stage holds its GPUs."""
-    return counted.held_seconds(counted.cost_of(stage, recipe), shape, gpu, gpus=gpus_of(recipe)) / 3600
+    return counted.held_seconds(counted.cost_of(stage, recipe), recipe, shape, gpu) / 3600
 
 
 def memories(recipe: Recipe, shape: ModelShape, gpu: Gpu, setup: memory.Setup) -> dict[str, dict[str, float]]:
     """Situation -> part -> bytes per GPU: the peak of training, and sampling as many responses as fit."""
     response = counted.mean_response(recipe, counted.longest_window(recipe))
-    sequences = compute.sequences_at_a_time(shape, room=memory.cache_room(shape, gpu), response=response)
-    sampling = memory.sampling_memory(shape, sequences=sequences, context=compute.mean_context(response))
+    sequences = compute.sequences_at_a_time(shape, room=counted.rl_room(recipe, shape, gpu), response=response)
+    sampling = memory.sampling_memory(
+        shape,
+        sequences=sequences,
+        context=compute.mean_context(response),
+        held=counted.held_while_sampling(recipe, shape),
+    )
     return {"training": memory.training_memory(shape, setup), "sampling": sampling}
 
 
@@ -111,8 +116,8 @@ def _time(
     waiting = sum(counted.waiting_seconds(cost, shape, gpu) for cost in costs)
     if not waiting:
         return
-    work = [counted.work_seconds(cost, shape, gpu) for cost in costs]
-    held = sum(counted.held_seconds(cost, shape, gpu, gpus=gpus) for cost in costs)
+    work = [counted.work_seconds(cost, recipe, shape, gpu) for cost in costs]
+    held = sum(counted.held_seconds(cost, recipe, shape, gpu) for cost in costs)
     idle = held - sum(trained + sampled for trained, sampled in work)
     most = max(1, int(sum(sampled for _, sampled in work) / waiting))
     idle_hours = idle / 3600
@@ -126,19 +131,23 @@ def _duration(hours: float) -> str:
     return f"{hours / 24:,.1f} days" if hours >= 48 else f"{hours:,.1f} hours"
 
 
-def _fit(
-    parts: Mapping[str, float], shape: ModelShape, setup: memory.Setup, gpu: Gpu, *, can_shard: bool
-) -> Iterator[str]:
+def _fit(parts: Mapping[str, float], recipe: Recipe, shape: ModelShape, setup: memory.Setup, gpu: Gpu) -> Iterator[str]:
     needed, there = sum(parts.values()) / GIB, memory.usable(gpu) / GIB
     if needed > there:
-        found = list(memory.remedies(shape, setup, gpu, can_shard=can_shard))
+        found = list(memory.remedies(shape, setup, gpu, can_shard=recipe.engine == "verl"))
         cure = f"; what would do: {', or '.join(found)}" if found else "; take a GPU with more memory"
         yield f"does not fit: training needs {needed:,.1f} GiB per GPU, {there:,.1f} are usable{cure}"
-    if memory.cache_room(shape, gpu) < compute.WIDTH * shape.cache_elements * setup.longest:
+    if counted.rl_room(recipe, shape, gpu) < compute.WIDTH * shape.cache_elements * setup.longest:
         yield (
-            f"does not fit: the cache of one response of {setup.longest:,} tokens has no room beside the weights; "
-            "what would do: a GPU with more memory, or a shorter window"
+            f"does not fit: the cache of one response of {setup.longest:,} tokens has no room beside the weights "
+            f"and what training holds{_more_room(recipe)}; what would do: a GPU with more memory, or a shorter window"
         )
+
+
+def _more_room(recipe: Recipe) -> str:
+    if recipe.engine == "verl":
+        return f", within verl.rollout_memory = {recipe.verl.rollout_memory}"
+    return f", within trl.vllm_memory = {recipe.trl.vllm_memory}" if recipe.trl.vllm == "colocate" else ""
 
 
 def _window(recipe: Recipe, shape: ModelShape) -> Iterator[str]:

@@ -21,6 +21,7 @@ from etalon.recipe import Recipe, RlStageSpec
 from etalon.types import REASONING_DOMAINS, Domain
 
 WINDOW_SHARE = 0.55  # (ours) mean response over the window, when the window cuts many
+LOGITS = {"local": memory.LOCAL_LOGITS, "trl": memory.TRL_LOGITS, "verl": memory.VERL_LOGITS}
 HARD_SHARE = 0.25  # (ours) share of rated traces that are both long and hard
 VERIFIED_SHARE = 0.7  # (ours) share of the RL checkpoints' rollouts that are correct
 PUBLIC_DOMAINS = (*REASONING_DOMAINS, Domain.INSTRUCT)  # (ours) what problem files are taken to hold, unless mix says 0
@@ -40,6 +41,7 @@ class Cost:
     trained_mean: float = 1.0  # tokens of a mean training row
     batches: int = 0
     window: int = 0
+    is_rl: bool = False  # samples and trains by turns, on the same GPUs
 
 
 def domains_of(recipe: Recipe) -> list[Domain]:
@@ -141,7 +143,7 @@ def _phase(recipe: Recipe, steps: int, window: int, pool: float) -> Cost:
     rollouts = steps * spec.prompts_per_step * spec.group_size
     sampled = _sampling(recipe, rollouts + pool * spec.prefilter_attempts, window, batches=steps + 1)
     length = mean_response(recipe, window) + compute.PROMPT_TOKENS
-    return _both(sampled, Cost(steps=steps, trained=rollouts * length, trained_mean=length))
+    return replace(_both(sampled, Cost(steps=steps, trained=rollouts * length, trained_mean=length)), is_rl=True)
 
 
 def _distill(recipe: Recipe) -> Cost:
@@ -182,10 +184,27 @@ def _both(sampled: Cost, trained: Cost) -> Cost:
     return replace(sampled, steps=trained.steps, trained=trained.trained, trained_mean=trained.trained_mean)
 
 
-def work_seconds(cost: Cost, shape: ModelShape, gpu: Gpu) -> tuple[float, float]:
+def held_while_sampling(recipe: Recipe, shape: ModelShape) -> float:
+    """Bytes of training that stay on a GPU while RL samples on it."""
+    if recipe.engine == "verl":
+        return 0.0 if recipe.verl.offload else memory.STAYS * shape.parameters / gpus_of(recipe)
+    is_elsewhere = recipe.engine == "trl" and recipe.trl.vllm == "server"
+    return 0.0 if is_elsewhere else float(memory.STAYS * shape.parameters)
+
+
+def rl_room(recipe: Recipe, shape: ModelShape, gpu: Gpu) -> float:
+    """Bytes of a GPU for the key-value cache while RL samples, beside training and within the sampler's share."""
+    shares = {"verl": recipe.verl.rollout_memory}
+    if recipe.trl.vllm == "colocate":
+        shares["trl"] = recipe.trl.vllm_memory
+    held = held_while_sampling(recipe, shape)
+    return memory.cache_room(shape, gpu, held=held, share=shares.get(recipe.engine, 1.0))
+
+
+def work_seconds(cost: Cost, recipe: Recipe, shape: ModelShape, gpu: Gpu) -> tuple[float, float]:
     """GPU-seconds of a stage's training and of its sampling; any number of GPUs shares them."""
     trained = compute.training_seconds(shape, gpu, tokens=cost.trained, mean_tokens=cost.trained_mean)
-    room = memory.cache_room(shape, gpu)
+    room = rl_room(recipe, shape, gpu) if cost.is_rl else memory.cache_room(shape, gpu)
     sampled = compute.generation_seconds(shape, gpu, tokens=cost.sampled, response=cost.sampled_mean, room=room)
     return trained, sampled
 
@@ -195,10 +214,10 @@ def waiting_seconds(cost: Cost, shape: ModelShape, gpu: Gpu) -> float:
     return cost.batches * compute.longest_seconds(shape, gpu, window=cost.window)
 
 
-def held_seconds(cost: Cost, shape: ModelShape, gpu: Gpu, *, gpus: int) -> float:
-    """GPU-seconds for which `gpus` GPUs are held: as much as the work, or more where they wait for a response."""
-    trained, sampled = work_seconds(cost, shape, gpu)
-    return trained + max(sampled, gpus * waiting_seconds(cost, shape, gpu))
+def held_seconds(cost: Cost, recipe: Recipe, shape: ModelShape, gpu: Gpu) -> float:
+    """GPU-seconds for which the recipe's GPUs are held: as much as the work, or more where they wait for a response."""
+    trained, sampled = work_seconds(cost, recipe, shape, gpu)
+    return trained + max(sampled, gpus_of(recipe) * waiting_seconds(cost, shape, gpu))
 
 
 def longest_window(recipe: Recipe) -> int:
@@ -237,7 +256,8 @@ def setup_of(recipe: Recipe) -> memory.Setup:
     is_sharded = recipe.engine == "verl"
     return memory.Setup(
         gpus=gpus_of(recipe) if is_sharded else 1,
-        longest=longest_window(recipe) + compute.PROMPT_TOKENS,
+        logits=LOGITS[recipe.engine],
+        longest=longest_window(recipe) + compute.LONGEST_PROMPT,
         micro_tokens=max(recipe.sft.micro_tokens, recipe.rl.micro_tokens, recipe.distill.micro_tokens),
         sequence_parallel=sequence_parallel_of(recipe),
         is_checkpointed=is_sharded or (recipe.engine == "trl" and recipe.trl.gradient_checkpointing),

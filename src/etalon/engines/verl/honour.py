@@ -57,6 +57,8 @@ def _optimisers(recipe: Recipe) -> Iterator[str]:
 
 
 def _model(recipe: Recipe) -> Iterator[str]:
+    from etalon.engines.verl.plan import rl_stages
+
     spec = recipe.model
     config = Path(spec.base) / "config.json"
     if spec.base == "scratch":
@@ -65,10 +67,12 @@ def _model(recipe: Recipe) -> Iterator[str]:
         where, found = str(config), read_json(config) if config.exists() else {}
     window, heads = found.get("max_position_embeddings"), found.get("num_attention_heads")
     groups = found.get("num_key_value_heads", heads)
-    if window and window < recipe.rl.max_tokens:
+    phases = [stage for stage in rl_stages(recipe).values() if stage.steps]
+    widest = max(phases, key=lambda stage: stage.window, default=None)
+    if window and widest and window <= widest.window:  # a prompt needs room as well
         yield (
-            f"rl.max_tokens: is {recipe.rl.max_tokens}, but {where} says a window of {window}, and vLLM refuses a "
-            "longer one; set rl.max_tokens below it, or raise it together with the model's rope settings"
+            f"{widest.key}: is {widest.window}, but {where} says a window of {window}, and vLLM refuses a "
+            f"longer one; set {widest.key} below it, or raise it together with the model's rope settings"
         )
     for key in ("tensor_parallel", "sequence_parallel"):
         size = getattr(recipe.verl, key)

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from etalon.cost.compute import LONGEST_PROMPT
 from etalon.engines.verl.settings import Place, Setting, rl_settings, sft_settings, to_yaml
 from etalon.recipe import OptimSpec, Recipe
 from etalon.store import write_atomic
 
 RL_MODULE, RL_BASE = "verl.trainer.main_ppo", "ppo_trainer"
 SFT_MODULE, SFT_BASE = "verl.trainer.sft_trainer_ray", "sft_trainer_engine"
-GUESSED_PROMPT_TOKENS = 2048  # (ours) in a dry run only; a stage measures its prompts
+GUESSED_PROMPT_TOKENS = LONGEST_PROMPT  # in a dry run only; a stage measures its prompts
 
 
 @dataclass(frozen=True)
@@ -81,45 +82,84 @@ def merge_command(shards: Path, target: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def rl_stages(recipe: Recipe) -> dict[str, tuple[int, float, float]]:
-    """Steps, learning rate and lambda of every RL phase, by the name of its stage."""
-    rl = recipe.rl
-    phases = {f"rl-{name}": getattr(rl, name) for name in ("math", "long2short", "code", "stem")}
-    found = {n: (p.steps, p.lr, rl.lambda_ if n == "rl-long2short" else 0.0) for n, p in phases.items()}
-    return {**found, "instruct": (recipe.instruct.steps, recipe.instruct.lr, 0.0)}
+@dataclass(frozen=True, kw_only=True)
+class RlStage:
+    """An RL phase. window: of a response, in tokens; key: of the recipe's value that says the window."""
+
+    steps: int
+    lr: float
+    brevity: float
+    window: int
+    key: str = "rl.max_tokens"
 
 
-def sft_stages(recipe: Recipe) -> dict[str, tuple[OptimSpec, int]]:
-    """Optimiser and batch of every supervised stage, by its name."""
-    sft, hard = recipe.sft, recipe.sft.optim.scaled(recipe.sft.hard.lr_scale)
-    found = {
-        "sft-broad": (sft.optim, sft.batch),
-        "sft-hard": (hard, sft.batch),
-        "distill": (recipe.distill.optim, recipe.distill.batch),
+@dataclass(frozen=True, kw_only=True)
+class SftStage:
+    """A supervised stage; passes: epochs or documents, 0 where the recipe leaves it out."""
+
+    passes: int
+    optim: OptimSpec
+    batch: int
+    micro_tokens: int
+
+
+def rl_stages(recipe: Recipe) -> dict[str, RlStage]:
+    """Every RL phase by the name of its stage, those without steps included."""
+    rl, last = recipe.rl, recipe.instruct
+    found = {}
+    for name in ("math", "long2short", "code", "stem"):
+        phase = getattr(rl, name)
+        found[f"rl-{name}"] = RlStage(
+            steps=phase.steps, lr=phase.lr, brevity=rl.lambda_ if name == "long2short" else 0.0,
+            window=rl.window(phase), key=f"rl.{name}.max_tokens" if phase.max_tokens else "rl.max_tokens",
+        )  # fmt: skip
+    return {**found, "instruct": RlStage(steps=last.steps, lr=last.lr, brevity=0.0, window=rl.max_tokens)}
+
+
+def sft_stages(recipe: Recipe) -> dict[str, SftStage]:
+    """Every supervised stage by its name, those without epochs included."""
+    base, sft, distill = recipe.base, recipe.sft, recipe.distill
+    hard = sft.optim.scaled(sft.hard.lr_scale)
+    passes = base.documents if recipe.model.base == "scratch" else 0
+    micro = sft.micro_tokens
+    return {
+        "base": SftStage(passes=passes, optim=base.optim, batch=base.batch, micro_tokens=micro),
+        "sft-broad": SftStage(passes=sft.broad.epochs, optim=sft.optim, batch=sft.batch, micro_tokens=micro),
+        "sft-hard": SftStage(passes=sft.hard.epochs, optim=hard, batch=sft.batch, micro_tokens=micro),
+        "distill": SftStage(
+            passes=distill.epochs, optim=distill.optim, batch=distill.batch, micro_tokens=distill.micro_tokens
+        ),
     }
-    return {"base": (recipe.base.optim, recipe.base.batch), **found} if recipe.model.base == "scratch" else found
 
 
-def planned(recipe: Recipe, run_dir: Path) -> Iterator[tuple[str, str, str, list[Setting]]]:
-    """(stage, verl's module, its base config, settings) of every stage; what a stage measures is guessed."""
-    for name, (optim, batch) in sft_stages(recipe).items():
+def planned(recipe: Recipe, run_dir: Path, *, is_every: bool = False) -> Iterator[tuple[str, str, str, list[Setting]]]:
+    """(stage, verl's module, its base config, settings) of every stage that trains; what it measures is guessed.
+
+    is_every: also stages that the recipe leaves out.
+    """
+    for name, sft in sft_stages(recipe).items():
+        if not (sft.passes or is_every):
+            continue
         place = Files(run_dir / "stages" / name).place(recipe, "CHECKPOINT-OF-THE-STAGE-BEFORE")
         yield name, SFT_MODULE, SFT_BASE, sft_settings(
-            place, optim, recipe.verl, batch=batch, steps=1, save_every=1, warmup_steps=1,
-            micro_tokens=recipe.sft.micro_tokens, longest=recipe.data.max_tokens, seed=recipe.seed,
+            place, sft.optim, recipe.verl, batch=sft.batch, steps=1, save_every=1, warmup_steps=1,
+            micro_tokens=sft.micro_tokens, longest=recipe.data.max_tokens + GUESSED_PROMPT_TOKENS, seed=recipe.seed,
         )  # fmt: skip
-    for name, (steps, lr, brevity) in rl_stages(recipe).items():
+    for name, rl in rl_stages(recipe).items():
+        if not (rl.steps or is_every):
+            continue
+        spec = recipe.rl.model_copy(update={"max_tokens": rl.window})
         place = Files(run_dir / "stages" / name).place(recipe, "CHECKPOINT-OF-THE-STAGE-BEFORE")
-        optim = OptimSpec(lr=lr, final_lr=lr, beta1=recipe.rl.beta1, beta2=recipe.rl.beta2, clip=recipe.rl.clip)
+        optim = OptimSpec(lr=rl.lr, final_lr=rl.lr, beta1=recipe.rl.beta1, beta2=recipe.rl.beta2, clip=recipe.rl.clip)
         yield name, RL_MODULE, RL_BASE, rl_settings(
-            place, recipe.rl, recipe.verl, optim, recipe.sandbox, brevity=brevity, steps=steps,
+            place, spec, recipe.verl, optim, recipe.sandbox, brevity=rl.brevity, steps=rl.steps,
             prompts=recipe.rl.prompts_per_step, prompt_tokens=GUESSED_PROMPT_TOKENS, seed=recipe.seed,
         )  # fmt: skip
 
 
 def set_keys(recipe: Recipe) -> set[str]:
     """The keys of verl's config that the recipe sets, in one stage or another."""
-    return {setting.key for *_, settings in planned(recipe, Path()) for setting in settings}
+    return {setting.key for *_, settings in planned(recipe, Path(), is_every=True) for setting in settings}
 
 
 def write_plan(recipe: Recipe, folder: Path, run_dir: Path) -> list[str]:

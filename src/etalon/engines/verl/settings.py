@@ -223,6 +223,7 @@ def _model(here: str, place: Place) -> list[Setting]:
     return [
         Setting(f"{here}.path", place.source),
         Setting(f"{here}.use_remove_padding", True, "tokens end to end, no padding"),
+        Setting(f"{here}.use_fused_kernels", True, "log-probs in chunks of tokens: whole logits would be gigabytes"),
         Setting(f"{here}.enable_gradient_checkpointing", True),
         Setting(f"{here}.trust_remote_code", False),
     ]
@@ -243,8 +244,8 @@ def _trainer(place: Place, cluster: VerlSpec) -> list[Setting]:
 
 
 def tokens_per_gpu(micro_tokens: int, longest: int, cluster: VerlSpec) -> int:
-    """Tokens of one forward pass on one GPU: the recipe's, or what a GPU's part of the longest sequence needs."""
-    return max(micro_tokens, -(-longest // cluster.sequence_parallel))
+    """A GPU's part of one forward pass, in tokens: verl multiplies it by the GPUs that share a sequence."""
+    return -(-max(micro_tokens, longest) // cluster.sequence_parallel)
 
 
 def to_yaml(settings: Sequence[Setting], *, base: str) -> str:
