@@ -97,6 +97,8 @@ def run_driver(recipe: Recipe, module: str, files: Files, follower: Follower) ->
         "PYTHONUNBUFFERED": "1",
         "RAY_ADDRESS": recipe.verl.address or "local",  # unset, Ray would join whatever cluster runs on this machine
     }
+    if not recipe.verl.address:
+        environment["RAY_AUTH_MODE"] = "token"  # a Ray of our own listens on all interfaces
     with Child(train_command(module, files.config, recipe), log=files.log, environment=environment) as child:
         child.wait(follower.look, name=f"verl, {files.directory.name}")
 
