@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from transformers import TrainerCallback
 
 from etalon.engines.trl import MGPOConfig, MGPOTrainer
+from etalon.engines.trl.worker import leave
 from trl_cases import GAMMA, GROUP_SIZE, language_model, stored_groups
 
 
@@ -78,3 +79,4 @@ def main(folder: Path, brevity: float, loss_type: str) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3])
+    leave(0)

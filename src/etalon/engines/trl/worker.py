@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from etalon.engines.trl import wire
 from etalon.errors import ConfigError, EtalonError
@@ -49,5 +50,17 @@ def work(settings: wire.Settings) -> None:
         ) from error
 
 
+def leave(status: int) -> NoReturn:
+    """End the process with its group taken down; threads of the backend that still run would abort it otherwise."""
+    import torch.distributed as dist
+
+    if status == 0 and dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    leave(main(Path(sys.argv[1])))
