@@ -99,13 +99,7 @@ def conclude(
     }  # fmt: skip
     front = flow.leader
     if not has_answer or front is None:
-        reason = why_unusable(flow, needed) if flow.trajectories else "no trajectory had ended"
-        spent = "the budget was used up: " if finish_reason == "budget" else ""
-        is_interrupted = finish_reason == "interrupted"
-        error = ("interrupted: " if is_interrupted else spent) + reason
-        raise NoAnswerError(
-            spent + reason, record | {"answer": None, "error": error}, usage, is_interrupted=is_interrupted
-        )
+        raise _no_answer(flow, record, usage, needed=needed, finish_reason=finish_reason)
     answer, text = answer_of(flow, front), _text_of(flow, front)
     assert answer is not None
     return ClrResult(
@@ -114,6 +108,18 @@ def conclude(
         finish_reason=finish_reason,
         usage=usage,
         record=record | {"text": text or stated(answer)},
+    )
+
+
+def _no_answer(
+    flow: Flow, record: dict[str, Any], usage: Usage, *, needed: int, finish_reason: FinishReason
+) -> NoAnswerError:
+    reason = why_unusable(flow, needed) if flow.trajectories else "no trajectory had ended"
+    spent = "the budget was used up: " if finish_reason == "budget" else ""
+    is_interrupted = finish_reason == "interrupted"
+    error = ("interrupted: " if is_interrupted else spent) + reason
+    return NoAnswerError(
+        spent + reason, record | {"answer": None, "error": error}, usage, is_interrupted=is_interrupted
     )
 
 

@@ -15,6 +15,8 @@ from etalon.sampling import attempt
 from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
 from etalon.types import Group, Sampler, SamplingParams
 
+Scored = tuple[str, str, stats.DomainScore, stats.Interval]  # of a file's domain
+
 
 def evaluate_files(
     files: Sequence[Path],
@@ -44,7 +46,7 @@ def evaluate_files(
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
         _claim(out, settings | {"model": dict(identity)})
     progress = Progress()
-    scored: list[tuple[str, str, stats.DomainScore, stats.Interval]] = []
+    scored: list[Scored] = []
     left_out: list[str] = []
     for number, (file, members) in enumerate(problems.items()):
         with progress.stage(file.name, f"{len(members)} problems, {n} generations each", "3.1") as view:
@@ -65,14 +67,16 @@ def evaluate_files(
         left_out += [f"{file.name}: {line}" for line in missing(groups, kept=kept)]
     _print(scored)
     if out is not None:
-        write_json_atomic(
-            out / "scores.json",
-            [{"file": f, "domain": d, **asdict(s), "low": i.low, "high": i.high} for f, d, s, i in scored],
-        )
+        _write(out / "scores.json", scored)
     if all(score.pass1 is None for _, _, score, _ in scored):
         raise EtalonError(f"nothing was scored: {'; '.join(left_out)}")
     for line in left_out:
         progress.say(f"warning: {line}")
+
+
+def _write(path: Path, scored: Sequence[Scored]) -> None:
+    rows = [{"file": f, "domain": d, **asdict(s), "low": i.low, "high": i.high} for f, d, s, i in scored]
+    write_json_atomic(path, rows)
 
 
 def _kept(out: Path | None, number: int, file: Path) -> Path | None:
