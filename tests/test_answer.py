@@ -134,6 +134,7 @@ def test_a_verifier_that_raises_is_undecided():
     assert verify(math("7"), "7", verifier=broken).score is None
 
 
+@pytest.mark.live
 def test_a_hostile_answer_is_undecided_and_its_neighbour_is_not():
     pool = SymbolicPool(workers=1, deadline_seconds=1.0)
     try:

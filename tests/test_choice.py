@@ -126,6 +126,7 @@ def test_case_counts_where_it_tells_two_options_apart(contents, written, letter)
     assert choose(written, dict(zip("AB", contents, strict=True)))[0] == letter
 
 
+@pytest.mark.live
 def test_an_option_that_the_engine_leaves_open_is_undecided():
     hangs = r"\prod_{k=1}^{10000000}(k+x)"
     options = {"A": r"x^2+\sin x", "B": r"x^3+\sin x", "C": "5", "D": "7"}

@@ -299,6 +299,7 @@ def test_a_function_that_keeps_what_it_has_seen_is_judged_on_its_own_tests():
     assert judge(program.replace("seen), x", "seen), x % 5"), tests).score == 0.0
 
 
+@pytest.mark.live
 def test_guessing_gains_nothing_by_the_repeat():
     tests = stdin(("1", "0"), ("2", "1"), ("3", "1"))
     program = "import os\nprint(os.urandom(1)[0] & 1)  # {}"

@@ -323,6 +323,7 @@ def test_no_run_directory_is_an_error_of_the_user(tmp_path):
         write_report(tmp_path / "nowhere")
 
 
+@pytest.mark.live
 def test_a_run_without_any_one_file_still_has_a_report(tmp_path):
     run_dir = build_run(tmp_path / "run")
     files = sorted(path for path in run_dir.rglob("*") if path.is_file())

@@ -208,6 +208,7 @@ for i in range(start, 10**9):
 """
 
 
+@pytest.mark.live
 def test_after_sigkill_at_any_instant_files_are_whole(tmp_path: Path) -> None:
     for attempt in range(12):
         with start_python(WRITER, tmp_path) as writer:

@@ -258,6 +258,7 @@ def test_the_longest_prompt_is_measured_as_it_is_asked() -> None:
     assert longest_prompt(Pairs(), [question] * 4, seed=0) == max(lengths)
 
 
+@pytest.mark.live
 def test_rewards_are_judged_by_cpu_time() -> None:
     program = (
         "import asyncio; from etalon.engines.verl.export import problem_row\n"
