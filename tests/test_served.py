@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 pytestmark = [pytest.mark.live, pytest.mark.torch]
 
 from etalon import config, models  # noqa: E402
+from etalon.engines.verl import engine as verl  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError  # noqa: E402
 from etalon.pipeline import inputs  # noqa: E402
 from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
@@ -88,6 +89,9 @@ def test_a_tokenizer_without_a_template_gets_one_for_everybody(tmp_path, checkpo
     tokenizer = models.load_tokenizer(bare)
     assert tokenizer.chat_template == models.load(bare, device="cpu").tokenizer.chat_template
     assert tokenizer.chat_template.endswith(models.FALLBACK_TEMPLATE)
+    with pytest.raises(InputError, match="has no chat template, and verl needs one"):  # it reads the directory itself
+        verl.load_tokenizer(bare)
+    assert verl.load_tokenizer(checkpoint).chat_template
 
 
 def test_with_the_default_the_checkpoint_is_loaded_here(tmp_path, checkpoint):

@@ -60,10 +60,7 @@ def evaluate_files(
                 watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
             )
         scored += [(file.name, domain, *_score(own, n)) for domain, own in _by_domain(groups).items()]
-        kept = _kept(out, number, file)
-        if kept and all(group.accuracy is None for group in groups):
-            kept.unlink()  # so that the same command asks again
-            kept = None
+        kept = _scored_rollouts(_kept(out, number, file), groups)
         left_out += [f"{file.name}: {line}" for line in missing(groups, kept=kept)]
     _print(scored)
     if out is not None:
@@ -72,6 +69,14 @@ def evaluate_files(
         raise EtalonError(f"nothing was scored: {'; '.join(left_out)}")
     for line in left_out:
         progress.say(f"warning: {line}")
+
+
+def _scored_rollouts(kept: Path | None, groups: Sequence[Group]) -> Path | None:
+    """The file of rollouts; gone when nothing in it was scored, so that the same command asks again."""
+    if kept and all(group.accuracy is None for group in groups):
+        kept.unlink()
+        return None
+    return kept
 
 
 def _write(path: Path, scored: Sequence[Scored]) -> None:

@@ -157,11 +157,11 @@ def prompts_per_step(available: int, wanted: int, group_size: int, ranks: int) -
 
 
 def load_tokenizer(source: Path) -> Any:
-    """The tokenizer of a checkpoint, which must know how to render a conversation: verl renders the prompts."""
-    from etalon.models import load_tokenizer as load
+    """The tokenizer of a checkpoint as verl reads it, which must know how to render a conversation."""
+    from transformers import AutoTokenizer
 
-    tokenizer = load(source)
-    if tokenizer.chat_template is None:
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if tokenizer.chat_template is None:  # `etalon.models` would fall back on one that verl does not know
         raise InputError(f"{source}: its tokenizer has no chat template, and verl needs one; set one")
     return tokenizer
 
