@@ -17,7 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("comparison", "parts", "relations", "shapes", "numbers", "arithmetic", "approximate", "units", "text")
+MODULES = (
+    "math/compare", "math/parts", "math/arithmetic", "math/approximate", "math/read/relations", "math/read/shapes",
+    "math/read/numbers", "math/read/units", "text",
+)  # fmt: skip
 TESTS = ("tests/test_answer_readings.py", "tests/test_answer_pairs.py", "tests/test_answer.py")
 SECONDS = 240
 SWAPS: dict[type[ast.AST], Callable[[], ast.AST]] = {

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from etalon.types import Domain, Problem, Rollout, Stop, Verdict
 from etalon.verifiers import are_equal, canonical, cluster, parse_verdicts, verify, verify_all
-from etalon.verifiers.answer import compare
-from etalon.verifiers.judge import equivalence_judge, query_quality_judge
-from etalon.verifiers.symbolic import SymbolicPool
+from etalon.verifiers.judges import equivalence_judge, query_quality_judge
+from etalon.verifiers.math.answer import compare
+from etalon.verifiers.math.engine.symbolic import SymbolicPool
 from etalon.verifiers.text import extract_answer, final_part, last_boxed
 
 
@@ -163,7 +163,8 @@ def test_an_answer_is_never_executed(tmp_path, payload):
 
 def test_integers_never_start_a_symbolic_worker():
     program = (
-        "import sys\nfrom etalon.types import *\nfrom etalon.verifiers import cluster, symbolic, verify\n"
+        "import sys\nfrom etalon.types import *\n"
+        "from etalon.verifiers import cluster, verify\nfrom etalon.verifiers.math.engine import symbolic\n"
         "p = Problem(id='1', domain=Domain.MATH, prompt='', answer='7')\n"
         "for a in ['7', '-12', '3+4', '=', '12-', '7 7', '(3', '2*3+1', 'abc', '7/', '3+4=7', '--7', '1^2^3^4']:\n"
         "    verify(p, '\\\\boxed{' + a + '}')\n"

@@ -13,12 +13,13 @@ from contextlib import suppress
 import pytest
 
 from etalon.types import Domain, Problem
-from etalon.verifiers import symbolic, symbolic_process, verify
-from etalon.verifiers.answer import CLUSTER_DEADLINES, are_equal, cluster, compare, is_same
-from etalon.verifiers.normalise import read
-from etalon.verifiers.outcome import Reason
-from etalon.verifiers.symbolic import Budget, SymbolicPool
-from etalon.verifiers.symbolic_process import MEMORY_MB
+from etalon.verifiers import verify
+from etalon.verifiers.math.answer import CLUSTER_DEADLINES, are_equal, cluster, compare, is_same
+from etalon.verifiers.math.engine import process, symbolic
+from etalon.verifiers.math.engine.process import MEMORY_MB
+from etalon.verifiers.math.engine.symbolic import Budget, SymbolicPool
+from etalon.verifiers.math.read.normalise import read
+from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.text import extract_answer
 
 pytestmark = pytest.mark.live
@@ -184,7 +185,7 @@ def test_threads_and_event_loops_may_call_and_no_signal_handler_is_set():
 
 def test_a_forked_child_has_its_own_engine():
     program = (
-        "import os\nfrom etalon.verifiers.answer import compare\n"
+        "import os\nfrom etalon.verifiers.math.answer import compare\n"
         "pair = dict(reference='\\\\pi', answer='\\\\pi+0')\n"
         "assert compare(**pair).is_equal\nchild = os.fork()\n"
         "if child == 0:\n    os._exit(0 if compare(reference='2\\\\pi', answer='\\\\pi+\\\\pi').is_equal else 1)\n"
@@ -216,7 +217,7 @@ def test_hostile_votes_cost_a_few_deadlines_not_one_per_pair(short_deadline):
 
 
 def test_an_engine_that_cannot_start_leaves_it_undecided(monkeypatch, tmp_path):
-    monkeypatch.setattr(symbolic_process, "_PROGRAM", tmp_path / "missing.py")
+    monkeypatch.setattr(process, "_PROGRAM", tmp_path / "missing.py")
     pool = SymbolicPool(workers=1)
     found = pool.compare(r"\pi", r"\pi+0")
     assert (found.is_equal, found.reason) == (None, Reason.TIMEOUT)
@@ -226,8 +227,8 @@ def test_an_engine_that_cannot_start_leaves_it_undecided(monkeypatch, tmp_path):
 def test_an_engine_that_does_not_answer_is_given_up(monkeypatch, tmp_path):
     silent = tmp_path / "silent.py"
     silent.write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(symbolic_process, "_PROGRAM", silent)
-    monkeypatch.setattr(symbolic_process, "START_SECONDS", 0.2)
+    monkeypatch.setattr(process, "_PROGRAM", silent)
+    monkeypatch.setattr(process, "START_SECONDS", 0.2)
     assert SymbolicPool(workers=1).compare(r"\pi", r"\pi+0").is_equal is None
 
 

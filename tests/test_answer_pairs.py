@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from etalon.verifiers import are_equal, symbolic
-from etalon.verifiers.answer import compare
+from etalon.verifiers import are_equal
+from etalon.verifiers.math.answer import compare
+from etalon.verifiers.math.engine import symbolic
 
 ROWS = [json.loads(line) for line in Path(__file__).with_name("answer_pairs.jsonl").read_text().splitlines()]
 KINDS = defaultdict(list)

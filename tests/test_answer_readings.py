@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import are_equal, canonical, cluster, verify
-from etalon.verifiers.answer import compare
-from etalon.verifiers.approximate import approximate, are_far_apart
-from etalon.verifiers.arithmetic import TooLargeError, cannot_be_number, evaluate, is_unevaluated
+from etalon.verifiers.math.answer import compare
+from etalon.verifiers.math.approximate import approximate, are_far_apart
+from etalon.verifiers.math.arithmetic import TooLargeError, cannot_be_number, evaluate, is_unevaluated
+from etalon.verifiers.math.engine.worker import Engine, _differ, _value, serve, survives_precision
+from etalon.verifiers.math.read.normalise import read
+from etalon.verifiers.math.read.numbers import based, decimal_comma, parse_number
+from etalon.verifiers.math.read.relations import interval_of, name_and_value, union_of, value_of
+from etalon.verifiers.math.read.shapes import MAX_PARTS, Kind, shape_of, split_top
+from etalon.verifiers.math.read.units import agree, split_unit
+from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.memo import Memo
-from etalon.verifiers.normalise import read
-from etalon.verifiers.numbers import based, decimal_comma, parse_number
-from etalon.verifiers.outcome import Reason
-from etalon.verifiers.relations import interval_of, name_and_value, union_of, value_of
-from etalon.verifiers.shapes import MAX_PARTS, Kind, shape_of, split_top
-from etalon.verifiers.symbolic_worker import Engine, _differ, _value, serve, survives_precision
 from etalon.verifiers.text import extract_answer
-from etalon.verifiers.units import agree, split_unit
 
 
 @pytest.mark.parametrize(

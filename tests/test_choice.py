@@ -9,7 +9,7 @@ import pytest
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 from etalon.verifiers.choice import choose
-from etalon.verifiers.symbolic import DEADLINE_SECONDS
+from etalon.verifiers.math.engine.symbolic import DEADLINE_SECONDS
 
 OPTIONS = {"A": "12 m", "B": r"$\frac{1}{2}$", "C": "none of these", "D": "7"}
 

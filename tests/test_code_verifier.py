@@ -7,8 +7,8 @@ import pytest
 
 from etalon.types import Domain, Problem, Stop
 from etalon.verifiers import verify
-from etalon.verifiers.code import extract_program
-from etalon.verifiers.outputs import COMPARE, compare_value
+from etalon.verifiers.code.outputs import COMPARE, compare_value
+from etalon.verifiers.code.verdict import extract_program
 from etalon.verifiers.rows import verify_row
 
 

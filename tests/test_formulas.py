@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from etalon.types import Domain, Problem
-from etalon.verifiers import symbolic, verify
+from etalon.verifiers import verify
 from etalon.verifiers.choice import choose
 from etalon.verifiers.formulas import formula
+from etalon.verifiers.math.engine import symbolic
 
 SAME = [
     ["H2O", "H_2O", r"\mathrm{H_2O}", r"\mathrm{H}_2\mathrm{O}", r"\ce{H2O}", "H₂O", r"\text{H}_{2}\text{O}", "$H_2O$"],

@@ -3,10 +3,10 @@
 import pytest
 
 from etalon.types import Rule
-from etalon.verifiers.instruct import follows
-from etalon.verifiers.rules import IFBENCH, NEEDS, RULES
-from etalon.verifiers.rules.custom import DAYS
-from etalon.verifiers.rules.wordlists import CAPITALS
+from etalon.verifiers.instruct.rules.custom import DAYS
+from etalon.verifiers.instruct.rules.registry import IFBENCH, NEEDS, RULES
+from etalon.verifiers.instruct.rules.wordlists import CAPITALS
+from etalon.verifiers.instruct.verdict import follows
 
 KEYWORDS = {f"keyword{k}": word for k, word in enumerate(("ant", "bee", "cow", "dog", "eel"), 1)}
 COUNTED = "ant bee bee cow cow cow dog dog dog dog dog eel eel eel eel eel eel eel"

@@ -11,7 +11,7 @@ import pytest
 from etalon.sampling import attempt
 from etalon.types import Domain, Problem, SamplingParams, Stop, Verdict
 from etalon.verifiers import verify
-from etalon.verifiers.judge import (
+from etalon.verifiers.judges import (
     Judge,
     equivalence_judge,
     fill,

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from etalon.verifiers.quantities import MAX_CHARS, parse_unit, ratio, split
+from etalon.verifiers.math.read.quantities import MAX_CHARS, parse_unit, ratio, split
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
-from etalon.verifiers.reference import final_reference
+from etalon.verifiers.math.read.reference import final_reference
 from etalon.verifiers.rows import verify_row
 
 

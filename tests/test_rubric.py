@@ -6,8 +6,8 @@ import pytest
 
 from etalon.types import Domain, Problem, Rule, Stop, Verdict
 from etalon.verifiers import verify
-from etalon.verifiers.instruct import verify_rules
-from etalon.verifiers.judge import Criterion, Graded, Judge, judge_rubrics, rubric_reward, rubric_verifier
+from etalon.verifiers.instruct.verdict import verify_rules
+from etalon.verifiers.judges import Criterion, Graded, Judge, judge_rubrics, rubric_reward, rubric_verifier
 from etalon.verifiers.judges.rubric import score
 from replies import Program
 

@@ -6,9 +6,9 @@ import pytest
 
 from etalon.types import Domain, Problem, Rule
 from etalon.verifiers import verify
-from etalon.verifiers.instruct import rule_verifier
-from etalon.verifiers.rules import NEEDS, RULES
-from etalon.verifiers.rules.arguments import parameters
+from etalon.verifiers.instruct.rules.arguments import parameters
+from etalon.verifiers.instruct.rules.registry import NEEDS, RULES
+from etalon.verifiers.instruct.verdict import rule_verifier
 
 
 def hostile(size):

@@ -263,7 +263,7 @@ def test_rewards_are_judged_by_cpu_time() -> None:
     program = (
         "import asyncio; from etalon.engines.verl.export import problem_row\n"
         "from etalon.engines.verl.reward import compute_score\n"
-        "from etalon.types import Domain, Problem; from etalon.verifiers import symbolic\n"
+        "from etalon.types import Domain, Problem; from etalon.verifiers.math.engine import symbolic\n"
         "row = problem_row(Problem(id='p', domain=Domain.MATH, prompt='?', answer='x'), 0, seed=0)\n"
         "found = asyncio.run(compute_score('', 'no answer', 'p', row['extra_info']))\n"
         "assert found['score'] == 0, found\n"

@@ -28,8 +28,8 @@ from etalon.recipe import Recipe
 from etalon.sampling import attempt
 from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Trace, Verdict, ask
-from etalon.verifiers import answer
-from etalon.verifiers.judge import Judge, judge_queries
+from etalon.verifiers.judges import Judge, judge_queries
+from etalon.verifiers.math import answer
 from etalon.verifiers.text import extract_answer
 
 Row = TypeVar("Row")

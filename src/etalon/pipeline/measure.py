@@ -17,7 +17,7 @@ from etalon.sampling import Review, attempt
 from etalon.store import append_jsonl, stable_hash, write_json_atomic
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams
 from etalon.verifiers import cluster
-from etalon.verifiers.judge import Judge, second_opinions
+from etalon.verifiers.judges import Judge, second_opinions
 from etalon.verifiers.text import extract_answer
 
 

@@ -29,7 +29,7 @@ from etalon.progress import Progress
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox.choice import connect
 from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
-from etalon.verifiers.symbolic import judge_by_cpu_time
+from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 
 PR_SET_PDEATHSIG = 1
 

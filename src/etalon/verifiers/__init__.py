@@ -13,11 +13,11 @@ from dataclasses import replace
 from etalon.errors import InputError
 from etalon.problems.options import as_asked
 from etalon.types import Domain, Problem, Rollout, Stop, Verdict, Verifier
-from etalon.verifiers.answer import are_equal, canonical, cluster, verify_answer
 from etalon.verifiers.choice import verify_choice
 from etalon.verifiers.claims import parse_verdicts, verify_claims
-from etalon.verifiers.code import verify_code
-from etalon.verifiers.instruct import verify_rules
+from etalon.verifiers.code.verdict import verify_code
+from etalon.verifiers.instruct.verdict import verify_rules
+from etalon.verifiers.math.answer import are_equal, canonical, cluster, verify_answer
 
 __all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "verify", "verify_all"]
 

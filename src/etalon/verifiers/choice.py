@@ -14,13 +14,14 @@ import unicodedata
 from collections.abc import Mapping
 
 from etalon.types import Problem, Verdict
-from etalon.verifiers import quantities, symbolic
-from etalon.verifiers.answer import compare, is_same, verify_answer
 from etalon.verifiers.formulas import compare_formulas, formula
-from etalon.verifiers.normalise import normalise, read
-from etalon.verifiers.numbers import parse_number
-from etalon.verifiers.outcome import DIFFERENT, Comparison
-from etalon.verifiers.reference import final_reference
+from etalon.verifiers.math.answer import compare, is_same, verify_answer
+from etalon.verifiers.math.engine import symbolic
+from etalon.verifiers.math.read import quantities
+from etalon.verifiers.math.read.normalise import normalise, read
+from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.math.read.reference import final_reference
+from etalon.verifiers.math.reasons import DIFFERENT, Comparison
 from etalon.verifiers.text import answer_line, extract_answer, final_part, last_boxed
 
 _LETTER = re.compile(

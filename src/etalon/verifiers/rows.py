@@ -17,7 +17,7 @@ from typing import Any
 from etalon.problems.cases import BadRowError, has_tests, read_tests
 from etalon.types import Domain, Problem, Rule, Stop, Verifier
 from etalon.verifiers import verify
-from etalon.verifiers.instruct import rule_verifier
+from etalon.verifiers.instruct.verdict import rule_verifier
 
 AHEAD = 16  # (ours) rows read ahead per worker
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from etalon.verifiers.normalise import MAX_ANSWER_CHARS
+from etalon.verifiers.math.read.normalise import MAX_ANSWER_CHARS
 
 MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
 

@@ -11,7 +11,7 @@ from etalon.engines.trl import wire
 from etalon.errors import ConfigError, EtalonError
 from etalon.sandbox.choice import connect
 from etalon.store import write_json_atomic
-from etalon.verifiers.symbolic import judge_by_cpu_time
+from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 
 
 def main(path: Path) -> int:

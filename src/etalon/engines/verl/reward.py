@@ -21,7 +21,7 @@ from etalon.problems.rows import problem_from_row
 from etalon.sandbox.choice import connect
 from etalon.types import Verdict
 from etalon.verifiers import verify
-from etalon.verifiers.symbolic import judge_by_cpu_time
+from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etalon.types import Domain, Problem, Sampler, Verdict, Verifier
-from etalon.verifiers import quantities
-from etalon.verifiers.answer import verify_answer
 from etalon.verifiers.choice import verify_choice
 from etalon.verifiers.judges.asking import Judge
-from etalon.verifiers.normalise import normalise
-from etalon.verifiers.numbers import parse_number
+from etalon.verifiers.math.answer import verify_answer
+from etalon.verifiers.math.read import quantities
+from etalon.verifiers.math.read.normalise import normalise
+from etalon.verifiers.math.read.numbers import parse_number
 
 ANSWERED = (Domain.MATH, Domain.FACTS, Domain.STEM)
 # Reasons that no judge can mend: no text to judge, too much of it, a fault of ours

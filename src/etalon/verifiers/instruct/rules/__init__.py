@@ -1,0 +1,1 @@
+"""The rules of IFEval and IFBench; `registry` has them by id."""

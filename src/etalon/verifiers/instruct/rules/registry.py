@@ -1,0 +1,144 @@
+"""The 25 instructions of IFEval and the 58 of IFBench, by id: `RULES[id](response, **kwargs)` is whether they hold.
+
+Own versions of the public checkers (google-research/instruction_following_eval and allenai/IFBench at db69a6f, both
+Apache-2.0), with the same ids and keyword arguments. Where those check less, more or other than their instruction says,
+these do the same and a comment says so, because published scores depend on it.
+
+    id, kwargs -> read_arguments -> RULES[id] -> True, False, or CannotDecideError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from etalon.verifiers.instruct.rules import counts, custom, format, layout, ratios, repeat, sentence, wording, words
+from etalon.verifiers.instruct.rules.arguments import BadRuleError, CannotDecideError, read_arguments
+
+__all__ = [
+    "IFBENCH",
+    "IFEVAL",
+    "NEEDS",
+    "RULES",
+    "SPLITS_SENTENCES",
+    "BadRuleError",
+    "CannotDecideError",
+    "read_arguments",
+]
+
+IFEVAL: dict[str, Callable[..., bool]] = {
+    "keywords:existence": words.keywords_existence,
+    "keywords:frequency": words.keywords_frequency,
+    "keywords:forbidden_words": words.forbidden_words,
+    "keywords:letter_frequency": words.letter_frequency,
+    "language:response_language": words.response_language,
+    "length_constraints:number_sentences": layout.number_sentences,
+    "length_constraints:number_paragraphs": layout.number_paragraphs,
+    "length_constraints:number_words": layout.number_words,
+    "length_constraints:nth_paragraph_first_word": layout.nth_paragraph_first_word,
+    "detectable_content:number_placeholders": layout.number_placeholders,
+    "detectable_content:postscript": layout.postscript,
+    "detectable_format:number_bullet_lists": layout.number_bullet_lists,
+    "detectable_format:constrained_response": layout.constrained_response,
+    "detectable_format:number_highlighted_sections": layout.number_highlighted_sections,
+    "detectable_format:multiple_sections": layout.multiple_sections,
+    "detectable_format:json_format": layout.json_format,
+    "detectable_format:title": layout.title,
+    "combination:two_responses": layout.two_responses,
+    "combination:repeat_prompt": layout.repeat_prompt,
+    "startend:end_checker": words.end_checker,
+    "startend:quotation": words.quotation,
+    "change_case:capital_word_frequency": words.capital_word_frequency,
+    "change_case:english_capital": words.english_capital,
+    "change_case:english_lowercase": words.english_lowercase,
+    "punctuation:no_comma": words.no_comma,
+}
+
+IFBENCH: dict[str, Callable[..., bool]] = {
+    "count:word_count_range": counts.word_count_range,
+    "count:unique_word_count": counts.unique_word_count,
+    "count:conjunctions": counts.conjunctions,
+    "count:person_names": counts.person_names,
+    "count:numbers": counts.numbers,
+    "count:punctuation": counts.punctuation,
+    "count:words_japanese": counts.words_japanese,
+    "count:pronouns": counts.pronouns,
+    "count:keywords_multiple": counts.keywords_multiple,
+    "ratio:stop_words": ratios.stop_words,
+    "ratio:sentence_type": ratios.sentence_type,
+    "ratio:sentence_balance": ratios.sentence_balance,
+    "ratio:sentence_words": ratios.sentence_words,
+    "ratio:overlap": ratios.overlap,
+    "words:alphabet": wording.alphabet,
+    "words:vowel": wording.vowel,
+    "words:consonants": wording.consonants,
+    "words:palindrome": wording.palindrome,
+    "words:prime_lengths": wording.prime_lengths,
+    "words:start_verb": wording.start_verb,
+    "words:repeats": wording.repeats,
+    "words:odd_even_syllables": wording.odd_even_syllables,
+    "words:last_first": wording.last_first,
+    "words:paragraph_last_first": wording.paragraph_last_first,
+    "words:no_consecutive": wording.no_consecutive,
+    "words:keywords_specific_position": wording.keywords_specific_position,
+    "words:words_position": wording.words_position,
+    "sentence:keyword": sentence.keyword,
+    "sentence:increment": sentence.increment,
+    "sentence:alliteration_increment": sentence.alliteration_increment,
+    "format:parentheses": format.parentheses,
+    "format:quotes": format.quotes,
+    "format:options": format.options,
+    "format:newline": format.newline,
+    "format:emoji": format.emoji,
+    "format:line_indent": format.line_indent,
+    "format:quote_unquote": format.quote_unquote,
+    "format:list": format.list_,
+    "format:thesis": format.thesis,
+    "format:sub-bullets": format.sub_bullets,
+    "format:no_bullets_bullets": format.no_bullets_bullets,
+    "format:title_case": format.title_case,
+    "format:output_template": format.output_template,
+    "format:no_whitespace": format.no_whitespace,
+    "custom:multiples": custom.multiples,
+    "custom:mcq_count_length": custom.mcq_count_length,
+    "custom:reverse_newline": custom.reverse_newline,
+    "custom:word_reverse": custom.word_reverse,
+    "custom:character_reverse": custom.character_reverse,
+    "custom:sentence_alphabet": custom.sentence_alphabet,
+    "custom:european_capitals_sort": custom.european_capitals_sort,
+    "custom:csv_city": custom.csv_city,
+    "custom:csv_special_character": custom.csv_special_character,
+    "custom:csv_quotes": custom.csv_quotes,
+    "custom:date_format_list": custom.date_format_list,
+    "repeat:repeat_change": repeat.repeat_change,
+    "repeat:repeat_simple": repeat.repeat_simple,
+    "repeat:repeat_span": repeat.repeat_span,
+}
+
+RULES = IFEVAL | IFBENCH
+
+NEEDS = {  # what has to be installed to decide a rule; without it the rule is undecided
+    "language:response_language": "langdetect",
+    "words:odd_even_syllables": "syllapy",
+    "words:start_verb": "nltk and its data averaged_perceptron_tagger_eng",
+}
+
+SPLITS_SENTENCES = frozenset(  # by punkt or by a regular expression: see rules/sentences.py
+    {
+        "length_constraints:number_sentences",
+        "change_case:capital_word_frequency",
+        "count:pronouns",
+        "ratio:sentence_type",
+        "ratio:sentence_balance",
+        "ratio:sentence_words",
+        "words:last_first",
+        "words:keywords_specific_position",
+        "words:words_position",
+        "sentence:keyword",
+        "sentence:increment",
+        "sentence:alliteration_increment",
+        "format:emoji",
+        "format:no_bullets_bullets",
+        "format:title_case",
+        "custom:sentence_alphabet",
+    }
+)

@@ -1,0 +1,254 @@
+"""The program behind `process`: imports math-verify once, then forks one worker per request.
+
+Started as a script, so that it imports math-verify and nothing of ours. A worker trusts neither text: it may write no
+file, its memory is limited, the parent kills it at the deadline, and a watchdog thread in C ends it when the parent is
+gone.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import functools
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Any
+
+WARM_UP = (
+    "\\frac{\\sqrt{2}}{2}",
+    "\\frac{1}{\\sqrt{2}}",
+    "3+2\\sqrt{5}-\\frac{3\\pi}{4}",
+    "x^{2}-2x+1",
+    "2\\cdot(a+b)^{n}",
+    "\\ln 2",
+    "y=2x+1",
+)
+WATCHDOG_SECONDS = 60.0  # (ours) far behind every deadline of the parent
+RECURSION_LIMIT = 2_500  # (ours) the parser needs about 20 frames per nested bracket
+DIGITS = 1_000  # (ours) to which two exact values must agree, and twice those of their integers
+MAX_DIGITS = 20_000  # (ours)
+EXACT_DECIMAL = 10**5  # (ours) a decimal with at most five places is the number it writes, not the rounding of one
+SURELY_DIFFERENT = 1e-3  # (ours) in proportion: beyond every rounding, and beyond a percent sign no further
+ROUNDED_SHARE = 1e-4  # (ours) a decimal may differ this much from the exact value that it rounds
+
+
+def main() -> None:
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    setup = json.loads(requests.makefile("r").readline())
+    sys.path += [entry for entry in setup["path"] if entry not in sys.path]
+    logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for killed workers
+    engine = Engine()
+    requests.sendall(b"{}\n")
+    while True:
+        message, handles, _, _ = socket.recv_fds(requests, 1, 1)
+        if not message:
+            return
+        process_id = os.fork()
+        if process_id == 0:
+            requests.close()
+            limit(setup["memory_mb"])
+            serve(socket.socket(fileno=handles[0]), engine)
+            os._exit(0)
+        for handle in handles:
+            os.close(handle)
+        requests.sendall(json.dumps({"process_id": process_id}).encode() + b"\n")
+
+
+def limit(memory_mb: int) -> None:
+    """No more memory than that, no file written, no endless recursion."""
+    size = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.setrecursionlimit(RECURSION_LIMIT)
+
+
+def serve(connection: socket.socket, engine: Engine) -> None:
+    """Answer requests until the other side closes."""
+    for line in connection.makefile("r"):
+        faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
+        request = json.loads(line)
+        try:
+            for name in ("reference", "answer"):  # read one by one: the parent learns which text hangs
+                engine.read(request[name])
+                connection.sendall(json.dumps({"read": name}).encode() + b"\n")
+            is_equal, reason = engine.compare(request["reference"], request["answer"], is_exact=request["is_exact"])
+            reply = {"is_equal": is_equal, "reason": reason}
+        except MemoryError:
+            reply = {"is_equal": None, "reason": "timeout", "is_spent": True}
+        faulthandler.cancel_dump_traceback_later()
+        connection.sendall(json.dumps(reply).encode() + b"\n")
+
+
+class Engine:
+    """math-verify on the texts of two answers, warmed up."""
+
+    def __init__(self) -> None:
+        import math_verify
+
+        config = [math_verify.LatexExtractionConfig(boxed_match_priority=0)]
+
+        def parse(text: str) -> list[Any]:
+            return list(math_verify.parse(f"\\boxed{{{text}}}", extraction_config=config, parsing_timeout=None))
+
+        self._parse, self._verify = parse, math_verify.verify
+        self.read = functools.lru_cache(maxsize=1024)(self._read)
+        self.compare(
+            "\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}", is_exact=False
+        )  # the first parse loads the grammar
+
+    def _read(self, text: str) -> tuple[list[Any], Any]:
+        """(expressions, numeric value or None); nothing at all for what does not parse."""
+        try:
+            expressions = self._parse(text)
+        except MemoryError:
+            raise
+        except Exception:  # sympy raises anything on odd input
+            return [], None
+        return expressions, _value(expressions[0]) if expressions else None
+
+    def compare(self, reference: str, answer: str, *, is_exact: bool) -> tuple[bool | None, str]:
+        """(is_equal, reason); a reference that does not parse is undecided, an answer that does not is different."""
+        (gold, gold_value), (given, given_value) = self.read(reference), self.read(answer)
+        if all(isinstance(one, str) for one in gold):  # math-verify falls back to the text
+            return None, "bad_reference"
+        if not given or _differ(gold_value, given_value):
+            return False, "different"
+        try:
+            same = self._verify(gold, given, timeout_seconds=None, allow_set_relation_comp=True)
+        except MemoryError:
+            raise
+        except Exception:
+            same = False
+        same = same and survives_precision(gold[0], given[0], is_exact=is_exact)
+        same = same or _is_same_with_constants(gold[0], given[0])
+        return bool(same), "symbolic" if same else "different"
+
+
+def _value(expression: Any) -> Any:
+    """The value of an expression without variables to 30 digits, else None."""
+    import sympy
+
+    if not isinstance(expression, sympy.Expr) or expression.free_symbols:
+        return None
+    try:
+        value = sympy.N(expression, 30)
+        return value if value.is_number and value.is_finite else None
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+
+
+def _differ(gold: Any, given: Any) -> bool:
+    """True for two values that no rounding makes equal; simplifying their difference would be slow."""
+    if gold is None or given is None:
+        return False
+    try:
+        return bool(abs(gold - given) > SURELY_DIFFERENT * max(abs(gold), abs(given)))
+    except (TypeError, ValueError, ArithmeticError):
+        return False
+
+
+def _is_same_with_constants(gold: Any, given: Any) -> bool:
+    """Equal once the letters i and e are constants in both: math-verify reads them as variables, of two kinds."""
+    import sympy
+
+    constants = {"i": sympy.I, "e": sympy.E}
+    both = [gold, given]
+    if not all(isinstance(e, sympy.Expr) for e in both):
+        return False
+    names = {symbol.name for e in both for symbol in e.free_symbols}
+    if not names & set(constants):
+        return False
+    plain = {name: constants.get(name) or sympy.Symbol(name) for name in names}
+    both = [e.subs({symbol: plain[symbol.name] for symbol in e.free_symbols}) for e in both]
+    if not any(e.free_symbols for e in both):
+        return survives_precision(both[0], both[1], is_exact=True)
+    try:
+        return bool(sympy.simplify((both[0] - both[1]).doit()) == 0)
+    except MemoryError:
+        raise
+    except Exception:
+        return False
+
+
+def survives_precision(gold: Any, given: Any, *, is_exact: bool) -> bool:
+    """False for what math-verify calls equal and is not: it looks no further than some places.
+
+    Exact formulas must not differ at all, as far as DIGITS and the size of their integers let one see; variables stand
+    for fixed numbers, an equation for its sides. A long decimal may round an exact value (or is exact too: is_exact).
+    """
+    import sympy
+
+    both = (gold, given)
+    if not all(isinstance(e, (sympy.Expr, sympy.Eq)) for e in both):
+        return True
+    try:
+        decimals = [sympy.nsimplify(f, rational=True) for e in both for f in e.atoms(sympy.Float)]
+        if is_exact or all((value * EXACT_DECIMAL).is_Integer for value in decimals):
+            return _is_never_different(*(_by_name(_without_decimals(e)) for e in both))
+        if any(not isinstance(e, sympy.Expr) or e.free_symbols for e in both):
+            return True
+        numbers = [e.doit().evalf(DIGITS) for e in both]
+        scale = max(abs(number) for number in numbers)
+        return bool(abs(numbers[0] - numbers[1]) <= scale * ROUNDED_SHARE)
+    except MemoryError:
+        raise
+    except Exception:  # what cannot be evaluated keeps math-verify's word
+        return True
+
+
+def _by_name(expression: Any) -> Any:
+    """With one symbol per name: math-verify makes several kinds."""
+    import sympy
+
+    return expression.subs({symbol: sympy.Symbol(symbol.name) for symbol in expression.free_symbols})
+
+
+def _without_decimals(expression: Any) -> Any:
+    import sympy
+
+    return sympy.nsimplify(expression, rational=True) if expression.has(sympy.Float) else expression
+
+
+def _is_never_different(gold: Any, given: Any) -> bool:
+    """False when both surely differ for some values of the variables; equations may differ by a factor."""
+    import sympy
+
+    if isinstance(gold, sympy.Eq) or isinstance(given, sympy.Eq):
+        if not (isinstance(gold, sympy.Eq) and isinstance(given, sympy.Eq)):
+            return True
+        gold, given = gold.lhs - gold.rhs, given.lhs - given.rhs
+        one, other = (_at(gold, given, shift) for shift in (0, 1))
+        return not _is_surely_not_zero(one[0] * other[1] - one[1] * other[0])
+    first, second = _at(gold, given, 0)
+    return not _is_surely_not_zero(first - second)
+
+
+def _at(gold: Any, given: Any, shift: int) -> tuple[Any, Any]:
+    """Both at one point: each variable a fixed fraction between 0 and 1."""
+    import sympy
+
+    symbols = sorted(gold.free_symbols | given.free_symbols, key=lambda symbol: symbol.name)
+    point = {symbol: sympy.Rational(3 + shift + 2 * k, 11 + 3 * shift + 5 * k) for k, symbol in enumerate(symbols)}
+    return gold.subs(point).doit(), given.subs(point).doit()
+
+
+def _is_surely_not_zero(difference: Any) -> bool:
+    import sympy
+
+    if difference.is_Rational:
+        return not difference.is_zero
+    size = sum(len(str(abs(part))) for r in difference.atoms(sympy.Rational) for part in (r.p, r.q))
+    value = difference.evalf(5, maxn=min(DIGITS + 2 * size, MAX_DIGITS))
+    return any(part.is_Float and part._prec > 1 and not part.is_zero for part in value.as_real_imag())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Answers with parts, compared part by part: which kinds may be equal, whether order matters, what decides.
+
+tuple - tuple, matrix - matrix, column - tuple     in order; the brackets of a pair are those of an interval
+set or list - set or list                          in any order
+tuple - list                                       in order (grading only: a list has no order of its own)
+set or list of one - a single value                that one
+union - union                                      in any order, or the engine
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from etalon.verifiers.math.read.relations import is_equation, name_and_value
+from etalon.verifiers.math.read.shapes import Kind, Shape, shape_of
+from etalon.verifiers.math.reasons import DIFFERENT, Comparison, Reason
+
+_FREE = (Kind.SET, Kind.LIST)
+_STRENGTH = (Reason.EXACT, Reason.RATIONAL, Reason.SYMBOLIC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Parts to compare, in order or not.
+
+    is_only_sufficient: a difference of the parts leaves the whole open ([1,2]∪[2,3] is [1,3]).
+    """
+
+    expected: tuple[str, ...]
+    given: tuple[str, ...]
+    in_order: bool
+    is_only_sufficient: bool = False
+
+    def compare(self, compare: Callable[[str, str], Comparison]) -> Comparison:
+        """Equal when every part is, different when one surely is, else undecided."""
+        if not self.in_order:
+            return _any_order(self.expected, self.given, compare)
+        if len(self.expected) != len(self.given):
+            return DIFFERENT
+        return _all(compare(a, b) for a, b in zip(self.expected, self.given, strict=True))
+
+
+def match_parts(expected: str, given: str, *, is_lenient: bool) -> Parts | None:
+    """How the parts of two answers pair up; None when answers of these kinds never do."""
+    left, right = shape_of(expected), shape_of(given)
+    if (only := _only_part(left)) is not None and (right is None or right.kind not in _FREE):
+        return Parts(expected=(only,), given=(given,), in_order=True)
+    if (only := _only_part(right)) is not None and (left is None or left.kind not in _FREE):
+        return Parts(expected=(expected,), given=(only,), in_order=True)
+    return None if left is None or right is None else _match(left, right, is_lenient=is_lenient)
+
+
+def _only_part(shape: Shape | None) -> str | None:
+    """The element of a set or list that has one."""
+    return shape.parts[0] if shape is not None and shape.kind in _FREE and len(set(shape.parts)) == 1 else None
+
+
+def _match(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
+    kinds = (expected.kind, given.kind)
+    if kinds == (Kind.UNION, Kind.UNION):
+        return _parts(expected, given, in_order=False, is_only_sufficient=True)
+    if kinds == (Kind.MATRIX, Kind.MATRIX):
+        return _parts(expected, given, in_order=True) if expected.columns == given.columns else None
+    if kinds == (Kind.TUPLE, Kind.TUPLE):
+        is_pair = len(expected.parts) == 2
+        return None if is_pair and expected.brackets != given.brackets else _parts(expected, given, in_order=True)
+    if set(kinds) == {Kind.MATRIX, Kind.TUPLE}:
+        matrix = expected if expected.kind is Kind.MATRIX else given
+        return _parts(expected, given, in_order=True) if matrix.columns == 1 else None
+    if all(kind in _FREE for kind in kinds):
+        return _lists(expected, given, is_lenient=is_lenient)
+    if set(kinds) == {Kind.TUPLE, Kind.LIST} and is_lenient:
+        tuple_ = expected if expected.kind is Kind.TUPLE else given
+        return _values(expected, given) if tuple_.brackets == "()" else None
+    return None
+
+
+def _lists(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
+    """Lists in any order; values without names must come in the order of the names."""
+    expected, given = _in_groups(expected), _in_groups(given)
+    names = [_names(shape) for shape in (expected, given)]
+    if (names[0] is None) != (names[1] is None):
+        if not is_lenient:
+            return None
+        if len(set(names[0] or names[1] or ())) > 1:
+            return _values(expected, given)
+    is_same_length = len(expected.parts) == len(given.parts)
+    return _parts(expected, given, in_order=False) if is_lenient or is_same_length else None
+
+
+def _in_groups(shape: Shape) -> Shape:
+    """p=5,q=2,p=7,q=2 as the two solutions that it lists."""
+    names = _names(shape)
+    size = len(set(names)) if names else 0
+    if names is None or size < 2 or len(names) <= size or names != names[:size] * (len(names) // size):
+        return shape
+    groups = [shape.parts[start : start + size] for start in range(0, len(names), size)]
+    return Shape(kind=shape.kind, parts=tuple(",".join(group) for group in groups))
+
+
+def _names(shape: Shape) -> tuple[str, ...] | None:
+    """The names that all parts of a list assign to, else None."""
+    assigned = [name_and_value(part) if is_equation(part) else None for part in shape.parts]
+    return tuple(pair[0] for pair in assigned if pair) if all(assigned) else None
+
+
+def _values(expected: Shape, given: Shape) -> Parts:
+    """In order, without names."""
+
+    def bare(shape: Shape) -> tuple[str, ...]:
+        pairs = [name_and_value(part) for part in shape.parts]
+        return tuple(pair[1] if pair else part for pair, part in zip(pairs, shape.parts, strict=True))
+
+    return Parts(expected=bare(expected), given=bare(given), in_order=True)
+
+
+def _parts(expected: Shape, given: Shape, *, in_order: bool, is_only_sufficient: bool = False) -> Parts:
+    return Parts(expected=expected.parts, given=given.parts, in_order=in_order, is_only_sufficient=is_only_sufficient)
+
+
+def _all(comparisons: Iterable[Comparison]) -> Comparison:
+    """The weakest of the reasons when all are equal; the first difference ends it."""
+    undecided, reason = None, Reason.EXACT
+    for comparison in comparisons:
+        if comparison.is_equal is False:
+            return comparison
+        if comparison.is_equal is None:
+            undecided = comparison
+        elif _STRENGTH.index(comparison.reason) > _STRENGTH.index(reason):
+            reason = comparison.reason
+    return undecided or Comparison(is_equal=True, reason=reason)
+
+
+def _any_order(
+    expected: tuple[str, ...], given: tuple[str, ...], compare: Callable[[str, str], Comparison]
+) -> Comparison:
+    """As multisets when both have the same length, else as sets."""
+    if len(expected) == len(given):
+        return _all(_with_partners(expected, given, compare, are_used_up=True))
+    there = _all(_with_partners(expected, given, compare, are_used_up=False))
+    return there if there.is_equal is False else _all(_with_partners(given, expected, compare, are_used_up=False))
+
+
+def _with_partners(
+    parts: tuple[str, ...], others: tuple[str, ...], compare: Callable[[str, str], Comparison], *, are_used_up: bool
+) -> Iterator[Comparison]:
+    """The comparison of each part with the first of the others that equals it; or an undecided one, or different."""
+    left = list(others)
+    for part in parts:
+        best = DIFFERENT
+        for other in sorted(left, key=lambda text: text != part):
+            comparison = compare(part, other)
+            if comparison.is_equal is not False:
+                best = comparison
+            if comparison.is_equal:
+                if are_used_up:
+                    left.remove(other)
+                break
+        yield best

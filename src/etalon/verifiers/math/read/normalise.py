@@ -1,0 +1,163 @@
+r"""The text of an answer without its dressing: `$`, `\text{}`, colours, thousands separators, spaces, full stops.
+
+    answer -> one spelling per sign -> wrappers off -> unit apart -> words or mathematics -> Reading
+
+Nothing here changes the value: what is forgiven (a unit, a percent sign) is decided in `compare`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+from etalon.verifiers.math.read.shapes import split_top
+from etalon.verifiers.math.read.spelling import one_spelling
+from etalon.verifiers.math.read.units import split_unit
+from etalon.verifiers.math.read.words import is_prose, plain_words
+
+MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+MAX_WRAPPERS = 12  # (ours)
+
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"))
+_COMMAND_NAMES = (
+    "boxed fbox text mathrm textbf mathbf textit mathit texttt mathtt mbox textrm textsf mathsf underline uline emph "
+    "operatorname operatorname* mathnormal boldsymbol bm hbox ensuremath rm bf it"
+)
+_COMMANDS = frozenset(_COMMAND_NAMES.split())
+_COMMAND = re.compile(r"\\([a-zA-Z]+\*?) ?\{")
+_TEXT = re.compile(
+    r"\\(?:text|mathrm|textbf|mathbf|textit|texttt|mbox|textrm|textsf|mathit|mathsf|emph|boldsymbol|bm|operatorname\*?)"
+    r" ?\{([^{}]*)\}( ?[\^_])?"
+)
+_COLOUR = re.compile(r"\\(?:textcolor|color) ?\{[^{}]*\}")
+_AND = re.compile(r"[,;]? and ", re.IGNORECASE)
+_OR = re.compile(r"[,;]? or |(?<=[0-9)}])or(?=[(0-9a-z\\-])|(?<=[0-9])or(?=[A-Z])", re.IGNORECASE)
+_LONG_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:_\d{3})+)(?:\.\d+)?%?")
+_GROUP = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
+_TWO_NUMBERS = re.compile(r"[+-]?\d+, [+-]?\d+")
+_MIXED = re.compile(r"(\d+) +(\d+)/(\d+)")
+_OVER = re.compile(
+    r"\{?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\}) ?\\over ?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\})\}?"
+)
+_CHOOSE = re.compile(r"\{?([^{}\\]{1,40}?) ?\\choose ?([^{}\\]{1,40}?)\}?")
+_BRACED = re.compile(r"(?<![^+\-*/=(,{])\{([0-9.]+|[a-zA-Z])\}")
+_SPACES = re.compile(r"(?<!\d,) | (?!\d{3}(?!\d))")  # all but the one in "32, 349": a list, not a number
+_NUMBERS_APART = re.compile(r"(?<=[0-9]) +(?=[0-9])")
+_COMMAND_SPACE = re.compile(r"(\\[a-zA-Z]+) (?=[a-zA-Z])")  # in "\pi r" the space ends the command
+_CLOCK = re.compile(r"([\d.:]+) ?([ap])\.? ?m\.?", re.IGNORECASE)
+_PLAIN_WORDS = {"pi": "\\pi", "infinity": "\\infty", "inf": "\\infty"}
+_FUNCTION = re.compile(r"(?<![a-zA-Z\\])(sqrt|pi|infty|infinity|sin|cos|tan|log|ln|exp)(?![a-zA-Z])")
+_ROOT = re.compile(r"\\sqrt ?\(([^()]*)\)")
+_ESCAPED_TWICE = re.compile(r"\\\\(?=[a-zA-Z{}(),!;:%$ ]{1,2})")
+_FULL_STOPS = ".,;: \t\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """An answer as read: its text in one spelling (no spaces inside mathematics), and the unit written with it."""
+
+    text: str
+    unit: str = ""
+    is_words: bool = False
+
+
+@functools.lru_cache(maxsize=20_000)
+def read(answer: str) -> Reading:
+    """The reading of an answer, cached; texts beyond MAX_ANSWER_CHARS are cut."""
+    answer = answer[:MAX_ANSWER_CHARS].strip()
+    if answer.isascii() and answer.isdigit():
+        return Reading(text=answer)
+    text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer)))).lstrip("=≈ ")
+    text = _TEXT.sub(_words, text)
+    text = _unwrap(" ".join(text.split()))
+    if clock := _CLOCK.fullmatch(text):
+        return Reading(text=clock[1] + clock[2].lower() + "m")
+    quantity, unit = split_unit(text)
+    if is_prose(quantity):
+        return Reading(text=plain_words(quantity), is_words=True)
+    return Reading(text=_squeeze(quantity), unit=unit)
+
+
+def normalise(answer: str) -> str:
+    """The answer in one spelling, without its unit."""
+    return read(answer).text
+
+
+def _escaped_once(text: str) -> str:
+    r"""`\\\\frac` as `\\frac`: answers that went through JSON twice. A row of a matrix ends in two backslashes."""
+    if "\\\\begin" in text:
+        return text.replace("\\\\", "\\")
+    return text if "\\begin" in text else _ESCAPED_TWICE.sub("\\\\", text)
+
+
+def _words(found: re.Match[str]) -> str:
+    """The words inside \\text{}, kept apart from what precedes; a power after them stays attached."""
+    inside, power = found[1], found[2]
+    return f" {inside.rstrip()}{power.strip()}" if power else f" {inside} "
+
+
+def _unwrap(text: str) -> str:
+    """Without the delimiters and commands that enclose the whole text, and without trailing punctuation."""
+    for _ in range(MAX_WRAPPERS):
+        text = text.strip().rstrip(_FULL_STOPS).strip()
+        shorter = _without_delimiters(_without_command(text))
+        while shorter.endswith("\\") and not shorter.endswith("\\\\\\"):
+            shorter = shorter[:-1].rstrip()
+        if shorter == text:
+            break
+        text = shorter
+    return text
+
+
+def _without_command(text: str) -> str:
+    if text.startswith("{"):
+        inside = _enclosed(text, 0)
+        return text if inside is None or any(c in inside for c in ",;") else inside
+    found = _COMMAND.match(text)
+    if found is None or found[1] not in _COMMANDS:
+        return text
+    inside = _enclosed(text, found.end() - 1)
+    return text if inside is None else inside
+
+
+def _enclosed(text: str, start: int) -> str | None:
+    """What the brace group that opens at `start` holds, if it ends where the text ends."""
+    depth = 0
+    for position in range(start, len(text)):
+        if text[position] in "{}" and text[position - 1 : position] != "\\":
+            depth += 1 if text[position] == "{" else -1
+            if depth == 0:
+                return text[start + 1 : position] if position == len(text) - 1 else None
+    return None
+
+
+def _without_delimiters(text: str) -> str:
+    for opening, closing in _WRAPPERS:
+        inside = text[len(opening) : len(text) - len(closing)]
+        if text.startswith(opening) and text.endswith(closing) and inside and opening not in inside:
+            return inside
+    return text
+
+
+def _squeeze(text: str) -> str:
+    """Mathematics in one spelling, without spaces."""
+    text = _OR.sub("∨", _AND.sub(",", text))
+    text = _FUNCTION.sub(lambda found: _PLAIN_WORDS.get(found[1], "\\" + found[1]), text)
+    if _LONG_GROUP.fullmatch(text):
+        text = text.replace(",", "").replace(" ", "").replace("_", "")
+    elif ", " in text or "; " in text:
+        text = _GROUP.sub(lambda group: group[0].replace(",", ""), text)
+    if _TWO_NUMBERS.fullmatch(text):
+        text = text.replace(", ", ";")  # 1, 2 is a list, 1,2 may be a decimal
+    text = _MIXED.sub(r"\1_\2/\3", text)
+    if over := _OVER.fullmatch(text):
+        text = f"\\frac{{{over[1].strip()}}}{{{over[2].strip()}}}"
+    if choose := _CHOOSE.fullmatch(text):
+        text = f"\\binom{{{choose[1].strip()}}}{{{choose[2].strip()}}}"
+    text = _ROOT.sub(r"\\sqrt{\1}", _BRACED.sub(r"\1", text))
+    if "∪" in text:
+        text = "∪".join(dict.fromkeys(split_top(text, "∪")))
+    text = _NUMBERS_APART.sub("\0", text) if "," not in text and "\\frac" not in text else text
+    text = _COMMAND_SPACE.sub("\\1\1", text)
+    return _SPACES.sub("", text).replace("\1", " ").replace("\0", " ").replace("+\\infty", "\\infty").strip()

@@ -1,0 +1,137 @@
+r"""Equations and inequalities as answers: the value that is assigned, the interval that is meant.
+
+"x=5" "5=x" "m+n=3+7=10"        -> value_of: "5", "5", "10"
+"x>1" "1<x≤2" "x∈[1,2)"         -> interval_of: ("x", "(1,\infty)") ("x", "(1,2]") ("x", "[1,2)")
+"|x-2|<3"                       -> interval_of: ("x", "(-1,5)")
+"""
+
+from __future__ import annotations
+
+import re
+
+from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.math.read.shapes import split_top
+
+_DISTANCE = re.compile(r"\|([a-zA-Z])(?:([+-])([^|]+))?\|")
+_FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-zA-Z])\)")
+_SIDES = re.compile(r"[<>≤≥]")
+_VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?")
+_LETTERS = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
+_BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<condition>.{1,200})\\\}")
+_BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
+_NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+|[a-zA-Z]\^\{-1\}\([a-zA-Z]\)")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
+
+
+def is_equation(text: str) -> bool:
+    """True for one equation (or chain), not for a list of them."""
+    return len(split_top(text, "=≈")) > 1 and len(split_top(text, ",;∨")) == 1
+
+
+def sides_of(text: str) -> list[str]:
+    """The sides of an equation or chain of equations; one side when there is none."""
+    return split_top(text, "=")
+
+
+def name_and_value(text: str) -> tuple[str, str] | None:
+    """(name, value) of `name=...=value` or `value=x`; None for what assigns nothing, such as x+y=0 or x^2=x."""
+    sides = sides_of(_exact_side(text))
+    if len(sides) < 2 or not all(sides) or not is_equation(text):
+        return None
+    first, last = sides[0], sides[-1]
+    if _VARIABLE.fullmatch(last) and not _VARIABLE.fullmatch(first):
+        first, last = last, first
+    if not _NAME.fullmatch(first) or parse_number(first) is not None:
+        return None
+    return first, last
+
+
+def value_of(text: str, *, is_reference: bool = False) -> str | None:
+    """What an equation says where a value is asked for: the assigned value, else the number at the end.
+
+    `3+4=7` and `AB^2=25` end in the value they found; `x-y=0` is the equation of a line and states no value, and a
+    reference such as `2x+z=1` is an equation, not a 1.
+    """
+    if (assigned := name_and_value(text)) is not None:
+        return assigned[1]
+    sides = sides_of(_exact_side(text))
+    number = parse_number(sides[-1])
+    if len(sides) == 1:
+        return sides[0]
+    if number is None or (re.search(r"[a-zA-Z]", text) and (is_reference or (number.value == 0 and len(sides) == 2))):
+        return None
+    return sides[-1]
+
+
+def _exact_side(text: str) -> str:
+    """Without the decimal that follows an exact value: `x=1/3≈0.33` says 1/3, and `x≈11` says 11."""
+    exact, approximately, decimal = text.partition("≈")
+    if not approximately:
+        return text
+    return f"{exact}={decimal}" if _VARIABLE.fullmatch(exact) else exact
+
+
+def interval_of(text: str) -> tuple[str, str] | None:
+    """(variable, interval or set) of an inequality or membership in one variable that stands alone, else None."""
+    if builder := _BUILDER.fullmatch(text):
+        text = builder["condition"]
+    name, member, domain = text.partition("∈")
+    if member:
+        return (name, domain) if _VARIABLE.fullmatch(name) and domain else None
+    signs = _SIDES.findall(text)
+    sides = _SIDES.split(text)
+    if not 1 <= len(signs) <= 2 or is_equation(text) or not all(sides):
+        return None
+    if len({sign in "<≤" for sign in signs}) > 1:
+        return None
+    if signs[0] in ">≥":
+        sides.reverse()
+        signs = ["<" if sign == ">" else "≤" for sign in reversed(signs)]
+    if len(signs) == 2:
+        low, variable, high = sides
+        return (variable, f"{_left(signs[0])}{low},{high}{_right(signs[1])}") if _BOUNDED.fullmatch(variable) else None
+    if (around := _DISTANCE.fullmatch(sides[0])) is not None:
+        return _around(around, sides[1], signs[0])
+    if _VARIABLE.fullmatch(sides[0]) and not _VARIABLE.fullmatch(sides[1]):
+        return sides[0], f"(-\\infty,{sides[1]}{_right(signs[0])}"
+    if _VARIABLE.fullmatch(sides[1]) and not _VARIABLE.fullmatch(sides[0]):
+        return sides[1], f"{_left(signs[0])}{sides[0]},\\infty)"
+    return None
+
+
+def _around(found: re.Match[str], radius: str, sign: str) -> tuple[str, str] | None:
+    """|x-2|<3 as the interval from -1 to 5."""
+    variable, away, offset = found.groups()
+    width, middle = parse_number(radius), parse_number(offset or "0")
+    if width is None or middle is None or width.value <= 0 or width.is_percent or middle.is_percent:
+        return None
+    centre = middle.value if away == "-" else -middle.value
+    return variable, f"{_left(sign)}{centre - width.value},{centre + width.value}{_right(sign)}"
+
+
+def with_argument(pair: tuple[str, str], name: str) -> tuple[str, str] | None:
+    """f(t)=2t as f(x)=2x when `name` is f(x); None when x means something else there."""
+    wanted, found = _FUNCTION.fullmatch(name), _FUNCTION.fullmatch(pair[0])
+    if wanted is None or found is None or wanted[1] != found[1] or wanted[2] == found[2]:
+        return pair
+    letters = set(_LETTERS.findall(pair[1]))
+    if wanted[2] in letters:
+        return None
+    value = _LETTERS.sub(lambda one: wanted[2] if one[0] == found[2] else one[0], pair[1])
+    return name, value
+
+
+def _left(sign: str) -> str:
+    return "[" if sign == "≤" else "("
+
+
+def _right(sign: str) -> str:
+    return "]" if sign == "≤" else ")"
+
+
+def union_of(text: str) -> tuple[str, str] | None:
+    """(variable, union of intervals) of inequalities in one variable joined by `or`, else `interval_of`."""
+    found = [interval_of(part) for part in split_top(text, "∨")]
+    if not all(found):
+        return None
+    pairs = [pair for pair in found if pair is not None]
+    return (pairs[0][0], "∪".join(pair[1] for pair in pairs)) if len({pair[0] for pair in pairs}) == 1 else None
