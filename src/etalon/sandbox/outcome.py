@@ -74,7 +74,7 @@ class CallTests:
 
 @dataclass(frozen=True, kw_only=True)
 class CppTests:
-    """As StdinTests, of a C++ program that is compiled once; `pool` does not know them, see native.py."""
+    """As StdinTests, of a C++ program that is compiled once; `pool` does not know them, see native/."""
 
     inputs: tuple[str, ...]
     pause_after: int = 0

@@ -26,11 +26,11 @@ from types import TracebackType
 from typing import Any
 
 from etalon.per_process import PerProcess
-from etalon.sandbox.claims import Evidence, collect
+from etalon.sandbox.evidence import Evidence, collect
 from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
-from etalon.sandbox.order import Ended, Order, pack_order, pack_parts, unpack_ended
 from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
 from etalon.sandbox.stop import LOOK_SECONDS, Stop
+from etalon.sandbox.zygote.order import Ended, Order, pack_order, pack_parts, unpack_ended
 
 START_SECONDS = 30.0  # (ours)
 MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
@@ -38,7 +38,7 @@ RECYCLE_AFTER = 5000  # (ours) programs per zygote
 REOPENS = ("/dev/std", "/dev/fd", "/proc/self/fd")  # a program that opens its output anew would overwrite earlier tests
 ATTEMPTS = 3  # (ours) a program whose zygote died is tried again
 
-_ZYGOTE = Path(__file__).with_name("forkserver.py")
+_ZYGOTE = Path(__file__).parent / "zygote" / "forkserver.py"
 
 
 class _Zygote:

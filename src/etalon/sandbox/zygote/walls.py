@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etalon.sandbox import landlock, namespaces, privileges, seccomp, syscalls
+    from etalon.sandbox.zygote import landlock, namespaces, privileges, seccomp, syscalls
 else:  # sibling files of the zygote, see forkserver
     import landlock
     import namespaces

@@ -4,7 +4,7 @@
     compile: source -> reply: exit status, messages or binary
     run:     binary, inputs -> one reply per test in the form of a zygote's, see order.py; the first failure is the last
 
-Run as `python -I -S native_runner.py FOLDER`. The binary is run from a memory file: no path leads to it.
+Run as `python -I -S runner.py FOLDER`. The binary is run from a memory file: no path leads to it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from etalon.sandbox import landlock, privileges, seccomp, syscalls
-    from etalon.sandbox.clock import CHILD_ENDED, Watch, watch
-    from etalon.sandbox.order import Order, unpack_parts
-else:  # the sibling files, as modules of their own: -I keeps this folder off the path
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from etalon.sandbox.zygote import landlock, privileges, seccomp, syscalls
+    from etalon.sandbox.zygote.clock import CHILD_ENDED, Watch, watch
+    from etalon.sandbox.zygote.order import Order, unpack_parts
+else:  # the files of the zygote, as modules of their own: -I keeps every folder of ours off the path
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "zygote"))
     import landlock
     import privileges
     import seccomp

@@ -14,8 +14,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from etalon.sandbox.folder import used_bytes
-    from etalon.sandbox.order import Order
+    from etalon.sandbox.zygote.folder import used_bytes
+    from etalon.sandbox.zygote.order import Order
 else:  # a sibling file of the zygote, see forkserver
     from folder import used_bytes
 

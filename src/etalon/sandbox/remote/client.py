@@ -2,7 +2,7 @@
 
     program, tests -> job -> requests, a few at a time -> replies -> Outcomes
 
-Calls of a function go into one request, to a driver that answers line by line (remote_driver.py). Such a service
+Calls of a function go into one request, to a driver that answers line by line (driver.py). Such a service
 judges wall time, so a limit is widened on the way; `etalon sandbox` is sent the CPU limit, too. A request that fails is
 tried again; a service that keeps failing is `INFRASTRUCTURE`: undecided, never the program's fault. Expected outputs
 are not sent.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, Status, StdinTests
-from etalon.sandbox.transport import Transport, TransportError
+from etalon.sandbox.remote.transport import Transport, TransportError
 
 COMPILE_SECONDS = 30.0  # (ours)
 MOST_SECONDS = 500.0  # (ours) of one request, however many calls it makes
@@ -163,7 +163,9 @@ def _job(program: str, tests: StdinTests | CallTests | AssertTests | CppTests, l
 @cache
 def _driver() -> str:
     """The driver behind modules of our own children, which it shares."""
-    texts = [(Path(__file__).parent / name).read_text("utf-8") for name in ("child.py", "wire.py", "remote_driver.py")]
+    here = Path(__file__).parent
+    zygote = here.parent / "zygote"
+    texts = [path.read_text("utf-8") for path in (zygote / "child.py", zygote / "wire.py", here / "driver.py")]
     return "from __future__ import annotations\n" + "\n".join(texts).replace("from __future__ import annotations\n", "")
 
 

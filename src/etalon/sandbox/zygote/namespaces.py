@@ -15,7 +15,7 @@ import signal
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from etalon.sandbox import syscalls
+    from etalon.sandbox.zygote import syscalls
 else:  # a sibling file of the zygote, see forkserver
     import syscalls
 

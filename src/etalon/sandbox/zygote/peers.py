@@ -17,7 +17,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from etalon.sandbox.wire import SHARED, Channel, Codec, WireError
+    from etalon.sandbox.zygote.wire import SHARED, Channel, Codec, WireError
 else:  # a sibling file of the zygote, see forkserver
     from wire import SHARED, Channel, Codec, WireError
 

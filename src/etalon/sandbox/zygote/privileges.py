@@ -17,7 +17,7 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from etalon.sandbox import syscalls
+    from etalon.sandbox.zygote import syscalls
 else:  # a sibling file of the zygote, see forkserver
     import syscalls
 

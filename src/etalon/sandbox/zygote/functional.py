@@ -21,10 +21,10 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etalon.sandbox import child
-    from etalon.sandbox.order import Order
-    from etalon.sandbox.peers import Checks, GoneError, Program, Remote, shared_name
-    from etalon.sandbox.wire import Channel, WireError, to_json
+    from etalon.sandbox.zygote import child
+    from etalon.sandbox.zygote.order import Order
+    from etalon.sandbox.zygote.peers import Checks, GoneError, Program, Remote, shared_name
+    from etalon.sandbox.zygote.wire import Channel, WireError, to_json
 else:  # sibling files of the zygote, see forkserver
     import child
     from peers import Checks, GoneError, Program, Remote, shared_name

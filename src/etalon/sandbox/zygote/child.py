@@ -19,7 +19,7 @@ import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from etalon.sandbox.order import Order
+    from etalon.sandbox.zygote.order import Order
 
 PRELUDE = """
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string, sys

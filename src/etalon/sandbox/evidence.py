@@ -8,8 +8,8 @@ import signal
 from itertools import pairwise
 from typing import NamedTuple
 
-from etalon.sandbox.order import Ended, Order
 from etalon.sandbox.outcome import Limits, Outcome, Status
+from etalon.sandbox.zygote.order import Ended, Order
 
 CONTROL_BYTES = 4096  # (ours) longest control line; what is cut off is no JSON
 PAUSED = "paused"

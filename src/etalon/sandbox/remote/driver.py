@@ -1,4 +1,4 @@
-"""What a service runs in place of a program that is tested by calls or assertions; travels as text, see remote.py.
+"""What a service runs in place of a program that is tested by calls or assertions; travels as text, see client.py.
 
 standard input {nonce, inputs | code} -> load the program -> calls, or the checks -> a line of nonce and answer each
 
@@ -19,8 +19,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etalon.sandbox.child import PRELUDE, SLOW_CPU_SECONDS, guard, write_all
-    from etalon.sandbox.wire import to_json
+    from etalon.sandbox.zygote.child import PRELUDE, SLOW_CPU_SECONDS, guard, write_all
+    from etalon.sandbox.zygote.wire import to_json
 
 Answer = Callable[[str, str, str], None]
 

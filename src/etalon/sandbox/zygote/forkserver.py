@@ -27,11 +27,11 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from etalon.sandbox import child, functional
-    from etalon.sandbox.clock import CHILD_ENDED, CONTROL_BYTES, Watch, Watched, watch
-    from etalon.sandbox.folder import WorkFolder, remove
-    from etalon.sandbox.order import HEAD_BYTES, Order, unpack_order, unpack_parts
-    from etalon.sandbox.walls import Walls
+    from etalon.sandbox.zygote import child, functional
+    from etalon.sandbox.zygote.clock import CHILD_ENDED, CONTROL_BYTES, Watch, Watched, watch
+    from etalon.sandbox.zygote.folder import WorkFolder, remove
+    from etalon.sandbox.zygote.order import HEAD_BYTES, Order, unpack_order, unpack_parts
+    from etalon.sandbox.zygote.walls import Walls
 else:  # the sibling file, as a module of its own: -I keeps this folder off the path, and etalon must not be imported
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import warm  # noqa: F401  # isort: skip

@@ -1,4 +1,4 @@
-"""C++ programs: compiled once, run once per test, in a process of its own without privileges (native_runner.py).
+"""C++ programs: compiled once, run once per test, in a process of its own without privileges (runner.py).
 
     source -> compile (kept for the next tests) -> binary + inputs -> one Outcome per test, up to the first failure
 
@@ -21,17 +21,17 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-from etalon.sandbox.claims import Evidence, collect
-from etalon.sandbox.order import Order, pack_parts, unpack_ended
+from etalon.sandbox.evidence import Evidence, collect
 from etalon.sandbox.outcome import CppTests, Limits, Outcome, Status
 from etalon.sandbox.stop import LOOK_SECONDS, Stop
+from etalon.sandbox.zygote.order import Order, pack_parts, unpack_ended
 
 COMPILERS = ("g++", "clang++", "c++")
 KEPT_BINARIES = 32  # (ours) of 2 MB each
 COMPILE_SECONDS = 700.0  # (ours) far beyond what the runner allows the compiler
 MARGIN_SECONDS = 10.0  # (ours)
 
-_RUNNER = Path(__file__).with_name("native_runner.py")
+_RUNNER = Path(__file__).with_name("runner.py")
 _SLOTS = threading.Semaphore(os.cpu_count() or 1)
 _BINARIES: OrderedDict[str, bytes] = OrderedDict()
 _LOCK = threading.Lock()
