@@ -61,7 +61,7 @@ def widen(source: Path, target: Path) -> None:
 def compare(url: str, args: argparse.Namespace) -> None:
     """Print correct answers and calls of CLR with and without early decision, and of both majority votes."""
     from etalon import stats
-    from etalon.clr.sampler import ClrSampler
+    from etalon.clr.batch import ClrSampler
     from etalon.problems import nano
     from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
     from etalon.types import Domain, Problem, SamplingParams, ask

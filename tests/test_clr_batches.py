@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etalon.clr.sampler import ClrSampler
+from etalon.clr.batch import ClrSampler
 from etalon.types import Conversation, Rollout, SamplingParams, ask
 from test_clr_sampler import PARAMS, SOUND, Scripted, said, scripted, solve, trace, verdict_per_claim
 

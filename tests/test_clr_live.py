@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etalon.clr.gathered import Gathered
-from etalon.clr.live import LiveClr, clr_answer
+from etalon.clr.knobs import ClrSettings
+from etalon.clr.live.gathered import Gathered
+from etalon.clr.live.result import ClrResult, NoAnswerError
+from etalon.clr.live.run import LiveClr, clr_answer
+from etalon.clr.live.watch import ClrEvent, line
 from etalon.clr.reference import judge
-from etalon.clr.result import ClrResult, NoAnswerError
-from etalon.clr.settings import ClrSettings
 from etalon.clr.spend import Budget, Price
-from etalon.clr.watch import ClrEvent, line
 from etalon.errors import ConfigError, InputError
 from etalon.types import Conversation, Message, Rollout, SamplingParams, Stop, ask
 from scripted import Model, judged, said, trace

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from etalon.clr.sampler import ClrSampler
+from etalon.clr.batch import ClrSampler
 from etalon.errors import ConfigError
 from etalon.types import Conversation, Message, Rollout, SamplingParams, Stop, ask
 from etalon.verifiers.text import extract_answer

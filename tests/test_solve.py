@@ -20,10 +20,10 @@ import pytest
 from rich.console import Console
 
 from etalon import cli
-from etalon.clr.live import clr_answer
-from etalon.clr.result import ClrResult
-from etalon.clr.settings import ClrSettings
-from etalon.clr.watch import ClrEvent, ClrProgress, Rank
+from etalon.clr.knobs import ClrSettings
+from etalon.clr.live.result import ClrResult
+from etalon.clr.live.run import clr_answer
+from etalon.clr.live.watch import ClrEvent, ClrProgress, Rank
 from etalon.commands.live_view import LineView, drawing
 from etalon.commands.solving import read_price
 from etalon.errors import ConfigError

@@ -4,9 +4,8 @@ conversation -> K trajectories (answer + claims) -> verdicts per claim -> reliab
 claims.py        prompts and the tolerant parser; replies.py reads what is not quite in the form that was asked for
 reliability.py   r = (mean verdict)^M, cluster scores, the winner
 decision.py      when the answer can no longer change, and what to verify next
-flow.py          one problem's way through the two stages; trajectory.py is a response, record.py what is kept of it
-sampler.py       many flows batched over one inner Sampler; is itself a Sampler
-live.py          one flow whose calls are sent, watched and cancelled one by one; settings.py has its knobs
-    requests.py what it sends, spend.py budgets and costs, pace.py the time left, watch.py its events,
-    outcome.py and result.py its end, gathered.py puts it on a model in this process
+flow.py          one problem's way through the two stages; trajectory.py is a response, spend.py what it costs
+record.py        what is kept of a flow; reference.py sets it against the right answer
+batch.py         many flows batched over one inner Sampler; is itself a Sampler
+live/            one flow whose calls are sent, watched and cancelled one by one; knobs.py is what one can set
 """

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from etalon.clr.watch import ClrEvent, ClrProgress, Rank, line, short
+from etalon.clr.live.watch import ClrEvent, ClrProgress, Rank, line, short
 from etalon.progress import show_seconds
 from etalon.report.terminal import plain
 

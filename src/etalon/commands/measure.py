@@ -41,7 +41,7 @@ def evaluate(
     """
     _check_files(files)
     if clr:
-        from etalon.clr.settings import refuse_greedy
+        from etalon.clr.knobs import refuse_greedy
         from etalon.types import SamplingParams
 
         refuse_greedy(SamplingParams(temperature=temperature, top_p=top_p, max_tokens=1), k)
@@ -56,7 +56,7 @@ def evaluate(
     else:
         sampler, identity = _local(Path(model))
     if clr:
-        from etalon.clr.sampler import ClrSampler
+        from etalon.clr.batch import ClrSampler
 
         sampler, identity = ClrSampler(sampler, k=k, m=m), identity | {"clr": {"k": k, "m": m}}
     evaluate_files(

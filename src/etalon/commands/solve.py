@@ -88,7 +88,7 @@ def solve(
         sampler = open_sampler(endpoint or [], model, concurrency=concurrency, journal=journal)
         solve_once(sampler, conversation, params, seed=seed)
         return
-    from etalon.clr.settings import ClrSettings
+    from etalon.clr.knobs import ClrSettings
     from etalon.clr.spend import Budget
 
     money = read_price(price) if price is not None else None

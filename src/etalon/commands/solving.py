@@ -13,12 +13,12 @@ from typing import Any
 
 import typer
 
-from etalon.clr.live import CompletionSampler, LiveClr
+from etalon.clr.knobs import ClrSettings
+from etalon.clr.live.result import ClrResult, NoAnswerError
+from etalon.clr.live.run import CompletionSampler, LiveClr
+from etalon.clr.live.watch import ClrEvent
 from etalon.clr.reference import judge
-from etalon.clr.result import ClrResult, NoAnswerError
-from etalon.clr.settings import ClrSettings
 from etalon.clr.spend import Budget, Price
-from etalon.clr.watch import ClrEvent
 from etalon.commands.live_view import summary, view_of
 from etalon.errors import ConfigError, EtalonError, InputError, StoppedError
 from etalon.hashing import stable_hash
@@ -44,7 +44,7 @@ def open_sampler(
 
     require_train_extra()
     from etalon import models
-    from etalon.clr.gathered import Gathered
+    from etalon.clr.live.gathered import Gathered
     from etalon.sampling.local import LocalSampler
 
     return Gathered(LocalSampler(models.load(Path(model)), name=Path(model).name))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from etalon import stats
-from etalon.clr.sampler import ClrSampler
+from etalon.clr.batch import ClrSampler
 from etalon.pipeline.construct import clr_problems
 from etalon.pipeline.samplers import named_sampler, sampling_from
 from etalon.pipeline.stage import Outputs, Work

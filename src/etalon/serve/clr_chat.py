@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from etalon.clr.live import clr_answer
-from etalon.clr.result import ClrResult, NoAnswerError
-from etalon.clr.settings import ClrSettings
+from etalon.clr.knobs import ClrSettings
+from etalon.clr.live.result import ClrResult, NoAnswerError
+from etalon.clr.live.run import clr_answer
+from etalon.clr.live.watch import ClrEvent, line
 from etalon.clr.spend import Budget, Price
-from etalon.clr.watch import ClrEvent, line
 from etalon.errors import EtalonError
 from etalon.sampling.endpoint import Client, EndpointSampler
 from etalon.serve.call import Call

@@ -22,9 +22,9 @@ from etalon.clr.claims import (
     verification_conversation,
 )
 from etalon.clr.flow import Cluster, Early, Flow
+from etalon.clr.knobs import check, refuse_greedy
 from etalon.clr.record import final_rollout
 from etalon.clr.replies import read_verdicts
-from etalon.clr.settings import check, refuse_greedy
 from etalon.clr.trajectory import read_trajectory
 from etalon.hashing import stable_hash
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop

@@ -7,10 +7,10 @@ from typing import Any
 
 from etalon.clr.decision import next_to_verify
 from etalon.clr.flow import Flow
+from etalon.clr.live.result import ClrResult, FinishReason, NoAnswerError, Usage
+from etalon.clr.live.watch import ClrProgress, Rank
 from etalon.clr.record import answer_of, detail, stated, why_unusable
-from etalon.clr.result import ClrResult, FinishReason, NoAnswerError, Usage
 from etalon.clr.spend import STAGES, Price, money
-from etalon.clr.watch import ClrProgress, Rank
 
 
 def snapshot(

@@ -13,8 +13,8 @@ from etalon.clr.claims import (
     verification_conversation,
 )
 from etalon.clr.flow import Flow
-from etalon.clr.schema import generation_schema, verification_schema
-from etalon.clr.settings import ClrSettings
+from etalon.clr.knobs import ClrSettings
+from etalon.clr.live.schema import generation_schema, verification_schema
 from etalon.hashing import stable_hash
 from etalon.types import Conversation, SamplingParams
 
