@@ -101,8 +101,8 @@ def run_upstream(port: Connection) -> None:
 
 def run_proxy(port: Connection, upstream: str) -> None:
     from etalon.sampling.endpoint import EndpointSettings
+    from etalon.serve.caps import ServeSettings
     from etalon.serve.server import serve
-    from etalon.serve.settings import ServeSettings
 
     settings = ServeSettings(upstream=EndpointSettings(urls=(upstream,), model="toy"), port=0)
     serve(settings, announce=port.send)

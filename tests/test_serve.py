@@ -12,7 +12,7 @@ import pytest
 from etalon.errors import ConfigError
 from etalon.sampling.endpoint import EndpointSettings
 from etalon.serve.app import create_app
-from etalon.serve.settings import ServeSettings
+from etalon.serve.caps import ServeSettings
 from upstream import Reply, Upstream, dead_port, dropping_first, event, serving, whole
 
 pytestmark = pytest.mark.live

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from clr_model import clr_reply
 from etalon.sampling.endpoint import EndpointSettings, retry
 from etalon.serve.app import create_app
-from etalon.serve.settings import ServeSettings
+from etalon.serve.caps import ServeSettings
 from upstream import Asked, Reply, Upstream, event, serving
 
 pytestmark = pytest.mark.live

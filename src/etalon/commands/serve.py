@@ -32,8 +32,8 @@ def serve(
     proxy must send from ETALON_PROXY_KEY. An upstream that does not answer yet is a warning: it may come up later.
     """
     from etalon.sampling.endpoint import EndpointSettings
+    from etalon.serve.caps import ServeSettings
     from etalon.serve.server import serve as run
-    from etalon.serve.settings import ServeSettings
     from etalon.serve.startup import look
 
     endpoint = EndpointSettings(urls=tuple(upstream), model=model, concurrency=concurrency, deadline_seconds=deadline)

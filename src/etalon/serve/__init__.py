@@ -2,8 +2,8 @@
 
     client -> gate (key, host, size, load) -> chat { relay to the upstream | CLR over the upstream } -> JSON or events
 
-settings.py   what is served, where, and its caps
-errors.py     errors in OpenAI's JSON shape
+caps.py       what is served, where, and its caps
+api_error.py  errors in OpenAI's JSON shape
 call.py       one HTTP exchange: body in, JSON or events out, cancelled when the client leaves
 gate.py       who may call
 relay.py      pass-through

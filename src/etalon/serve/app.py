@@ -18,13 +18,13 @@ from etalon.clr.claims import load_templates
 from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.sampler import model_names
 from etalon.serve import gate
+from etalon.serve.api_error import ApiError, from_upstream
 from etalon.serve.call import Call, ClientGoneError, Endpoint
+from etalon.serve.caps import PROXY_KEY_VARIABLE, ServeSettings, check_key
 from etalon.serve.clr_chat import answer_clr
-from etalon.serve.errors import ApiError, from_upstream
 from etalon.serve.metrics import Metrics
 from etalon.serve.question import PREFIX, asks_for_clr, model_name, read_question
 from etalon.serve.relay import relay
-from etalon.serve.settings import PROXY_KEY_VARIABLE, ServeSettings, check_key
 
 LOG = logging.getLogger("etalon")
 Work = Callable[[Call], Awaitable[None]]

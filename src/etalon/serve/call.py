@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from etalon.serve.errors import ApiError
+from etalon.serve.api_error import ApiError
 
 EVENT_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",

@@ -18,9 +18,9 @@ from etalon.clr.live.watch import ClrEvent, line
 from etalon.clr.spend import Budget, Price
 from etalon.errors import EtalonError
 from etalon.sampling.endpoint import Client, EndpointSampler
+from etalon.serve.api_error import ApiError
 from etalon.serve.call import Call
 from etalon.serve.completion import Completion
-from etalon.serve.errors import ApiError
 from etalon.serve.metrics import Metrics
 from etalon.serve.question import Question
 

@@ -6,8 +6,8 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from etalon.serve.errors import ApiError
-from etalon.serve.settings import PROXY_KEY_VARIABLE, is_local
+from etalon.serve.api_error import ApiError
+from etalon.serve.caps import PROXY_KEY_VARIABLE, is_local
 
 
 def admit(headers: Mapping[str, str], key: str, *, name: str = "the proxy", key_name: str = PROXY_KEY_VARIABLE) -> None:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from etalon.clr.flow import Early
 from etalon.sampling.endpoint.request import NO_CAP
-from etalon.serve.errors import ApiError
-from etalon.serve.settings import ServeSettings
+from etalon.serve.api_error import ApiError
+from etalon.serve.caps import ServeSettings
 from etalon.types import Conversation, Message, SamplingParams
 
 Body = TypeVar("Body", bound=BaseModel)

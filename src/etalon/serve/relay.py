@@ -14,8 +14,8 @@ from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.answer import shown
 from etalon.sampling.endpoint.client import events, read_body
 from etalon.sampling.endpoint.retry import from_error_object
+from etalon.serve.api_error import ApiError, from_upstream
 from etalon.serve.call import Call
-from etalon.serve.errors import ApiError, from_upstream
 
 
 async def relay(call: Call, client: Client, path: str, content: bytes, *, streams: bool, heartbeat: float) -> None:

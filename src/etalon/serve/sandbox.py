@@ -27,8 +27,8 @@ from etalon.sandbox import Outcome, Status
 from etalon.sandbox.choice import LocalSandbox
 from etalon.sandbox.stop import Stop
 from etalon.serve import gate
+from etalon.serve.api_error import ApiError
 from etalon.serve.call import Call, ClientGoneError, Endpoint
-from etalon.serve.errors import ApiError
 from etalon.serve.run_code import BadRequestError, RunRequest, read_request, reply
 
 LOG = logging.getLogger("etalon")

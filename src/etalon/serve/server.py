@@ -9,7 +9,7 @@ import uvicorn
 
 from etalon.errors import ConfigError
 from etalon.serve.app import create_app
-from etalon.serve.settings import ServeSettings
+from etalon.serve.caps import ServeSettings
 
 BACKLOG = 2048
 GRACE_SECONDS = 2  # (ours) for answers under way when the proxy is stopped

@@ -2,7 +2,7 @@
 
     conversation -> request.body -> Balancer picks a URL -> stream -> Answer -> Rollout
 
-settings.py   where and how: URLs, model, limits; the API key's variable
+upstream.py   where and how: URLs, model, limits; the API key's variable
 request.py    the JSON body, every sampling field spelled out
 dialect.py    what a server refuses, and what is sent instead
 balance.py    least-loaded URL with a free slot
@@ -20,7 +20,7 @@ from etalon.sampling.endpoint.answer import Answer, Delta, split_reasoning
 from etalon.sampling.endpoint.client import Client
 from etalon.sampling.endpoint.retry import UpstreamError
 from etalon.sampling.endpoint.sampler import EndpointSampler
-from etalon.sampling.endpoint.settings import EndpointSettings, read_urls
+from etalon.sampling.endpoint.upstream import EndpointSettings, read_urls
 
 __all__ = [
     "Answer", "Client", "Delta", "EndpointSampler", "EndpointSettings", "UpstreamError", "read_urls",

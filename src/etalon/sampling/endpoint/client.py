@@ -24,7 +24,7 @@ from etalon.sampling.endpoint.dialect import Dialect
 from etalon.sampling.endpoint.events import EventDecoder, EventError
 from etalon.sampling.endpoint.lanes import Lanes
 from etalon.sampling.endpoint.retry import UpstreamError, delay, from_status
-from etalon.sampling.endpoint.settings import CHAT, EndpointSettings, is_loopback
+from etalon.sampling.endpoint.upstream import CHAT, EndpointSettings, is_loopback
 
 OnDelta = Callable[[Delta], None]
 ERROR_BYTES = 2**16  # (ours) of an error body that are read

@@ -14,7 +14,7 @@ from etalon.sampling.endpoint import bridge, request
 from etalon.sampling.endpoint.client import Client, OnDelta, Outcome
 from etalon.sampling.endpoint.journal import Journal
 from etalon.sampling.endpoint.retry import UpstreamError
-from etalon.sampling.endpoint.settings import EndpointSettings
+from etalon.sampling.endpoint.upstream import EndpointSettings
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 Done = tuple[int, int, Rollout]  # number of the conversation, index of the rollout, the rollout

@@ -4,7 +4,7 @@
 
 identify.py   which server it is, its window and slots, from its own pages
 patient.py    requests to it, whole and streamed
-probes.py     the five probes: what was observed
+observe.py    the five probes: what was observed
 findings.py   what the observations mean
 fixes.py      the flag per server
 table.py      the table
@@ -21,6 +21,6 @@ __all__ = ["Finding", "Report", "examine", "print_findings"]
 
 def examine(url: str, *, model: str = "", seconds: float = 60.0) -> Report:
     """Probe one base URL. InputError when it cannot be reached or serves no such model."""
-    from etalon.serve.doctor.probes import probe
+    from etalon.serve.doctor.observe import probe
 
     return bridge.run(probe(url, model=model, seconds=seconds))

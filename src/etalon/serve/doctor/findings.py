@@ -11,7 +11,7 @@ from etalon.serve.doctor.fixes import fix
 from etalon.serve.doctor.identify import Identity, Server
 
 if TYPE_CHECKING:
-    from etalon.serve.doctor.probes import Observed
+    from etalon.serve.doctor.observe import Observed
 
 Level = Literal["ok", "note", "problem"]
 SMALL_WINDOW = 32_768  # (ours) a reasoning trace of 19,000 tokens and its claims must fit

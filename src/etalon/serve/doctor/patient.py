@@ -16,7 +16,7 @@ import httpx2
 from etalon.sampling.endpoint import Answer, Client, Delta, UpstreamError
 from etalon.sampling.endpoint.client import events, read_body
 from etalon.sampling.endpoint.retry import RETRIED, delay
-from etalon.sampling.endpoint.settings import CHAT
+from etalon.sampling.endpoint.upstream import CHAT
 
 RETRIES = 5  # (ours) of a request that the server put off
 

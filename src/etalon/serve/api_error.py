@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from etalon.sampling.endpoint import UpstreamError
-from etalon.sampling.endpoint.settings import KEY_VARIABLE
+from etalon.sampling.endpoint.upstream import KEY_VARIABLE
 
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
 

@@ -9,7 +9,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError
 from etalon.sampling.endpoint.sampler import model_names
-from etalon.sampling.endpoint.settings import KEY_VARIABLE
+from etalon.sampling.endpoint.upstream import KEY_VARIABLE
 from etalon.serve.doctor.findings import Report, judge, no_answer
 from etalon.serve.doctor.identify import Identity, identify
 from etalon.serve.doctor.parallel import at_once
