@@ -28,11 +28,11 @@ from typing import Any
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from etalon import models, packed
 from etalon.engines.local.trainer import Batch, Trainer, cross_entropy
 from etalon.errors import EtalonError
-from etalon.models import LanguageModel
-from etalon.packed import TokenRow, pack, token_logprobs
+from etalon.model import loader, packed
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import TokenRow, pack, token_logprobs
 from etalon.recipe import OptimSpec
 from etalon.sampling.local import LocalSampler
 from etalon.types import SamplingParams, ask
@@ -87,9 +87,9 @@ def sampling_flops(model: Any, prompt: int, response: int) -> float:
 
 def build(size: str, window: int, device: str, autocast: str) -> LanguageModel:
     """A random Qwen2 that never ends a response."""
-    tokenizer = models.scratch_tokenizer(["7+5=12\n"], size=320)
+    tokenizer = loader.scratch_tokenizer(["7+5=12\n"], size=320)
     packed.register()
-    target = models.prepare_device(device, autocast)
+    target = loader.prepare_device(device, autocast)
     hidden, layers, heads, kv_heads, mlp, vocabulary = SIZES[size]
     config = Qwen2Config(
         vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,

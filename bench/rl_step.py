@@ -31,10 +31,10 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from etalon import packed
 from etalon.engines.local.reinforcement import rl_batch
 from etalon.engines.local.trainer import Trainer
-from etalon.models import LanguageModel
+from etalon.model import packed
+from etalon.model.loader import LanguageModel
 from etalon.problems import nano
 from etalon.recipe import OptimSpec
 from etalon.rl.credit import CreditSpec

@@ -23,8 +23,8 @@ from functools import partial
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from etalon import models
-from etalon.models import LanguageModel
+from etalon.model import loader
+from etalon.model.loader import LanguageModel
 from etalon.problems import nano
 from etalon.sampling.local import LocalSampler
 from etalon.types import Conversation, Domain, SamplingParams, Stop, ask
@@ -40,7 +40,7 @@ NEVER = -1e9  # bias of an end token that cannot be drawn
 
 def build(size: str, window: int) -> LanguageModel:
     """A random Qwen2 whose output head has a bias, through which the end token is made likely or impossible."""
-    tokenizer = models.scratch_tokenizer(["7+5=12\n", "(3+4)*2=14\n"], size=320)
+    tokenizer = loader.scratch_tokenizer(["7+5=12\n", "(3+4)*2=14\n"], size=320)
     hidden, layers, heads, kv_heads, mlp = SIZES[size]
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,

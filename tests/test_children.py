@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from etalon.children import Child
 from etalon.errors import RunError
+from etalon.processes.children import Child
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")]
 
@@ -70,7 +70,7 @@ def test_what_it_started_goes_with_it(tmp_path, ending):
 
 
 def test_one_that_ignores_sigterm_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("etalon.children.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("etalon.processes.children.PATIENCE_SECONDS", 0.3)
     log = tmp_path / "log"
     program = (
         "import os, signal, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(60)"
@@ -84,7 +84,7 @@ def test_it_dies_with_a_parent_that_was_killed(tmp_path):
     log = tmp_path / "log"
     inner = f"{DETACHED}; import time; time.sleep(60)"
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom etalon.children import Child\n"
+        "import sys, time\nfrom pathlib import Path\nfrom etalon.processes.children import Child\n"
         f"child = Child([sys.executable, '-c', {inner!r}], log=Path({str(log)!r}))\n"
         "time.sleep(60)"
     )

@@ -196,7 +196,7 @@ def test_logits_are_those_that_the_engine_holds_at_a_time() -> None:
 
 @pytest.mark.torch
 def test_the_logits_of_the_local_engine_are_counted_as_they_are_made() -> None:
-    from etalon import packed
+    from etalon.model import packed
 
     assert memory.LOCAL_LOGITS.numbers == packed.LOGIT_CHUNK * packed.CUDA_CHUNKS
 

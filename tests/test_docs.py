@@ -16,8 +16,8 @@ import typer
 
 from etalon.cli import app
 from etalon.config import load, packaged_recipe
+from etalon.config.help import field_at
 from etalon.recipe import Recipe
-from etalon.recipe_help import field_at
 
 ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

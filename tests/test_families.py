@@ -24,14 +24,14 @@ from transformers import (  # noqa: E402
     Qwen3MoeConfig,
 )
 
-from etalon import models  # noqa: E402
 from etalon.config import load, packaged_recipe  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer, cross_entropy  # noqa: E402
 from etalon.errors import InputError, UnsupportedModelError  # noqa: E402
-from etalon.model_dir import check_runnable, unsupported  # noqa: E402
-from etalon.models import LanguageModel  # noqa: E402
-from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
+from etalon.model import loader  # noqa: E402
+from etalon.model.directory import check_runnable, unsupported  # noqa: E402
+from etalon.model.loader import LanguageModel  # noqa: E402
+from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.recipe import Importance, OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sampling.local import LocalSampler  # noqa: E402
@@ -122,7 +122,7 @@ def test_sequences_of_very_different_lengths_are_attended_in_blocks_and_nothing_
     model = tiny_language_model(family).model
     rows = random_rows([(2, 3), (40, 50), (1, 1), (9, 9), (30, 12), (2, 2), (5, 20)])
     whole = pack(rows)
-    monkeypatch.setattr("etalon.packed.PADDED_CELLS", 0)
+    monkeypatch.setattr("etalon.model.packed.PADDED_CELLS", 0)
     split = pack(rows)
     assert len(whole.layout.gathers) == 1
     assert len(split.layout.gathers) > 2
@@ -245,9 +245,9 @@ def llama_tokenizer() -> Any:
 
 
 def test_a_saved_model_is_an_ordinary_directory(language_model: LanguageModel, tmp_path: Path) -> None:
-    path = models.save(language_model, tmp_path / "checkpoint")
+    path = loader.save(language_model, tmp_path / "checkpoint")
     ids = torch.tensor([language_model.render(ask("(3+4)*2=?"))])
-    again = models.load(path)
+    again = loader.load(path)
     theirs = AutoModelForCausalLM.from_pretrained(path)
     with torch.no_grad():
         expected = eager_twin(language_model.model)(ids).logits
@@ -266,13 +266,13 @@ def test_a_saved_model_is_an_ordinary_directory(language_model: LanguageModel, t
 def test_a_llama_tokenizer_opens_every_prompt_and_survives_the_round_trip(tmp_path: Path) -> None:
     tokenizer = llama_tokenizer()
     model = tiny_language_model("llama", vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id).model
-    path = models.save(LanguageModel(model=model, tokenizer=tokenizer), tmp_path / "llama")
-    language_model = models.load(path)
+    path = loader.save(LanguageModel(model=model, tokenizer=tokenizer), tmp_path / "llama")
+    language_model = loader.load(path)
     prompt = language_model.render(ask("ünïcode 7+5"))
     assert prompt.count(tokenizer.bos_token_id) == 1
     assert prompt[0] == tokenizer.bos_token_id
     assert language_model.decode(prompt) == "<|begin_of_text|>user: ünïcode 7+5\nassistant: "
-    again = models.load(models.save(language_model, tmp_path / "again"))
+    again = loader.load(loader.save(language_model, tmp_path / "again"))
     assert again.render(ask("ünïcode 7+5")) == prompt
 
 
@@ -280,7 +280,7 @@ def test_a_template_of_its_own_is_kept_as_it_is(tmp_path: Path) -> None:
     tokenizer = llama_tokenizer()
     tokenizer.chat_template = "{{ bos_token }}{% for m in messages %}[{{ m.content }}]{% endfor %}"
     model = tiny_language_model("llama", vocab_size=len(tokenizer)).model
-    language_model = models.load(models.save(LanguageModel(model=model, tokenizer=tokenizer), tmp_path / "llama"))
+    language_model = loader.load(loader.save(LanguageModel(model=model, tokenizer=tokenizer), tmp_path / "llama"))
     assert language_model.decode(language_model.render(ask("7"))) == "<|begin_of_text|>[7]"
 
 
@@ -302,7 +302,7 @@ def test_sampling_stops_at_every_end_token_that_the_generation_config_names() ->
 @pytest.mark.parametrize(("name", "low", "high"), [("nano", 0.3e6, 0.4e6), ("one-gpu", 30 * 0.33e6, 100 * 0.33e6)])
 def test_the_packaged_recipes_have_models_of_the_size_they_say(name: str, low: float, high: float) -> None:
     spec = load(packaged_recipe(name)).model
-    language_model = models.scratch(spec, ["7+5=12\n"], seed=0, device="cpu")
+    language_model = loader.scratch(spec, ["7+5=12\n"], seed=0, device="cpu")
     assert low < sum(p.numel() for p in language_model.model.parameters()) < high
     assert unsupported(language_model.model.config.to_dict()) == ""
 
@@ -334,7 +334,7 @@ def test_what_it_does_not_compute_is_refused_before_weights_are_read(
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(UnsupportedModelError) as refusal:
-        models.load(tmp_path)  # there are no weights to read
+        loader.load(tmp_path)  # there are no weights to read
     assert reason in str(refusal.value)
     assert str(refusal.value).startswith(f"{tmp_path}: ")
     assert "\n" not in str(refusal.value)

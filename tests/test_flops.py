@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
+from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from tiny_models import random_rows, tiny_model  # noqa: E402
 
 

@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from etalon import models  # noqa: E402
 from etalon.errors import ConfigError, InputError, UnsupportedModelError  # noqa: E402
+from etalon.model import loader  # noqa: E402
 from etalon.sft.fuse import fuse  # noqa: E402
 from tiny_models import tiny_language_model  # noqa: E402
 
@@ -70,7 +70,7 @@ def test_weights_are_normalised_and_written_down(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_merged_with_itself_is_itself(tmp_path: Path) -> None:
-    one = models.save(tiny_language_model("qwen2"), tmp_path / "one")
+    one = loader.save(tiny_language_model("qwen2"), tmp_path / "one")
     out = fuse([(one, 1.0), (one, 1.0)], tmp_path / "out")
     before, after = load_file(one / "model.safetensors"), merged(out)
     assert before.keys() == after.keys()
@@ -81,7 +81,7 @@ def test_a_checkpoint_merged_with_itself_is_itself(tmp_path: Path) -> None:
 def test_merging_many_models_equals_a_float64_loop_and_loads_as_a_model(tmp_path: Path, tied: bool) -> None:
     weights = [0.5, 0.3, 0.0, 0.2]
     members = [tiny_language_model("qwen2", seed=seed, tie_word_embeddings=tied) for seed in range(4)]
-    paths = [models.save(member, tmp_path / f"step-{i}") for i, member in enumerate(members)]
+    paths = [loader.save(member, tmp_path / f"step-{i}") for i, member in enumerate(members)]
     out = fuse(list(zip(paths, weights, strict=True)), tmp_path / "out")
     loaded = dict(AutoModelForCausalLM.from_pretrained(out).named_parameters())
     for name, parameter in loaded.items():

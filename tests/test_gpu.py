@@ -14,11 +14,11 @@ pytestmark = [pytest.mark.torch, pytest.mark.gpu]
 torch = pytest.importorskip("torch")
 
 import shrunk  # noqa: E402
-from etalon import models, packed  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer, cross_entropy  # noqa: E402
-from etalon.models import LanguageModel  # noqa: E402
-from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
+from etalon.model import loader, packed  # noqa: E402
+from etalon.model.loader import LanguageModel  # noqa: E402
+from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sampling import local as sampling  # noqa: E402
@@ -39,7 +39,7 @@ def whole_float32() -> None:
 def on_gpu(family: str, autocast: str = "off", **overrides: Any) -> LanguageModel:
     """The tiny model with heads of 16, which the variable-length kernel takes, on the device."""
     language_model = tiny_language_model(family, num_attention_heads=4, hidden_size=64, **overrides)
-    model = language_model.model.to(models.prepare_device("cuda", autocast))
+    model = language_model.model.to(loader.prepare_device("cuda", autocast))
     return dataclasses.replace(language_model, model=model, autocast=autocast)
 
 

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 from transformers import GPT2Config, GPT2LMHeadModel  # noqa: E402
 
 from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
-from etalon.models import LanguageModel  # noqa: E402
-from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
+from etalon.model.loader import LanguageModel  # noqa: E402
+from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
 from etalon.sampling.local import LocalSampler, choose, nucleus  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from etalon.engines.local.reinforcement import policy_loss, rl_batch  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer  # noqa: E402
-from etalon.packed import TokenRow, pack, token_logprobs  # noqa: E402
+from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from etalon.rl.mgpo import (  # noqa: E402

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from etalon import packed  # noqa: E402
 from etalon.errors import UnsupportedModelError  # noqa: E402
-from etalon.packed import TokenRow, micro_batches, pack, token_logprobs  # noqa: E402
+from etalon.model import packed  # noqa: E402
+from etalon.model.packed import TokenRow, micro_batches, pack, token_logprobs  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, plain_logprobs, random_rows, tiny_model  # noqa: E402
 
 SIZES = [(5, 9), (1, 1), (12, 3), (2, 20), (7, 7)]

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from etalon.per_process import PerProcess
+from etalon.processes.per_process import PerProcess
 
 
 class Pool:
@@ -68,7 +68,7 @@ def test_a_fork_beside_a_thread_that_makes_one_does_not_hang():
 def test_it_is_closed_at_exit_by_its_owner_alone():
     program = """
 import os
-from etalon.per_process import PerProcess
+from etalon.processes.per_process import PerProcess
 class Pool:
     def close(self):
         print("closed", flush=True)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from etalon.progress import Progress, show_numbers, show_seconds
-from etalon.table import clr_table, print_summary, stage_table
+from etalon.show.progress import Progress, show_numbers, show_seconds
+from etalon.show.table import clr_table, print_summary, stage_table
 
 
 def plain_console(width: int = 100) -> tuple[Console, io.StringIO]:

@@ -11,9 +11,10 @@ import pytest
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.live, pytest.mark.torch]
 
-from etalon import config, models  # noqa: E402
+from etalon import config  # noqa: E402
 from etalon.engines.verl import engine as verl  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError  # noqa: E402
+from etalon.model import loader  # noqa: E402
 from etalon.pipeline import inputs  # noqa: E402
 from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
 from etalon.recipe import DataSpec, ModelSpec, Recipe, SamplerSpec  # noqa: E402
@@ -27,8 +28,8 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    tiny = models.scratch(ModelSpec(vocabulary=384), ["1 + 1 = 2"], seed=0, device="cpu")
-    return models.save(tiny, tmp_path_factory.mktemp("models") / "tiny")
+    tiny = loader.scratch(ModelSpec(vocabulary=384), ["1 + 1 = 2"], seed=0, device="cpu")
+    return loader.save(tiny, tmp_path_factory.mktemp("models") / "tiny")
 
 
 def recipe(tmp_path, behaviour, **more):
@@ -55,7 +56,7 @@ def test_a_checkpoint_is_served_for_as_long_as_it_is_sampled_from(tmp_path, chec
     assert options["--host"] == "127.0.0.1"
     assert options["--dtype"] == "float32"
     assert options["--generation-config"] == "vllm"  # or a checkpoint's top_k would replace the paper's parameters
-    assert Path(options["--chat-template"]).read_text() == models.load(checkpoint, device="cpu").tokenizer.chat_template
+    assert Path(options["--chat-template"]).read_text() == loader.load(checkpoint, device="cpu").tokenizer.chat_template
 
 
 def test_a_server_that_does_not_start_is_named_with_its_last_words(tmp_path, checkpoint):
@@ -86,9 +87,9 @@ def test_somebody_elses_server_on_the_port_is_not_believed(tmp_path, checkpoint,
 def test_a_tokenizer_without_a_template_gets_one_for_everybody(tmp_path, checkpoint):
     bare = shutil.copytree(checkpoint, tmp_path / "bare")
     (bare / "chat_template.jinja").unlink()
-    tokenizer = models.load_tokenizer(bare)
-    assert tokenizer.chat_template == models.load(bare, device="cpu").tokenizer.chat_template
-    assert tokenizer.chat_template.endswith(models.FALLBACK_TEMPLATE)
+    tokenizer = loader.load_tokenizer(bare)
+    assert tokenizer.chat_template == loader.load(bare, device="cpu").tokenizer.chat_template
+    assert tokenizer.chat_template.endswith(loader.FALLBACK_TEMPLATE)
     with pytest.raises(InputError, match="has no chat template, and verl needs one"):  # it reads the directory itself
         verl.load_tokenizer(bare)
     assert verl.load_tokenizer(checkpoint).chat_template

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 
-from etalon import models  # noqa: E402
+from etalon.model import loader  # noqa: E402
 from etalon.pipeline.construct import _sampled_paths, _trace  # noqa: E402
 from etalon.pipeline.graph import BY_NAME  # noqa: E402
 from etalon.pipeline.measure import _second_opinions  # noqa: E402
@@ -57,7 +57,7 @@ def test_reference_solutions_are_asked_for_in_the_order_they_were_written_for(
 
 def test_a_model_directory_judges_an_evaluation(tmp_path: Path) -> None:
     """A random model says nothing readable: what it was asked about is undecided, and nothing else changes."""
-    folder = models.save(tiny_language_model(max_position_embeddings=160), tmp_path / "judge")
+    folder = loader.save(tiny_language_model(max_position_embeddings=160), tmp_path / "judge")
     (tmp_path / "judge_equivalence.txt").write_text("Same? {answer}\nYes or No.\n")
     review = _second_opinions(Recipe(eval=EvalSpec(judge=str(folder)), prompts=str(tmp_path)))
     right = Verdict(score=1.0, reason="exact", extracted="x")

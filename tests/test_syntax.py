@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from etalon.syntax import parse
+from etalon.problems.syntax import parse
 
 PROGRAM = "\n".join(f"def f{i}(x):\n    return [x * {i} + (1, 2, 3)[j] for j in range(3)]" for i in range(60))
 

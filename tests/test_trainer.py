@@ -15,14 +15,14 @@ torch = pytest.importorskip("torch")
 
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from etalon import models  # noqa: E402
 from etalon.engines.jobs import SupervisedJob  # noqa: E402
 from etalon.engines.local import optim, trainer  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.supervised import supervise  # noqa: E402
 from etalon.engines.local.trainer import Batch, Objective, Trainer, cross_entropy  # noqa: E402
-from etalon.models import LanguageModel  # noqa: E402
-from etalon.packed import TokenRow  # noqa: E402
+from etalon.model import loader  # noqa: E402
+from etalon.model.loader import LanguageModel  # noqa: E402
+from etalon.model.packed import TokenRow  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.types import Credit, ask  # noqa: E402
@@ -313,7 +313,7 @@ def test_checkpoints_are_ordinary_hugging_face_directories(tmp_path: Path) -> No
     tokenizer = AutoTokenizer.from_pretrained(checkpoints[1])
     text = "<think>7+5=12</think>\\boxed{12}<end>"
     assert tokenizer.encode(text) == language_model.encode(text)
-    again = models.load(checkpoints[1], device="cpu")
+    again = loader.load(checkpoints[1], device="cpu")
     assert again.render(ask("7+5=?")) == language_model.render(ask("7+5=?"))
     assert again.end_token == language_model.end_token
     assert again.model.dtype is torch.float32

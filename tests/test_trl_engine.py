@@ -21,13 +21,13 @@ pytestmark = [
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from etalon import models  # noqa: E402
 from etalon.engines.jobs import RlJob, SupervisedJob, engine_of  # noqa: E402
 from etalon.engines.trl import wire  # noqa: E402
 from etalon.engines.trl.vllm import VllmSampler  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError  # noqa: E402
-from etalon.models import LanguageModel  # noqa: E402
-from etalon.packed import pack, token_logprobs  # noqa: E402
+from etalon.model import loader  # noqa: E402
+from etalon.model.loader import LanguageModel  # noqa: E402
+from etalon.model.packed import pack, token_logprobs  # noqa: E402
 from etalon.problems.options import as_asked  # noqa: E402
 from etalon.recipe import ModelSpec, OptimSpec, Recipe, RlSpec, SandboxSpec, TrlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
@@ -51,7 +51,7 @@ def recipe(engine: str, **trl: Any) -> Recipe:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint that every run starts from."""
     path = tmp_path_factory.mktemp("source") / "model"
-    return models.save(tiny_language_model("qwen2"), path)
+    return loader.save(tiny_language_model("qwen2"), path)
 
 
 def supervised_job(source: Path, directory: Path) -> SupervisedJob:
@@ -86,7 +86,7 @@ def rows_seen() -> tuple[list[dict[str, Any]], Any]:
 
 def behaviour(path: Path) -> Any:
     """Log-probs of fixed rows: weights that no output depends on (biases of keys) may differ."""
-    language_model: LanguageModel = models.load(path, device="cpu")
+    language_model: LanguageModel = loader.load(path, device="cpu")
     with torch.no_grad():
         return token_logprobs(language_model.model, pack(random_rows(SIZES, seed=9)))
 
@@ -207,7 +207,7 @@ def test_an_adapter_is_trained_sampled_with_and_merged(source: Path, tmp_path: P
     checkpoint = engine.reinforce(rl_job(source, tmp_path / "rl"), on_step)
     assert any(row["grad_norm"] > 1e-3 for row in rows)
     assert not (checkpoint / "adapter_config.json").exists()
-    found, base = (dict(models.load(p, device="cpu").model.named_parameters()) for p in (checkpoint, source))
+    found, base = (dict(loader.load(p, device="cpu").model.named_parameters()) for p in (checkpoint, source))
     changed = {name for name in base if not found[name].equal(base[name])}
     assert changed
     assert all("_proj.weight" in name for name in changed)
@@ -236,7 +236,7 @@ def test_the_plain_weights_of_an_adapter_compute_what_it_computes(source: Path) 
         expected = adapted(ids).logits
         found = plain(ids, attention_mask=None).logits
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(found, models.load(source, device="cpu").model(ids).logits, atol=1e-2)
+    assert not torch.allclose(found, loader.load(source, device="cpu").model(ids).logits, atol=1e-2)
 
 
 # --- vLLM -----------------------------------------------------------------------------------------------------
@@ -347,6 +347,6 @@ def test_weights_that_are_not_numbers_end_the_run_at_its_first_step(tmp_path: Pa
     language_model = tiny_language_model("qwen2")
     with torch.no_grad():
         language_model.model.lm_head.weight[0, 0] = float("nan")
-    broken = models.save(language_model, tmp_path / "broken")
+    broken = loader.save(language_model, tmp_path / "broken")
     with pytest.raises(RunError, match="the loss is nan at step 1"):
         engine_of(recipe("trl")).supervise(supervised_job(broken, tmp_path / "sft"), lambda done, row: None)

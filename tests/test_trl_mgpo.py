@@ -24,12 +24,12 @@ pytest.importorskip("trl")
 from datasets import Dataset  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-from etalon import models  # noqa: E402
 from etalon.engines.local.reinforcement import rl_batch  # noqa: E402
 from etalon.engines.local.trainer import Trainer  # noqa: E402
 from etalon.engines.trl import MGPOConfig, MGPOTrainer  # noqa: E402
 from etalon.engines.trl.mgpo import batch_credits  # noqa: E402
 from etalon.errors import ConfigError, InputError  # noqa: E402
+from etalon.model import loader  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from shrunk import ENVIRONMENT  # noqa: E402
@@ -245,7 +245,7 @@ def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
     document = (Path(__file__).parents[1] / "docs" / "trl.md").read_text()
     [code] = re.findall(r"^```python\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 12
-    model = models.save(language_model(), tmp_path / "model")
+    model = loader.save(language_model(), tmp_path / "model")
     (tmp_path / "math.jsonl").write_text('{"prompt": "1+1=", "answer": "2"}\n' * 4)
     here = {
         '"Qwen/Qwen2.5-Math-1.5B"': repr(str(model)),

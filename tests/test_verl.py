@@ -27,13 +27,13 @@ from verl.trainer.ppo.utils import need_critic, need_reference_policy  # noqa: E
 from verl.utils.config import omega_conf_to_dataclass, validate_config  # noqa: E402
 
 from etalon import config as recipes  # noqa: E402
-from etalon import models  # noqa: E402
 from etalon.engines.verl import launch, shards  # noqa: E402
 from etalon.engines.verl.dataset import TokenRows  # noqa: E402
 from etalon.engines.verl.export import write_order, write_problems, write_token_rows  # noqa: E402
 from etalon.engines.verl.plan import SFT_BASE, Files, planned  # noqa: E402
 from etalon.engines.verl.settings import ESTIMATORS, to_yaml  # noqa: E402
 from etalon.errors import RunError  # noqa: E402
+from etalon.model import loader as models  # noqa: E402
 from etalon.recipe import Recipe  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from etalon.rl.mgpo import sequence_mean, surrogate, truncated_importance  # noqa: E402

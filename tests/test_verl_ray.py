@@ -21,12 +21,12 @@ from omegaconf import OmegaConf  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
 from verl import DataProto  # noqa: E402
 
-from etalon import models  # noqa: E402
 from etalon.engines.jobs import engine_of  # noqa: E402
 from etalon.engines.verl import probe  # noqa: E402
 from etalon.engines.verl.estimator import UNDECIDED  # noqa: E402
 from etalon.engines.verl.export import problem_row  # noqa: E402
 from etalon.errors import ConfigError  # noqa: E402
+from etalon.model import loader  # noqa: E402
 from etalon.recipe import VerlSpec  # noqa: E402
 from etalon.types import Domain, Problem  # noqa: E402
 from test_verl import composed, recipe  # noqa: E402
@@ -49,7 +49,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return models.save(tiny_language_model(), tmp_path_factory.mktemp("model") / "tiny")
+    return loader.save(tiny_language_model(), tmp_path_factory.mktemp("model") / "tiny")
 
 
 def spec(cluster: Cluster | str, nodes: int = 1, **values: Any) -> VerlSpec:
@@ -148,13 +148,13 @@ def worker(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, model_dir
 def test_verls_reward_worker_gives_the_verifiers_score(
     worker: Any, model_dir: Path, problem: Problem, response: str, score: float
 ) -> None:
-    found = ray.get(worker.compute_score.remote(item(problem, response, models.load_tokenizer(model_dir))))
+    found = ray.get(worker.compute_score.remote(item(problem, response, loader.load_tokenizer(model_dir))))
     assert found["reward_score"] == score
     assert found["reward_extra_info"]["undecided"] == float(score == UNDECIDED)
 
 
 def test_a_row_that_cannot_be_read_is_undecided(worker: Any, model_dir: Path) -> None:
-    data = item(SUM, "\\boxed{4}", models.load_tokenizer(model_dir))
+    data = item(SUM, "\\boxed{4}", loader.load_tokenizer(model_dir))
     data.non_tensor_batch["extra_info"][0]["problem"] = "{"
     found = ray.get(worker.compute_score.remote(data))
     assert found["reward_score"] == UNDECIDED
@@ -162,7 +162,7 @@ def test_a_row_that_cannot_be_read_is_undecided(worker: Any, model_dir: Path) ->
 
 
 def test_a_program_that_never_ends_does_not_hold_up_other_rewards(worker: Any, model_dir: Path) -> None:
-    tokenizer = models.load_tokenizer(model_dir)
+    tokenizer = loader.load_tokenizer(model_dir)
     slow = worker.compute_score.remote(item(DOUBLE, LOOP, tokenizer))
     time.sleep(0.5)
     quick = worker.compute_score.remote(item(SUM, "\\boxed{4}", tokenizer))

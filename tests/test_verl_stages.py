@@ -12,10 +12,10 @@ import pytest
 pytestmark = [pytest.mark.verl, pytest.mark.live]
 pytest.importorskip("verl", reason="the verl extra has an environment of its own: make test-verl")
 
-from etalon import models  # noqa: E402
 from etalon.engines.jobs import RlJob, SupervisedJob  # noqa: E402
 from etalon.engines.verl import engine as verl_engine  # noqa: E402
 from etalon.errors import InputError, RunError  # noqa: E402
+from etalon.model import loader  # noqa: E402
 from etalon.recipe import OptimSpec, RlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.rl.pool import prompts_of_step  # noqa: E402
@@ -31,7 +31,7 @@ ONE_GPU = ("verl.nodes=1", "verl.gpus_per_node=1", "verl.sequence_parallel=1")
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     language_model = tiny_language_model()
-    return models.save(language_model, tmp_path_factory.mktemp("model") / "tiny")
+    return loader.save(language_model, tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def sft_job(folder: Path, model_dir: Path) -> SupervisedJob:
 
 def mark(path: Path) -> float:
     """The step that the stand-in wrote into the weights."""
-    return float(models.load(path, device="cpu").model.lm_head.weight[0, 0])
+    return float(loader.load(path, device="cpu").model.lm_head.weight[0, 0])
 
 
 def test_an_rl_phase_leaves_a_checkpoint_metrics_and_rollouts(tmp_path: Path, model_dir: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from etalon import models, packed
-from etalon.models import LanguageModel
-from etalon.packed import TokenRow
+from etalon.model import loader, packed
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import TokenRow
 
 FAMILIES = {
     "qwen2": (Qwen2Config, Qwen2ForCausalLM),
@@ -22,7 +22,7 @@ FAMILIES = {
 
 @lru_cache
 def tokenizer() -> Any:
-    return models.scratch_tokenizer(["7+5=12\n(3+4)*2=14\n"], size=320)
+    return loader.scratch_tokenizer(["7+5=12\n(3+4)*2=14\n"], size=320)
 
 
 def tiny_model(family: str, *, seed: int = 0, attention: str = "etalon_packed", **overrides: Any) -> Any:

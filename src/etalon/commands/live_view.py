@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from etalon.clr.live.watch import ClrEvent, ClrProgress, Rank, line, short
-from etalon.progress import show_seconds
 from etalon.report.terminal import plain
+from etalon.show.progress import show_seconds
 
 ANSWER_WIDTH = 48
 

@@ -92,11 +92,11 @@ def _local(model: Path) -> tuple[Sampler, dict[str, Any]]:
     from etalon.commands.run import require_train_extra
 
     require_train_extra()
-    from etalon import models
+    from etalon.model import loader
     from etalon.sampling.local import LocalSampler
     from etalon.store import hash_tree
 
-    return LocalSampler(models.load(model), name=str(model)), {"directory": hash_tree(model)}
+    return LocalSampler(loader.load(model), name=str(model)), {"directory": hash_tree(model)}
 
 
 def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, finished or not.")]) -> None:

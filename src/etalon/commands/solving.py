@@ -43,11 +43,11 @@ def open_sampler(
     from etalon.commands.run import require_train_extra
 
     require_train_extra()
-    from etalon import models
     from etalon.clr.live.gathered import Gathered
+    from etalon.model import loader
     from etalon.sampling.local import LocalSampler
 
-    return Gathered(LocalSampler(models.load(Path(model)), name=Path(model).name))
+    return Gathered(LocalSampler(loader.load(Path(model)), name=Path(model).name))
 
 
 def _served(urls: Sequence[str], model: str | None, *, concurrency: int, journal: Path | None) -> CompletionSampler:

@@ -31,7 +31,7 @@ def check_fits(recipe: Recipe, *, bytes_per_parameter: int = TRAINING_BYTES, pro
 
 def device_bytes(device: str) -> tuple[int, bool]:
     """Memory of one GPU; or that of the machine, which all processes share."""
-    from etalon.models import choose_device
+    from etalon.model.loader import choose_device
 
     if choose_device(device).type == "cuda":
         import torch

@@ -21,7 +21,7 @@ from etalon.recipe import OptimSpec, Recipe, RlSpec
 from etalon.types import Problem, SamplingParams
 
 if TYPE_CHECKING:
-    from etalon.packed import TokenRow
+    from etalon.model.packed import TokenRow
     from etalon.rl.credit import CreditSpec
 
 OnStep = Callable[[int, Mapping[str, Any]], None]  # steps done, and the row that was logged

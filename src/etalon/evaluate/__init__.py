@@ -38,7 +38,7 @@ def evaluate_files(
     What drops out of a score is said on standard error. Raises RunError when `out` holds another evaluation, and
     EtalonError when nothing at all was scored.
     """
-    from etalon.progress import Progress
+    from etalon.show.progress import Progress
 
     problems = {file: read_problems(file) for file in files}
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens or 2**31)

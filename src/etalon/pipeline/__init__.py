@@ -17,8 +17,8 @@ from etalon.hashing import TEMPORARY_SUFFIX
 from etalon.pipeline import graph
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
-from etalon.progress import Progress
 from etalon.recipe import Recipe
+from etalon.show.progress import Progress
 from etalon.store import RunLock, StageDir, write_atomic, write_json_atomic
 
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
@@ -72,7 +72,7 @@ def run(
 def finish(run_dir: Path, summary: dict[str, Any]) -> None:
     """summary.json (left as it is when nothing new was measured), report.html and the table."""
     from etalon.report import write_report
-    from etalon.table import print_summary
+    from etalon.show.table import print_summary
 
     path = run_dir / "summary.json"
     timeless = {k: v for k, v in summary.items() if k not in ("seconds", "peak_memory_mb")}

@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from etalon import models
 from etalon.clr.claims import generation_conversation, load_templates
 from etalon.data import decontaminate, gates, label, paths, strata
 from etalon.data.expand import expand
 from etalon.data.split import split_problems
 from etalon.errors import InputError
+from etalon.model import loader
 from etalon.pipeline.samplers import named_sampler
 from etalon.pipeline.stage import Outputs, Work
 from etalon.pipeline.teachers import teacher_of
@@ -290,7 +290,7 @@ def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], 
 
 def _token_counter(work: Work) -> Callable[[str], int]:
     """Length in tokens of the real tokenizer (2.1.1)."""
-    tokenizer = models.load_tokenizer(work.checkpoint("base"))
+    tokenizer = loader.load_tokenizer(work.checkpoint("base"))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
 
 

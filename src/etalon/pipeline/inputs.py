@@ -9,7 +9,7 @@ from pathlib import Path
 
 from etalon.config import PATHS
 from etalon.errors import ConfigError, EtalonError, InputError, UnsupportedModelError
-from etalon.model_dir import check_runnable
+from etalon.model.directory import check_runnable
 from etalon.pipeline.samplers import is_endpoint, named_sampler
 from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
@@ -54,7 +54,7 @@ def check_device(recipe: Recipe) -> None:
     from etalon.pipeline.runner import set_threads
 
     set_threads(recipe.threads)
-    from etalon.models import choose_device
+    from etalon.model.loader import choose_device
 
     choose_device(recipe.device)
 

@@ -25,9 +25,9 @@ from typing import Any
 from etalon.errors import RunError
 from etalon.pipeline import graph
 from etalon.pipeline.stage import Outputs, Silent, Stage, View, Work, in_this_process
-from etalon.progress import Progress
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox.choice import connect
+from etalon.show.progress import Progress
 from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 

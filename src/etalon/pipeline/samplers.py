@@ -24,10 +24,10 @@ def sampling_from(checkpoint: Path, recipe: Recipe, *, folder: Path) -> Iterator
         with serve(checkpoint, recipe.sampler, folder=folder) as sampler:
             yield sampler
         return
-    from etalon import models
+    from etalon.model import loader
     from etalon.sampling.local import LocalSampler
 
-    yield LocalSampler(models.load(checkpoint, device=recipe.device, autocast=recipe.autocast))
+    yield LocalSampler(loader.load(checkpoint, device=recipe.device, autocast=recipe.autocast))
 
 
 def is_endpoint(name: str) -> bool:
@@ -44,7 +44,7 @@ def named_sampler(name: str, recipe: Recipe) -> Sampler:
         if not model:
             raise ConfigError(f"{name}: names no model; write MODEL@http://HOST:PORT/v1")
         return EndpointSampler(EndpointSettings(urls=(url,), model=model))
-    from etalon import models
+    from etalon.model import loader
     from etalon.sampling.local import LocalSampler
 
-    return LocalSampler(models.load(Path(name), device=recipe.device, autocast=recipe.autocast), name=name)
+    return LocalSampler(loader.load(Path(name), device=recipe.device, autocast=recipe.autocast), name=name)

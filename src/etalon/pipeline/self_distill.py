@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from etalon import distill
-from etalon.models import LanguageModel
-from etalon.packed import micro_batches, pack, token_logprobs
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import micro_batches, pack, token_logprobs
 from etalon.pipeline.construct import trace_to_row
 from etalon.pipeline.own_claims import own_claim_traces
 from etalon.pipeline.samplers import sampling_from

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from etalon import models
 from etalon.data import strata
 from etalon.engines.jobs import CHECKPOINT, SupervisedJob, engine_of
 from etalon.errors import InputError
-from etalon.models import LanguageModel
-from etalon.packed import TokenRow
+from etalon.model import loader
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import TokenRow
 from etalon.pipeline.construct import at_most, trace_from_row
 from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Outputs, Work
@@ -37,7 +37,7 @@ def evaluation_params(recipe: Recipe) -> SamplingParams:
 
 def load(work: Work, source: str) -> LanguageModel:
     """The checkpoint that a needed stage has left."""
-    return models.load(work.checkpoint(source), device=work.recipe.device, autocast=work.recipe.autocast)
+    return loader.load(work.checkpoint(source), device=work.recipe.device, autocast=work.recipe.autocast)
 
 
 def show(work: Work, total: int, *names: str) -> Any:
@@ -81,12 +81,12 @@ def base(work: Work) -> Outputs:
     if recipe.model.base != "scratch":
         path = Path(recipe.model.base).resolve()
         # a directory that cannot be loaded, or not be sampled from, fails here and not hours later
-        LocalSampler(models.load(path, device=recipe.device, autocast=recipe.autocast))
+        LocalSampler(loader.load(path, device=recipe.device, autocast=recipe.autocast))
         work.view.note(f"base model: {path.name}")
         return {"checkpoint": str(path)}
     texts = [row["text"] for row in read_jsonl(work.directories["problems"] / "documents.jsonl")]
-    language_model = models.scratch(recipe.model, texts, seed=recipe.seed, device=recipe.device)
-    start = models.save(language_model, work.directory / "start")
+    language_model = loader.scratch(recipe.model, texts, seed=recipe.seed, device=recipe.device)
+    start = loader.save(language_model, work.directory / "start")
     rows = [document_row(text, language_model) for text in texts]
     spec = recipe.base
     [checkpoint] = fit(

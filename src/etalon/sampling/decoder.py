@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from etalon.errors import UnsupportedModelError
-from etalon.model_dir import unsupported
+from etalon.model.directory import unsupported
 
 GROWTH = 64  # (ours) cache columns added when it is full; one copy per so many steps costs next to nothing
 Linear = tuple[torch.Tensor, torch.Tensor | None]  # weight and bias

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from etalon.errors import ConfigError
-from etalon.models import LanguageModel
+from etalon.model.loader import LanguageModel
 from etalon.sampling.decoder import Decoder
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from etalon.children import Child
 from etalon.errors import InputError, RunError
+from etalon.processes.children import Child
 from etalon.recipe import SamplerSpec
 from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
@@ -92,9 +92,9 @@ class ServedSampler:
 
 
 def _chat_template(checkpoint: Path) -> str:
-    from etalon import models
+    from etalon.model import loader
 
-    template: str = models.load_tokenizer(checkpoint).chat_template
+    template: str = loader.load_tokenizer(checkpoint).chat_template
     return template
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from etalon.per_process import PerProcess
+from etalon.processes.per_process import PerProcess
 from etalon.sandbox.evidence import Evidence, collect
 from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
 from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests

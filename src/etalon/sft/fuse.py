@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.errors import ConfigError, InputError
-from etalon.model_dir import check_model_dir
+from etalon.model.directory import check_model_dir
 from etalon.store import write_json_atomic, writing
 
 

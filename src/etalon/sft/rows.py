@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from etalon.models import LanguageModel
-from etalon.packed import TokenRow
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import TokenRow
 from etalon.types import Trace, ask
 
 

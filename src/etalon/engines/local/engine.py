@@ -27,20 +27,20 @@ class LocalEngine:
 
     def supervise(self, job: SupervisedJob, on_step: OnStep) -> list[Path]:
         """The checkpoints of one supervised run."""
-        from etalon import models
         from etalon.engines.local.supervised import supervise
+        from etalon.model import loader
 
-        language_model = models.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
+        language_model = loader.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
         return supervise(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
         """The weights after all steps of one RL phase."""
-        from etalon import models
         from etalon.engines.local.reinforcement import train_phase
+        from etalon.model import loader
 
-        language_model = models.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
+        language_model = loader.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
         train_phase(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
-        return models.save(language_model, job.directory / CHECKPOINT)
+        return loader.save(language_model, job.directory / CHECKPOINT)
 
 
 def engine(recipe: Recipe) -> LocalEngine:

@@ -12,8 +12,8 @@ import torch
 
 from etalon.engines.jobs import OnStep, RlJob
 from etalon.engines.local import trainer as local
-from etalon.models import LanguageModel
-from etalon.packed import PackedBatch, TokenRow
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import PackedBatch, TokenRow
 from etalon.rl.credit import CreditSpec, credit
 from etalon.rl.metrics import step_metrics
 from etalon.rl.mgpo import sequence_mean, surrogate, truncated_importance

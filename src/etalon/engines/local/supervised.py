@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etalon import models
 from etalon.engines.jobs import CHECKPOINTS, OnStep, SupervisedJob
 from etalon.engines.local import trainer as local
-from etalon.models import LanguageModel
+from etalon.model import loader
+from etalon.model.loader import LanguageModel
 from etalon.sft.rows import checkpoint_steps
 
 SAVE_EVERY = 200  # (ours) steps between resumable states, where checkpoints are further apart
@@ -26,7 +26,7 @@ def supervise(language_model: LanguageModel, job: SupervisedJob, *, autocast: st
 
     def keep(done: int) -> None:
         if done in marks:
-            models.save(language_model, job.directory / CHECKPOINTS / f"step-{done:06d}")
+            loader.save(language_model, job.directory / CHECKPOINTS / f"step-{done:06d}")
 
     local.run(
         trainer,

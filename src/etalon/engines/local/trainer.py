@@ -25,8 +25,8 @@ import torch
 
 from etalon.engines.local import optim
 from etalon.errors import RunError
-from etalon.models import LanguageModel
-from etalon.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
+from etalon.model.loader import LanguageModel
+from etalon.model.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
 from etalon.recipe import OptimSpec
 from etalon.store import append_jsonl, read_json, truncate_jsonl, write_json_atomic, writing
 

@@ -98,7 +98,7 @@ def check_share(prompts: int, group_size: int, processes: int, source: str) -> N
 
 def check_devices(recipe: Recipe) -> None:
     """ConfigError when there are fewer GPUs than processes; UnsupportedModelError when there is none at all."""
-    from etalon.models import choose_device
+    from etalon.model.loader import choose_device
 
     if choose_device(recipe.device).type == "cuda":
         import torch

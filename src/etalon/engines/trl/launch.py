@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from etalon import errors
-from etalon.children import Child
 from etalon.engines.jobs import OnStep
 from etalon.engines.trl import wire
 from etalon.errors import EtalonError, RunError
+from etalon.processes.children import Child
 from etalon.recipe import Recipe
 from etalon.store import read_json, read_jsonl, truncate_jsonl
 

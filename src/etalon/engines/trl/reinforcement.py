@@ -14,12 +14,12 @@ from typing import Any
 from accelerate.utils import gather_object
 from datasets import Dataset
 
-from etalon import models
 from etalon.engines.jobs import CHECKPOINT, RlJob
 from etalon.engines.trl import wire
 from etalon.engines.trl.mgpo import AGGREGATIONS, MGPOConfig, MGPOTrainer
 from etalon.engines.trl.training import Follow, OwnOptimiser, Policy, arguments, train
 from etalon.engines.trl.vllm import VllmSampler
+from etalon.model import loader
 from etalon.rl.credit import credit
 from etalon.rl.metrics import step_metrics
 from etalon.rl.pool import prompts_of_step, prompts_per_step
@@ -123,7 +123,7 @@ def reinforce(job: RlJob, settings: wire.Settings) -> None:
     train(trainer, job.directory)
     if trainer.accelerator.is_main_process:
         plain = policy.plain(trainer.accelerator.unwrap_model(trainer.model))
-        models.save(plain, job.directory / CHECKPOINT)
+        loader.save(plain, job.directory / CHECKPOINT)
 
 
 def prompt_ids_of(job: RlJob) -> list[str]:

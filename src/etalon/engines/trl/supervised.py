@@ -15,11 +15,11 @@ import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
-from etalon import models
 from etalon.engines.jobs import CHECKPOINTS, SupervisedJob
 from etalon.engines.trl import wire
 from etalon.engines.trl.training import Follow, OwnOptimiser, Policy, arguments, train
-from etalon.packed import TokenRow
+from etalon.model import loader
+from etalon.model.packed import TokenRow
 from etalon.sft.rows import checkpoint_steps
 
 IGNORED = -100  # label without loss
@@ -42,7 +42,7 @@ def supervise(job: SupervisedJob, settings: wire.Settings) -> None:
 
     def keep(done: int, model: Any) -> None:
         if done in marks:
-            models.save(policy.plain(model), job.directory / CHECKPOINTS / f"step-{done:06d}")
+            loader.save(policy.plain(model), job.directory / CHECKPOINTS / f"step-{done:06d}")
 
     args = SFTConfig(
         **arguments(job.directory, settings, job.optim, save_every=max(1, min(marks[0], SAVE_EVERY))),

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from etalon import models
 from etalon.engines.local import optim
 from etalon.engines.trl import wire
 from etalon.engines.trl.launch import whole_state
 from etalon.errors import RunError
-from etalon.models import LanguageModel
+from etalon.model import loader
+from etalon.model.loader import LanguageModel
 from etalon.recipe import OptimSpec
 from etalon.store import append_jsonl, write_json_atomic
 
@@ -31,8 +31,8 @@ class Policy:
 
     def __init__(self, source: Path, settings: wire.Settings) -> None:
         spec = settings.trl
-        self.trained = models.load(source, device=settings.device, attention=spec.attention)
-        self.copy = models.load(source, device=settings.device) if spec.lora_rank else None
+        self.trained = loader.load(source, device=settings.device, attention=spec.attention)
+        self.copy = loader.load(source, device=settings.device) if spec.lora_rank else None
         self.peft_config: Any = None
         if spec.lora_rank:
             from peft import LoraConfig
@@ -161,7 +161,7 @@ class Follow(TrainerCallback):  # type: ignore[misc]
 
 def arguments(directory: Path, settings: wire.Settings, spec: OptimSpec, *, save_every: int) -> dict[str, Any]:
     """Arguments that both trainers take."""
-    on_cpu = models.choose_device(settings.device).type == "cpu"
+    on_cpu = loader.choose_device(settings.device).type == "cpu"
     return {
         "output_dir": str(directory / wire.STATE),
         "use_cpu": on_cpu,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from etalon.models import LanguageModel
+from etalon.model.loader import LanguageModel
 from etalon.sampling import sample
 from etalon.types import Conversation, Problem, Rollout, SamplingParams, Stop
 

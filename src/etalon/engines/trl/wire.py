@@ -102,7 +102,7 @@ def supervised_job(settings: Settings) -> SupervisedJob:
     from safetensors.torch import load_file
 
     from etalon.engines.jobs import SupervisedJob
-    from etalon.packed import TokenRow
+    from etalon.model.packed import TokenRow
 
     fields = settings.job
     directory = Path(fields["directory"])

@@ -16,7 +16,7 @@ import torch
 
 
 class TokenRows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
-    """Rows {prompt: [ids], response: [ids]}; the loss is on the response, as in `etalon.packed.TokenRow`.
+    """Rows {prompt: [ids], response: [ids]}; the loss is on the response, as in `etalon.model.packed.TokenRow`.
 
     Its length is that of the order: all epochs, end to end.
     """

@@ -161,7 +161,7 @@ def load_tokenizer(source: Path) -> Any:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source)
-    if tokenizer.chat_template is None:  # `etalon.models` would fall back on one that verl does not know
+    if tokenizer.chat_template is None:  # `etalon.model.loader` would fall back on one that verl does not know
         raise InputError(f"{source}: its tokenizer has no chat template, and verl needs one; set one")
     return tokenizer
 

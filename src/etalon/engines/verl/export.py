@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import ConfigError
-from etalon.packed import TokenRow
+from etalon.model.packed import TokenRow
 from etalon.problems.options import as_asked, draw_order
 from etalon.problems.rows import problem_to_row
 from etalon.store import to_json, writing

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.problems.cases.errors import BadRowError
-from etalon.syntax import parse
+from etalon.problems.syntax import parse
 
 
 def has_check(row: Mapping[str, Any]) -> bool:

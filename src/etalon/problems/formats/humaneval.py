@@ -9,7 +9,7 @@ from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import text
 from etalon.problems.instructions import with_instruction
-from etalon.syntax import parse
+from etalon.problems.syntax import parse
 from etalon.types import Domain, Problem
 
 COLUMNS = ("task_id", "prompt", "entry_point", "test")

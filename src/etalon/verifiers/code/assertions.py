@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from etalon.syntax import parse
+from etalon.problems.syntax import parse
 
 _NAME = re.compile(r"[A-Za-z_][\w.()]*")
 _CALLS = frozenset({"exec", "eval", "exit", "quit"})

@@ -8,7 +8,7 @@ import symtable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from etalon.syntax import parse
+from etalon.problems.syntax import parse
 from etalon.verifiers.code.guest.replay import HELPERS
 
 MODULES = frozenset(

@@ -12,7 +12,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from etalon.syntax import parse
+from etalon.problems.syntax import parse
 
 _FOLDER = Path(__file__).parent
 

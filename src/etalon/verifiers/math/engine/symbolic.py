@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from etalon.per_process import PerProcess
+from etalon.processes.per_process import PerProcess
 from etalon.verifiers.math.engine.process import Template, Worker
 from etalon.verifiers.math.reasons import Comparison, Reason
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from etalon.config.toml import toml_value
 from etalon.recipe import Recipe, Spec
-from etalon.toml import toml_value
 
 Keys = tuple[str, ...]
 

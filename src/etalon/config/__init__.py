@@ -16,10 +16,10 @@ from typing import Any, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from etalon.config.help import Keys, explain, field_at
+from etalon.config.toml import toml_key, toml_lines
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe
-from etalon.recipe_help import Keys, explain, field_at
-from etalon.toml import toml_key, toml_lines
 
 # values that may be paths, with the words that are never taken for one
 PATHS: dict[Keys, frozenset[str]] = {

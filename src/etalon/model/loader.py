@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
-from etalon import packed
 from etalon.errors import InputError, UnsupportedModelError
-from etalon.model_dir import check_model_dir, check_runnable
+from etalon.model import packed
+from etalon.model.directory import check_model_dir, check_runnable
 from etalon.recipe import ModelSpec
 from etalon.types import Conversation
 

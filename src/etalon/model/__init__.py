@@ -1,0 +1,6 @@
+"""Model directories and what is computed with them.
+
+directory.py   what makes a directory a model that can be run, looked at without loading it
+loader.py      weights and tokenizers, read and written
+packed.py      sequences of many lengths in one forward pass
+"""
