@@ -122,7 +122,7 @@ NEEDS = {  # what has to be installed to decide a rule; without it the rule is u
     "words:start_verb": "nltk and its data averaged_perceptron_tagger_eng",
 }
 
-SPLITS_SENTENCES = frozenset(  # by punkt or by a regular expression: see rules/sentences.py
+SPLITS_SENTENCES = frozenset(  # by punkt or by a regular expression: see sentences.py
     {
         "length_constraints:number_sentences",
         "change_case:capital_word_frequency",
