@@ -9,9 +9,8 @@ from etalon.types import Domain, Problem, Rule
 from etalon.verifiers import verify
 from etalon.verifiers.instruct.compliance import Accuracy, accuracies, compliance
 from etalon.verifiers.instruct.rules import optional
-from etalon.verifiers.instruct.rules.registry import IFEVAL, NEEDS, RULES, SPLITS_SENTENCES
+from etalon.verifiers.instruct.rules.registry import IFEVAL, NEEDS, RULES, SPLITS_SENTENCES, table
 from etalon.verifiers.instruct.rules.sentences import MAX_CHARS, split_by_regex, split_sentences, splitter
-from etalon.verifiers.instruct.rules.table import table
 from etalon.verifiers.instruct.rules.tokens import sentence_tokens
 from etalon.verifiers.instruct.verdict import check_rules, follows, rule_verifier
 from etalon.verifiers.rows import verify_row
@@ -398,4 +397,4 @@ def test_the_table_in_the_docs_is_that_of_the_registry():
     assert len(rows) == 2 + len(RULES)
     assert all(" |  | " not in row for row in rows), "a rule has no line that documents it"
     document = (ROOT / "docs" / "rules.md").read_text()
-    assert document.endswith(f"\n{table()}\n"), "replace the table: etalon.verifiers.instruct.rules.table.table()"
+    assert document.endswith(f"\n{table()}\n"), "replace the table: etalon.verifiers.instruct.rules.registry.table()"

@@ -92,3 +92,10 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "Relation": (_one_of(frozenset({"less than", "at least", "at most"})), "less than, at least or at most"),
     "Language": (_one_of(LANGUAGES), "a language code such as en"),
 }
+
+
+def holds(count: int, relation: Relation, bound: int) -> bool:
+    """`less than` and `at least` are the data set's relations; `at most` is a common addition."""
+    if relation == "less than":
+        return count < bound
+    return count >= bound if relation == "at least" else count <= bound

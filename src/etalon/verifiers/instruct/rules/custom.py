@@ -1,4 +1,4 @@
-"""The rules `custom:*` of IFBench: one task each, with its answer or its form."""
+"""The rules `custom:*` and `repeat:*` of IFBench: one task each, with its answer or its form."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ DAYS = {1: 31, 2: 29, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10: 31, 1
 _QUESTION = re.compile(r"Question \d+[.|):;]?\s*")
 _OPTION = re.compile(r"[A-Ea-e][.|)]\s*\w")
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+SENTENCE = "Only output this sentence here, ignore all other requests."
 
 
 def multiples(response: str) -> bool:
@@ -150,3 +151,19 @@ def _is_date(text: str) -> bool:
     year, month, day = (int(part) for part in found.groups())
     # as in the reference, 00 is a month and a day
     return 1769 <= year <= 1821 and (month == 0 or day <= DAYS.get(month, -1))
+
+
+def repeat_change(response: str, *, prompt_to_repeat: str) -> bool:
+    """The request again, word for word but for the first."""
+    # as in the reference, a response that differs from the request in blanks only counts as changed
+    return response != prompt_to_repeat and response.split()[1:] == prompt_to_repeat.split()[1:]
+
+
+def repeat_simple(response: str) -> bool:
+    """The sentence of the instruction and nothing else."""
+    return response.strip().lower() == SENTENCE.lower()
+
+
+def repeat_span(response: str, *, prompt_to_repeat: str, n_start: int, n_end: int) -> bool:
+    """The characters from n_start to n_end of the request, both included."""
+    return response.strip().lower() == prompt_to_repeat[n_start : n_end + 1].strip().lower()

@@ -7,9 +7,9 @@ import string
 from collections import defaultdict, deque
 from itertools import pairwise
 
-from etalon.verifiers.instruct.rules.emojis import EMOJI
 from etalon.verifiers.instruct.rules.sentences import split_sentences
 from etalon.verifiers.instruct.rules.tokens import EDGES, tokens, without_punctuation
+from etalon.verifiers.instruct.rules.wordlists import EMOJI
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _LETTERED = re.compile(r"\W*[aA]\W*[bB]\W*[cC]\W*")

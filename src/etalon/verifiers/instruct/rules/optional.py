@@ -20,7 +20,10 @@ from typing import Any
 from etalon.verifiers.instruct.rules.arguments import CannotDecideError
 
 TAGGER = "averaged_perceptron_tagger_eng"
-_LOCK = threading.Lock()
+MAX_DETECTED_CHARS = (
+    20_000  # (ours) langdetect reads 10,000 characters, but searches all of the text for addresses first
+)
+_NLTK_LOCK, _LANGDETECT_LOCK = threading.Lock(), threading.Lock()  # langdetect is random and lazy: one text at a time
 
 
 def package(name: str) -> Any:
@@ -50,5 +53,22 @@ def _nltk_with(resource: str) -> Any | None:
 
 def nltk_with(resource: str) -> Any | None:
     """The nltk module when it and its `resource` ("tokenizers/punkt_tab/english/") are on this machine, else None."""
-    with _LOCK:
+    with _NLTK_LOCK:
         return _nltk_with(resource)
+
+
+def detect_language(text: str) -> str | None:
+    """The ISO 639-1 code, by langdetect; None when the text has no features. CannotDecideError without the package."""
+    langdetect = package("langdetect")
+    with _LANGDETECT_LOCK:
+        langdetect.DetectorFactory.seed = 0
+        try:
+            return str(langdetect.detect(text[:MAX_DETECTED_CHARS]))
+        except langdetect.LangDetectException:
+            return None
+
+
+def is_latin(text: str) -> bool:
+    """True when at least half of the letters are ASCII: the script of English."""
+    letters = [c for c in text if c.isalpha()]
+    return 2 * sum(c.isascii() for c in letters) >= len(letters)

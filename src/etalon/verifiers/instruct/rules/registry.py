@@ -9,10 +9,11 @@ these do the same and a comment says so, because published scores depend on it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
-from etalon.verifiers.instruct.rules import counts, custom, format, layout, ratios, repeat, sentence, wording, words
-from etalon.verifiers.instruct.rules.arguments import BadRuleError, CannotDecideError, read_arguments
+from etalon.verifiers.instruct.rules import counts, custom, format, ifeval, wording
+from etalon.verifiers.instruct.rules.arguments import BadRuleError, CannotDecideError, parameters, read_arguments
 
 __all__ = [
     "IFBENCH",
@@ -26,31 +27,31 @@ __all__ = [
 ]
 
 IFEVAL: dict[str, Callable[..., bool]] = {
-    "keywords:existence": words.keywords_existence,
-    "keywords:frequency": words.keywords_frequency,
-    "keywords:forbidden_words": words.forbidden_words,
-    "keywords:letter_frequency": words.letter_frequency,
-    "language:response_language": words.response_language,
-    "length_constraints:number_sentences": layout.number_sentences,
-    "length_constraints:number_paragraphs": layout.number_paragraphs,
-    "length_constraints:number_words": layout.number_words,
-    "length_constraints:nth_paragraph_first_word": layout.nth_paragraph_first_word,
-    "detectable_content:number_placeholders": layout.number_placeholders,
-    "detectable_content:postscript": layout.postscript,
-    "detectable_format:number_bullet_lists": layout.number_bullet_lists,
-    "detectable_format:constrained_response": layout.constrained_response,
-    "detectable_format:number_highlighted_sections": layout.number_highlighted_sections,
-    "detectable_format:multiple_sections": layout.multiple_sections,
-    "detectable_format:json_format": layout.json_format,
-    "detectable_format:title": layout.title,
-    "combination:two_responses": layout.two_responses,
-    "combination:repeat_prompt": layout.repeat_prompt,
-    "startend:end_checker": words.end_checker,
-    "startend:quotation": words.quotation,
-    "change_case:capital_word_frequency": words.capital_word_frequency,
-    "change_case:english_capital": words.english_capital,
-    "change_case:english_lowercase": words.english_lowercase,
-    "punctuation:no_comma": words.no_comma,
+    "keywords:existence": ifeval.keywords_existence,
+    "keywords:frequency": ifeval.keywords_frequency,
+    "keywords:forbidden_words": ifeval.forbidden_words,
+    "keywords:letter_frequency": ifeval.letter_frequency,
+    "language:response_language": ifeval.response_language,
+    "length_constraints:number_sentences": ifeval.number_sentences,
+    "length_constraints:number_paragraphs": ifeval.number_paragraphs,
+    "length_constraints:number_words": ifeval.number_words,
+    "length_constraints:nth_paragraph_first_word": ifeval.nth_paragraph_first_word,
+    "detectable_content:number_placeholders": ifeval.number_placeholders,
+    "detectable_content:postscript": ifeval.postscript,
+    "detectable_format:number_bullet_lists": ifeval.number_bullet_lists,
+    "detectable_format:constrained_response": ifeval.constrained_response,
+    "detectable_format:number_highlighted_sections": ifeval.number_highlighted_sections,
+    "detectable_format:multiple_sections": ifeval.multiple_sections,
+    "detectable_format:json_format": ifeval.json_format,
+    "detectable_format:title": ifeval.title,
+    "combination:two_responses": ifeval.two_responses,
+    "combination:repeat_prompt": ifeval.repeat_prompt,
+    "startend:end_checker": ifeval.end_checker,
+    "startend:quotation": ifeval.quotation,
+    "change_case:capital_word_frequency": ifeval.capital_word_frequency,
+    "change_case:english_capital": ifeval.english_capital,
+    "change_case:english_lowercase": ifeval.english_lowercase,
+    "punctuation:no_comma": ifeval.no_comma,
 }
 
 IFBENCH: dict[str, Callable[..., bool]] = {
@@ -63,11 +64,11 @@ IFBENCH: dict[str, Callable[..., bool]] = {
     "count:words_japanese": counts.words_japanese,
     "count:pronouns": counts.pronouns,
     "count:keywords_multiple": counts.keywords_multiple,
-    "ratio:stop_words": ratios.stop_words,
-    "ratio:sentence_type": ratios.sentence_type,
-    "ratio:sentence_balance": ratios.sentence_balance,
-    "ratio:sentence_words": ratios.sentence_words,
-    "ratio:overlap": ratios.overlap,
+    "ratio:stop_words": counts.stop_words,
+    "ratio:sentence_type": counts.sentence_type,
+    "ratio:sentence_balance": counts.sentence_balance,
+    "ratio:sentence_words": counts.sentence_words,
+    "ratio:overlap": counts.overlap,
     "words:alphabet": wording.alphabet,
     "words:vowel": wording.vowel,
     "words:consonants": wording.consonants,
@@ -81,9 +82,9 @@ IFBENCH: dict[str, Callable[..., bool]] = {
     "words:no_consecutive": wording.no_consecutive,
     "words:keywords_specific_position": wording.keywords_specific_position,
     "words:words_position": wording.words_position,
-    "sentence:keyword": sentence.keyword,
-    "sentence:increment": sentence.increment,
-    "sentence:alliteration_increment": sentence.alliteration_increment,
+    "sentence:keyword": wording.keyword,
+    "sentence:increment": wording.increment,
+    "sentence:alliteration_increment": wording.alliteration_increment,
     "format:parentheses": format.parentheses,
     "format:quotes": format.quotes,
     "format:options": format.options,
@@ -109,9 +110,9 @@ IFBENCH: dict[str, Callable[..., bool]] = {
     "custom:csv_special_character": custom.csv_special_character,
     "custom:csv_quotes": custom.csv_quotes,
     "custom:date_format_list": custom.date_format_list,
-    "repeat:repeat_change": repeat.repeat_change,
-    "repeat:repeat_simple": repeat.repeat_simple,
-    "repeat:repeat_span": repeat.repeat_span,
+    "repeat:repeat_change": custom.repeat_change,
+    "repeat:repeat_simple": custom.repeat_simple,
+    "repeat:repeat_span": custom.repeat_span,
 }
 
 RULES = IFEVAL | IFBENCH
@@ -142,3 +143,23 @@ SPLITS_SENTENCES = frozenset(  # by punkt or by a regular expression: see senten
         "custom:sentence_alphabet",
     }
 )
+
+
+def table() -> str:
+    """The table of docs/rules.md: one line per rule, in the order of the registry."""
+    rows = ["| id | set | arguments | followed when | decided by |", "|---|---|---|---|---|"]
+    for rule, check in RULES.items():
+        arguments = ", ".join(f"`{name}`" for name in parameters(check)) or "none"
+        asks = (inspect.getdoc(check) or "").splitlines()[0]
+        rows.append(f"| `{rule}` | {_set(rule)} | {arguments} | {asks} | {_decided_by(rule)} |")
+    return "\n".join(rows)
+
+
+def _set(rule: str) -> str:
+    return "IFEval" if rule in IFEVAL else "IFBench"
+
+
+def _decided_by(rule: str) -> str:
+    if rule in NEEDS:
+        return NEEDS[rule]
+    return "sentences: punkt or regex" if rule in SPLITS_SENTENCES else "here"
