@@ -21,7 +21,7 @@ from etalon.verifiers.judges import (
     read_yes_no,
     second_opinions,
 )
-from etalon.verifiers.judges.contract import defused
+from etalon.verifiers.judges.asking import defused
 from etalon.verifiers.judges.equivalence import is_complex
 from replies import Program, in_turn
 

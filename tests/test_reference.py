@@ -4,8 +4,8 @@ import pytest
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
-from etalon.verifiers.math.read.reference import final_reference
 from etalon.verifiers.rows import verify_row
+from etalon.verifiers.text import final_reference
 
 
 @pytest.mark.parametrize(

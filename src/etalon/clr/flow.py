@@ -21,7 +21,7 @@ from etalon.clr.trajectory import Trajectory
 from etalon.types import Conversation, Rollout, Stop
 from etalon.verifiers import canonical
 from etalon.verifiers import cluster as cluster_answers
-from etalon.verifiers.math.read.words import is_prose
+from etalon.verifiers.math.read.normalise import is_prose
 
 Early = Literal["exact", "off"]
 Cluster = Callable[[Sequence[str | None]], Sequence[int | None]]  # a cluster number per answer, None for None

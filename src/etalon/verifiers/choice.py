@@ -20,9 +20,8 @@ from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities
 from etalon.verifiers.math.read.normalise import normalise, read
 from etalon.verifiers.math.read.numbers import parse_number
-from etalon.verifiers.math.read.reference import final_reference
 from etalon.verifiers.math.reasons import DIFFERENT, Comparison
-from etalon.verifiers.text import answer_line, extract_answer, final_part, last_boxed
+from etalon.verifiers.text import answer_line, extract_answer, final_part, final_reference, last_boxed
 
 _LETTER = re.compile(
     r"\W*(?:the\s*)?(?:correct\s*|final\s*)?(?:(?:option|choice|answer)(?:\s*is\b)?)?\W*([A-Za-z])\W*", re.IGNORECASE

@@ -1,12 +1,16 @@
-r"""Where the answer is in a response: after the last `</think>`, in the last balanced box.
+r"""Where the answer is: in a response, after the last `</think>`, in the last balanced box; in a reference.
 
     response -> final_part -> last_boxed, or answer_line -> the answer's text
+    reference -> final_reference: "... #### 18" is "18", "The answer is 5." is "5", r"so \boxed{7}" is "7", "nan" None
 
-Nothing here scans a reasoning trace for something that looks like an answer: a truncated trace has none.
+Nothing here scans a reasoning trace for something that looks like an answer: a truncated trace has none. Data sets keep
+solutions in their answer column, and tables write a missing value as nan: compared as they are, such references would
+call every response wrong.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 
 from etalon.verifiers.math.read.normalise import MAX_ANSWER_CHARS
@@ -19,6 +23,14 @@ _ANSWER_LINE = re.compile(
     r"[*_#> \t-]{0,12}(?:the )?(?:final )?answer[ \t]?[*_]{0,3}[ \t]?(?:is)?[ \t]?[:：](?P<answer>.*)", re.IGNORECASE
 )
 _MARKUP = "*_ \t"
+MARK = "####"  # GSM8K's
+_MISSING = frozenset({"nan", "NaN", "NAN", "null", "NULL", "N/A", "n/a", "<NA>"})
+_PHRASE = re.compile(
+    r"(?:^|(?<=[.!?;\n])|\b(?:so|thus|hence|therefore),?)[\s*_>$-]{0,8}"
+    r"(?:the |our |my )?(?:final |correct |right )?(?:answer|solution)[ \t]{0,4}[*_]{0,3}"
+    r"(?:[ \t]{0,4}(?:is\b|[:：=])){1,2}[ \t]{0,4}[*_]{0,3}(?P<answer>[^\n]*)",
+    re.IGNORECASE,
+)
 
 
 def final_part(response: str) -> str:
@@ -80,3 +92,17 @@ def extract_answer(response: str) -> str | None:
     final = final_part(response)
     boxed = last_boxed(final)
     return boxed if boxed else answer_line(final)
+
+
+@functools.lru_cache(maxsize=20_000)
+def final_reference(reference: str) -> str | None:
+    """What a reference asks for, or None when it asks for nothing; a plain answer comes back as it is."""
+    answer = reference.strip()
+    if MARK in answer:
+        answer = answer.rpartition(MARK)[2].strip()
+    boxed = last_boxed(answer)
+    if boxed and answer.count("\\boxed") == 1 and any(c.isalpha() for c in answer.partition("\\boxed")[0]):
+        answer = boxed
+    elif phrases := list(_PHRASE.finditer(answer)):
+        answer = phrases[-1]["answer"].strip(" \t*_")
+    return None if answer in _MISSING or not any(not c.isspace() for c in answer) else answer

@@ -5,17 +5,21 @@
 The last line of the reply must be Yes or No. An unreadable reply is asked for once more, then it is undecided; so is a
 failed call. A judge never turns its own failure into a wrong answer.
 
-contract.py      what goes into a prompt and what counts as a reply
-asking.py        Judge: asks in batches, asks again, remembers
+asking.py        Judge: what it is shown, what counts as its reply; and its simplest question: is a query usable?
 equivalence.py   is an answer the reference? and where that is asked after the rules
-quality.py       is a query usable?
 rubric.py        a score of weighted criteria
 """
 
-from etalon.verifiers.judges.asking import ATTEMPTS, PARAMS, Judge
-from etalon.verifiers.judges.contract import fill, read_yes_no
+from etalon.verifiers.judges.asking import (
+    ATTEMPTS,
+    PARAMS,
+    Judge,
+    fill,
+    judge_queries,
+    query_quality_judge,
+    read_yes_no,
+)
 from etalon.verifiers.judges.equivalence import equivalence_judge, joint_verifier, second_opinions
-from etalon.verifiers.judges.quality import judge_queries, query_quality_judge
 from etalon.verifiers.judges.rubric import (
     Criterion,
     Graded,

@@ -1,6 +1,12 @@
 """`Judge`: a sampler that answers Yes or No questions, in batches, with a second try and a memory.
 
+    prompt file with {name} + texts -> each text between tags with a mark of its own -> prompt
     prompts not remembered -> one batch at temperature 0 -> unreadable or failed ones again -> Verdicts
+    reply -> its last line, exactly Yes or No -> True, False or None
+
+The texts under judgement are written by the model that is being trained, and it will find what makes a judge say Yes.
+So a text cannot close its own tags (their mark is a hash of the texts), cannot start a new turn (chat tokens are
+broken up), and cannot be read as the verdict when the judge quotes it (only the last line counts, whole).
 
 A judge never turns its own failure into a wrong answer: what it cannot decide is undecided, and says why.
 """
@@ -8,19 +14,57 @@ A judge never turns its own failure into a wrong answer: what it cannot decide i
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from etalon import prompts
 from etalon.types import Rollout, Sampler, SamplingParams, Stop, Verdict, ask
-from etalon.verifiers.judges.contract import fill, read_yes_no
 from etalon.verifiers.memo import Memo
 
 ATTEMPTS = 2  # (ours)
 PARAMS = SamplingParams(temperature=0.0, max_tokens=4096)
 RETRY_TEMPERATURE = 0.6  # (ours) at 0 a model would say the same unreadable thing again
 REMEMBERED = 10_000  # (ours)
+
+_YES_NO = re.compile(r"[\s*_`\"'.]*(yes|no)[\s*_`\"'.!]*", re.IGNORECASE)
+_PLACE = re.compile(r"\{(\w+)\}")
+_CHAT_TOKEN = re.compile(
+    r"<(?=[|｜][^<>\n]{1,60}[|｜]>)|<(?=/?(?:s|bos|eos|think|start_of_turn|end_of_turn)>)|\[(?=/?(?:INST|SYS)\])",
+    re.IGNORECASE,
+)
+
+
+def fill(template: str, texts: Mapping[str, str]) -> str:
+    """The template with each `{name}` replaced by its text between tags, in one pass: braces in texts stay as they are.
+
+    `{mark}` becomes what the tags end in, so that the template can say how the texts are told from the instructions.
+    """
+    mark = hashlib.sha256(
+        "\0".join(f"{name}\0{text}" for name, text in texts.items()).encode(errors="replace")
+    ).hexdigest()[:12]
+    marked = {name: f"<{name}-{mark}>\n{defused(text)}\n</{name}-{mark}>" for name, text in texts.items()}
+    return _PLACE.sub(lambda found: (marked | {"mark": mark}).get(found[1], found[0]), template)
+
+
+def defused(text: str) -> str:
+    """The text with its chat tokens broken up: `<|im_end|>` would end the user's turn for some tokenizers."""
+    return _CHAT_TOKEN.sub(lambda found: f"{found[0]} ", text)
+
+
+def read_yes_no(reply: str) -> bool | None:
+    """The last line that is not blank, after any reasoning, as Yes or No; None when it is anything else.
+
+    A line above it never counts, so a verdict that was quoted, or withdrawn, is not taken. Only a line feed ends a
+    line: a quoted text can hold other separators.
+    """
+    _, _, said = reply.rpartition("</think>")
+    lines = [line for line in said.split("\n") if line.strip()]
+    if not lines or said.lstrip().startswith("<think>"):
+        return None
+    found = _YES_NO.fullmatch(lines[-1])
+    return found[1].lower() == "yes" if found else None
 
 
 class Judge:
@@ -85,3 +129,16 @@ def read_reply(rollout: Rollout) -> Verdict:
     if is_yes is None:
         return Verdict(score=None, reason="judge_unreadable")
     return Verdict(score=float(is_yes), reason="judge", extracted="Yes" if is_yes else "No")
+
+
+def query_quality_judge(sampler: Sampler, *, query: str, seed: int = 0, folder: str = "default") -> Verdict:
+    """1.0 when the judge finds the query fit for training and testing, else 0.0; undecided when it does not say.
+
+    Fit is complete, reasonable, valid, and able to test something (2.1.1).
+    """
+    return judge_queries(Judge(sampler, folder=folder, seed=seed), [query])[0]
+
+
+def judge_queries(judge: Judge, queries: Sequence[str]) -> list[Verdict]:
+    """`query_quality_judge` for many, in one batch."""
+    return judge.decide("judge_query_quality", [{"query": query} for query in queries])

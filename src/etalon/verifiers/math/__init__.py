@@ -5,7 +5,6 @@ compare.py       whether two answers mean the same: text, numbers, parts, engine
 parts.py         tuples, sets, lists and unions, part by part
 arithmetic.py    bare arithmetic, evaluated exactly
 approximate.py   simple formulas as floats: far apart is different
-nonsense.py      what is no formula at all
 reasons.py       what a comparison can say, and why
 read/            an answer as it is written: spelling, numbers, units, shapes, relations
 engine/          math-verify in killable processes, for what all this leaves open

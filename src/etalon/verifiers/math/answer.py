@@ -16,10 +16,9 @@ from etalon.verifiers.math.compare import are_same, compare
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read.normalise import Reading, read
 from etalon.verifiers.math.read.numbers import parse_number
-from etalon.verifiers.math.read.reference import final_reference
 from etalon.verifiers.math.read.relations import name_and_value
 from etalon.verifiers.math.reasons import Comparison, Reason
-from etalon.verifiers.text import extract_answer
+from etalon.verifiers.text import extract_answer, final_reference
 
 __all__ = ["Comparison", "are_equal", "canonical", "cluster", "compare", "verify_answer"]
 

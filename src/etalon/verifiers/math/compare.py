@@ -22,7 +22,6 @@ from etalon.verifiers.math.arithmetic import (
     is_unevaluated,
 )
 from etalon.verifiers.math.engine import symbolic
-from etalon.verifiers.math.nonsense import is_nonsense
 from etalon.verifiers.math.parts import match_parts
 from etalon.verifiers.math.read.normalise import MAX_ANSWER_CHARS, Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
@@ -36,6 +35,8 @@ from etalon.verifiers.memo import Memo
 ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the exact value that it rounds
 ROUNDED_SHARE = Fraction(1, 10_000)  # (ours) and must be this close in proportion: 0.000000 rounds no 2^-99
 MAX_DEPTH = 8  # (ours) of parts within parts
+MAX_UNMATCHED = 8  # (ours) brackets that open and never close, or the other way round
+MAX_FRACTIONS = 8  # (ours) numeric fractions side by side, with no sign between them
 
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
@@ -43,6 +44,7 @@ _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
 _NOTHING = {"no solution", "\\emptyset"}
 _APART = re.compile(r"\d \d")
+_FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
 
 _MEMO: Memo[Comparison] = Memo(20_000)
 _HUNG: Memo[int] = Memo(1_000)  # texts that took the engine past its deadline, and how often
@@ -296,3 +298,12 @@ def _blame(expected: str, given: str, hung: str | None, *, is_lenient: bool) -> 
     elif not is_lenient:
         for text in (expected, given):
             _HUNG.put((text, is_lenient), (_HUNG.get((text, is_lenient)) or 0) + 1)
+
+
+def is_nonsense(text: str) -> bool:
+    r"""True for `\{\{\{...` and `½½½½½½½½½`: brackets that do not pair up by far, fractions one behind the other.
+
+    That is no formula, whatever the engine would make of it after its deadline.
+    """
+    ends = sum(map(text.count, "([{")), sum(map(text.count, ")]}"))  # together: [0,1) is an interval
+    return abs(ends[0] - ends[1]) > MAX_UNMATCHED or _FRACTIONS.search(text) is not None

@@ -1,1 +1,10 @@
-"""The rules of IFEval and IFBench; `registry` has them by id."""
+"""The 83 rules of IFEval and IFBench.
+
+registry.py    all of them by id, and the table of docs/rules.md
+ifeval.py      IFEval's 25
+counts.py      IFBench: count and ratio        wording.py   words and sentence
+format.py      IFBench: format                 custom.py    custom and repeat
+arguments.py   what a rule is asked with
+tokens.py, sentences.py, wordlists.py          what the rules cut a text into, and look for
+optional.py    packages that need not be here
+"""

@@ -20,10 +20,9 @@ from typing import Any
 from etalon.verifiers.instruct.rules.arguments import CannotDecideError
 
 TAGGER = "averaged_perceptron_tagger_eng"
-MAX_DETECTED_CHARS = (
-    20_000  # (ours) langdetect reads 10,000 characters, but searches all of the text for addresses first
-)
-_NLTK_LOCK, _LANGDETECT_LOCK = threading.Lock(), threading.Lock()  # langdetect is random and lazy: one text at a time
+MAX_DETECTED = 20_000  # (ours) langdetect reads 10,000 characters, but searches all of the text for addresses first
+_NLTK_LOCK = threading.Lock()
+_LANGDETECT_LOCK = threading.Lock()  # it is random and lazy
 
 
 def package(name: str) -> Any:
@@ -63,7 +62,7 @@ def detect_language(text: str) -> str | None:
     with _LANGDETECT_LOCK:
         langdetect.DetectorFactory.seed = 0
         try:
-            return str(langdetect.detect(text[:MAX_DETECTED_CHARS]))
+            return str(langdetect.detect(text[:MAX_DETECTED]))
         except langdetect.LangDetectException:
             return None
 
