@@ -16,7 +16,7 @@ from etalon.clr.live.gathered import Gathered
 from etalon.clr.live.result import ClrResult, NoAnswerError
 from etalon.clr.live.run import LiveClr, clr_answer
 from etalon.clr.live.watch import ClrEvent, line
-from etalon.clr.reference import judge
+from etalon.clr.record import judge
 from etalon.clr.spend import Budget, Price
 from etalon.errors import ConfigError, InputError
 from etalon.types import Conversation, Message, Rollout, SamplingParams, Stop, ask

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from etalon.cli import app
 from etalon.sampling.endpoint import EndpointSettings
-from etalon.serve.startup import look
+from etalon.serve.server import look
 from test_cli import MAIN
 from upstream import Reply, Upstream, dead_port, serving
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import data, doctor, explain, fuse, measure, run, sandbox, serve, solve, verify
+from etalon.commands import data, doctor, explain, fuse, measure, run, serve, solve, verify
 from etalon.errors import EtalonError, StoppedError
 
 RESUMES = ("run", "demo", "eval")
@@ -25,7 +25,7 @@ app.command()(explain.explain)
 app.command("eval")(measure.evaluate)
 app.command()(serve.serve)
 app.command()(fuse.fuse)
-app.command()(sandbox.sandbox)
+app.command()(serve.sandbox)
 app.command()(measure.report)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")

@@ -4,12 +4,14 @@ write_atomic, write_json_atomic   a file is the old one or the new one, never a 
 append_jsonl, read_jsonl          rows appear whole; a torn last line is ignored, then cut off by the next append
 StageDir                          a stage is done when DONE.json, written last, says so
 RunLock                           one process per run directory; the kernel frees it when the process dies
+stable_hash, hash_file, hash_tree sixteen hex digits that name a JSON value, a file, a tree of files
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -23,18 +25,44 @@ from types import TracebackType
 from typing import Any, Self
 
 from etalon.errors import InputError, RunError
-from etalon.hashing import TEMPORARY_SUFFIX, hash_file, hash_tree, stable_hash
 
 __all__ = [
     "Checkpoint", "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "read_json", "read_jsonl",
     "repair_jsonl", "stable_hash", "to_json", "truncate_jsonl", "write_atomic", "write_json_atomic", "writing",
 ]  # fmt: skip
 
+HASH_DIGITS = 16
+TEMPORARY_SUFFIX = ".etalon-tmp"  # of a file that `write_atomic` has not finished
 DISK_FULL = {
     errno.ENOSPC: "no space left on the device",
     errno.EDQUOT: "disk quota used up",
     errno.EFBIG: "file size limit reached",
 }
+
+
+def stable_hash(value: Any) -> str:
+    """Hash of a JSON value; key order does not matter."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def hash_file(path: Path) -> str:
+    """Hash of a file's content; its name does not matter."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:HASH_DIGITS]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory, a file was expected") from None
+
+
+def hash_tree(directory: Path) -> str:
+    """Hash of the names and contents of all files below a directory."""
+    if not directory.is_dir():
+        raise InputError(f"{directory}: no such directory")
+    files = [path for path in directory.rglob("*") if not path.is_dir() and path.suffix != TEMPORARY_SUFFIX]
+    return stable_hash({path.relative_to(directory).as_posix(): hash_file(path) for path in files})
 
 
 @contextmanager

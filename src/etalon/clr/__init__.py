@@ -5,7 +5,7 @@ claims.py        prompts and the tolerant parser; replies.py reads what is not q
 reliability.py   r = (mean verdict)^M, cluster scores, the winner
 decision.py      when the answer can no longer change, and what to verify next
 flow.py          one problem's way through the two stages; trajectory.py is a response, spend.py what it costs
-record.py        what is kept of a flow; reference.py sets it against the right answer
+record.py        what is kept of a flow, also beside the right answer
 batch.py         many flows batched over one inner Sampler; is itself a Sampler
 live/            one flow whose calls are sent, watched and cancelled one by one; knobs.py is what one can set
 """

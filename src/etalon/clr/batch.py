@@ -26,7 +26,7 @@ from etalon.clr.knobs import check, refuse_greedy
 from etalon.clr.record import final_rollout
 from etalon.clr.replies import read_verdicts
 from etalon.clr.trajectory import read_trajectory
-from etalon.hashing import stable_hash
+from etalon.store import stable_hash
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster as cluster_answers
 

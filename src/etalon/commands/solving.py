@@ -17,13 +17,12 @@ from etalon.clr.knobs import ClrSettings
 from etalon.clr.live.result import ClrResult, NoAnswerError
 from etalon.clr.live.run import CompletionSampler, LiveClr
 from etalon.clr.live.watch import ClrEvent
-from etalon.clr.reference import judge
+from etalon.clr.record import judge
 from etalon.clr.spend import Budget, Price
 from etalon.commands.live_view import summary, view_of
 from etalon.errors import ConfigError, EtalonError, InputError, StoppedError
-from etalon.hashing import stable_hash
 from etalon.report.terminal import plain
-from etalon.store import write_json_atomic
+from etalon.store import stable_hash, write_json_atomic
 from etalon.types import Conversation, SamplingParams, Stop
 from etalon.verifiers.text import final_part
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from etalon.hashing import stable_hash
 from etalon.recipe import OptimSpec, Recipe, RlSpec
+from etalon.store import stable_hash
 from etalon.types import Problem, SamplingParams
 
 if TYPE_CHECKING:

@@ -13,13 +13,12 @@ from typing import Any
 from etalon import config
 from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, RunError
-from etalon.hashing import TEMPORARY_SUFFIX
 from etalon.pipeline import graph
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
-from etalon.store import RunLock, StageDir, write_atomic, write_json_atomic
+from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic
 
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
 

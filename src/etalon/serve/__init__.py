@@ -10,7 +10,7 @@ relay.py      pass-through
 question.py   a chat request that asks for CLR
 clr_chat.py   a CLR answer as a chat completion, streamed with its progress
 metrics.py    counters in Prometheus' text format
-app.py        the routes
+app.py        the routes; server.py the process
 doctor/       what an upstream really honours
 sandbox.py    the sandbox as a service; run_code.py has its schema
 """

@@ -1,18 +1,82 @@
-"""The proxy as a process: one event loop, one listening socket, in-flight work cancelled on Ctrl-C."""
+"""The proxy as a process: one event loop, one listening socket, in-flight work cancelled on Ctrl-C.
+
+`look` is for before it serves: what clients may ask for, and what will go wrong.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import uvicorn
 
 from etalon.errors import ConfigError
+from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError, bridge
+from etalon.sampling.endpoint.sampler import model_names
 from etalon.serve.app import create_app
 from etalon.serve.caps import ServeSettings
+from etalon.serve.question import PREFIX
 
 BACKLOG = 2048
 GRACE_SECONDS = 2  # (ours) for answers under way when the proxy is stopped
+LOOK_SECONDS = 3.0  # (ours) for all upstreams together: a silent one must not keep the proxy from serving
+MAX_NAMES = 4  # (ours) that are shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """names: the models to ask for, in words. warnings: a line for each thing that is wrong now."""
+
+    names: str
+    warnings: tuple[str, ...]
+
+
+def look(settings: EndpointSettings) -> Look:
+    """Ask every upstream for its models, once. Nothing here is an error: an upstream may come up later."""
+    found = bridge.run(_ask_all(settings))
+    warnings = [answer for answer in found if isinstance(answer, str)]
+    listed = {url: names for url, names in zip(settings.urls, found, strict=True) if isinstance(names, list)}
+    known = list(dict.fromkeys(name for names in listed.values() for name in names))
+    if settings.model:
+        warnings += [
+            f"{url} serves no model {settings.model!r}; it lists {_some(names)}"
+            for url, names in listed.items()
+            if names and settings.model not in names
+        ]
+    elif len(known) > 1:
+        warnings.append(f"several models are served ({_some(known)}); --model NAME sets the one of requests without")
+    asked_for = [settings.model] if settings.model else known
+    return Look(names=_some([f"{PREFIX}{name}" for name in asked_for or ["NAME"]]), warnings=tuple(warnings))
+
+
+async def _ask_all(settings: EndpointSettings) -> list[list[str] | str]:
+    client = Client(settings)
+    try:
+        return list(await asyncio.gather(*(_ask(client, url) for url in settings.urls)))
+    finally:
+        await client.aclose()
+
+
+async def _ask(client: Client, url: str) -> list[str] | str:
+    """The models of one upstream, or what is wrong with it."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return model_names(await client.get_json("/models", url=url))
+    except TimeoutError:
+        return f"{url} does not answer yet"
+    except UpstreamError as error:
+        if error.status in (404, 405):  # a server without a list
+            return []
+        if error.status in (401, 403):
+            return f"{error}; the key is read from {client.settings.key_variable}"
+        return f"{error}; requests fail until it answers"
+
+
+def _some(names: list[str]) -> str:
+    more = ", ..." if len(names) > MAX_NAMES else ""
+    return f"{', '.join(names[:MAX_NAMES])}{more}"
 
 
 def serve(settings: ServeSettings, *, announce: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""What a live flow sends: the conversation, the parameters and the seed of each of its calls."""
+"""What a live flow sends: the conversation, the parameters, the seed of each call, and its reply as a JSON schema."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from etalon.clr.claims import (
 )
 from etalon.clr.flow import Flow
 from etalon.clr.knobs import ClrSettings
-from etalon.clr.live.schema import generation_schema, verification_schema
-from etalon.hashing import stable_hash
+from etalon.store import stable_hash
 from etalon.types import Conversation, SamplingParams
 
 CallStage = Literal["generate", "repair", "verify"]
@@ -57,3 +56,37 @@ class Requests:
             params = replace(params, temperature=settings.verify_temperature)
         schema = verification_schema(len(trajectory.claims)) if settings.json_schema else {}
         return Request(conversation=asked, params=params, seed=seed, further=schema)
+
+
+def generation_schema(m: int) -> dict[str, Any]:
+    """The solution, then the answer, then M claims: in the order in which they are thought."""
+    properties = {
+        "solution": {"type": "string"},
+        "answer": {"type": "string"},
+        "claims": {"type": "array", "items": {"type": "string"}, "minItems": m, "maxItems": m},
+    }
+    return _response_format("clr_answer", properties)
+
+
+def verification_schema(count: int) -> dict[str, Any]:
+    """The examination, then one verdict per claim."""
+    verdict = {"type": "string", "enum": ["valid", "refuted"]}
+    properties = {
+        "examination": {"type": "string"},
+        "verdicts": {"type": "array", "items": verdict, "minItems": count, "maxItems": count},
+    }
+    return _response_format("clr_verdicts", properties)
+
+
+def _response_format(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {
+        "extra": {
+            "response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
+        }
+    }

@@ -1,4 +1,4 @@
-"""What a live flow ends with: the answer, why it ended, the whole record."""
+"""What a live flow ends with: the answer, why it ended, the whole record; and a snapshot of it while it runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from etalon.clr.decision import next_to_verify
+from etalon.clr.flow import Flow
+from etalon.clr.live.watch import ClrProgress, Rank
+from etalon.clr.record import answer_of, detail, stated, why_unusable
+from etalon.clr.spend import STAGES, Price, money
 from etalon.errors import EtalonError
 from etalon.store import write_json_atomic
 
@@ -54,3 +59,126 @@ class NoAnswerError(EtalonError):
         self.record = record
         self.usage = usage
         self.is_interrupted = is_interrupted
+
+
+def snapshot(
+    flow: Flow, *, seconds: float, calls_open: int, tokens_open: int, eta_seconds: float | None
+) -> ClrProgress:
+    """How far a flow is; `tokens_open` are those of calls under way."""
+    leader, rival = _ranks(flow)
+    ledger = flow.ledger
+    return ClrProgress(
+        k=flow.k,
+        ended=len(flow.trajectories),
+        dropped=len(flow.trajectories) - len(flow.usable),
+        verified=sum(map(bool, flow.verdicts.values())),
+        calls_open=calls_open,
+        calls=ledger.calls + calls_open,
+        tokens=ledger.prompt_tokens + ledger.completion_tokens + tokens_open,
+        seconds=seconds,
+        eta_seconds=eta_seconds,
+        leader=leader,
+        rival=rival,
+    )
+
+
+def verifications_ahead(flow: Flow) -> int:
+    """How many more verifications the answer needs at least, if nothing more is generated."""
+    if not flow.clusters:
+        return 0
+    table = flow.table()
+    if flow.early == "off":
+        return sum(len(standing.unverified) for standing in table)
+    return len(next_to_verify(table))
+
+
+def _ranks(flow: Flow) -> tuple[Rank | None, Rank | None]:
+    """The cluster in front, and the one that could still reach the highest score beside it."""
+    table, front = flow.table(), flow.leader
+    if front is None:
+        return None, None
+    ranks = [
+        Rank(
+            answer=answer_of(flow, position) or "",
+            votes=len(flow.clusters[position]),
+            score=float(standing.lower),
+            score_max=float(standing.upper),
+        )
+        for position, standing in enumerate(table)
+    ]
+    others = [position for position in range(len(table)) if position != front]
+    second = max(others, key=lambda p: (table[p].upper, table[p].lower, -table[p].earliest), default=None)
+    return ranks[front], None if second is None else ranks[second]
+
+
+def conclude(
+    flow: Flow, *, finish_reason: FinishReason, k_min: int, unsent: int, price: Price | None, facts: Mapping[str, Any]
+) -> ClrResult:
+    """The result of a flow that has ended. `facts` go into the record, in front of what the flow itself says.
+
+    unsent: generations that were never sent. Fewer than `k_min` usable trajectories are a NoAnswerError; after a
+    budget or an interruption one is enough.
+    """
+    usage = Usage(
+        calls=flow.ledger.calls,
+        prompt_tokens=flow.ledger.prompt_tokens,
+        completion_tokens=flow.ledger.completion_tokens,
+    )
+    needed = k_min if finish_reason == "stop" else 1
+    has_answer = len(flow.usable) >= needed
+    record: dict[str, Any] = {
+        "kind": "clr",
+        "version": 1,
+        **facts,
+        "finish_reason": finish_reason if has_answer else "error",
+        **detail(flow),
+        "saved": _saved(flow, unsent),
+        "prompt_tokens": {stage: flow.ledger.stages[stage].prompt_tokens for stage in STAGES},
+        "prompt_tokens_unknown": flow.ledger.untold,
+        "usage": {
+            "calls": usage.calls,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        },
+        "money": None
+        if price is None
+        else money(price, prompt_tokens=usage.prompt_tokens, tokens=usage.completion_tokens),
+    }  # fmt: skip
+    front = flow.leader
+    if not has_answer or front is None:
+        raise _no_answer(flow, record, usage, needed=needed, finish_reason=finish_reason)
+    answer, text = answer_of(flow, front), _text_of(flow, front)
+    assert answer is not None
+    return ClrResult(
+        answer=answer,
+        text=text or stated(answer),
+        finish_reason=finish_reason,
+        usage=usage,
+        record=record | {"text": text or stated(answer)},
+    )
+
+
+def _no_answer(
+    flow: Flow, record: dict[str, Any], usage: Usage, *, needed: int, finish_reason: FinishReason
+) -> NoAnswerError:
+    reason = why_unusable(flow, needed) if flow.trajectories else "no trajectory had ended"
+    spent = "the budget was used up: " if finish_reason == "budget" else ""
+    is_interrupted = finish_reason == "interrupted"
+    error = ("interrupted: " if is_interrupted else spent) + reason
+    return NoAnswerError(
+        spent + reason, record | {"answer": None, "error": error}, usage, is_interrupted=is_interrupted
+    )
+
+
+def _saved(flow: Flow, unsent: int) -> dict[str, int]:
+    """What was not done of a full CLR: generations never sent or cut off, verifications never asked for."""
+    pending = len(flow.pending)
+    unverified = sum(trajectory.index not in flow.reliabilities for trajectory in flow.usable)
+    return {"generations": unsent, "generations_cut": pending - unsent, "verifications": unverified + pending}
+
+
+def _text_of(flow: Flow, position: int) -> str:
+    """The final part of a cluster's most reliable trajectory, the earliest of several."""
+    best = max(flow.clusters[position], key=lambda index: (flow.reliabilities.get(index, flow.prior), -index))
+    return flow.trajectories[best].text

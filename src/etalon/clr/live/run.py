@@ -21,11 +21,9 @@ from etalon import __version__
 from etalon.clr.claims import parse_claims, question_of, system_messages
 from etalon.clr.flow import Flow
 from etalon.clr.knobs import ClrSettings
-from etalon.clr.live.ending import conclude, snapshot, verifications_ahead
-from etalon.clr.live.pace import Pace
 from etalon.clr.live.requests import CallStage, Requests
-from etalon.clr.live.result import ClrResult, FinishReason
-from etalon.clr.live.watch import ClrEvent, ClrProgress, EventKind, OnEvent
+from etalon.clr.live.result import ClrResult, FinishReason, conclude, snapshot, verifications_ahead
+from etalon.clr.live.watch import ClrEvent, ClrProgress, EventKind, OnEvent, Pace
 from etalon.clr.replies import read_verdicts
 from etalon.clr.spend import Budget, price_of, room
 from etalon.clr.trajectory import prompt_tokens_of, read_trajectory

@@ -1,12 +1,14 @@
-"""What a live flow tells whoever watches it: how far it is, who leads, what it cost so far."""
+"""What a live flow tells whoever watches it: how far it is, who leads, what it cost, how long it will still take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 EventKind = Literal["trajectory", "repair", "verdicts", "tick", "finish"]
+OVERDUE = 0.25  # (ours) of the mean: what a call that has outlived it is given
+VERIFY_SHARE = 0.5  # (ours) of a generation: what a verification is taken for before one has ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,3 +79,36 @@ def short(count: int) -> str:
     if count < 10_000:
         return str(count)
     return f"{count / 1e3:.0f}k" if count < 1_000_000 else f"{count / 1e6:.1f}M"
+
+
+@dataclass
+class Pace:
+    """Mean seconds per call and stage; `limit` calls are under way at the same time."""
+
+    limit: int
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Take in a call that ended."""
+        self.seconds.setdefault(stage, []).append(seconds)
+
+    def seconds_left(self, open_calls: Sequence[tuple[str, float]], *, unsent: int, unverified: int) -> float | None:
+        """Seconds until everything that is known to be needed has ended; None before any generation has.
+
+        Args:
+            open_calls: (stage, age in seconds) of each call under way.
+            unsent, unverified: generations and verifications still to come.
+        """
+        generate = self._mean("generate")
+        if generate is None:
+            return None
+        verify = self._mean("verify") or VERIFY_SHARE * generate
+        means = {"generate": generate, "verify": verify, "repair": self._mean("repair") or verify}
+        rest = [max(means[stage] - age, OVERDUE * means[stage]) for stage, age in open_calls]
+        verifying = sum(stage != "generate" for stage, _ in open_calls)
+        ahead = generate * unsent + verify * max(0, unverified - verifying)
+        return max([(sum(rest) + ahead) / self.limit, *rest])
+
+    def _mean(self, stage: str) -> float | None:
+        found = self.seconds.get(stage)
+        return sum(found) / len(found) if found else None

@@ -3,17 +3,14 @@
     conversation -> request.body -> Balancer picks a URL -> stream -> Answer -> Rollout
 
 upstream.py   where and how: URLs, model, limits; the API key's variable
-request.py    the JSON body, every sampling field spelled out
-dialect.py    what a server refuses, and what is sent instead
+request.py    the JSON body, every sampling field spelled out; what a server that refuses one is sent
 balance.py    least-loaded URL with a free slot
-events.py     server-sent events out of bytes
-answer.py     deltas put together: reasoning, content, finish reason, usage
-loops.py      text that repeats one block for ever
+answer.py     deltas put together: reasoning, content, finish reason, usage; cut when it repeats one block for ever
 retry.py      which failures are tried again, and when
 lanes.py      connections
 client.py     one event loop's connection to the URLs
-journal.py    finished rollouts on disk, to resume from
-sampler.py    the Sampler, and `complete` for asynchronous callers
+bridge.py     asynchronous work for callers that are not
+sampler.py    the Sampler, `complete` for asynchronous callers, and the journal to resume from
 """
 
 from etalon.sampling.endpoint.answer import Answer, Delta, split_reasoning

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.sampling.endpoint.loops import LoopWatch
 from etalon.sampling.endpoint.retry import UpstreamError, from_error_object
 from etalon.types import Stop
 
@@ -20,6 +19,12 @@ MAX_CHARS = 2**24  # (ours) a longer response is a server that does not end
 OPEN, CLOSE = "<think>", "</think>"
 TRUNCATED = ("length", "max_tokens", "model_length")
 FAILED = ("error", "abort", "content_filter")
+# (ours) A loop is at least so long and holds its block so many times, letter by letter. A model that counts or writes a
+# table never repeats a block exactly; rows of dashes are shorter.
+LOOP_CHARS, LOOP_REPEATS = 4000, 8
+LOOP_BLOCK = 1200  # (ours) characters of the longest block looked for
+LOOK_CHARS = 1024  # (ours) new characters between two looks
+PROBE = 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,3 +164,38 @@ def shown(data: bytes, limit: int = 80) -> str:
     """The start of some bytes for a message."""
     text = data[: limit + 1].decode(errors="replace")
     return repr(text if len(text) <= limit else f"{text[:limit]}...")
+
+
+def looping_block(text: str) -> str | None:
+    """The block that the end of `text` repeats, None when it does not. Looks at the last LOOP_BLOCK * LOOP_REPEATS."""
+    tail = text[-LOOP_BLOCK * LOOP_REPEATS :]
+    if len(tail) < LOOP_CHARS:
+        return None
+    probe = tail[-PROBE:]
+    found = tail.rfind(probe, len(tail) - PROBE - LOOP_BLOCK, len(tail) - 1)
+    if found < 0:
+        return None
+    period = len(tail) - PROBE - found
+    span = max(LOOP_CHARS, LOOP_REPEATS * period)
+    if len(tail) < span or tail[-span + period :] != tail[-span:-period]:
+        return None
+    return tail[-period:]
+
+
+class LoopWatch:
+    """Looks at a growing text every LOOK_CHARS characters; only its end is kept."""
+
+    def __init__(self) -> None:
+        self._tail = ""
+        self._fresh: list[str] = []
+        self._size = 0
+
+    def add(self, piece: str) -> str | None:
+        """The looping block once there is one."""
+        self._fresh.append(piece)
+        self._size += len(piece)
+        if self._size < LOOK_CHARS:
+            return None
+        self._tail = (self._tail + "".join(self._fresh))[-LOOP_BLOCK * LOOP_REPEATS :]
+        self._fresh, self._size = [], 0
+        return looping_block(self._tail)

@@ -20,9 +20,8 @@ from etalon import __version__
 from etalon.redact import Redactor
 from etalon.sampling.endpoint.answer import Answer, Delta, shown
 from etalon.sampling.endpoint.balance import Balancer
-from etalon.sampling.endpoint.dialect import Dialect
-from etalon.sampling.endpoint.events import EventDecoder, EventError
 from etalon.sampling.endpoint.lanes import Lanes
+from etalon.sampling.endpoint.request import Dialect
 from etalon.sampling.endpoint.retry import UpstreamError, delay, from_status
 from etalon.sampling.endpoint.upstream import CHAT, EndpointSettings, is_loopback
 
@@ -39,6 +38,7 @@ KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, 
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
     if hasattr(socket, name)
 ]
+MAX_EVENT_BYTES = 8 * 2**20  # (ours) a larger event is no delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,3 +282,37 @@ def _redactor(response: httpx2.Response) -> Redactor:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+class EventError(ValueError):
+    """Bytes that are no event stream."""
+
+
+class EventDecoder:
+    """Feed it blocks; it returns the `data` of every event that is complete (several data lines joined by newlines)."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """The data of the events that `block` completes, in order. EventError for an event without end."""
+        lines = (self._rest + block).split(b"\n")
+        self._rest = lines.pop()
+        events: list[bytes] = []
+        for line in lines:
+            if line in (b"", b"\r"):
+                if self._lines:
+                    events.append(b"\n".join(self._lines))
+                    self._lines, self._size = [], 0
+            elif line.startswith(b"data:"):
+                self._lines.append(line[5:].strip())
+                self._size += len(line)
+        if self._size + len(self._rest) > MAX_EVENT_BYTES:
+            raise EventError(f"an event of more than {MAX_EVENT_BYTES >> 20} MiB")
+        return events
+
+    def close(self) -> list[bytes]:
+        """The data of an event whose blank line never came."""
+        return self.feed(b"\n\n")

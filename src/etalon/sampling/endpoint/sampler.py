@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.hashing import stable_hash
 from etalon.sampling.endpoint import bridge, request
 from etalon.sampling.endpoint.client import Client, OnDelta, Outcome
-from etalon.sampling.endpoint.journal import Journal
 from etalon.sampling.endpoint.retry import UpstreamError
 from etalon.sampling.endpoint.upstream import EndpointSettings
+from etalon.store import append_jsonl, read_jsonl, stable_hash
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 Done = tuple[int, int, Rollout]  # number of the conversation, index of the rollout, the rollout
@@ -191,3 +190,30 @@ def _rollout(outcome: Outcome, index: int) -> Rollout:
         calls=outcome.calls,
         detail={name: value for name, value in notes.items() if value is not None} or None,
     )
+
+
+class Journal:
+    """The rollouts of a file, and those added to it. InputError when the file is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rows = {row["key"]: row for row in read_jsonl(path) if "key" in row}
+
+    def find(self, request: Mapping[str, Any], index: int) -> Rollout | None:
+        """The rollout that this request had before."""
+        row = self._rows.get(stable_hash(dict(request)))
+        if row is None:
+            return None
+        return Rollout(
+            problem_id="", index=index, text=row["text"], stop=Stop(row["stop"]), num_tokens=row["tokens"],
+            calls=row["calls"], detail=row.get("detail"),
+        )  # fmt: skip
+
+    def keep(self, request: Mapping[str, Any], rollout: Rollout) -> None:
+        """Add a finished rollout."""
+        row = {
+            "key": stable_hash(dict(request)), "index": rollout.index, "text": rollout.text,
+            "stop": rollout.stop.value, "tokens": rollout.num_tokens, "calls": rollout.calls,
+            **({"detail": dict(rollout.detail)} if rollout.detail else {}),
+        }  # fmt: skip
+        append_jsonl(self.path, [row])

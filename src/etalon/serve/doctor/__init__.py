@@ -5,16 +5,14 @@
 identify.py   which server it is, its window and slots, from its own pages
 patient.py    requests to it, whole and streamed
 observe.py    the five probes: what was observed
-findings.py   what the observations mean
+findings.py   what the observations mean, as a table
 fixes.py      the flag per server
-table.py      the table
 """
 
 from __future__ import annotations
 
 from etalon.sampling.endpoint import bridge
-from etalon.serve.doctor.findings import Finding, Report
-from etalon.serve.doctor.table import print_findings
+from etalon.serve.doctor.findings import Finding, Report, print_findings
 
 __all__ = ["Finding", "Report", "examine", "print_findings"]
 

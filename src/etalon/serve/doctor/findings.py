@@ -1,4 +1,4 @@
-"""What the observations mean: fine, worth knowing, or a problem that a flag of the server puts right."""
+"""What the observations mean: fine, worth knowing, or a problem that a flag of the server puts right; as a table."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from etalon.sampling.endpoint.dialect import CAP_REFUSED
+from etalon.sampling.endpoint.request import CAP_REFUSED
 from etalon.serve.doctor.fixes import fix
 from etalon.serve.doctor.identify import Identity, Server
 
 if TYPE_CHECKING:
     from etalon.serve.doctor.observe import Observed
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 Level = Literal["ok", "note", "problem"]
 SMALL_WINDOW = 32_768  # (ours) a reasoning trace of 19,000 tokens and its claims must fit
 FULL_LENGTH = 4096  # a cap that many clients and servers default to
+MARKS = {"ok": Text("ok", "green"), "note": Text("note", "yellow"), "problem": Text("problem", "bold red")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,3 +184,25 @@ def _agree(texts: tuple[str, ...]) -> bool:
 
 def _differ(texts: tuple[str, ...]) -> bool:
     return len(set(texts)) == len(texts) > 1
+
+
+def print_findings(report: Report, console: Console | None = None) -> None:
+    """Print the table on stdout; a pipe gets 100 columns."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = 100
+    identity = report.identity
+    version = f" {identity.version}" if identity.version else ""
+    console.print(Text(f"{report.url}: {identity.server}{version}, model {report.model}"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("Check", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("Found")
+    for finding in report.findings:
+        table.add_row(Text(finding.check), MARKS[finding.level], Text(finding.found))
+    console.print(table)
+    for finding in report.findings:
+        if finding.fix and finding.level != "ok":
+            console.print(Text(f"{finding.check}: {finding.fix}"), soft_wrap=True)
+    problems = report.num_problems
+    console.print(Text(f"{problems} problem{'' if problems == 1 else 's'}"))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from etalon import stats
 from etalon.errors import EtalonError, RunError
-from etalon.evaluate.missing import missing
 from etalon.problems.files import read_problems
 from etalon.sampling import attempt
 from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
-from etalon.types import Group, Sampler, SamplingParams
+from etalon.types import Group, Sampler, SamplingParams, Stop
 
 Scored = tuple[str, str, stats.DomainScore, stats.Interval]  # of a file's domain
 
@@ -113,6 +112,22 @@ def _score(groups: Sequence[Group], n: int) -> tuple[stats.DomainScore, stats.In
     return stats.score_groups(groups, min(8, n), None), replace(
         interval, low=max(0.0, interval.low), high=min(1.0, interval.high)
     )
+
+
+def missing(groups: Sequence[Group], *, kept: Path | None = None) -> Iterator[str]:
+    """A line for responses that failed, with the first error, and one for problems that drop out of every mean.
+
+    kept: the file of these rollouts, which the same command would read again.
+    """
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    errors = [rollout.error for rollout in rollouts if rollout.stop is Stop.ERROR]
+    if errors:
+        again = f"; remove {kept} to ask for them again" if kept else ""
+        yield f"{len(errors)} of {len(rollouts)} responses failed; first error: {errors[0] or 'not told'}{again}"
+    undecided = [group for group in groups if group.accuracy is None]
+    if undecided:
+        reason = "" if errors else f"; first reason: {undecided[0].verdicts[0].reason}"
+        yield f"{len(undecided)} of {len(groups)} problems undecided, left out of the score{reason}"
 
 
 def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]]) -> None:
