@@ -17,9 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from etalon.clr.claims import load_templates
 from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.sampler import model_names
-from etalon.serve import gate
 from etalon.serve.api_error import ApiError, from_upstream
-from etalon.serve.call import Call, ClientGoneError, Endpoint
+from etalon.serve.call import Call, ClientGoneError, Endpoint, admit
 from etalon.serve.caps import PROXY_KEY_VARIABLE, ServeSettings, check_key
 from etalon.serve.clr_chat import answer_clr
 from etalon.serve.metrics import Metrics
@@ -85,7 +84,7 @@ class Proxy:
             self.requests += 1
             try:
                 if not (is_open and self._key):
-                    gate.admit(call.headers, self._key)
+                    admit(call.headers, self._key)
                 if not is_open and self.requests > self.settings.max_requests:
                     raise ApiError(429, "too many requests under way", code="busy", retry_after=BUSY_SECONDS)
                 await work(call)

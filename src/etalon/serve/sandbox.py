@@ -26,9 +26,8 @@ from etalon.errors import ConfigError
 from etalon.sandbox import Outcome, Status
 from etalon.sandbox.choice import LocalSandbox
 from etalon.sandbox.stop import Stop
-from etalon.serve import gate
 from etalon.serve.api_error import ApiError
-from etalon.serve.call import Call, ClientGoneError, Endpoint
+from etalon.serve.call import Call, ClientGoneError, Endpoint, admit
 from etalon.serve.run_code import BadRequestError, RunRequest, read_request, reply
 
 LOG = logging.getLogger("etalon")
@@ -70,7 +69,7 @@ class SandboxService:
             call = Call(scope, receive, send)
             try:
                 if not (is_open and self._key):
-                    gate.admit(call.headers, self._key, name="the sandbox", key_name="the one it was started with")
+                    admit(call.headers, self._key, name="the sandbox", key_name="the one it was started with")
                 await work(call)
             except ClientGoneError:
                 pass
