@@ -22,7 +22,7 @@ threads = 1
 jobs = 1
 model = { vocabulary = 384, hidden = 48, layers = 2, heads = 4, kv_heads = 2, mlp = 96, max_positions = 512 }
 problems = { train = 160, probe = 6, rl = 120, test = 8 }
-probe = { k = 4 }
+fuse = { k = 4 }
 eval = { n = 2, k = 2, max_tokens = 64 }
 clr = { k = 4, m = 3, problems = 8, max_tokens = 80 }
 
@@ -36,7 +36,6 @@ paths = 2
 max_paths = 2
 relabel = 0.1
 claims = 60
-difficulty_attempts = 2
 max_tokens = 200
 
 [sft]
@@ -44,8 +43,6 @@ batch = 16
 micro_tokens = 2048
 checkpoints = 2
 optim = { name = "muon", lr = 3e-3, final_lr = 3e-4 }
-broad = { epochs = 3 }
-hard = { epochs = 1, min_tokens = 20, min_error_rate = 0.5, queries = 16 }
 
 [rl]
 group_size = 8
@@ -54,10 +51,8 @@ max_tokens = 64
 prefilter_attempts = 8
 micro_tokens = 2048
 save_every = 2
-math = { steps = 4, lr = 5e-4 }
-long2short = { steps = 4, lr = 5e-4 }
-code = { steps = 10, lr = 5e-4 }
-stem = { steps = 4, lr = 5e-4 }
+steps = 4
+lr = 5e-4
 
 [distill]
 problems = 16
@@ -70,9 +65,72 @@ batch = 8
 micro_tokens = 2048
 optim = { lr = 5e-4, final_lr = 5e-5 }
 
-[instruct]
-steps = 4
-lr = 5e-4
+[[stages]]
+name = "base"
+kind = "base"
+
+[[stages]]
+name = "data"
+kind = "data"
+
+[[stages]]
+name = "sft-broad"
+kind = "sft"
+epochs = 3
+
+[[stages]]
+name = "sft-broad-fused"
+kind = "fuse"
+
+[[stages]]
+name = "sft-hard"
+kind = "sft"
+traces = "hard"
+epochs = 1
+min_tokens = 20
+min_error_rate = 0.5
+difficulty_attempts = 2
+queries = 16
+
+[[stages]]
+name = "sft-hard-fused"
+kind = "fuse"
+
+[[stages]]
+name = "rl-math"
+kind = "rl"
+domains = ["math"]
+
+[[stages]]
+name = "rl-long2short"
+kind = "rl"
+domains = ["math"]
+lambda = 0.2
+
+[[stages]]
+name = "rl-code"
+kind = "rl"
+domains = ["code"]
+steps = 10
+
+[[stages]]
+name = "rl-stem"
+kind = "rl"
+domains = ["stem"]
+
+[[stages]]
+name = "distill"
+kind = "distill"
+
+[[stages]]
+name = "instruct"
+kind = "rl"
+domains = ["instruct"]
+general = 0.2
+
+[[stages]]
+name = "clr"
+kind = "clr"
 """
 
 
@@ -120,7 +178,8 @@ def children(pid: int) -> list[int]:
 
 def stage_dir(run: Path, name: str) -> Path:
     """The directory of one stage of a run."""
-    [found] = (run / "stages").glob(f"[0-9][0-9]-{name}")
+    found = run / "stages" / name
+    assert found.is_dir()
     return found
 
 

@@ -11,12 +11,13 @@ import pytest
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.live, pytest.mark.torch]
 
+from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
+
 from etalon import config  # noqa: E402
 from etalon.engines.verl import engine as verl  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError  # noqa: E402
 from etalon.model import loader  # noqa: E402
 from etalon.pipeline import inputs  # noqa: E402
-from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
 from etalon.recipe import DataSpec, ModelSpec, Recipe, SamplerSpec  # noqa: E402
 from etalon.types import SamplingParams, ask  # noqa: E402
 from test_children import is_gone, wait_for  # noqa: E402

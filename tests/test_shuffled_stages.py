@@ -10,11 +10,12 @@ import pytest
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 
-from etalon.model import loader  # noqa: E402
 from etalon.pipeline.construct import _sampled_paths, _trace  # noqa: E402
-from etalon.pipeline.graph import BY_NAME  # noqa: E402
 from etalon.pipeline.measure import _second_opinions  # noqa: E402
 from etalon.pipeline.self_distill import correct_traces  # noqa: E402
+
+from etalon.model import loader  # noqa: E402
+from etalon.pipeline.graph import BY_NAME  # noqa: E402
 from etalon.pipeline.stage import Work  # noqa: E402
 from etalon.pipeline.teachers import ReferenceTeacher  # noqa: E402
 from etalon.problems.options import as_asked  # noqa: E402

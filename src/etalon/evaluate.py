@@ -107,9 +107,9 @@ def _by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
 def _score(groups: Sequence[Group], n: int) -> tuple[stats.DomainScore, stats.Interval]:
     means = list(stats.problem_means(groups).values())
     if not means:
-        return stats.score_groups(groups, min(8, n), None), stats.Interval(mean=0.0, low=0.0, high=1.0)
+        return stats.score_groups(groups, min(8, n)), stats.Interval(mean=0.0, low=0.0, high=1.0)
     interval = stats.mean_interval(means)  # infinite for a single problem; a share lies between 0 and 1
-    return stats.score_groups(groups, min(8, n), None), replace(
+    return stats.score_groups(groups, min(8, n)), replace(
         interval, low=max(0.0, interval.low), high=min(1.0, interval.high)
     )
 

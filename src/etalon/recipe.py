@@ -2,12 +2,14 @@
 
 Sections of the VibeThinker-3B report are bare numbers (2.1.2); "1.5B" and "CLR" name the other two papers.
 Models are strict and frozen, and an unknown key is an error: `config.load` turns it into "did you mean".
-A recipe is a TOML file with these tables; `etalon run --set rl.gamma=0` overrides one value.
+A recipe is a TOML file with these tables. Its path is the list [[stages]]: each names a kind and may say any key of
+that kind's table anew. `etalon run --set rl.gamma=0` overrides a table's value, `--set STAGE.gamma=0` a stage's.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +20,7 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 Aggregation = Literal["sequence-mean-token-mean", "token-mean"]
 Importance = Literal["none", "token-truncate"]
 DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]
+PromptSort = Literal["rules", "rubric", "long"]
 
 
 class Spec(BaseModel):
@@ -30,6 +33,7 @@ class ModelSpec(Spec):
     """The base model: a Hugging Face directory, or "scratch" for a tiny Qwen2 that the base stage pretrains."""
 
     base: str = "scratch"
+    system: str = ""  # (ours) system message before every prompt of this model; empty is none
     vocabulary: Annotated[int, Field(ge=320)] = 512  # (ours) tokens of the scratch model's tokenizer
     hidden: Positive = 96  # (ours) the next five describe the scratch model only
     layers: Positive = 3
@@ -43,12 +47,15 @@ class ProblemsSpec(Spec):
     """Where problems come from: the synthetic nano world, or files in one of the field's formats."""
 
     source: Literal["auto", "nano", "files"] = "auto"  # "auto": files when some are named, else the nano world
-    files: tuple[str, ...] = ()  # JSONL or parquet; every domain found in them is used
+    files: tuple[str, ...] = ()  # JSONL, JSON, CSV or parquet, packed or not
+    test_files: tuple[str, ...] = ()  # (ours) held-out problems; never cut into other splits. Empty: a part of `files`
+    domains: tuple[DomainName, ...] = ()  # (ours) only these; empty is every domain that is found
     shuffle: bool = True  # (ours) problems from files: every sample sees the options of a question in its own order
     mix: dict[
         DomainName, NonNegative
     ] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
     operations: Annotated[int, Field(ge=1, le=9)] = 5  # (ours) nano world: most operations of a math problem
+    open: Count = 0  # (ours) nano world: open-ended instruct prompts with a rubric, in the RL split alone
     train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
     probe: Positive = 64
     rl: Positive = 512
@@ -76,16 +83,17 @@ class OptimSpec(Spec):
         return self.model_copy(update=rates)
 
 
-class BaseStageSpec(Spec):
-    """Pretraining of the scratch model on plain documents: the stand-in for Qwen2.5-Coder-3B."""
+class BaseSpec(Spec):
+    """Kind base: a model as it is, or pretraining of the scratch model, the stand-in for Qwen2.5-Coder-3B."""
 
+    model: str = ""  # (ours) a model directory of this stage's own; empty is model.base
     documents: Positive = 20000  # (ours)
     batch: Positive = 64  # (ours) documents per step
     optim: OptimSpec = OptimSpec(name="muon", lr=3e-3, final_lr=3e-4)
 
 
 class DataSpec(Spec):
-    """Data construction (2.1.1): labels, traces, gates, strata."""
+    """Kind data: data construction (2.1.1): labels, traces, gates, strata."""
 
     # "nano", "reference" (solutions that came with the problems), a model directory, or a model of a server,
     # MODEL@http://HOST:PORT/v1; "auto": as the problems need
@@ -98,58 +106,53 @@ class DataSpec(Spec):
     max_paths: Positive = 4  # (ours) distinct valid traces kept per query
     ngram: Positive = 10  # 1.5B: n of the overlap gate, in words
     max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
-    difficulty_attempts: Positive = 8  # 2.1.2: rollouts of the reference model behind the error rate
     max_tokens: Positive = 65536  # longest trace that is kept
     claims: Count = 500  # (ours) math queries that are also answered in the form CLR asks for (answer and claims)
     expand: Count = 0  # (ours) new queries asked for per seed; needs a teacher that can write queries
 
 
-class BroadSpec(Spec):
-    """Stage 1 of the curriculum: everything (2.1.2)."""
-
-    epochs: Positive = 5  # 2.1.2
-
-
-class HardSpec(Spec):
-    """Stage 2 of the curriculum: long traces of hard queries only (2.1.2)."""
-
-    epochs: Count = 2  # 2.1.2; 0 leaves the stage out (1.5B has none)
-    min_tokens: Count = 5000  # 2.1.2
-    min_error_rate: Share = 0.75  # 2.1.2
-    queries: Positive = 5000  # (ours) queries per domain whose error rate is measured
-    lr_scale: Annotated[float, Field(gt=0)] = 1.0  # (ours) learning rates relative to those of sft.optim
-
-
 class SftSpec(Spec):
-    """Supervised fine-tuning with packing (2.1.2)."""
+    """Kind sft: supervised fine-tuning with packing (2.1.2)."""
 
+    # "all" that the data stage kept, "hard": long traces of hard queries only (2.1.2, stage 2), or a file of traces
+    traces: str = "all"
+    epochs: Positive = 5  # 2.1.2: 5 of stage 1, 2 of stage 2
     batch: Positive = 128  # 2.1.2: sequences per optimiser step
     micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
     max_steps: Count = 0  # (ours) 0: as many as the epochs need
-    checkpoints: Positive = 5  # (ours) evenly spaced checkpoints that the probe compares ("every k steps", 2.1.2)
+    checkpoints: Positive = (
+        5  # (ours) evenly spaced checkpoints for a fuse stage to choose from ("every k steps", 2.1.2)
+    )
+    min_tokens: Count = 5000  # 2.1.2; this and the next three say what "hard" is
+    min_error_rate: Share = 0.75  # 2.1.2
+    difficulty_attempts: Positive = 8  # 2.1.2: rollouts of the reference model behind the error rate
+    queries: Positive = 5000  # (ours) queries per domain whose error rate is measured
+    lr_scale: Annotated[float, Field(gt=0)] = 1.0  # (ours) learning rates relative to those of optim
     optim: OptimSpec = OptimSpec()
-    broad: BroadSpec = BroadSpec()
-    hard: HardSpec = HardSpec()
 
 
-class ProbeSpec(Spec):
-    """Pass@K of each checkpoint per skill, and the merge of the best (2.1.2; 1.5B)."""
+class FuseSpec(Spec):
+    """Kind fuse: Pass@K of each checkpoint of the SFT stage before it per skill, and the merge of the best (2.1.2)."""
 
     k: Positive = 8  # (ours) K of Pass@K
     weights: dict[str, NonNegative] = {}  # per skill; empty is uniform (1.5B)
 
 
-class RlStageSpec(Spec):
-    """One phase of RL on one domain."""
+class RlSpec(Spec):
+    """Kind rl: MGPO (2.2; 1.5B section 2): strictly on-policy, token-level ratio, entropy weight on the advantage."""
 
+    domains: tuple[DomainName, ...] = ()  # whose prompts a phase trains on; empty is every domain there is
+    # 2.4: share of prompts from the other domains, the "general alignment examples" of Instruct RL
+    general: Share = 0.0
+    # (ours) shares of the sorts of the phase's own prompts: those with rules alone, with a rubric, and long ones (2.4);
+    # empty takes them as they come
+    shares: dict[PromptSort, Share] = {}
+    long_words: Positive = 2000  # (ours) words from which a prompt is of the sort "long"
+    reward: str = ""  # (ours) "FILE.py:FUNCTION" or "package.module:FUNCTION" in place of the domains' verifiers
+    judge: str = ""  # 2.4: who judges rubrics: a model directory, NAME@URL, or "nano"; empty leaves them undecided
+    when_empty: Literal["stop", "skip"] = "stop"  # (ours) no prompt carries a signal: end the run, or go on without
     steps: Count = 200  # (ours)
     lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
-    max_tokens: Count = 0  # a window of its own (1.5B: 16K, then 32K); 0 is that of the table rl (2.2.2)
-
-
-class RlSpec(Spec):
-    """MGPO (2.2; 1.5B section 2): strictly on-policy, token-level ratio, entropy weight on the advantage."""
-
     gamma: NonNegative = 1.0  # (ours) the papers give no value; 0 is GRPO
     group_size: Annotated[int, Field(ge=2)] = 16  # (ours) rollouts per prompt
     prompts_per_step: Positive = 64  # (ours)
@@ -160,28 +163,23 @@ class RlSpec(Spec):
     # 2.2: correction where the sampler's log-probs differ from the trainer's; "none" leaves the difference in the ratio
     importance: Importance = "token-truncate"
     importance_cap: Annotated[float, Field(ge=1)] = 2.0  # (ours) largest factor of one token
-    max_tokens: Positive = 65536  # 2.2.2: one long window from the start
+    max_tokens: Positive = 65536  # 2.2.2: one long window from the start (1.5B: 16K, then 32K)
     prefilter_attempts: Positive = 8  # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1
     micro_tokens: Positive = 16384  # (ours)
     save_every: Positive = 20  # (ours) steps between resumable states
     beta1: Share = 0.9  # (ours)
     beta2: Share = 0.95  # (ours)
     clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
-    lambda_: Annotated[float, Field(ge=0.0, alias="lambda")] = 0.2  # 2.2: strength of Long2Short
-    math: RlStageSpec = RlStageSpec()
-    long2short: RlStageSpec = RlStageSpec()
-    code: RlStageSpec = RlStageSpec()
-    stem: RlStageSpec = RlStageSpec()
-
-    def window(self, phase: RlStageSpec) -> int:
-        """Longest response of a phase, in tokens."""
-        return phase.max_tokens or self.max_tokens
+    # 2.2: strength of Long2Short, 0.2 in its phase; 0 is off
+    lambda_: Annotated[float, Field(ge=0.0, alias="lambda")] = 0.0
 
 
 class DistillSpec(Spec):
-    """Offline self-distillation (2.3)."""
+    """Kind distill: offline self-distillation (2.3)."""
 
-    student: Literal["stem", "math", "code", "hard"] = "stem"  # (ours) the checkpoint that is trained further
+    student: str = ""  # (ours) the stage that is trained further; empty is `from`, by default the model stage before
+    # 2.3: stage, or model directory, whose traces each domain learns from; empty is the last rl stage of each
+    teachers: dict[DomainName, str] = {}
     problems: Positive = 512  # (ours) queries sampled per domain
     n: Positive = 4  # (ours) rollouts per query
     min_tokens: Count = 16  # (ours) shorter traces are left out of the score selection
@@ -190,23 +188,16 @@ class DistillSpec(Spec):
     high: Share = 0.95  # (ours) quantile above which a trace is an outlier
     own_claims: Count = 0  # (ours) math queries whose claims, as the student makes them, the teacher judges; 0 is off
     replay: Count = 0  # (ours) SFT rows per remaining domain mixed in, so that they are not forgotten
-    epochs: Count = 2  # (ours); 0 leaves the stage out (1.5B has none)
+    epochs: Positive = 2  # (ours)
     batch: Positive = 128
     micro_tokens: Positive = 16384
     optim: OptimSpec = OptimSpec()
 
 
-class InstructSpec(Spec):
-    """Instruct RL (2.4): rule-checked prompts, mixed with general alignment examples of the other domains."""
-
-    steps: Count = 200  # (ours)
-    lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
-    general: Share = 0.2  # (ours) share of prompts from the other domains (the "general alignment examples" of 2.4)
-
-
 class EvalSpec(Spec):
-    """Evaluation after every stage (3.1)."""
+    """Evaluation on held-out problems (3.1)."""
 
+    after: Literal["all"] | tuple[str, ...] = "all"  # (ours) the stages whose checkpoint is evaluated
     n: Positive = 64  # 3.1: generations per problem
     temperature: NonNegative = 1.0  # 3.1
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1
@@ -216,7 +207,7 @@ class EvalSpec(Spec):
 
 
 class ClrSpec(Spec):
-    """Claim-level reliability (3.1; CLR)."""
+    """Kind clr: claim-level reliability of a checkpoint against majority vote (3.1; CLR)."""
 
     k: Annotated[int, Field(ge=2)] = 32  # CLR: trajectories per problem
     m: Positive = 5  # CLR: claims per trajectory
@@ -286,6 +277,22 @@ class HardwareSpec(Spec):
     published_gpu: str = "h800"  # (ours) and their type
 
 
+class StageSpec(BaseModel):
+    """One entry of [[stages]]: what every kind has. Any other key is one of the kind's, see `config.stages`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, populate_by_name=True)
+
+    name: str  # unique; names the directory and the row of the table
+    kind: str  # base, data, sft, fuse, rl, distill, clr, or "package.module:Kind" of the user's own
+    # the stage whose checkpoint it starts from; empty: the model stage before it in the list, the first from the base
+    from_: Annotated[str, Field(alias="from")] = ""
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """The kind's own keys, as they were written."""
+        return self.model_extra or {}
+
+
 class Recipe(Spec):
     """A whole run. One instance, built by `config.load`, is passed down; nobody reads the TOML again."""
 
@@ -301,20 +308,20 @@ class Recipe(Spec):
     )
     model: ModelSpec = ModelSpec()
     problems: ProblemsSpec = ProblemsSpec()
-    base: BaseStageSpec = BaseStageSpec()
+    base: BaseSpec = BaseSpec()
     data: DataSpec = DataSpec()
     sft: SftSpec = SftSpec()
-    probe: ProbeSpec = ProbeSpec()
+    fuse: FuseSpec = FuseSpec()
     rl: RlSpec = RlSpec()
     distill: DistillSpec = DistillSpec()
-    instruct: InstructSpec = InstructSpec()
-    eval: EvalSpec = EvalSpec()
     clr: ClrSpec = ClrSpec()
+    eval: EvalSpec = EvalSpec()
     sampler: SamplerSpec = SamplerSpec()
     sandbox: SandboxSpec = SandboxSpec()
     trl: TrlSpec = TrlSpec()
     verl: VerlSpec = VerlSpec()
     hardware: HardwareSpec = HardwareSpec()
+    stages: tuple[StageSpec, ...] = ()  # empty: those of the 3B report, as recipes/vibethinker-3b.toml lists them
 
     def resolved(self) -> Recipe:
         """The recipe with every "auto" that follows from other values filled in; what a run records and hashes."""

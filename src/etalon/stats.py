@@ -39,7 +39,7 @@ class DomainScore:
     """How one checkpoint does on one domain. None means that there was nothing to average.
 
     passk is over the problems with at least k decided rollouts; truncated and the token means leave out calls that
-    failed (`Stop.ERROR`). delta is Pass@1 minus that of the stage before, paired by problem.
+    failed (`Stop.ERROR`).
     """
 
     problems: int  # with at least one decided rollout: those that pass1 averages
@@ -50,10 +50,8 @@ class DomainScore:
     mean_tokens: float | None
     correct_tokens: float | None
     truncated: float  # share of the rollouts that hit the token limit
+    no_answer: float  # share of the decided rollouts that ended by themselves without one
     undecided: int  # rollouts
-    delta: float | None = None
-    delta_low: float | None = None
-    delta_high: float | None = None
 
 
 def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
@@ -217,17 +215,12 @@ def problem_means(groups: Sequence[Group]) -> dict[str, float]:
     return {problem_id: mean for problem_id, mean in means.items() if mean is not None}
 
 
-def score_groups(groups: Sequence[Group], k: int, before: Mapping[str, float] | None) -> DomainScore:
-    """The stage table's row for one domain.
-
-    Args:
-        before: `problem_means` of the stage before; None, or no problem in common, leaves the difference None.
-    """
+def score_groups(groups: Sequence[Group], k: int) -> DomainScore:
+    """The stage table's row for one domain, without its change."""
     means = problem_means(groups)
     answered = [rollout for group in groups for rollout in group.rollouts if rollout.stop is not Stop.ERROR]
     right = [r for g in groups for r, v in zip(g.rollouts, g.verdicts, strict=True) if v.is_correct]
     counts = [(len(g.scores), sum(v.is_correct for v in g.verdicts)) for g in groups]
-    difference = paired_difference(before, means) if before and before.keys() & means.keys() else None
     return DomainScore(
         problems=len(means),
         undecided_problems=len(groups) - len(means),
@@ -237,10 +230,8 @@ def score_groups(groups: Sequence[Group], k: int, before: Mapping[str, float] | 
         mean_tokens=_mean([rollout.num_tokens for rollout in answered]),
         correct_tokens=_mean([rollout.num_tokens for rollout in right]),
         truncated=_mean([rollout.stop is Stop.LENGTH for rollout in answered]) or 0.0,
+        no_answer=_mean([v.gave_none for g in groups for v in g.verdicts if not v.is_undecided]) or 0.0,
         undecided=sum(verdict.is_undecided for group in groups for verdict in group.verdicts),
-        delta=difference.mean if difference else None,
-        delta_low=finite(difference.low) if difference else None,
-        delta_high=finite(difference.high) if difference else None,
     )
 
 

@@ -60,6 +60,14 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """One thing that a response does or does not do. weight: at most what it adds; below 0 what it costs."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One checkable query. Exactly the reference fields of its domain are set.
 
@@ -76,6 +84,7 @@ class Problem:
     shuffle: bool = False  # stem: every sample is shown the options in an order of its own
     tests: Mapping[str, Any] | None = None  # code: {inputs, outputs, fn_name?, ...} or {assert_code}
     rules: tuple[Rule, ...] = ()  # instruct
+    rubric: tuple[Criterion, ...] = ()  # instruct: criteria for a judge; with rules, both must be met
     skill: str = ""
     level: int = 0  # difficulty as the source states it; 0 is unknown
     source: str = ""
@@ -139,6 +148,11 @@ class Verdict:
     def is_undecided(self) -> bool:
         return self.score is None
 
+    @property
+    def gave_none(self) -> bool:
+        """The response ended by itself and holds no answer."""
+        return self.reason.partition(":")[0] == "no_answer"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
@@ -179,14 +193,6 @@ class Trace:
     error_rate: float | None = None
     learning_potential: float | None = None
     source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """One decision-relevant statement of a trajectory; `is_valid` is None until it was judged."""
-
-    text: str
-    is_valid: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +23,19 @@ def run(
     from_stage: Annotated[
         str | None, typer.Option("--from", metavar="STAGE", help="Redo this stage and all after it.")
     ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="STAGE[,STAGE]", help="Run these stages and their evaluations alone.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Run the list up to this stage.")] = None,
+    reuse: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Take every stage whose key is the same from another run.")
+    ] = None,
+    preflight: Annotated[
+        bool, typer.Option(help="Look at a given model before training, and stop where RL has nothing to learn from.")
+    ] = True,
+    keep_overrides: Annotated[
+        bool, typer.Option(help="Keep the --set values that earlier calls gave the run directory.")
+    ] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run and what it costs, and stop.")
     ] = False,
@@ -30,20 +44,31 @@ def run(
     ] = None,
     gpus: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --dry-run: their number.")] = None,
 ) -> None:
-    """Run a recipe: data, SFT, RL, self-distillation, CLR. Run again, it continues where it stopped."""
+    """Run a recipe, stage by stage. Run again, it continues where it stopped."""
     hardware = {"gpu": gpu, "gpus": gpus}
     given = [f"hardware.{name}={value}" for name, value in hardware.items() if value is not None]
     if given and not dry_run:
         raise ConfigError("--gpu, --gpus: only reckon; add --dry-run")
-    path = find_recipe(recipe)
-    start(path, run_dir, [*(overrides or []), *given], from_stage=from_stage, dry_run=dry_run)
+    if only and (until or from_stage):
+        raise ConfigError("--only: names the stages that run; leave out --until and --from")
+    asked = {
+        "from_stage": from_stage,
+        "only": tuple(name.strip() for name in (only or "").split(",") if name.strip()),
+        "until": until,
+        "reuse": reuse,
+        "preflight": preflight,
+    }
+    start(
+        find_recipe(recipe), run_dir, overrides or [], reckoned=given, asked=asked, dry_run=dry_run,
+        keep_overrides=keep_overrides,
+    )  # fmt: skip
 
 
 def demo(run_dir: RunOption = None, overrides: SetOption = None) -> None:
     """Run the packaged nano recipe on this machine. It ends with the place of its report."""
     from etalon.config import packaged_recipe
 
-    finished = start(packaged_recipe("nano"), run_dir, overrides or [], from_stage=None, dry_run=False)
+    finished = start(packaged_recipe("nano"), run_dir, overrides or [])
     typer.echo(f"report: {finished / 'report.html'}")
 
 
@@ -56,18 +81,54 @@ def find_recipe(name: str) -> Path:
     return path if looks_like_a_path else packaged_recipe(name)
 
 
-def start(path: Path, run_dir: Path | None, overrides: list[str], *, from_stage: str | None, dry_run: bool) -> Path:
-    """Load the recipe and hand it to the pipeline; return the run directory."""
+def start(
+    path: Path,
+    run_dir: Path | None,
+    overrides: Sequence[str],
+    *,
+    reckoned: Sequence[str] = (),
+    asked: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    keep_overrides: bool = True,
+) -> Path:
+    """Load the recipe and hand it to the pipeline; return the run directory.
+
+    reckoned: overrides that nothing remembers. asked: the fields of `pipeline.Choice`.
+    """
     from etalon.config import load
 
-    recipe = load(path, overrides)
-    run_dir = run_dir or Path("runs") / recipe.name
+    run_dir = run_dir or Path("runs") / load(path, overrides).name
+    overrides = with_earlier(run_dir, overrides, keep=keep_overrides)
+    recipe = load(path, [*overrides, *reckoned])
     if not dry_run:
         require_train_extra()
     from etalon import pipeline
 
-    pipeline.run(recipe, run_dir=run_dir, recipe_path=path, from_stage=from_stage, dry_run=dry_run)
+    choice = pipeline.Choice(**(asked or {}))
+    pipeline.run(
+        recipe, run_dir=run_dir, recipe_path=path, choice=choice, overrides=overrides, dry_run=dry_run
+    )  # fmt: skip
     return run_dir
+
+
+def with_earlier(run_dir: Path, overrides: Sequence[str], *, keep: bool) -> list[str]:
+    """The overrides of earlier calls, then those of this one; says which it kept, changed or dropped."""
+    from etalon.config import OVERRIDES, key_of
+
+    path = run_dir / OVERRIDES
+    earlier = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    new = {key_of(override): override for override in overrides}
+    for override in earlier:
+        key = key_of(override)
+        if not keep and key not in new:
+            typer.echo(f"{run_dir}: dropped from an earlier call: --set {override}", err=True)
+        elif key in new and new[key] != override:
+            typer.echo(f"{run_dir}: --set {new[key]} replaces {override} of an earlier call", err=True)
+        elif key not in new:
+            told = f"{run_dir}: kept from an earlier call: --set {override}; --no-keep-overrides drops it"
+            typer.echo(told, err=True)
+    kept = [override for override in earlier if keep and key_of(override) not in new]
+    return [*kept, *overrides]
 
 
 def require_train_extra() -> None:

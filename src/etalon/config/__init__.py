@@ -17,18 +17,28 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from etalon.config.help import Keys, explain, field_at
-from etalon.config.toml import toml_key, toml_lines
+from etalon.config.plugins import search_in
+from etalon.config.stages import default_stages, entries, listed
+from etalon.config.toml import toml_key, toml_lines, toml_value
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe
+
+OVERRIDES = "overrides"  # file of a run directory: the --set of its calls, one a line
 
 # values that may be paths, with the words that are never taken for one
 PATHS: dict[Keys, frozenset[str]] = {
     ("prompts",): frozenset({"auto", "default", "nano"}),
     ("model", "base"): frozenset({"scratch"}),
     ("problems", "files"): frozenset(),
+    ("problems", "test_files"): frozenset(),
+    ("base", "model"): frozenset({"", "scratch"}),
     ("data", "teacher"): frozenset({"auto", "nano", "reference"}),
     ("data", "judge"): frozenset({""}),
     ("eval", "judge"): frozenset({""}),
+    ("sft", "traces"): frozenset({"all", "hard"}),
+    ("rl", "reward"): frozenset({""}),
+    ("rl", "judge"): frozenset({"", "nano"}),
+    ("distill", "teachers"): frozenset(),
 }
 
 
@@ -36,13 +46,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in `path` with each "a.b=value" of `overrides` applied; ConfigError when it cannot be run."""
     table = _read(path)
     _resolve_paths(table, path.parent)
+    search_in(path.parent.absolute(), Path.cwd())
     changed: set[Keys] = set()
     for override in overrides:
         keys, value = _parse_override(override)
-        single: dict[str, Any] = {}
-        _put(single, keys, value, override)
-        _resolve_paths(single, Path.cwd())
-        _put(table, keys, _get(single, keys), override)
+        if not _put_in_stage(table, keys, value, override):
+            single: dict[str, Any] = {}
+            _put(single, keys, value, override)
+            _resolve_paths(single, Path.cwd())
+            _put(table, keys, _get(single, keys), override)
         changed.add(keys)
     try:
         recipe = Recipe.model_validate(_lists_to_tuples(table))
@@ -53,6 +65,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     problems += [(keys, f"must be a finite number, found {number}") for keys, number in _non_finite(table, ())]
     if problems:
         raise ConfigError(_one_line(problems, path, changed))
+    try:
+        listed(recipe)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return recipe
 
 
@@ -72,7 +88,10 @@ def packaged_recipe(name: str) -> Path:
 
 def to_toml(recipe: Recipe) -> str:
     """All values of a recipe as TOML that `load` reads back to an equal recipe."""
-    return "\n".join(toml_lines(recipe.model_dump(by_alias=True))) + "\n"
+    values = recipe.model_dump(by_alias=True, exclude={"stages"})
+    stages = [stage.model_dump(by_alias=True) for stage in entries(recipe)]
+    values["stages"] = [{key: value for key, value in row.items() if key != "from" or value} for row in stages]
+    return "\n".join(toml_lines(values)) + "\n"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -87,6 +106,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: line {line} is not valid UTF-8; save the file as UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: invalid TOML: {error}") from None
+
+
+def key_of(override: str) -> str:
+    """The dotted key that an override sets."""
+    return ".".join(map(toml_key, _parse_override(override)[0]))
 
 
 def _parse_override(override: str) -> tuple[Keys, Any]:
@@ -138,6 +162,29 @@ def _put(table: dict[str, Any], keys: Keys, value: Any, override: str) -> None:
     table[keys[-1]] = value
 
 
+def _put_in_stage(table: dict[str, Any], keys: Keys, value: Any, override: str) -> bool:
+    """Set a key of the stage that the first part names; whether that was all there is to set.
+
+    Where a table has the name as well (the stage "distill"), its value is set too, for other stages of the kind.
+    """
+    if len(keys) < 2:
+        return False
+    if "stages" not in table and keys[0] in {stage.name for stage in default_stages()} - set(Recipe.model_fields):
+        table["stages"] = [stage.model_dump(by_alias=True) for stage in default_stages()]
+    stages = table.get("stages")
+    found = [row for row in stages if isinstance(row, dict) and row.get("name") == keys[0]] if stages else []
+    if not found:
+        return False
+    kind = str(found[0].get("kind"))
+    if kind in Recipe.model_fields and isinstance(value, str) and len(keys) == 2:
+        value = _parse_value(toml_value(value), field_at((kind, keys[1])))
+    single: dict[str, Any] = {"stages": [{"name": keys[0], "kind": kind}]}
+    _put(single["stages"][0], keys[1:], value, override)
+    _resolve_paths(single, Path.cwd())
+    _put(found[0], keys[1:], _get(single["stages"][0], keys[1:]), override)
+    return keys[0] not in Recipe.model_fields
+
+
 def _get(table: Any, keys: Keys) -> Any:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
@@ -148,15 +195,30 @@ def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
     """Make the relative paths that exist below `folder` absolute; words and names of models stay as they are."""
     for keys, words in PATHS.items():
         parent, value = _get(table, keys[:-1]), _get(table, keys)
-        if isinstance(value, list):
-            parent[keys[-1]] = [_resolve(one, words, folder) for one in value]
-        elif value is not None:
+        if value is not None:
             parent[keys[-1]] = _resolve(value, words, folder)
+    stages = table.get("stages")
+    rows = [row for row in stages if isinstance(row, dict)] if isinstance(stages, list) else []
+    names = frozenset(str(row.get("name")) for row in rows)  # a folder may have the name of a stage
+    for row in rows:
+        for keys, words in PATHS.items():
+            if keys[0] == row.get("kind") and keys[-1] in row:
+                row[keys[-1]] = _resolve(row[keys[-1]], words | names, folder)
+        if isinstance(row.get("kind"), str):
+            row["kind"] = _resolve(row["kind"], frozenset(), folder)
 
 
 def _resolve(value: Any, words: frozenset[str], folder: Path) -> Any:
+    """A path below `folder` as an absolute one, alone, in a list or in a table; "FILE.py:NAME" keeps its name."""
+    if isinstance(value, list):
+        return [_resolve(one, words, folder) for one in value]
+    if isinstance(value, dict):
+        return {key: _resolve(one, words, folder) for key, one in value.items()}
     if not isinstance(value, str) or not value or value in words:
         return value
+    file, colon, name = value.rpartition(":")
+    if colon and file.endswith(".py"):
+        return f"{_resolve(file, words, folder)}:{name}"
     candidate = folder / (os.path.expanduser(value) if value.startswith("~/") else value)
     return os.path.abspath(candidate) if os.path.exists(candidate) else value
 

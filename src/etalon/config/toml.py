@@ -9,15 +9,24 @@ from typing import Any
 
 
 def toml_lines(table: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[str]:
-    """Lines of TOML for a table: its values first, then its tables."""
+    """Lines of TOML for a table: its values first, then its tables, then its arrays of tables."""
     for key, value in table.items():
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) and not _is_tables(value):
             yield f"{toml_key(key)} = {toml_value(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             inner = (*keys, key)
             yield f"\n[{'.'.join(map(toml_key, inner))}]"
             yield from toml_lines(value, inner)
+    for key, value in table.items():
+        for row in value if _is_tables(value) else ():
+            yield f"\n[[{'.'.join(map(toml_key, (*keys, key)))}]]"
+            yield from (f"{toml_key(inner)} = {toml_value(one)}" for inner, one in row.items())
+
+
+def _is_tables(value: Any) -> bool:
+    """Whether a list is an array of tables, which TOML shows as [[key]]."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, Mapping) for one in value)
 
 
 def toml_key(key: str) -> str:

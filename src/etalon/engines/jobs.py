@@ -48,17 +48,29 @@ class SupervisedJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RlJob:
-    """One on-policy RL phase. prompts: those that carry a signal, see `etalon.rl.pool`."""
+    """One on-policy RL phase. prompts: those that carry a signal, see `etalon.rl.pool`.
+
+    system: message before every prompt. prompts_folder: where a judge's prompts are. name: of the stage.
+    """
 
     source: Path
     prompts: Sequence[Problem]
     spec: RlSpec
     credit: CreditSpec
-    steps: int
-    lr: float
     seed: int
     directory: Path
+    system: str = ""
+    prompts_folder: str = "default"
+    name: str = "rl"
     workers: int = 4  # (ours) threads that verify
+
+    @property
+    def steps(self) -> int:
+        return self.spec.steps
+
+    @property
+    def lr(self) -> float:
+        return self.spec.lr
 
     @property
     def params(self) -> SamplingParams:

@@ -44,13 +44,14 @@ class LanguageModel:
     """A causal language model with its tokenizer.
 
     Weights are float32. autocast: "bf16" computes matrix products in bfloat16 wherever this model is sampled from;
-    training takes the recipe's value.
+    training takes the recipe's value. system: the message that begins every conversation without one; empty is none.
     """
 
     model: Any
     tokenizer: Any
     path: Path | None = None
     autocast: str = "off"
+    system: str = ""
 
     @property
     def device(self) -> torch.device:
@@ -72,6 +73,8 @@ class LanguageModel:
     def render(self, conversation: Conversation) -> list[int]:
         """Token ids of the prompt, up to where the assistant's response starts."""
         messages = [{"role": m.role, "content": m.content} for m in conversation]
+        if self.system and not any(m["role"] == "system" for m in messages):
+            messages.insert(0, {"role": "system", "content": self.system})
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return self.encode(text)
 
@@ -107,7 +110,9 @@ def prepare_device(name: str, autocast: str) -> torch.device:
     return device
 
 
-def load(path: Path, *, device: str = "auto", autocast: str = "off", attention: str = "etalon_packed") -> LanguageModel:
+def load(
+    path: Path, *, device: str = "auto", autocast: str = "off", attention: str = "etalon_packed", system: str = ""
+) -> LanguageModel:
     """Load a Hugging Face causal LM directory in float32.
 
     Raises InputError when the directory is missing or unreadable, UnsupportedModelError for adapters (LoRA) and for

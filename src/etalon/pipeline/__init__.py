@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
+import sys
 import tomllib
-from difflib import get_close_matches
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from etalon import config
+from etalon.config.stages import EVALUATION
 from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, RunError
-from etalon.pipeline import graph
+from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
+from etalon.pipeline.stage import Stage
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
 from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic
@@ -23,49 +28,127 @@ from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, writ
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which part of a recipe a call asks for. Names are of stages; at most one of `only` and `until` is given.
+
+    from_stage: forget this stage and all that need it. only: these alone. until: the list up to this one. reuse: a run
+    whose stages with the same keys are taken. preflight: look at the model first, and stop where nothing is learned.
+    """
+
+    from_stage: str | None = None
+    only: tuple[str, ...] = ()
+    until: str | None = None
+    reuse: Path | None = None
+    preflight: bool = True
+
+
 def run(
     recipe: Recipe,
     *,
     run_dir: Path,
     recipe_path: Path | None = None,
-    from_stage: str | None = None,
+    choice: Choice | None = None,
+    overrides: Sequence[str] = (),
     dry_run: bool = False,
 ) -> None:
     """Run a recipe in a directory: skip what is done, resume what is not, redo what changed.
 
-    from_stage: forget this stage and all that need it. dry_run: print the plan and stop.
+    overrides: the `--set` that made the recipe, which stay with the directory. dry_run: print the plan and stop.
     Raises EtalonError for what the user can fix.
     """
-    if from_stage is not None and from_stage not in graph.BY_NAME:
-        close = get_close_matches(from_stage, graph.BY_NAME, 1)
-        meant = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(f"--from {from_stage}: no such stage; {meant}stages are {', '.join(graph.BY_NAME)}")
+    choice = choice or Choice()
     recipe = recipe.resolved()
     absent = absent_inputs(recipe) if dry_run else {}
     check_inputs(recipe, absent=absent.values())
+    graph = graph_of(recipe, preflight=choice.preflight)
+    for option, names in (("--from", [choice.from_stage]), ("--until", [choice.until]), ("--only", choice.only)):
+        for name in names:
+            if name:
+                graph.find(name, option=option)
     check_owner(run_dir, recipe)
     directories = graph.directories(run_dir)
+    chosen = chosen_stages(graph, choice)
     if dry_run:
-        keys = None if absent else graph.keys(recipe)
+        keys = None if absent else graph.keys()
         lines = planned(recipe, run_dir)
-        print_plan(recipe, keys, directories, from_stage, list(absent))
+        print_plan(graph, keys, directories, from_stage=choice.from_stage, chosen=chosen, absent=list(absent))
         print_lines(lines)
         return
     check_endpoints(recipe)
     check_device(recipe)
     engine_of(recipe).check()
-    keys = graph.keys(recipe)
+    keys = graph.keys()
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
-        if from_stage:
-            forget(from_stage, directories)
-        write_run_files(recipe, run_dir, recipe_path)
-        progress = Progress()
+        if choice.reuse is not None:
+            reuse(choice.reuse, keys, directories)
+        if choice.from_stage:
+            forget(graph.dependents([choice.from_stage]), directories)
+        check_needs(graph, chosen, keys, directories)
+        write_run_files(recipe, run_dir, recipe_path, overrides)
         from etalon.pipeline.runner import Runner
         from etalon.pipeline.summary import summarise
 
-        runner = Runner(recipe=recipe, run_dir=run_dir, progress=progress, keys=keys, directories=directories)
+        runner = Runner(
+            graph=graph, run_dir=run_dir, progress=Progress(), keys=keys, directories=directories, chosen=chosen,
+            goes_on=not choice.preflight,
+        )  # fmt: skip
         waited = runner.run()
-        finish(run_dir, summarise(recipe, directories, wait_seconds=waited))
+        finish(run_dir, summarise(graph, directories, wait_seconds=waited))
+
+
+def chosen_stages(graph: Graph, choice: Choice) -> frozenset[str]:
+    """The stages that may run: all, those named, or what the list holds up to one; with their evaluations."""
+    if not choice.only and choice.until is None:
+        return frozenset(graph.by_name)
+    if choice.only:
+        names = set(choice.only)
+    else:
+        listed = [stage.name for stage in graph.stages if stage.others and not stage.is_background]
+        names = graph.needed(
+            listed[: listed.index(choice.until) + 1] if choice.until in listed else [choice.until or ""]
+        )
+    return frozenset(names | {stage.name for stage in graph.stages if is_evaluation(stage) and stage.source in names})
+
+
+def is_evaluation(stage: Stage) -> bool:
+    """Whether a stage is the evaluation beside another."""
+    return stage.name.startswith(EVALUATION)
+
+
+def check_needs(
+    graph: Graph, chosen: Collection[str], keys: Mapping[str, str], directories: Mapping[str, Path]
+) -> None:
+    """ConfigError for a chosen stage that needs one which is neither chosen nor done."""
+    for stage in graph.stages:
+        for name in stage.needs if stage.name in chosen else ():
+            done = StageDir(directories[name]).done()
+            if name not in chosen and (done is None or done["key"] != keys[name]):
+                state = "is not done" if done is None else "was done with other values"
+                raise ConfigError(
+                    f"--only {stage.name}: it needs {name}, which {state}; run --until {name} first, or add it to "
+                    "--only"
+                )
+
+
+def reuse(other: Path, keys: Mapping[str, str], directories: Mapping[str, Path]) -> None:
+    """Take every stage of another run that was finished with the same key; what is already here stays."""
+    if not (other / "stages").is_dir():
+        raise RunError(f"--reuse {other}: is not a run directory: it has no stages")
+    taken = []
+    for name, directory in directories.items():
+        source = StageDir(other / "stages" / name)
+        done, own = source.done(), StageDir(directory).done()
+        if done is None or done["key"] != keys[name] or (own is not None and own["key"] == keys[name]):
+            continue
+        shutil.rmtree(directory, ignore_errors=True)
+        partial = directory.with_name(f".{directory.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source.path, partial)
+        partial.rename(directory)
+        taken.append(name)
+    told = ", ".join(taken) if taken else "nothing; no finished stage there has the same key"
+    sys.stderr.write(f"reused from {other}: {told}\n")
 
 
 def finish(run_dir: Path, summary: dict[str, Any]) -> None:
@@ -115,21 +198,19 @@ def owner_of(resolved: Path) -> str:
         raise RunError(f"{resolved}: cannot be read, so nobody knows whose run this is; use another --run") from None
 
 
-def forget(name: str, directories: dict[str, Path]) -> None:
-    """Drop a stage and everything that depends on it."""
-    dropped = {name}
-    for stage in graph.STAGES:
-        if stage.name in dropped or dropped & set(stage.needs):
-            dropped.add(stage.name)
-            if directories[stage.name].exists():
-                StageDir(directories[stage.name]).clear()
+def forget(names: Collection[str], directories: Mapping[str, Path]) -> None:
+    """Drop these stages."""
+    for name in names:
+        if directories[name].exists():
+            StageDir(directories[name]).clear()
 
 
-def write_run_files(recipe: Recipe, run_dir: Path, recipe_path: Path | None) -> None:
-    """recipe.toml as written, resolved.toml with every value, env.json with versions."""
+def write_run_files(recipe: Recipe, run_dir: Path, recipe_path: Path | None, overrides: Sequence[str]) -> None:
+    """recipe.toml as written, resolved.toml with every value, overrides as given, env.json with versions."""
     write_atomic(run_dir / "resolved.toml", config.to_toml(recipe))  # first: it makes the directory a run
     if recipe_path is not None:
         write_atomic(run_dir / "recipe.toml", recipe_path.read_bytes())
+    write_atomic(run_dir / config.OVERRIDES, "".join(f"{line}\n" for line in overrides))
     versions = {"python": platform.python_version(), "machine": platform.machine()}
     for package in ("etalon", "torch", "transformers", "math-verify"):
         versions[package] = metadata.version(package)

@@ -12,6 +12,7 @@ from etalon.cost.shapes import KNOWN, ModelShape, read_shape
 from etalon.errors import ConfigError
 from etalon.pipeline import forecast as counted
 from etalon.pipeline.forecast import gpus_of
+from etalon.pipeline.reckoning import mean_response
 from etalon.pipeline.stage import Stage
 from etalon.recipe import Recipe
 
@@ -87,12 +88,12 @@ def check_parallel(recipe: Recipe, shape: ModelShape) -> None:
 
 def held_hours(stage: Stage, recipe: Recipe, shape: ModelShape, gpu: Gpu) -> float:
     """GPU-hours for which a stage holds its GPUs."""
-    return counted.held_seconds(counted.cost_of(stage, recipe), recipe, shape, gpu) / 3600
+    return counted.held_seconds(stage.cost, recipe, shape, gpu) / 3600
 
 
 def memories(recipe: Recipe, shape: ModelShape, gpu: Gpu, setup: memory.Setup) -> dict[str, dict[str, float]]:
     """Situation -> part -> bytes per GPU: the peak of training, and sampling as many responses as fit."""
-    response = counted.mean_response(recipe, counted.longest_window(recipe))
+    response = mean_response(recipe, counted.longest_window(recipe))
     sequences = compute.sequences_at_a_time(shape, room=counted.rl_room(recipe, shape, gpu), response=response)
     sampling = memory.sampling_memory(
         shape,
@@ -112,7 +113,7 @@ def _time(
     if recipe.engine != "local" and gpus != own:
         yield f"planned for {gpus} GPUs; the recipe's [{recipe.engine}] asks for {own}"
     yield f"{hours:,.{0 if hours >= 10 else 1}f} GPU-hours: {_duration(hours / gpus)} on {gpus} x {gpu.name}"
-    costs = [counted.cost_of(stage, recipe) for stage in stages if stage.work.startswith("reinforce:")]
+    costs = [stage.cost for stage in stages if stage.cost.is_rl]
     waiting = sum(counted.waiting_seconds(cost, shape, gpu) for cost in costs)
     if not waiting:
         return

@@ -8,23 +8,51 @@ from collections.abc import Collection
 from pathlib import Path
 
 from etalon.config import PATHS
+from etalon.config.stages import Listed, listed
 from etalon.errors import ConfigError, EtalonError, InputError, UnsupportedModelError
 from etalon.model.directory import check_runnable
-from etalon.pipeline.samplers import is_endpoint, named_sampler
 from etalon.prompts import PACKAGED
-from etalon.recipe import Recipe
+from etalon.recipe import BaseSpec, DataSpec, DistillSpec, Recipe, RlSpec
+from etalon.sampling.source import JUDGES, is_endpoint, named_sampler
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
+def named_inputs(recipe: Recipe) -> list[tuple[str, str]]:
+    """(key, path) of every file and directory that the recipe and the stages it lists name; endpoints are none."""
+    named = [("problems.files", file) for file in recipe.problems.files]
+    named += [("problems.test_files", file) for file in recipe.problems.test_files]
+    if recipe.eval.judge:
+        named.append(("eval.judge", recipe.eval.judge))
+    for stage in listed(recipe):
+        named += _named_by(stage, recipe)
+    return [(key, path) for key, path in dict.fromkeys(named) if path and not is_endpoint(path)]
+
+
+def _named_by(stage: Listed, recipe: Recipe) -> list[tuple[str, str]]:
+    """What one stage names; a value that its kind's table says goes by the table's key."""
+
+    def key(name: str) -> str:
+        return f"{stage.name if name in stage.own else stage.kind}.{name}"
+
+    spec = stage.spec
+    if isinstance(spec, BaseSpec):
+        path = spec.model or recipe.model.base
+        return [] if path == "scratch" else [(key("model") if spec.model else "model.base", path)]
+    if isinstance(spec, DataSpec):
+        found = [] if spec.teacher in PATHS["data", "teacher"] else [(key("teacher"), spec.teacher)]
+        return [*found, *([(key("judge"), spec.judge)] if spec.judge else [])]
+    if isinstance(spec, RlSpec) and spec.judge and spec.judge not in JUDGES:
+        return [(key("judge"), spec.judge)]
+    if isinstance(spec, DistillSpec):
+        names = {one.name for one in listed(recipe)}
+        return [(f"{key('teachers')}.{domain}", name) for domain, name in spec.teachers.items() if name not in names]
+    return []
+
+
 def absent_inputs(recipe: Recipe) -> dict[str, str]:
     """What the recipe names and is not on this machine: a line that says so -> the path."""
-    named = [("problems.files", file) for file in recipe.problems.files]
-    for keys, words in PATHS.items():
-        value = recipe.model_dump()[keys[0]][keys[1]] if len(keys) == 2 else ""
-        if isinstance(value, str) and value not in words and not is_endpoint(value):
-            named.append((".".join(keys), value))
-    return {f"{key}: {path}: not here": path for key, path in named if path and not Path(path).exists()}
+    return {f"{key}: {path}: not here": path for key, path in named_inputs(recipe) if not Path(path).exists()}
 
 
 def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
@@ -32,21 +60,42 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
 
     absent: paths that a dry run does without.
     """
-    for file in recipe.problems.files:
-        if file not in absent and not Path(file).is_file():
-            raise ConfigError(f"problems.files: {file}: no such file")
+    for key, files in (("problems.files", recipe.problems.files), ("problems.test_files", recipe.problems.test_files)):
+        for file in files:
+            if file not in absent and not Path(file).is_file():
+                raise ConfigError(f"{key}: {file}: no such file")
     if recipe.problems.source == "files" and not recipe.problems.files:
         raise ConfigError("problems.files: is empty; name a problem file, or set problems.source to 'nano'")
-    if recipe.problems.source == "nano" and recipe.problems.files:
+    if recipe.problems.source == "nano" and (recipe.problems.files or recipe.problems.test_files):
         raise ConfigError("problems.files: is set, but problems.source is 'nano'; set problems.source to 'files'")
     if recipe.prompts not in PACKAGED and not Path(recipe.prompts).is_dir():
         raise ConfigError(f"prompts: {recipe.prompts}: no such folder; use one of {', '.join(PACKAGED)} or a path")
-    if recipe.model.base not in ("scratch", *absent):
-        check_base(Path(recipe.model.base))
-    check_teacher(recipe, absent=absent)
+    for key, path in named_inputs(recipe):
+        if path not in absent and not key.startswith("problems."):
+            _check_named(key, path)
+    for stage in listed(recipe):
+        if isinstance(stage.spec, DataSpec) and stage.spec.teacher == "nano" and recipe.problems.source != "nano":
+            raise ConfigError(
+                "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' (their own "
+                "solutions) or a model directory"
+            )
     check_sampler(recipe)
-    if recipe.eval.temperature == 0:
-        raise ConfigError("eval.temperature: 0 is greedy, and the last stage, CLR, compares different trajectories")
+
+
+OTHERWISE = {
+    "model.base": "use 'scratch'",
+    "teacher": "use 'nano' or 'reference'",
+    "judge": "leave it empty for no judge",
+    "model": "leave it empty for model.base",
+}
+
+
+def _check_named(key: str, path: str) -> None:
+    """A model directory that a key names is one; a base has a tokenizer as well."""
+    otherwise = OTHERWISE.get(key) or OTHERWISE.get(key.rpartition(".")[2]) or "name a stage of the recipe"
+    check_model(key, Path(path), otherwise=otherwise)
+    if key == "model.base" or key.endswith(".model"):
+        check_tokenizer(key, Path(path))
 
 
 def check_device(recipe: Recipe) -> None:
@@ -59,21 +108,6 @@ def check_device(recipe: Recipe) -> None:
     choose_device(recipe.device)
 
 
-def check_teacher(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
-    """Somebody can answer the training queries; said now, not when the data stage asks."""
-    name = recipe.data.teacher
-    if name == "nano" and recipe.problems.source != "nano":
-        raise ConfigError(
-            "data.teacher: 'nano' can only answer the nano world; for problem files use 'reference' (their own "
-            "solutions) or a model directory"
-        )
-    if name not in ("nano", "reference", *absent) and not is_endpoint(name):
-        check_model("data.teacher", Path(name), otherwise="use 'nano' or 'reference'")
-    for key, judge in (("data.judge", recipe.data.judge), ("eval.judge", recipe.eval.judge)):
-        if judge and judge not in absent and not is_endpoint(judge):
-            check_model(key, Path(judge), otherwise="leave it empty for no judge")
-
-
 def check_sampler(recipe: Recipe) -> None:
     """A server for every checkpoint has the machine to itself."""
     if recipe.sampler.name == "vllm" and recipe.jobs > 1:
@@ -82,8 +116,14 @@ def check_sampler(recipe: Recipe) -> None:
 
 def check_endpoints(recipe: Recipe) -> None:
     """Teachers and judges of other machines answer, and vLLM is where it is said to be; ConfigError for what is not."""
-    named = {"data.teacher": recipe.data.teacher, "data.judge": recipe.data.judge, "eval.judge": recipe.eval.judge}
-    for key, name in named.items():
+    named = [("eval.judge", recipe.eval.judge)]
+    for stage in listed(recipe):
+        spec = stage.spec
+        if isinstance(spec, DataSpec):
+            named += [("data.teacher", spec.teacher), ("data.judge", spec.judge)]
+        if isinstance(spec, RlSpec):
+            named.append((f"{stage.name}.judge", spec.judge))
+    for key, name in dict.fromkeys(named):
         if is_endpoint(name):
             try:
                 named_sampler(name, recipe).check()  # type: ignore[attr-defined]
@@ -116,10 +156,7 @@ def check_model(key: str, path: Path, *, otherwise: str) -> None:
         raise ConfigError(f"{key}: {error}; or {otherwise}") from None
 
 
-def check_base(path: Path) -> None:
-    """The base is a whole model directory with a tokenizer (checked without loading torch)."""
-    check_model("model.base", path, otherwise="use 'scratch'")
+def check_tokenizer(key: str, path: Path) -> None:
+    """A base brings its tokenizer (checked without loading torch)."""
     if not any((path / name).exists() for name in TOKENIZER_FILES):
-        raise ConfigError(
-            f"model.base: {path}: has no tokenizer ({', '.join(TOKENIZER_FILES)}); copy it from its source"
-        )
+        raise ConfigError(f"{key}: {path}: has no tokenizer ({', '.join(TOKENIZER_FILES)}); copy it from its source")

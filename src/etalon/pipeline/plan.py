@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etalon.pipeline import costs, graph
-from etalon.pipeline.forecast import cost_of
+from etalon.pipeline import costs, machine
+from etalon.pipeline.graph import Graph
 from etalon.pipeline.stage import Stage
+from etalon.pipeline.stages.preflight import PREFLIGHT
 from etalon.recipe import Recipe
 from etalon.store import StageDir
 
@@ -25,31 +26,43 @@ ROOMY = 92  # columns from which the tables have room to breathe
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One stage of the plan. seconds: of its last run, where it had one."""
+    """One stage of the plan. state: "cached", "to run" or "left out". seconds: of its last run, where it had one."""
 
     stage: Stage
-    is_cached: bool
+    state: str
     seconds: float | None
 
 
-def lines_of(keys: Mapping[str, str] | None, directories: Mapping[str, Path], from_stage: str | None) -> list[Line]:
-    """Every stage with its state; without keys nothing can be cached."""
+def lines_of(
+    graph: Graph,
+    keys: Mapping[str, str] | None,
+    directories: Mapping[str, Path],
+    *,
+    from_stage: str | None = None,
+    chosen: Collection[str] | None = None,
+) -> list[Line]:
+    """Every stage with its state; without keys nothing can be cached. chosen: those that may run."""
     redo: set[str] = set()
     lines = []
-    for stage in graph.STAGES:
+    for stage in graph.stages:
         done = StageDir(directories[stage.name]).done()
         is_same = done is not None and keys is not None and done["key"] == keys[stage.name]
         if stage.name == from_stage or redo & set(stage.needs) or not is_same:
             redo.add(stage.name)
-        lines.append(Line(stage=stage, is_cached=stage.name not in redo, seconds=done["seconds"] if done else None))
+        state = "cached" if stage.name not in redo else "to run"
+        if chosen is not None and stage.name not in chosen and state == "to run":
+            state = "left out"
+        lines.append(Line(stage=stage, state=state, seconds=done["seconds"] if done else None))
     return lines
 
 
 def print_plan(
-    recipe: Recipe,
+    graph: Graph,
     keys: Mapping[str, str] | None,
     directories: Mapping[str, Path],
-    from_stage: str | None,
+    *,
+    from_stage: str | None = None,
+    chosen: Collection[str] | None = None,
     absent: Sequence[str] = (),
 ) -> None:
     """The plan on standard output: one line per stage; with a GPU type also tokens, GPU-hours and memory.
@@ -59,24 +72,33 @@ def print_plan(
     from rich.console import Console
     from rich.text import Text
 
-    lines = lines_of(keys, directories, from_stage)
-    forecast = costs.forecast(recipe, [line.stage for line in lines if not line.is_cached])
+    recipe = graph.recipe
+    lines = lines_of(graph, keys, directories, from_stage=from_stage, chosen=chosen)
+    to_run = [line for line in lines if line.state == "to run"]
+    forecast = costs.forecast(recipe, [line.stage for line in to_run])
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
     console.print(Text(f"{recipe.name} in {directories['problems'].parent.parent}"))
-    console.print(stage_table(recipe, lines, forecast, width=console.width))
+    console.print(stage_table(lines, forecast, width=console.width))
     if forecast.memory:
         console.print(memory_table(forecast, width=console.width))
     for sentence in (*absent, *forecast.notes):
         wrapped = wrap(sentence, console.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
         console.print(Text("\n".join(wrapped)), soft_wrap=True)
-    to_run = [line for line in lines if not line.is_cached]
+    for sentence in on_this_machine(recipe, [line.stage for line in to_run], directories):
+        console.print(Text(sentence), soft_wrap=True)
     known = sum(line.seconds or 0.0 for line in to_run)
     console.print(f"{len(to_run)} of {len(lines)} stages to run" + (f", {known:.0f} s last time" if known else ""))
 
 
-def stage_table(recipe: Recipe, lines: Iterable[Line], forecast: costs.Forecast, *, width: int = WIDTH) -> Table:
+def on_this_machine(recipe: Recipe, stages: Sequence[Stage], directories: Mapping[str, Path]) -> list[str]:
+    """The forecast by the rates that this run's preflight has measured; nothing before it has run."""
+    done = StageDir(directories[PREFLIGHT]).done() if PREFLIGHT in directories else None
+    return machine.forecast_lines(done["outputs"]["preflight"], stages, recipe) if done else []
+
+
+def stage_table(lines: Iterable[Line], forecast: costs.Forecast, *, width: int = WIDTH) -> Table:
     """A row per stage: its state, its work and, where it is known, its cost."""
     table = _table(("Stage", "Section", "State"), _columns(forecast), width)
     is_evaluation = False
@@ -85,9 +107,8 @@ def stage_table(recipe: Recipe, lines: Iterable[Line], forecast: costs.Forecast,
             table.add_row("together", "", "", "", "", "", _hours(forecast.training_hours), end_section=True)
             is_evaluation = True
         before = f"{line.seconds:.0f} s" if line.seconds else ""
-        work = _costs(line, recipe, forecast) if forecast.hours else work_of(line.stage, recipe)
-        state = "cached" if line.is_cached else "to run"
-        table.add_row(line.stage.name, line.stage.section, state, *work, *([] if forecast.hours else [before]))
+        work = _costs(line, forecast) if forecast.hours else line.stage.shown
+        table.add_row(line.stage.name, line.stage.section, line.state, *work, *([] if forecast.hours else [before]))
     if forecast.hours:
         table.add_row("together", "", "", "", "", "", _hours(forecast.total_hours - forecast.training_hours))
     return table
@@ -110,11 +131,11 @@ def _table(left: Sequence[str], right: Sequence[str], width: int) -> Table:
     return table
 
 
-def _costs(line: Line, recipe: Recipe, forecast: costs.Forecast) -> tuple[str, str, str, str]:
-    """Steps, tokens and hours; a cached stage costs nothing any more."""
-    if line.is_cached:
+def _costs(line: Line, forecast: costs.Forecast) -> tuple[str, str, str, str]:
+    """Steps, tokens and hours; a stage that does not run costs nothing."""
+    if line.state != "to run":
         return "", "", "", ""
-    cost = cost_of(line.stage, recipe)
+    cost = line.stage.cost
     hours = forecast.hours[line.stage.name]
     return f"{cost.steps:,}" if cost.steps else "", _tokens(cost.sampled), _tokens(cost.trained), _hours(hours)
 
@@ -158,23 +179,3 @@ def print_lines(lines: Sequence[str]) -> None:
     """On standard output as they are, however long: commands are there to be copied."""
     for line in lines:
         typer.echo(line)
-
-
-def work_of(stage: Stage, recipe: Recipe) -> tuple[str, str]:
-    """Optimiser steps and sampled rollouts of a stage, as far as they are known before it runs."""
-    rl = recipe.rl
-    if stage.name.startswith("eval-"):
-        return "", f"{recipe.problems.test * recipe.eval.n} a domain"
-    if stage.work == "reinforce:reinforce":
-        steps = getattr(rl, stage.arguments["phase"]).steps
-        return str(steps), str(steps * rl.prompts_per_step * rl.group_size)
-    if stage.name == "instruct":
-        return str(recipe.instruct.steps), str(recipe.instruct.steps * rl.prompts_per_step * rl.group_size)
-    if stage.name == "base" and recipe.model.base == "scratch":
-        return str(-(-recipe.base.documents // recipe.base.batch)), ""
-    if stage.name in ("sft-broad", "sft-hard"):
-        part = recipe.sft.broad if stage.name == "sft-broad" else recipe.sft.hard
-        return f"{part.epochs} epoch{'' if part.epochs == 1 else 's'}", ""
-    if stage.name == "clr":
-        return "", f"up to {recipe.clr.problems * recipe.clr.k * 4}"
-    return "", ""

@@ -6,8 +6,9 @@ exists. Another key empties the directory; the same key without DONE.json resume
 
 from __future__ import annotations
 
+import filecmp
+import json
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -23,8 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import RunError
-from etalon.pipeline import graph
-from etalon.pipeline.stage import Outputs, Silent, Stage, View, Work, in_this_process
+from etalon.pipeline.graph import Graph, graph_of
+from etalon.pipeline.stage import (
+    Outputs,
+    Silent,
+    Stage,
+    View,
+    Work,
+    checkpoint_path,
+    dump,
+    in_this_process,
+    peak_memory_mb,
+)
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox.choice import connect
 from etalon.show.progress import Progress
@@ -36,15 +47,21 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Runner:
-    """One run of one recipe in one directory."""
+    """One run of one recipe in one directory. chosen: the stages it may run. goes_on: also where nothing is learned."""
 
-    recipe: Recipe
+    graph: Graph
     run_dir: Path
     progress: Progress
     keys: Mapping[str, str]
     directories: Mapping[str, Path]
+    chosen: frozenset[str]
+    goes_on: bool = False
     pool: ProcessPoolExecutor | None = None
     beside: dict[Future[Outputs], Stage] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.graph.recipe
 
     def run(self) -> float:
         """Run whatever is not done. Returns the seconds spent waiting for evaluations at the end."""
@@ -53,8 +70,8 @@ class Runner:
         if self.recipe.jobs > 1:
             self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads, self.recipe.sandbox)
         try:
-            for stage in graph.PIPELINE:
-                if not self.is_done(stage):
+            for stage in self.graph.pipeline:
+                if stage.name in self.chosen and not self.is_done(stage):
                     self.run_here(stage)
                 self.submit_ready()
             started = time.monotonic()
@@ -80,26 +97,33 @@ class Runner:
 
     def run_here(self, stage: Stage) -> None:
         with self.progress.stage(stage.name, stage.purpose, stage.section) as view:
-            execute(self.recipe, stage, self.keys[stage.name], self.directories, view, self.spread)
+            execute(
+                stage, self.keys[stage.name], self.directories, view, self.spread, goes_on=self.goes_on
+            )  # fmt: skip
         self.log(stage)
+        for line in stage.afterwords(self.directories, self.graph.stages):
+            self.progress.say(f"  {line}")
         self.report_finished()
 
     def submit_ready(self) -> None:
         """Hand every evaluation whose checkpoint exists to the workers."""
         waiting = {stage.name for stage in self.beside.values()}
-        for stage in graph.STAGES:
-            if not stage.is_background or stage.name in waiting or self.is_done(stage) or self.pool is None:
+        for stage in self.waiting_background():
+            if stage.name in waiting or self.pool is None:
                 continue
-            if all(self.is_done(graph.BY_NAME[name]) for name in stage.needs):
+            if all(self.is_done(self.graph.by_name[name]) for name in stage.needs):
                 arguments = (self.recipe, stage.name, self.keys[stage.name], dict(self.directories))
                 with interrupts_held():
                     self.beside[self.pool.submit(execute_silently, *arguments)] = stage
 
+    def waiting_background(self) -> list[Stage]:
+        """What may run beside other stages, was chosen, and is not done."""
+        stages = [stage for stage in self.graph.stages if stage.is_background and stage.name in self.chosen]
+        return [stage for stage in stages if not self.is_done(stage)]
+
     def finish_background(self) -> None:
         """Take evaluations that no worker has begun into this process; then wait for the others."""
-        for stage in graph.STAGES:
-            if not stage.is_background or self.is_done(stage):
-                continue
+        for stage in self.waiting_background():
             future = next((f for f, s in self.beside.items() if s is stage), None)
             if future is None or future.cancel():
                 if future:
@@ -129,13 +153,14 @@ class Runner:
             outputs = future.result()
             self.log(stage)
             scores = outputs.get("scores", {})
+            same = f"as {outputs['as']}" if "as" in outputs else "done"
             shown = ", ".join(
                 f"{domain} {score['pass1']:.2f}/{score['passk']:.2f}"
                 for domain, score in scores.items()
                 if score["pass1"] is not None and score["passk"] is not None
             )
             k = min(self.recipe.eval.k, self.recipe.eval.n)
-            self.progress.say(f"  {stage.name} (beside): {f'Pass@1/Pass@{k} {shown}' if shown else 'done'}")
+            self.progress.say(f"  {stage.name} (beside): {f'Pass@1/Pass@{k} {shown}' if shown else same}")
 
     def log(self, stage: Stage) -> None:
         done = StageDir(self.directories[stage.name]).done()
@@ -155,7 +180,6 @@ class Runner:
 
 
 def execute(
-    recipe: Recipe,
     stage: Stage,
     key: str,
     directories: Mapping[str, Path],
@@ -163,19 +187,24 @@ def execute(
     spread: Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], list[Any]] = in_this_process,
     *,
     beside: bool = False,
+    goes_on: bool = False,
 ) -> Outputs:
     """Do the work of one stage in its directory, resuming what the same key has left there."""
     directory = StageDir(directories[stage.name])
     inputs = directory.path / "inputs.json"
     if directory.done() is not None or not inputs.exists() or read_json(inputs)["key"] != key:
         directory.clear()
-        write_json_atomic(inputs, {"stage": stage.name, "key": key, "needs": list(stage.needs)})
+        write_json_atomic(inputs, inputs_of(stage, key))
     elif (directory.path / "metrics.jsonl").exists():
         view.note("continues what an interrupted run left")
     started = time.monotonic()
-    work = Work(recipe=recipe, stage=stage, directories=directories, view=view, spread=spread)
+    work = Work(
+        recipe=stage.recipe, stage=stage, directories=directories, view=view, spread=spread, goes_on=goes_on
+    )  # fmt: skip
     with writing(directory.path), damage_named(directory.path, stage.name):
-        outputs = stage.function()(work)
+        outputs = stage.run(work)
+    if stage.makes_model:
+        outputs |= sameness(work, outputs)
     state = directory.path / "state"  # several times the weights, and of no more use
     (state / "state.json").unlink(missing_ok=True)  # first: killed half way, there is no state rather than a torn one
     shutil.rmtree(state, ignore_errors=True)
@@ -192,6 +221,40 @@ def execute(
     return outputs
 
 
+def inputs_of(stage: Stage, key: str) -> dict[str, Any]:
+    """What inputs.json says: whose directory it is, for resuming and for whoever reads a run later."""
+    return {
+        "stage": stage.name,
+        "kind": stage.kind,
+        "from": stage.source or None,
+        "domains": [domain.value for domain in stage.domains],
+        "keys": json.loads(json.dumps(dump(stage.spec), default=str)),
+        "section": stage.section,
+        "purpose": stage.purpose,
+        "key": key,
+        "needs": list(stage.needs),
+    }
+
+
+def sameness(work: Work, outputs: Outputs) -> Outputs:
+    """{"same_as": STAGE} when the checkpoint holds the very weights of the one it started from, or of one before it."""
+    source = work.stage.source
+    if not source or "checkpoint" not in outputs:
+        return {}
+    before, after = work.source, checkpoint_path(outputs, work.directory)
+    if before.resolve() != after.resolve() and not same_weights(before, after):
+        return {}
+    return {"same_as": work.outputs(source).get("same_as", source)}
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two model directories hold the same bytes of weights; different ones differ early, so this is quick."""
+    files = [{path.name: path for path in folder.glob("*.safetensors")} for folder in (one, other)]
+    if not files[0] or files[0].keys() != files[1].keys():
+        return False
+    return all(filecmp.cmp(path, files[1][name], shallow=False) for name, path in files[0].items())
+
+
 @contextmanager
 def damage_named(path: Path, stage: str) -> Iterator[None]:
     """Turn weights or a saved state that cannot be read into a RunError that says how to redo the stage."""
@@ -205,13 +268,7 @@ def damage_named(path: Path, stage: str) -> Iterator[None]:
 
 def execute_silently(recipe: Recipe, name: str, key: str, directories: Mapping[str, Path]) -> Outputs:
     """`execute` in a worker process."""
-    return execute(recipe, graph.BY_NAME[name], key, directories, Silent(), beside=True)
-
-
-def peak_memory_mb() -> float:
-    """Largest resident size of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
+    return execute(graph_of(recipe).by_name[name], key, directories, Silent(), beside=True)
 
 
 def set_threads(threads: int) -> None:

@@ -1,23 +1,29 @@
-"""What a stage is, and what it is given to work with. No torch: a dry run loads only this.
+"""What a stage is, and what it is given to work with. No torch: a dry run loads only this and `stages/`.
 
-Stage: name, purpose, paper section, the stages it needs, the knobs it reads, where its work is written
+Stage: an entry of the recipe's list as an object: what it needs, the knobs it reads, what it does, costs and shows
 Work:  recipe, directories, upstream outputs, a place to report to; one per running stage
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
+import resource
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from etalon.config.stages import Listed
+from etalon.cost.work import Cost
+from etalon.errors import ConfigError
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import Recipe
 from etalon.store import StageDir, read_jsonl, stable_hash
 from etalon.types import Domain, Problem
 
 Outputs = dict[str, Any]
+PROBLEMS = "problems"  # the stage that every other needs, whatever the recipe lists
+SPLITS = ("train", "probe", "rl", "test")
 
 
 class View(Protocol):
@@ -49,28 +55,121 @@ def in_this_process(function: Callable[..., Any], arguments: Sequence[tuple[Any,
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One node of the graph.
+    """One node of the graph; a kind is a subclass, and a user's kind is one of the user's.
 
-    knobs: the part of the recipe that the stage depends on; a change there, or in a stage it needs, redoes it.
-    work: "module:function" under `etalon.pipeline`, called with a `Work`, returning JSON outputs.
-    is_background: nothing but the summary waits for it (evaluations), so it may run beside other stages.
+    `run` does the work in `work.directory` and returns JSON outputs; killed and run again it must end the same. A stage
+    that makes a model names it there as "checkpoint". What `run` alone needs (torch) is imported inside it.
     """
 
-    name: str
-    purpose: str
-    section: str
-    needs: tuple[str, ...]
-    knobs: Callable[[Recipe], Any]
-    work: str
-    version: int = 1
-    is_background: bool = False
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    version: ClassVar[int] = 1  # part of the key: another one redoes the stage
+    makes_model: ClassVar[bool] = True
+    trains: ClassVar[bool] = True  # its result depends on the engine
+    is_background: ClassVar[bool] = False  # nothing but the summary waits for it, so it may run beside other stages
 
-    def function(self) -> Callable[..., Outputs]:
-        """Import the work; this is where torch loads."""
-        module, _, name = self.work.partition(":")
-        function: Callable[..., Outputs] = getattr(importlib.import_module(f"etalon.pipeline.{module}"), name)
-        return function
+    listed: Listed
+    recipe: Recipe
+    others: tuple[Listed, ...] = ()  # every stage of the recipe, in the order of the list
+
+    @property
+    def purpose(self) -> str:
+        """What it is for, in a line; a class attribute will do."""
+        return (type(self).__doc__ or "").partition("\n")[0]
+
+    @property
+    def section(self) -> str:
+        """Of the paper."""
+        return "(ours)"
+
+    @property
+    def name(self) -> str:
+        return self.listed.name
+
+    @property
+    def kind(self) -> str:
+        return self.listed.kind
+
+    @property
+    def source(self) -> str:
+        """The stage whose checkpoint it starts from."""
+        return self.listed.source
+
+    @property
+    def spec(self) -> Any:
+        """The values of its keys."""
+        return self.listed.spec
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Whose problems it is meant to get better at; none where it is about no one in particular."""
+        return ()
+
+    @property
+    def samples(self) -> bool:
+        """Whether its result depends on the sampler."""
+        return True
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The stages whose outputs it reads."""
+        return (PROBLEMS, self.source) if self.source else (PROBLEMS,)
+
+    @property
+    def splits(self) -> frozenset[str]:
+        """The splits of the problems that it reads."""
+        return frozenset()
+
+    @property
+    def knobs(self) -> Any:
+        """The part of the recipe that it depends on; a change there, or in a stage it needs, redoes it."""
+        return dump(self.spec)
+
+    @property
+    def outside(self) -> Mapping[str, str]:
+        """Hashes of files outside the run that it reads."""
+        return {}
+
+    def check(self) -> None:
+        """ConfigError for keys that cannot be run, before anything is."""
+
+    @property
+    def cost(self) -> Cost:
+        """Steps and tokens, as far as the recipe says them."""
+        return Cost()
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Optimiser steps and sampled rollouts in words, for a plan without GPUs."""
+        return "", ""
+
+    def run(self, work: Work) -> Outputs:
+        """Do the work; this is where torch loads."""
+        raise NotImplementedError
+
+    def afterwords(self, directories: Mapping[str, Path], stages: Sequence[Stage]) -> list[str]:
+        """Lines for the user once it is done."""
+        return []
+
+    def before(self, kind: str) -> list[Listed]:
+        """The stages of a kind that stand before it in the list, the nearest last."""
+        names = [one.name for one in self.others]
+        return [one for one in self.others[: names.index(self.name)] if one.kind == kind]
+
+    def data_stage(self) -> str:
+        """The stage whose traces it trains on. ConfigError when there is none."""
+        found = self.before("data")
+        if not found:
+            raise ConfigError(
+                f"{self.name}: trains on traces, and no stage of kind 'data' stands before it; add one, or name a "
+                "file of traces"
+            )
+        return found[-1].name
+
+
+def dump(spec: Any) -> Any:
+    """The values of a kind's keys as plain data."""
+    if hasattr(spec, "model_dump"):
+        return spec.model_dump()
+    return dict(vars(spec)) if hasattr(spec, "__dict__") else repr(spec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +181,16 @@ class Work:
     directories: Mapping[str, Path]
     view: View = field(default_factory=Silent)
     spread: Spread = in_this_process
+    goes_on: bool = False  # also where nothing can be learned
 
     @property
     def directory(self) -> Path:
         return self.directories[self.stage.name]
+
+    @property
+    def source(self) -> Path:
+        """The checkpoint that the stage starts from."""
+        return self.checkpoint(self.stage.source)
 
     @property
     def seed(self) -> int:
@@ -102,8 +207,7 @@ class Work:
 
     def checkpoint(self, name: str) -> Path:
         """The model that a stage it needs has left; inside the run, or the user's own directory."""
-        path = Path(self.outputs(name)["checkpoint"])
-        return path if path.is_absolute() else self.directories[name].parent / path
+        return checkpoint_path(self.outputs(name), self.directories[name])
 
     def keep_checkpoint(self, path: Path) -> str:
         """How a checkpoint of this stage is named in its outputs: relative, so that a run can be moved."""
@@ -111,7 +215,42 @@ class Work:
 
     def problems(self, split: str, *domains: Domain) -> list[Problem]:
         """The problems of a split, of some domains or of all."""
-        assert "problems" in self.stage.needs
-        rows = read_jsonl(self.directories["problems"] / f"{split}.jsonl")
+        assert PROBLEMS in self.stage.needs
+        assert split in self.stage.splits, f"{self.stage.name} reads {split} without saying so"
+        rows = read_jsonl(self.directories[PROBLEMS] / f"{split}.jsonl")
         problems = [problem_from_row(row) for row in rows]
         return [p for p in problems if not domains or p.domain in domains]
+
+    def is_evaluated(self, name: str) -> bool:
+        """Whether the recipe asks for an evaluation of a stage's checkpoint."""
+        after = self.recipe.eval.after
+        return after == "all" or name in after
+
+    def show(self, total: int, *names: str) -> Callable[[int, Mapping[str, Any]], None]:
+        """A callback that shows a logged row's numbers in the progress bar."""
+
+        def on_step(done: int, row: Mapping[str, Any]) -> None:
+            self.view.update(done, total, **{name: row[name] for name in names if row.get(name) is not None})
+
+        return on_step
+
+    def watch(self, done: int, total: int, numbers: Mapping[str, float | int | str]) -> None:
+        """The `watch` of `sampling.attempt`: live numbers of what was sampled so far."""
+        self.view.update(done, total, **numbers)
+
+
+def checkpoint_path(outputs: Mapping[str, Any], directory: Path) -> Path:
+    """Where the checkpoint lies that a stage with these outputs, in this directory, has left."""
+    path = Path(outputs["checkpoint"])
+    return path if path.is_absolute() else directory.parent / path
+
+
+def known(names: Collection[str]) -> tuple[Domain, ...]:
+    """Names of domains as domains, in the order of `Domain`."""
+    return tuple(domain for domain in Domain if domain.value in names)
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2

@@ -1,4 +1,4 @@
-"""summary.json: one entry per model stage, with Pass@1 differences to the stage before, paired by problem."""
+"""summary.json: one entry per model stage, with Pass@1 differences to the stage it starts from, paired by problem."""
 
 from __future__ import annotations
 
@@ -7,43 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from etalon import stats
-from etalon.pipeline.graph import MODEL_STAGES
-from etalon.recipe import Recipe
+from etalon.config.stages import EVALUATION
+from etalon.pipeline.graph import Graph
+from etalon.pipeline.stage import Stage
 from etalon.store import StageDir, read_json
 
+Done = Mapping[str, Mapping[str, Any] | None]  # DONE.json of every stage
 
-def summarise(recipe: Recipe, directories: Mapping[str, Path], *, wait_seconds: float) -> dict[str, Any]:
+
+def summarise(graph: Graph, directories: Mapping[str, Path], *, wait_seconds: float) -> dict[str, Any]:
     """The whole run in one value; stages that are not done are left out.
 
     seconds: foreground stages plus `wait_seconds` at the end for evaluations that ran beside them.
     peak_memory_mb: largest resident size of the main process plus that of the largest worker.
     """
-    done = {name: StageDir(path).done() for name, path in directories.items()}
-    entries = []
-    before: dict[str, dict[str, float]] = {}
-    for name in MODEL_STAGES:
-        stage, measured = done[name], done[f"eval-{name}"]
-        if stage is None or measured is None:
-            continue
-        means = read_json(directories[f"eval-{name}"] / "means.json")
-        entry = {"name": name, "seconds": stage["seconds"], "domains": {}}
-        if "skipped" in stage["outputs"]:
-            entry["skipped"] = stage["outputs"]["skipped"]
-        for domain, score in measured["outputs"]["scores"].items():
-            entry["domains"][domain] = _domain(score, before.get(domain), means[domain])
-        before = means
-        entries.append(entry)
+    done: Done = {name: StageDir(path).done() for name, path in directories.items()}
     finished = [payload for payload in done.values() if payload is not None]
     foreground = [payload for payload in finished if not payload["beside"]]
     beside = [payload for payload in finished if payload["beside"]]
-    clr = done["clr"]
+    entries = [entry for stage in graph.models if (entry := _entry(stage, graph, done, directories)) is not None]
     return {
-        "name": recipe.name,
-        "seed": recipe.seed,
+        "name": graph.recipe.name,
+        "seed": graph.recipe.seed,
         "seconds": round(sum(p["seconds"] for p in foreground) + wait_seconds, 1),
         "peak_memory_mb": round(_peak(foreground) + _peak(beside)),
         "stages": entries,
-        **({"clr": clr["outputs"].get("clr") or {"skipped": clr["outputs"]["skipped"]}} if clr else {}),
+        **_clr(graph, done),
     }  # fmt: skip
 
 
@@ -51,14 +40,78 @@ def _peak(payloads: Sequence[Mapping[str, Any]]) -> float:
     return max((payload["peak_memory_mb"] for payload in payloads), default=0.0)
 
 
-def _domain(score: Mapping[str, Any], before: Mapping[str, float] | None, after: Mapping[str, float]) -> dict[str, Any]:
-    row = dict(score)
-    row["pass8"] = row["passk"]
-    if before and before.keys() & after.keys():
-        change = stats.paired_difference(before, after)
-        row |= {
-            "delta": change.mean,
-            "delta_low": stats.finite(change.low),
-            "delta_high": stats.finite(change.high),
+def _clr(graph: Graph, done: Done) -> dict[str, Any]:
+    """What CLR bought: of the last stage that measured it under "clr", of others under "clr-STAGE"."""
+    measured = [(stage, payload) for stage in graph.stages if (payload := done[stage.name]) is not None]
+    found = {
+        stage.name: {
+            "of": stage.source,
+            **(payload["outputs"].get("clr") or {"skipped": payload["outputs"]["skipped"]}),
         }
-    return row
+        for stage, payload in measured
+        if "clr" in payload["outputs"] or ("skipped" in payload["outputs"] and not stage.makes_model)
+    }
+    if not found:
+        return {}
+    *others, (_, last) = found.items()
+    return {"clr": last, **({"clr_before": dict(others)} if others else {})}
+
+
+def _entry(stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Path]) -> dict[str, Any] | None:
+    """One row of the table; None for a stage that is not done, or whose evaluation is asked for and is not."""
+    payload, name = done[stage.name], f"{EVALUATION}{stage.name}"
+    if payload is None or (name in done and done[name] is None):
+        return None
+    outputs = payload["outputs"]
+    entry = {"name": stage.name, "kind": stage.kind, "from": stage.source or None, "seconds": payload["seconds"]}
+    if stage.domains:
+        entry["trained_on"] = [domain.value for domain in stage.domains]
+    if "skipped" in outputs:
+        entry["skipped"] = outputs["skipped"]
+    measured = done.get(name)
+    if measured is None:  # nobody asked for its evaluation
+        return entry | {"domains": {}}
+    same = measured["outputs"].get("as")
+    if same is not None:
+        told = done.get(f"{EVALUATION}{same}")
+        scores = told["outputs"].get("scores", {}) if told else {}
+        return entry | {"as": same, "domains": {domain: _row(score) for domain, score in scores.items()}}
+    before = _means_before(stage, graph, done, directories)
+    after = read_json(directories[name] / "means.json")
+    scores = measured["outputs"]["scores"]
+    return entry | {
+        "domains": {d: _row(score) | _change(before.get(d), after[d]) for d, score in scores.items()}
+    }  # fmt: skip
+
+
+def _means_before(
+    stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Path]
+) -> Mapping[str, Mapping[str, float]]:
+    """Per-problem means of the stage it starts from, or of the nearest before that with an evaluation."""
+    source = stage.source
+    while source:
+        payload = done.get(f"{EVALUATION}{source}")
+        same = payload["outputs"].get("as") if payload else None
+        path = directories.get(f"{EVALUATION}{same or source}")
+        if payload and path is not None and (path / "means.json").exists():
+            found: Mapping[str, Mapping[str, float]] = read_json(path / "means.json")
+            return found
+        source = graph.by_name[source].source
+    return {}
+
+
+def _row(score: Mapping[str, Any]) -> dict[str, Any]:
+    """A domain's score; `pass8` stays beside `passk` where K is 8."""
+    return dict(score) | ({"pass8": score["passk"]} if score["k"] == 8 else {})
+
+
+def _change(before: Mapping[str, float] | None, after: Mapping[str, float]) -> dict[str, Any]:
+    """Pass@1 against the stage it starts from; nothing without a problem in common."""
+    if not before or not before.keys() & after.keys():
+        return {}
+    change = stats.paired_difference(before, after)
+    return {
+        "delta": change.mean,
+        "delta_low": stats.finite(change.low),
+        "delta_high": stats.finite(change.high),
+    }

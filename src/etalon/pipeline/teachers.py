@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from etalon.pipeline.samplers import named_sampler
 from etalon.pipeline.stage import Work
 from etalon.problems.nano.teacher import NanoTeacher
+from etalon.recipe import DataSpec
+from etalon.sampling.source import named_sampler
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
 
 
@@ -35,13 +36,12 @@ def _given(index: int, solutions: Sequence[str]) -> Rollout:
     return Rollout(problem_id="", index=index, text=text, stop=Stop.EOS, num_tokens=len(text.split()))
 
 
-def teacher_of(work: Work) -> Sampler:
-    """The sampler that `data.teacher` names."""
+def teacher_of(work: Work, spec: DataSpec) -> Sampler:
+    """The sampler that `teacher` of a data stage, or of its table, names."""
     recipe = work.recipe
-    name = recipe.data.teacher
-    if name == "nano":
+    if spec.teacher == "nano":
         assert recipe.problems.source == "nano", "checked before the run"
         return NanoTeacher(m=recipe.clr.m)
-    if name == "reference":
+    if spec.teacher == "reference":
         return ReferenceTeacher(work.problems("train"))
-    return named_sampler(name, recipe)
+    return named_sampler(spec.teacher, recipe)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.types import Domain, Problem, Rule
+from etalon.types import Criterion, Domain, Problem, Rule
 
 Row = Mapping[str, Any]
 
@@ -28,6 +29,8 @@ def problem_to_row(problem: Problem) -> dict[str, Any]:
         row["tests"] = dict(problem.tests)
     if problem.rules:
         row["rules"] = [{"id": rule.id, "kwargs": dict(rule.kwargs)} for rule in problem.rules]
+    if problem.rubric:
+        row["rubric"] = [{"criterion": one.text, "weight": one.weight} for one in problem.rubric]
     for name, value in (("skill", problem.skill), ("level", problem.level), ("source", problem.source)):
         if value:
             row[name] = value
@@ -56,6 +59,7 @@ def problem_from_row(row: Row) -> Problem:
         shuffle=_typed(row, "shuffle", bool, "true or false") or False,
         tests=_typed(row, "tests", dict, "an object"),
         rules=tuple(_rule(rule) for rule in _typed(row, "rules", list, "a list of {id, kwargs}") or []),
+        rubric=read_rubric(row),
         skill=_typed(row, "skill", str, "text") or "",
         level=_typed(row, "level", int, "an integer") or 0,
         source=_typed(row, "source", str, "text") or "",
@@ -99,6 +103,22 @@ def _typed(row: Row, name: str, kind: type, expected: str) -> Any:
     if value is None or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
         return value
     raise InputError(f"{name}: found {shown(value)}, expected {expected}")
+
+
+def read_rubric(row: Row) -> tuple[Criterion, ...]:
+    """The criteria of a row, `rubric: [{criterion, weight}]`; a weight is 1 where none is said, below 0 it costs."""
+    return tuple(_criterion(one) for one in _typed(row, "rubric", list, "a list of {criterion, weight}") or [])
+
+
+def _criterion(one: object) -> Criterion:
+    if not isinstance(one, dict) or set(one) - {"criterion", "weight"}:
+        raise InputError(f"rubric: found {shown(one)}, expected {{criterion, weight}}")
+    text, weight = one.get("criterion"), one.get("weight", 1.0)
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"rubric: criterion: found {shown(text)}, expected text")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or not weight:
+        raise InputError(f"rubric: weight: found {shown(weight)}, expected a number other than 0")
+    return Criterion(text=text.strip(), weight=float(weight))
 
 
 def _rule(rule: object) -> Rule:

@@ -35,10 +35,10 @@ class CreditSpec:
     importance_cap: float = 2.0
 
     @classmethod
-    def of(cls, spec: RlSpec, *, brevity: float = 0.0) -> CreditSpec:
-        """The part of a recipe's `[rl]` that engines differ in. brevity: lambda, in the phase that has it."""
+    def of(cls, spec: RlSpec) -> CreditSpec:
+        """The part of a phase's keys that engines differ in."""
         shared = {name: getattr(spec, name) for name in cls.__dataclass_fields__ if name != "brevity"}
-        return cls(brevity=brevity, **shared)
+        return cls(brevity=spec.lambda_, **shared)
 
 
 def credit(group: Group, spec: CreditSpec) -> list[Credit]:
@@ -76,8 +76,3 @@ def credit_of(
     }
     undecided = Credit(advantage=0.0, weight=weight, reward=0.0)
     return [credits.get(i, undecided) for i in range(len(rewards))]
-
-
-def credits(groups: Sequence[Group], spec: CreditSpec) -> list[list[Credit]]:
-    """`credit` of every group."""
-    return [credit(group, spec) for group in groups]

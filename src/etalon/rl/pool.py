@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etalon.rl.advice import has_signal
 from etalon.types import Group, Problem
 
 
@@ -19,9 +20,12 @@ class Pool:
 
 
 def sort_pool(groups: Sequence[Group]) -> Pool:
-    """Keep prompts whose accuracy is strictly between 0 and 1; undecided prompts are dropped and counted."""
+    """Keep prompts whose accuracy is strictly between 0 and 1, or whose partial rewards differ.
+
+    Undecided prompts are dropped and counted.
+    """
     accuracies = [g.accuracy for g in groups]
-    kept = tuple(g.problem for g, a in zip(groups, accuracies, strict=True) if a is not None and 0 < a < 1)
+    kept = tuple(g.problem for g in groups if has_signal(g))
     record = {
         "prompts": len(groups),
         "kept": len(kept),

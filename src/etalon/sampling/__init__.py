@@ -8,6 +8,7 @@ with the same file as a run that was never killed. Light: no torch here (`sampli
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,23 @@ from typing import Any
 from etalon.errors import RunError
 from etalon.problems.options import as_asked, draw_order
 from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
-from etalon.types import Conversation, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Verdict, ask
+from etalon.types import Conversation, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Verdict, Verifier, ask
 from etalon.verifiers import verify_all
 
 CHUNK = 64  # (ours) problems sampled, verified and written together
 Watch = Callable[[int, int, Mapping[str, float]], None]  # problems done, problems in all, live numbers
 
-Review = Callable[[Sequence[tuple[Problem, Verdict]]], list[Verdict]]
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A response with the verdict on it. problem: as this sample was asked, its options in the order it saw."""
+
+    problem: Problem
+    response: str
+    verdict: Verdict
+
+
+Review = Callable[[list[Judged]], list[Verdict]]
 
 
 def attempt(
@@ -37,25 +48,52 @@ def attempt(
     chunk: int = CHUNK,
     watch: Watch | None = None,
     converse: Callable[[Problem], Conversation] | None = None,
+    verifier: Verifier | None = None,
     review: Review | None = None,
 ) -> list[Group]:
     """Sample n rollouts per problem and verify them; `path` makes it resumable.
 
     converse: how a problem becomes a conversation; default is its prompt as one user message.
+    verifier: replaces the domains' own.
     review: sees the verdicts of a chunk and may change them (a judge); what it returns is written.
     Raises RunError when `path` holds groups of other problems.
     """
     groups = _resume(problems, path, n=n, chunk=chunk) if path else []
+    pace = Pace()
     for start in range(len(groups), len(problems), chunk):
         batch = problems[start : start + chunk]
+        pace.begin()
         sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse)
-        fresh = verify_groups(list(zip(batch, sampled, strict=True)), workers=workers, review=review)
+        pace.end(sampled)
+        pairs = list(zip(batch, sampled, strict=True))
+        fresh = verify_groups(pairs, workers=workers, verifier=verifier, review=review)
         if path:
             append_jsonl(path, [group_to_row(group) for group in fresh])
         groups.extend(fresh)
         if watch:
-            watch(len(groups), len(problems), live_numbers(groups))
+            watch(len(groups), len(problems), live_numbers(groups) | pace.numbers)
     return groups
+
+
+class Pace:
+    """Tokens sampled per second, over everything since it began; verification is not counted."""
+
+    def __init__(self) -> None:
+        self.tokens, self.seconds, self._started = 0, 0.0, 0.0
+
+    def begin(self) -> None:
+        """Sampling begins."""
+        self._started = time.perf_counter()
+
+    def end(self, sampled: Sequence[Sequence[Rollout]]) -> None:
+        """Sampling ends, with these rollouts."""
+        self.seconds += time.perf_counter() - self._started
+        self.tokens += sum(rollout.num_tokens for rollouts in sampled for rollout in rollouts)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """For a progress bar; nothing before anything was sampled."""
+        return {"tokens/s": round(self.tokens / self.seconds)} if self.seconds > 0 else {}
 
 
 def sample(
@@ -103,13 +141,21 @@ def _asked(problem: Problem, position: int, *, n: int, seed: int) -> list[_Asked
 
 
 def verify_groups(
-    pairs: Sequence[tuple[Problem, Sequence[Rollout]]], *, workers: int, review: Review | None = None
+    pairs: Sequence[tuple[Problem, Sequence[Rollout]]],
+    *,
+    workers: int,
+    verifier: Verifier | None = None,
+    review: Review | None = None,
 ) -> list[Group]:
     """Verdicts for every rollout, put together as groups."""
     items = [(problem, rollout) for problem, rollouts in pairs for rollout in rollouts]
-    decided = verify_all(items, workers=workers)
+    decided = verify_all(items, workers=workers, verifier=verifier)
     if review:
-        decided = review([(as_asked(p, r.order), verdict) for (p, r), verdict in zip(items, decided, strict=True)])
+        judged = [
+            Judged(problem=as_asked(problem, rollout.order), response=rollout.text, verdict=verdict)
+            for (problem, rollout), verdict in zip(items, decided, strict=True)
+        ]
+        decided = review(judged)
     verdicts = iter(decided)
     return [
         Group(
@@ -122,7 +168,7 @@ def verify_groups(
 
 
 def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
-    """Pass@1, mean tokens and truncated share so far, for a progress bar: as `stats.score_groups` counts them.
+    """Pass@1, mean tokens, shares truncated and without an answer so far: as `stats.score_groups` counts them.
 
     What has nothing to average is left out; undecided rollouts are counted when there are any.
     """
@@ -135,6 +181,7 @@ def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
     if answered:
         numbers["tokens"] = sum(r.num_tokens for r in answered) / len(answered)
         numbers["truncated"] = sum(r.stop is Stop.LENGTH for r in answered) / len(answered)
+        numbers["no answer"] = sum(v.gave_none for g in groups for v in g.verdicts) / len(answered)
     return numbers | ({"undecided": undecided} if undecided else {})
 
 
@@ -195,6 +242,7 @@ def _named(rollout: Rollout, problem: Problem) -> Rollout:
 
 __all__ = [
     "CHUNK",
+    "Judged",
     "Review",
     "attempt",
     "group_from_row",

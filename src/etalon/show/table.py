@@ -15,8 +15,8 @@ from rich.text import Text
 
 FULL_WIDTH = 100
 CAPTION = (
-    "Pass@1, Pass@K and Change in percent. Change: Pass@1 against the stage before, paired by problem, with its "
-    "95% interval; * when it excludes 0."
+    "Pass@1, Pass@K and Change in percent. Change: Pass@1 against the stage it starts from, paired by problem, with "
+    "its 95% interval; * when it excludes 0; - for weights that did not change."
 )
 WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers in percent, Open: number of undecided ones."
 CLR_METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
@@ -53,7 +53,7 @@ def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table
 
 
 def _k_of(summary: Mapping[str, Any]) -> int:
-    """The K of Pass@K; the key is called pass8 whatever it is."""
+    """The K of Pass@K."""
     scores = (s for stage in summary["stages"] for s in (stage.get("domains") or {}).values())
     return next((int(s["k"]) for s in scores if s.get("k")), 8)
 
@@ -91,10 +91,13 @@ def _rows(stage: Mapping[str, Any], *, is_wide: bool) -> Iterator[list[str]]:
     seconds = "" if stage.get("seconds") is None else f"{stage['seconds']:,.{0 if stage['seconds'] >= 1000 else 1}f}"
     domains = stage.get("domains") or {}
     rare = 3 if is_wide else 0
-    if not domains:
-        yield [stage["name"], "", "", "", "", stage.get("skipped") or "", *[""] * rare, seconds]
+    same = f"as {stage['as']}" if stage.get("as") else ""
+    if stage.get("as") or not domains:  # the very weights that were measured before, or nobody asked
+        why = "; ".join(part for part in (same, stage.get("skipped")) if part) or "not evaluated"
+        yield [stage["name"], "", "-", "-", "-", why, *["-"] * rare, seconds]
+        return
     for number, (domain, scores) in enumerate(domains.items()):
-        shares = [_percent(scores.get("pass1")), _percent(scores.get("pass8"))]
+        shares = [_percent(scores.get("pass1")), _percent(scores.get("passk"))]
         counts = [
             _count(scores.get("correct_tokens")),
             _percent(scores.get("truncated")),
@@ -102,8 +105,6 @@ def _rows(stage: Mapping[str, Any], *, is_wide: bool) -> Iterator[list[str]]:
         ]
         lead, tail = (stage["name"], seconds) if number == 0 else ("", "")
         yield [lead, domain, *shares, _count(scores.get("mean_tokens")), _change(scores), *counts[:rare], tail]
-    if domains and stage.get("skipped"):
-        yield ["", "", "", "", "", stage["skipped"], *[""] * rare, ""]
 
 
 def _change(scores: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from etalon.types import Domain, Problem, Rollout, Stop, Verdict, Verifier
 from etalon.verifiers.choice import verify_choice
 from etalon.verifiers.claims import parse_verdicts, verify_claims
 from etalon.verifiers.code.verdict import verify_code
-from etalon.verifiers.instruct.verdict import verify_rules
+from etalon.verifiers.instruct.verdict import verify_instruct
 from etalon.verifiers.math.answer import are_equal, canonical, cluster, verify_answer
 
 __all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "verify", "verify_all"]
@@ -26,7 +26,7 @@ VERIFIERS: dict[Domain, Verifier] = {
     Domain.FACTS: verify_answer,
     Domain.STEM: verify_choice,
     Domain.CODE: verify_code,
-    Domain.INSTRUCT: verify_rules,
+    Domain.INSTRUCT: verify_instruct,
     Domain.CLAIMS: verify_claims,
 }
 

@@ -38,7 +38,10 @@ class LocalEngine:
         from etalon.engines.local.reinforcement import train_phase
         from etalon.model import loader
 
-        language_model = loader.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
+        recipe = self.recipe
+        language_model = loader.load(
+            job.source, device=recipe.device, autocast=recipe.autocast, system=recipe.model.system
+        )  # fmt: skip
         train_phase(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
         return loader.save(language_model, job.directory / CHECKPOINT)
 

@@ -7,6 +7,7 @@ rollouts.jsonl   one row per group and step
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -18,6 +19,7 @@ from etalon.rl.credit import CreditSpec, credit
 from etalon.rl.metrics import step_metrics
 from etalon.rl.mgpo import sequence_mean, surrogate, truncated_importance
 from etalon.rl.pool import prompts_of_step
+from etalon.rl.rewards import Rewards
 from etalon.sampling import group_to_row, sample, verify_groups
 from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl, truncate_jsonl
@@ -68,15 +70,21 @@ def train_phase(language_model: LanguageModel, job: RlJob, *, autocast: str, on_
     trainer = local.Trainer(
         language_model, job.optim, total_steps=job.steps, micro_tokens=spec.micro_tokens, autocast=autocast
     )
-    sampler = LocalSampler(language_model)
+    sampler, rewards = LocalSampler(language_model), Rewards.of(job)
     log = job.directory / "rollouts.jsonl"
 
     def make_batch(step: int) -> local.Batch:
         problems = prompts_of_step(pool, step, spec.prompts_per_step, job.seed)
         sampled = sample(sampler, problems, n=spec.group_size, params=job.params, seed=job.seed_of(step))
-        groups = verify_groups(list(zip(problems, sampled, strict=True)), workers=job.workers)
+        groups = verify_groups(
+            list(zip(problems, sampled, strict=True)), workers=job.workers, verifier=rewards.verifier,
+            review=rewards.review,
+        )  # fmt: skip
+        rewards.check(groups)
         append_jsonl(log, [{"step": step + 1, **group_to_row(group)} for group in groups])
-        return rl_batch(groups, job.credit)
+        batch = rl_batch(groups, job.credit)
+        judged = rewards.record()
+        return replace(batch, metrics={**batch.metrics, "judge": judged}) if judged else batch
 
     local.run(
         trainer,

@@ -182,6 +182,7 @@ def run(
         batch = make_batch(step)
         row: dict[str, Any] = {"step": step + 1, **trainer.step(step, batch), **batch.metrics}
         row["seconds"] = round(time.perf_counter() - started, 4)
+        row["tokens_per_second"] = round(row["tokens"] / max(row["seconds"], 1e-4))
         append_jsonl(metrics, [row])
         after_step(step + 1)
         if (step + 1) % save_every == 0 and step + 1 < trainer.total_steps:

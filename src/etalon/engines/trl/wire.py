@@ -75,10 +75,11 @@ def write_rl(job: RlJob, recipe: Recipe) -> None:
         "prompts": [problem_to_row(problem) for problem in job.prompts],
         "spec": job.spec.model_dump(by_alias=True),
         "credit": asdict(job.credit),
-        "steps": job.steps,
-        "lr": job.lr,
         "seed": job.seed,
         "directory": str(job.directory),
+        "system": job.system,
+        "prompts_folder": job.prompts_folder,
+        "name": job.name,
         "workers": job.workers,
     }
     _write(folder, "rl", recipe, fields)
@@ -134,9 +135,10 @@ def rl_job(settings: Settings) -> RlJob:
         prompts=[problem_from_row(row) for row in fields["prompts"]],
         spec=RlSpec.model_validate(fields["spec"]),
         credit=CreditSpec(**fields["credit"]),
-        steps=fields["steps"],
-        lr=fields["lr"],
         seed=fields["seed"],
         directory=Path(fields["directory"]),
+        system=fields["system"],
+        prompts_folder=fields["prompts_folder"],
+        name=fields["name"],
         workers=fields["workers"],
     )

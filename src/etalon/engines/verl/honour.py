@@ -9,8 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from etalon.config.stages import Listed, listed
 from etalon.errors import ConfigError
-from etalon.recipe import Recipe
+from etalon.recipe import Recipe, RlSpec
 from etalon.store import read_json
 
 INSTALL = "install it in an environment of its own: pip install -e '.[verl]' -c constraints-verl.txt (docs/verl.md)"
@@ -42,18 +43,37 @@ def problems(recipe: Recipe) -> Iterator[str]:
     if recipe.jobs > 1:
         yield f"jobs: is {recipe.jobs}, but evaluations beside training would take GPU memory from verl; set jobs = 1"
     yield from _optimisers(recipe)
+    yield from _judges(recipe)
     yield from _spread(recipe)
     yield from _model(recipe)
     yield from _overrides(recipe)
 
 
+def _key(stage: Listed, name: str) -> str:
+    """Where a recipe says a value: at the stage, or at its kind's table."""
+    return f"{stage.name if name in stage.own else stage.kind}.{name}"
+
+
 def _optimisers(recipe: Recipe) -> Iterator[str]:
-    used = {"sft.optim": recipe.sft.optim, "distill.optim": recipe.distill.optim}
-    if recipe.model.base == "scratch":
-        used = {"base.optim": recipe.base.optim, **used}
-    for key, optim in used.items():
-        if optim.name != "adamw":
-            yield f"{key}.name: is {optim.name!r}, but verl has AdamW only; use 'adamw', or engine = 'local'"
+    from etalon.engines.verl.plan import supervised
+
+    for stage in listed(recipe):
+        found = supervised(stage, recipe)
+        if found is not None and found[0].name != "adamw":
+            key = _key(stage, "optim")
+            yield f"{key}.name: is {found[0].name!r}, but verl has AdamW only; use 'adamw', or engine = 'local'"
+
+
+def _judges(recipe: Recipe) -> Iterator[str]:
+    from etalon.engines.verl.plan import rl_stages
+
+    for stage in rl_stages(recipe):
+        judge = stage.spec.judge
+        if judge and "@http" not in judge:
+            yield (
+                f"{_key(stage, 'judge')}: is {judge!r}, and every reward worker of verl would load it; serve it, and "
+                "write NAME@http://HOST:PORT/v1"
+            )
 
 
 def _model(recipe: Recipe) -> Iterator[str]:
@@ -67,17 +87,18 @@ def _model(recipe: Recipe) -> Iterator[str]:
         where, found = str(config), read_json(config) if config.exists() else {}
     window, heads = found.get("max_position_embeddings"), found.get("num_attention_heads")
     groups = found.get("num_key_value_heads", heads)
-    phases = [stage for stage in rl_stages(recipe).values() if stage.steps]
-    widest = max(phases, key=lambda stage: stage.window, default=None)
-    if window and widest and window <= widest.window:  # a prompt needs room as well
+    phases = [stage for stage in rl_stages(recipe) if stage.spec.steps]
+    widest = max(phases, key=lambda stage: int(stage.spec.max_tokens), default=None)
+    if window and widest and window <= widest.spec.max_tokens:  # a prompt needs room as well
+        key = _key(widest, "max_tokens")
         yield (
-            f"{widest.key}: is {widest.window}, but {where} says a window of {window}, and vLLM refuses a "
-            f"longer one; set {widest.key} below it, or raise it together with the model's rope settings"
+            f"{key}: is {widest.spec.max_tokens}, but {where} says a window of {window}, and vLLM refuses a "
+            f"longer one; set {key} below it, or raise it together with the model's rope settings"
         )
-    for key in ("tensor_parallel", "sequence_parallel"):
-        size = getattr(recipe.verl, key)
+    for name in ("tensor_parallel", "sequence_parallel"):
+        size = getattr(recipe.verl, name)
         if heads and (heads % size or (groups % size and size % groups)):
-            yield f"verl.{key}: is {size}, which does not split {heads} heads in {groups} groups ({where})"
+            yield f"verl.{name}: is {size}, which does not split {heads} heads in {groups} groups ({where})"
 
 
 def _shape(window: int, heads: int, groups: int) -> dict[str, Any]:
@@ -85,6 +106,8 @@ def _shape(window: int, heads: int, groups: int) -> dict[str, Any]:
 
 
 def _spread(recipe: Recipe) -> Iterator[str]:
+    from etalon.engines.verl.plan import supervised
+
     spec = recipe.verl
     if "://" in spec.address:
         yield f"verl.address: is {spec.address!r}; run etalon on a node of the cluster, and give HOST:PORT or 'auto'"
@@ -95,16 +118,17 @@ def _spread(recipe: Recipe) -> Iterator[str]:
         yield f"verl.sequence_parallel: is {spec.sequence_parallel}, which does not divide all {gpus} GPUs"
         return
     ranks = gpus // spec.sequence_parallel
-    batches = {
-        "rl.prompts_per_step * rl.group_size": recipe.rl.prompts_per_step * recipe.rl.group_size,
-        "sft.batch": recipe.sft.batch,
-        "distill.batch": recipe.distill.batch,
-    }
-    if recipe.model.base == "scratch":
-        batches["base.batch"] = recipe.base.batch
-    for key, size in batches.items():
-        if size % ranks:
-            yield f"{key}: is {size}, which does not spread evenly over {ranks} data-parallel ranks"
+    batches = {}
+    for stage in listed(recipe):
+        found = supervised(stage, recipe)
+        if found is not None:
+            batches[_key(stage, "batch")] = found[1]
+        if isinstance(stage.spec, RlSpec):
+            prompts, size = _key(stage, "prompts_per_step"), _key(stage, "group_size")
+            batches[f"{prompts} * {size}"] = stage.spec.prompts_per_step * stage.spec.group_size
+    for key, batch in batches.items():
+        if batch % ranks:
+            yield f"{key}: is {batch}, which does not spread evenly over {ranks} data-parallel ranks"
 
 
 def _overrides(recipe: Recipe) -> Iterator[str]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from etalon.config.stages import Listed, listed
 from etalon.cost.compute import LONGEST_PROMPT
 from etalon.engines.verl.settings import Place, Setting, rl_settings, sft_settings, to_yaml
-from etalon.recipe import OptimSpec, Recipe
+from etalon.recipe import BaseSpec, DistillSpec, OptimSpec, Recipe, RlSpec, SftSpec, StageSpec
 from etalon.store import write_atomic
 
 RL_MODULE, RL_BASE = "verl.trainer.main_ppo", "ppo_trainer"
@@ -82,84 +83,53 @@ def merge_command(shards: Path, target: Path) -> list[str]:
     ]  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class RlStage:
-    """An RL phase. window: of a response, in tokens; key: of the recipe's value that says the window."""
-
-    steps: int
-    lr: float
-    brevity: float
-    window: int
-    key: str = "rl.max_tokens"
+def rl_stages(recipe: Recipe) -> list[Listed]:
+    """Every RL phase of the list."""
+    return [stage for stage in listed(recipe) if isinstance(stage.spec, RlSpec)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SftStage:
-    """A supervised stage; passes: epochs or documents, 0 where the recipe leaves it out."""
-
-    passes: int
-    optim: OptimSpec
-    batch: int
-    micro_tokens: int
-
-
-def rl_stages(recipe: Recipe) -> dict[str, RlStage]:
-    """Every RL phase by the name of its stage, those without steps included."""
-    rl, last = recipe.rl, recipe.instruct
-    found = {}
-    for name in ("math", "long2short", "code", "stem"):
-        phase = getattr(rl, name)
-        found[f"rl-{name}"] = RlStage(
-            steps=phase.steps, lr=phase.lr, brevity=rl.lambda_ if name == "long2short" else 0.0,
-            window=rl.window(phase), key=f"rl.{name}.max_tokens" if phase.max_tokens else "rl.max_tokens",
-        )  # fmt: skip
-    return {**found, "instruct": RlStage(steps=last.steps, lr=last.lr, brevity=0.0, window=rl.max_tokens)}
+def supervised(stage: Listed, recipe: Recipe) -> tuple[OptimSpec, int, int] | None:
+    """(optimiser, batch, micro_tokens) of a stage that fine-tunes; None for any other."""
+    spec = stage.spec
+    if isinstance(spec, SftSpec):
+        return spec.optim.scaled(spec.lr_scale), spec.batch, spec.micro_tokens
+    if isinstance(spec, DistillSpec):
+        return spec.optim, spec.batch, spec.micro_tokens
+    if isinstance(spec, BaseSpec) and is_scratch(spec, recipe):
+        return spec.optim, spec.batch, recipe.sft.micro_tokens
+    return None
 
 
-def sft_stages(recipe: Recipe) -> dict[str, SftStage]:
-    """Every supervised stage by its name, those without epochs included."""
-    base, sft, distill = recipe.base, recipe.sft, recipe.distill
-    hard = sft.optim.scaled(sft.hard.lr_scale)
-    passes = base.documents if recipe.model.base == "scratch" else 0
-    micro = sft.micro_tokens
-    return {
-        "base": SftStage(passes=passes, optim=base.optim, batch=base.batch, micro_tokens=micro),
-        "sft-broad": SftStage(passes=sft.broad.epochs, optim=sft.optim, batch=sft.batch, micro_tokens=micro),
-        "sft-hard": SftStage(passes=sft.hard.epochs, optim=hard, batch=sft.batch, micro_tokens=micro),
-        "distill": SftStage(
-            passes=distill.epochs, optim=distill.optim, batch=distill.batch, micro_tokens=distill.micro_tokens
-        ),
-    }
+def is_scratch(spec: BaseSpec, recipe: Recipe) -> bool:
+    """Whether a base is pretrained here."""
+    return (spec.model or recipe.model.base) == "scratch"
 
 
-def planned(recipe: Recipe, run_dir: Path, *, is_every: bool = False) -> Iterator[tuple[str, str, str, list[Setting]]]:
-    """(stage, verl's module, its base config, settings) of every stage that trains; what it measures is guessed.
-
-    is_every: also stages that the recipe leaves out.
-    """
-    for name, sft in sft_stages(recipe).items():
-        if not (sft.passes or is_every):
-            continue
-        place = Files(run_dir / "stages" / name).place(recipe, "CHECKPOINT-OF-THE-STAGE-BEFORE")
-        yield name, SFT_MODULE, SFT_BASE, sft_settings(
-            place, sft.optim, recipe.verl, batch=sft.batch, steps=1, save_every=1, warmup_steps=1,
-            micro_tokens=sft.micro_tokens, longest=recipe.data.max_tokens + GUESSED_PROMPT_TOKENS, seed=recipe.seed,
-        )  # fmt: skip
-    for name, rl in rl_stages(recipe).items():
-        if not (rl.steps or is_every):
-            continue
-        spec = recipe.rl.model_copy(update={"max_tokens": rl.window})
-        place = Files(run_dir / "stages" / name).place(recipe, "CHECKPOINT-OF-THE-STAGE-BEFORE")
-        optim = OptimSpec(lr=rl.lr, final_lr=rl.lr, beta1=recipe.rl.beta1, beta2=recipe.rl.beta2, clip=recipe.rl.clip)
-        yield name, RL_MODULE, RL_BASE, rl_settings(
-            place, spec, recipe.verl, optim, recipe.sandbox, brevity=rl.brevity, steps=rl.steps,
-            prompts=recipe.rl.prompts_per_step, prompt_tokens=GUESSED_PROMPT_TOKENS, seed=recipe.seed,
-        )  # fmt: skip
+def planned(recipe: Recipe, run_dir: Path) -> Iterator[tuple[str, str, str, list[Setting]]]:
+    """(stage, verl's module, its base config, settings) of every stage that trains; what it measures is guessed."""
+    for stage in listed(recipe):
+        place = Files(run_dir / "stages" / stage.name).place(recipe, "CHECKPOINT-OF-THE-STAGE-BEFORE")
+        found = supervised(stage, recipe)
+        if found is not None:
+            optim, batch, micro_tokens = found
+            yield stage.name, SFT_MODULE, SFT_BASE, sft_settings(
+                place, optim, recipe.verl, batch=batch, steps=1, save_every=1, warmup_steps=1,
+                micro_tokens=micro_tokens, longest=recipe.data.max_tokens + GUESSED_PROMPT_TOKENS, seed=recipe.seed,
+            )  # fmt: skip
+        spec = stage.spec
+        if isinstance(spec, RlSpec) and spec.steps:
+            rate = OptimSpec(lr=spec.lr, final_lr=spec.lr, beta1=spec.beta1, beta2=spec.beta2, clip=spec.clip)
+            yield stage.name, RL_MODULE, RL_BASE, rl_settings(
+                place, spec, recipe.verl, rate, recipe.sandbox, brevity=spec.lambda_, steps=spec.steps,
+                prompts=spec.prompts_per_step, prompt_tokens=GUESSED_PROMPT_TOKENS, seed=recipe.seed,
+            )  # fmt: skip
 
 
 def set_keys(recipe: Recipe) -> set[str]:
-    """The keys of verl's config that the recipe sets, in one stage or another."""
-    return {setting.key for *_, settings in planned(recipe, Path(), is_every=True) for setting in settings}
+    """The keys of verl's config that a recipe sets, in a stage of one kind or the other."""
+    rl = StageSpec.model_validate({"name": "rl", "kind": "rl"})
+    every = recipe.model_copy(update={"stages": (StageSpec(name="sft", kind="sft"), rl)})
+    return {setting.key for *_, settings in planned(every, Path()) for setting in settings}
 
 
 def write_plan(recipe: Recipe, folder: Path, run_dir: Path) -> list[str]:

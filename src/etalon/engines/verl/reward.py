@@ -17,7 +17,11 @@ from functools import lru_cache
 from typing import Any
 
 from etalon.engines.verl.estimator import UNDECIDED
+from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_from_row
+from etalon.recipe import RlSpec
+from etalon.rl.rewards import Rewards
+from etalon.sampling import Judged
 from etalon.sandbox.choice import connect
 from etalon.types import Verdict
 from etalon.verifiers import verify
@@ -36,15 +40,17 @@ async def compute_score(
     sandbox_url: str = "",
     sandbox_concurrency: int = 16,
     sandbox_key_env: str = KEY_ENV,
+    phase: str = "",
     **_: Any,
 ) -> dict[str, Any]:
     """verl's reward of one response: `score` for the estimator, the rest is logged.
 
-    threads: responses judged at a time in one reward worker. sandbox_*: the recipe's [sandbox] table.
+    threads: responses judged at a time in one reward worker. sandbox_*: the recipe's [sandbox] table. phase: the
+    stage's own reward and judge, as JSON of `phase_json`; empty is the domains' verifiers.
     Anything that goes wrong is undecided; an exception would end verl's whole step.
     """
     pool = _threads(threads, sandbox_url, sandbox_concurrency, sandbox_key_env)
-    verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, extra_info, solution_str)
+    verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, extra_info, solution_str, phase)
     return {
         "score": UNDECIDED if verdict.score is None else float(verdict.score),
         "acc": float(verdict.is_correct),
@@ -53,14 +59,37 @@ async def compute_score(
     }
 
 
-def judge(extra_info: Mapping[str, Any], response: str) -> Verdict:
+def judge(extra_info: Mapping[str, Any], response: str, phase: str = "") -> Verdict:
     """The verdict on a response to the problem that the data row carries."""
     try:
         problem = problem_from_row(json.loads(extra_info["problem"]))
         order = extra_info.get("order")
-        return verify(problem, response, order=None if order is None or len(order) == 0 else tuple(order))
+        shown = None if order is None or len(order) == 0 else tuple(order)
+        rewards = _rewards(phase) if phase else None
+        verdict = verify(problem, response, order=shown, verifier=rewards.verifier if rewards else None)
+        if rewards is None or rewards.review is None:
+            return verdict
+        return rewards.review([Judged(problem=as_asked(problem, shown), response=response, verdict=verdict)])[0]
     except Exception as error:  # a row of another tool, or one that was damaged: no verdict, and not a wrong answer
         return Verdict(score=None, reason=f"bad_row: {type(error).__name__}: {error}"[:200])
+
+
+def phase_json(name: str, spec: RlSpec, *, prompts_folder: str, seed: int) -> str:
+    """What a reward worker must know of a stage that has a reward or a judge of its own; "" for any other."""
+    if not (spec.reward or spec.judge):
+        return ""
+    keys = {"domains": spec.domains, "reward": spec.reward, "judge": spec.judge}
+    return json.dumps({"name": name, "keys": keys, "prompts": prompts_folder, "seed": seed})
+
+
+@lru_cache(maxsize=1)
+def _rewards(phase: str) -> Rewards:
+    """The judgement of one stage; made once per worker."""
+    told = json.loads(phase)
+    keys = told["keys"] | {"domains": tuple(told["keys"]["domains"])}
+    return Rewards.made(
+        RlSpec.model_validate(keys), name=told["name"], prompts_folder=told["prompts"], seed=told["seed"]
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,9 @@ def recognises(row: Mapping[str, Any]) -> bool:
 def read(row: Mapping[str, Any], prompts: str) -> Problem:
     problem = problem_from_row(row)
     reference = REFERENCES[problem.domain]
-    if not getattr(problem, reference):
+    if problem.rubric and problem.domain is not Domain.INSTRUCT:
+        raise InputError(f"rubric: a problem of domain {problem.domain} is not judged by one; use domain instruct")
+    if not problem.rubric and not getattr(problem, reference):
         raise InputError(f"{reference}: missing or empty, a problem of domain {problem.domain} is checked by it")
     if problem.options is not None and problem.answer not in problem.options:
         raise InputError(f"answer: found {problem.answer!r}, expected one of {', '.join(problem.options)}")

@@ -8,6 +8,7 @@ NanoTeacher                                       the program that plays the str
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import re
 from typing import Literal
@@ -93,6 +94,17 @@ def problems(
         f"problems.{split}: the nano world has fewer than {count} {domain.value} problems in this split "
         f"(found {len(found)}); ask for fewer"
     )
+
+
+def open_problems(split: Split, count: int) -> list[Problem]:
+    """The first `count` open-ended instruct prompts of a split; they have a rubric in place of rules."""
+    pairs = itertools.permutations(instructions.WORDS, 2)
+    found = [problem for pair in pairs if split_of((problem := instructions.open_ended(*pair)).prompt) == split]
+    if len(found) < count:
+        raise ConfigError(
+            f"problems.open: the nano world has {len(found)} open prompts in split {split}; ask for fewer"
+        )
+    return found[:count]
 
 
 def is_train(problem: Problem) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-from etalon.types import Domain, Problem, Rule
+from etalon.types import Criterion, Domain, Problem, Rule
 
 MAX_LEVEL = 3
 PATTERN = re.compile(r"^([a-z]+): (.+)$")
@@ -105,3 +105,17 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
     text = write(word, done)
     plan = {"direct": "", "plan": "\n".join(asked), "checked": "\n".join(asked) + "\nagain\n" + text}[style]
     return f"<think>{plan}</think>{text}"
+
+
+def open_ended(first: str, second: str) -> Problem:
+    """An open-ended prompt: no rule decides it, but criteria that a judge can read (2.4)."""
+    rubric = (
+        Criterion(text=f"The response says the word {first}.", weight=2.0),
+        Criterion(text=f"The response says the word {second}.", weight=2.0),
+        Criterion(text="The response has at most 6 words."),
+        Criterion(text="The response says a word twice.", weight=-1.0),
+    )
+    return Problem(
+        id=f"instruct-open-{first}-{second}", domain=Domain.INSTRUCT, prompt=f"{first}: say it with {second}",
+        rubric=rubric, skill="instruct/open", level=1, source="nano",
+    )  # fmt: skip

@@ -25,7 +25,10 @@ from etalon.verifiers.instruct.rules.registry import (
 from etalon.verifiers.instruct.rules.sentences import splitter
 from etalon.verifiers.text import final_part
 
-__all__ = ["BadRuleError", "Mode", "Reward", "RuleResult", "check_rules", "follows", "rule_verifier", "verify_rules"]
+__all__ = [
+    "NEEDS_JUDGE", "BadRuleError", "Mode", "Reward", "RuleResult", "check_rules", "follows", "rule_verifier",
+    "verify_instruct", "verify_rules",
+]  # fmt: skip
 
 Mode = Literal["strict", "loose"]
 Reward = Literal["all", "fraction"]
@@ -64,6 +67,24 @@ def verify_rules(problem: Problem, response: str, *, mode: Mode = "strict", rewa
         return Verdict(score=1.0, reason="followed", extracted=extracted)
     share = 1 - len(failed) / len(results) if reward == "fraction" else 0.0
     return Verdict(score=share, reason=f"violated: {', '.join(failed)}", extracted=extracted)
+
+
+NEEDS_JUDGE = "needs_judge"  # the reason of a verdict that a rubric leaves open
+
+
+def verify_instruct(problem: Problem, response: str) -> Verdict:
+    """The rules, all of them; where they hold and the problem has a rubric as well, undecided until a judge has spoken.
+
+    `judges.review_rubrics` decides what this leaves open. A violated rule is 0 without asking.
+    """
+    if not problem.rubric:
+        return verify_rules(problem, response)
+    gate = verify_rules(problem, response) if problem.rules else Verdict(score=1.0, reason="no_rules")
+    if not gate.is_correct:
+        return gate
+    if not final_part(response).strip():
+        return Verdict(score=0.0, reason="no_answer")
+    return Verdict(score=None, reason=f"{NEEDS_JUDGE}: the problem has a rubric, and no judge is named")
 
 
 def _named(results: Sequence[RuleResult]) -> str:

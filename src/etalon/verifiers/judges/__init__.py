@@ -10,6 +10,7 @@ equivalence.py   is an answer the reference? and where that is asked after the r
 rubric.py        a score of weighted criteria
 """
 
+from etalon.types import Criterion
 from etalon.verifiers.judges.asking import (
     ATTEMPTS,
     PARAMS,
@@ -21,10 +22,10 @@ from etalon.verifiers.judges.asking import (
 )
 from etalon.verifiers.judges.equivalence import equivalence_judge, joint_verifier, second_opinions
 from etalon.verifiers.judges.rubric import (
-    Criterion,
     Graded,
     RubricVerdict,
     judge_rubrics,
+    review_rubrics,
     rubric_reward,
     rubric_verifier,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "judge_rubrics",
     "query_quality_judge",
     "read_yes_no",
+    "review_rubrics",
     "rubric_reward",
     "rubric_verifier",
     "second_opinions",

@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 from etalon import prompts
 from etalon.types import Rollout, Sampler, SamplingParams, Stop, Verdict, ask
@@ -67,12 +68,31 @@ def read_yes_no(reply: str) -> bool | None:
     return found[1].lower() == "yes" if found else None
 
 
+@dataclass
+class Usage:
+    """What a judge was asked and what that cost. Questions from memory cost nothing and are not counted again."""
+
+    questions: int = 0
+    undecided: int = 0
+    calls: int = 0
+    tokens: int = 0  # of its replies
+    seconds: float = 0.0
+    looked_twice: int = 0
+    agreed: int = 0  # of those, with the same verdict
+
+    def record(self) -> dict[str, float | int | None]:
+        """As JSON values; agreement is the share of second looks that said the same, None without any."""
+        agreement = self.agreed / self.looked_twice if self.looked_twice else None
+        return {**asdict(self), "seconds": round(self.seconds, 2), "agreement": agreement}
+
+
 class Judge:
     """Questions to one sampler. Safe to call from any thread; calls to the sampler are made one after the other.
 
     Args:
         folder: prompt files, a packaged folder's name or a path.
         remember: decided replies kept, by the sampler's name and the prompt's hash; 0 keeps none.
+        second_looks: share of the decided questions that is asked twice, to see whether the judge agrees with itself.
     """
 
     def __init__(
@@ -84,12 +104,15 @@ class Judge:
         attempts: int = ATTEMPTS,
         params: SamplingParams = PARAMS,
         remember: int = REMEMBERED,
+        second_looks: float = 0.0,
     ) -> None:
         self.sampler = sampler
         self.folder = folder
         self.seed = seed
         self.attempts = attempts
         self.params = params
+        self.second_looks = second_looks
+        self.usage = Usage()
         self._memory: Memo[Verdict] = Memo(remember)
         self._lock = threading.Lock()
 
@@ -99,7 +122,9 @@ class Judge:
         asked = [fill(template, one) for one in texts]
         with self._lock:
             found = {text: known for text in asked if (known := self._memory.get(self._key(text)))}
-            found |= self._ask(list(dict.fromkeys(text for text in asked if text not in found)))
+            fresh = self._ask(list(dict.fromkeys(text for text in asked if text not in found)))
+            self._ask_again(fresh)
+        found |= fresh
         return [found[text] for text in asked]
 
     def _ask(self, asked: Sequence[str]) -> dict[str, Verdict]:
@@ -109,13 +134,45 @@ class Judge:
             if not open_:
                 break
             params = self.params if attempt == 0 else replace(self.params, temperature=RETRY_TEMPERATURE)
-            conversations = [ask(text) for text in open_]
-            for index, rollouts in self.sampler.sample(conversations, n=1, params=params, seed=self.seed + attempt):
-                found[open_[index]] = read_reply(rollouts[0])
+            for text, verdict in self._replies(open_, params, self.seed + attempt).items():
+                found[text] = verdict
         for text, verdict in found.items():
             if not verdict.is_undecided:
                 self._memory.put(self._key(text), verdict)
+        self.usage.questions += len(found)
+        self.usage.undecided += sum(verdict.is_undecided for verdict in found.values())
         return found
+
+    def _replies(self, asked: Sequence[str], params: SamplingParams, seed: int) -> dict[str, Verdict]:
+        started = time.perf_counter()
+        found = {}
+        conversations = [ask(text) for text in asked]
+        for index, rollouts in self.sampler.sample(conversations, n=1, params=params, seed=seed):
+            found[asked[index]] = read_reply(rollouts[0])
+            self.usage.calls += 1
+            self.usage.tokens += rollouts[0].num_tokens
+        self.usage.seconds += time.perf_counter() - started
+        return found
+
+    def _ask_again(self, decided: Mapping[str, Verdict]) -> None:
+        """Some decided questions once more, with another seed, at a temperature: how far the judge agrees with itself.
+
+        Which ones depends on their text alone. The second reply changes no verdict.
+        """
+        if not self.second_looks:
+            return
+        chosen = [
+            text
+            for text, verdict in decided.items()
+            if not verdict.is_undecided and int(self._key(text)[1][:8], 16) < self.second_looks * 2**32
+        ]
+        if not chosen:
+            return
+        params = replace(self.params, temperature=RETRY_TEMPERATURE)
+        for text, verdict in self._replies(chosen, params, self.seed + self.attempts).items():
+            if not verdict.is_undecided:
+                self.usage.looked_twice += 1
+                self.usage.agreed += verdict.score == decided[text].score
 
     def _key(self, text: str) -> tuple[str, str]:
         return self.sampler.name, hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -13,20 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from etalon.types import Problem, Sampler, Verdict, Verifier
+from etalon.types import Criterion, Problem, Sampler, Verdict, Verifier
+from etalon.verifiers.instruct.verdict import NEEDS_JUDGE
 from etalon.verifiers.judges.asking import Judge
 from etalon.verifiers.text import final_part
 
 MIN_DECIDED = 0.75  # (ours) share of the weight, pitfalls included, that must be decided
-
-
-@dataclass(frozen=True, kw_only=True)
-class Criterion:
-    """One thing that a response does or does not do. weight: at most what it adds; below 0 what it costs."""
-
-    text: str
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +105,7 @@ def score(criteria: Sequence[Criterion], met: Sequence[Verdict], *, min_decided:
 
 def rubric_verifier(
     judge: Judge,
-    criteria_of: Callable[[Problem], Sequence[Criterion]],
+    criteria_of: Callable[[Problem], Sequence[Criterion]] = lambda problem: problem.rubric,
     *,
     gate: Verifier | None = None,
     min_decided: float = MIN_DECIDED,
@@ -133,3 +127,29 @@ def rubric_verifier(
         return Verdict(score=passed.score * verdict.score, reason=verdict.reason, extracted=verdict.extracted)
 
     return verify_rubric
+
+
+class Reviewable(Protocol):
+    """What `review_rubrics` needs to know of a response; `sampling.Judged` is one."""
+
+    @property
+    def problem(self) -> Problem: ...
+
+    @property
+    def response(self) -> str: ...
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+def review_rubrics(judge: Judge, judged: Sequence[Reviewable]) -> list[Verdict]:
+    """The verdicts, with those that wait for a judge of their rubric decided by it, in one batch."""
+    open_ = [i for i, one in enumerate(judged) if one.verdict.reason.startswith(NEEDS_JUDGE)]
+    graded = [
+        Graded(question=judged[i].problem.prompt, response=judged[i].response, criteria=judged[i].problem.rubric)
+        for i in open_
+    ]
+    verdicts = [one.verdict for one in judged]
+    for i, found in zip(open_, judge_rubrics(judge, graded) if graded else (), strict=True):
+        verdicts[i] = found.verdict
+    return verdicts

@@ -1,84 +1,89 @@
-"""The stages that only measure: evaluation of every checkpoint, and CLR against majority vote."""
+"""Kind `clr` (3.1; CLR): claim-level reliability of a checkpoint against majority vote at the same number of calls."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from etalon import stats
 from etalon.clr.batch import ClrSampler
-from etalon.pipeline.construct import clr_problems
-from etalon.pipeline.samplers import named_sampler, sampling_from
-from etalon.pipeline.stage import Outputs, Work
-from etalon.pipeline.train import evaluation_params
-from etalon.recipe import Recipe
-from etalon.sampling import Review, attempt
-from etalon.store import append_jsonl, stable_hash, write_json_atomic
+from etalon.cost.work import Cost
+from etalon.errors import ConfigError
+from etalon.pipeline import reckoning
+from etalon.pipeline.stage import Outputs, Stage, Work
+from etalon.problems import nano
+from etalon.sampling import attempt
+from etalon.sampling.source import sampling_from
+from etalon.store import append_jsonl
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams
 from etalon.verifiers import cluster
-from etalon.verifiers.judges import Judge, second_opinions
 from etalon.verifiers.text import extract_answer
 
 
-def evaluation_seed(recipe: Recipe) -> int:
-    """One seed for every checkpoint: the same weights give the same answers, and pairs differ by the weights alone."""
-    return int(stable_hash({"seed": recipe.seed, "stage": "evaluation"}), 16) % 2**31
-
-
-def evaluate(work: Work) -> Outputs:
-    """Pass@1 and Pass@K per domain on the test split; per-problem means are kept for paired differences."""
-    recipe = work.recipe
-    problems = work.problems("test")
-    with sampling_from(work.checkpoint(work.stage.arguments["source"]), recipe, folder=work.directory) as sampler:
-        groups = attempt(
-            sampler,
-            problems,
-            n=recipe.eval.n,
-            params=evaluation_params(recipe),
-            seed=evaluation_seed(recipe),
-            path=work.directory / "rollouts.jsonl",
-            watch=lambda done, total, numbers: work.view.update(done, total, **numbers),
-            review=_second_opinions(recipe) if recipe.eval.judge else None,
-        )
-    by_domain: dict[Domain, list[Group]] = {}
-    for group in groups:
-        by_domain.setdefault(group.problem.domain, []).append(group)
-    means = {domain.value: stats.problem_means(members) for domain, members in by_domain.items()}
-    write_json_atomic(work.directory / "means.json", means)
-    scores = {
-        domain.value: asdict(stats.score_groups(members, min(recipe.eval.k, recipe.eval.n), None))
-        for domain, members in by_domain.items()
-    }
-    return {"scores": scores}
-
-
-def _second_opinions(recipe: Recipe) -> Review:
-    """The judge of the evaluation protocol: rules and a model together (3.1)."""
-    judge = Judge(named_sampler(recipe.eval.judge, recipe), folder=recipe.prompts, seed=evaluation_seed(recipe))
-    return lambda decided: second_opinions(judge, decided)
-
-
-def clr(work: Work) -> Outputs:
+@dataclass(frozen=True, kw_only=True)
+class Clr(Stage):
     """CLR@K, Cons@K of the same trajectories, Cons@2K (the fair baseline) and Pass@1 on held-out math problems."""
-    recipe = work.recipe
-    spec = recipe.clr
-    problems = clr_problems(recipe, work.problems("test"))
-    if not problems:
-        return {"skipped": "there are no math problems"}
-    with sampling_from(work.checkpoint("instruct"), recipe, folder=work.directory) as inner:
-        whole, plain = _both(work, inner, problems)
-    path = work.directory / "clr.jsonl"
-    path.unlink(missing_ok=True)
-    rows = [clr_row(group) for group in whole]
-    append_jsonl(path, rows)
-    return {"clr": clr_summary(rows, plain, spec.k, spec.m)}
+
+    purpose: ClassVar[str] = "claim-level reliability against majority vote at the same number of calls"
+    section: ClassVar[str] = "3.1; CLR"
+    makes_model: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+    is_background: ClassVar[bool] = True
+
+    @property
+    def splits(self) -> frozenset[str]:
+        return frozenset({"test"})
+
+    @property
+    def knobs(self) -> Any:
+        recipe = self.recipe
+        return [self.spec.model_dump(), recipe.eval.temperature, recipe.eval.top_p, recipe.prompts]
+
+    def check(self) -> None:
+        if self.recipe.eval.temperature == 0:
+            raise ConfigError(
+                f"eval.temperature: 0 is greedy, and {self.name} (CLR) compares different trajectories; raise it"
+            )
+
+    @property
+    def cost(self) -> Cost:
+        """K trajectories, K verifications and 2K plain answers per problem, each as long as a response."""
+        spec = self.spec
+        count = min(spec.problems, self.recipe.problems.test)
+        return reckoning.sampling(self.recipe, 4 * spec.k * count, spec.max_tokens)
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        return "", f"up to {self.spec.problems * self.spec.k * 4}"
+
+    def problems(self, test: Sequence[Problem]) -> list[Problem]:
+        """Held-out math problems of at least `min_level`, where levels are known; the nano world draws its own."""
+        spec, recipe = self.spec, self.recipe
+        if recipe.problems.source == "nano":
+            return nano.problems(
+                Domain.MATH, "test", spec.problems, seed=recipe.seed, m=spec.m, min_level=max(1, spec.min_level),
+                operations=recipe.problems.operations,
+            )  # fmt: skip
+        found = [p for p in test if p.domain is Domain.MATH and (not p.level or p.level >= spec.min_level)]
+        return found[: spec.problems]
+
+    def run(self, work: Work) -> Outputs:
+        problems = self.problems(work.problems("test"))
+        if not problems:
+            return {"skipped": "there are no math problems"}
+        with sampling_from(work.source, work.recipe, folder=work.directory) as inner:
+            whole, plain = _both(work, inner, problems)
+        path = work.directory / "clr.jsonl"
+        path.unlink(missing_ok=True)
+        rows = [clr_row(group) for group in whole]
+        append_jsonl(path, rows)
+        return {"clr": clr_summary(rows, plain, self.spec.k, self.spec.m)}
 
 
 def _both(work: Work, inner: Sampler, problems: Sequence[Problem]) -> tuple[list[Group], list[Group]]:
     """One CLR answer per problem, and 2K plain ones."""
-    recipe = work.recipe
-    spec = recipe.clr
+    recipe, spec = work.recipe, work.stage.spec
     params = SamplingParams(
         temperature=recipe.eval.temperature, top_p=recipe.eval.top_p, max_tokens=spec.max_tokens
     )  # fmt: skip

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 from etalon.clr.claims import generation_conversation, load_templates, parse_claims, verification_conversation
-from etalon.pipeline.samplers import sampling_from
 from etalon.pipeline.stage import Work
 from etalon.pipeline.teachers import teacher_of
+from etalon.sampling.source import sampling_from
 from etalon.types import Conversation, Domain, Rollout, SamplingParams, Stop, Trace, ask
 from etalon.verifiers import parse_verdicts
 
@@ -30,7 +30,7 @@ def own_claim_traces(work: Work, checkpoint: Path) -> list[Trace]:
     votes = recipe.data.label_votes
     conversations = [conversation for conversation, _ in asked]
     params = SamplingParams(max_tokens=recipe.data.max_tokens)
-    answered = dict(teacher_of(work).sample(conversations, n=votes, params=params, seed=work.seed + 3))
+    answered = dict(teacher_of(work, recipe.data).sample(conversations, n=votes, params=params, seed=work.seed + 3))
     sound: list[Trace] = []
     refuted: list[Trace] = []
     for index, (conversation, count) in enumerate(asked):
@@ -45,13 +45,13 @@ def _claims(work: Work, checkpoint: Path) -> list[tuple[Conversation, int]]:
     """Verification conversations over the student's claims, each with the number of claims, without repetitions."""
     recipe = work.recipe
     templates = load_templates(recipe.prompts)
-    questions = [p.prompt for p in work.problems("rl", Domain.MATH)[: recipe.distill.own_claims]]
+    questions = [p.prompt for p in work.problems("rl", Domain.MATH)[: work.stage.spec.own_claims]]
     if not questions:
         return []
     conversations = [generation_conversation(ask(q), templates.generate, recipe.clr.m) for q in questions]
     params = SamplingParams(max_tokens=recipe.clr.max_tokens)
     with sampling_from(checkpoint, recipe, folder=work.directory) as sampler:
-        sampled = dict(sampler.sample(conversations, n=recipe.distill.n, params=params, seed=work.seed + 4))
+        sampled = dict(sampler.sample(conversations, n=work.stage.spec.n, params=params, seed=work.seed + 4))
     found: dict[Conversation, int] = {}
     for index, question in enumerate(questions):
         for rollout in sampled[index]:

@@ -1,0 +1,60 @@
+"""What the stages of a run will take on this machine, by the rates that its preflight measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from etalon.pipeline.stage import Stage
+from etalon.recipe import Recipe
+from etalon.show.progress import show_seconds
+
+MOMENTS = 3  # copies of the weights that training holds beside them: gradients and two moments
+SPARE = 1.3  # (ours) activations and caches beside what preflight saw, as a factor on its peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Seconds of one stage on this machine."""
+
+    stage: str
+    seconds: float
+
+
+def taken(record: Mapping[str, Any], stages: Sequence[Stage], recipe: Recipe) -> list[Taken]:
+    """Seconds of every stage that samples or trains, from the recipe's counts and the measured rates and lengths.
+
+    record: what preflight measured. Stages that make their own model first (from scratch) are not reckoned.
+    """
+    sampled, trained = record.get("sampled_per_second"), record.get("trained_per_second")
+    if not sampled:
+        return []
+    hardware = recipe.hardware.model_copy(update={"response_tokens": max(1, round(record["mean_tokens"]))})
+    measured = recipe.model_copy(update={"hardware": hardware})
+    found = []
+    for stage in stages:
+        cost = replace(stage, recipe=measured).cost
+        seconds = cost.sampled / sampled + (cost.trained / trained if trained else 0.0)
+        if seconds >= 1:
+            found.append(Taken(stage=stage.name, seconds=seconds))
+    return found
+
+
+def forecast_lines(record: Mapping[str, Any], stages: Sequence[Stage], recipe: Recipe) -> list[str]:
+    """The forecast in words: hours of each stage, the sum, and the memory that training will want."""
+    found = taken(record, stages, recipe)
+    if not found:
+        return []
+    longest = max(len(one.stage) for one in found)
+    lines = ["forecast for this machine, at most (every prompt kept, every rollout with credit):"]
+    lines += [f"  {one.stage:<{longest}}  {show_seconds(one.seconds)}" for one in found]
+    lines.append(f"  {'together':<{longest}}  {show_seconds(sum(one.seconds for one in found))}")
+    lines.append(f"  peak memory about {peak_memory_mb(record):,.0f} MB")
+    return lines
+
+
+def peak_memory_mb(record: Mapping[str, Any]) -> float:
+    """Preflight held weights and gradients; training adds the moments, and longer batches more activations."""
+    weights = record.get("weights_mb", 0.0)
+    return float(record["peak_memory_mb"] + (MOMENTS - 1) * weights) * SPARE

@@ -1,0 +1,109 @@
+"""The evaluation beside a checkpoint: Pass@1 and Pass@K on held-out problems (3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from etalon import stats
+from etalon.cost.work import Cost
+from etalon.pipeline import reckoning
+from etalon.pipeline.stage import Outputs, Stage, Work
+from etalon.pipeline.stages.training import evaluation_params
+from etalon.recipe import Recipe
+from etalon.sampling import Judged, Review, attempt
+from etalon.sampling.source import is_endpoint, named_sampler, sampling_from
+from etalon.store import hash_tree, stable_hash, write_json_atomic
+from etalon.types import Domain, Group, Verdict
+from etalon.verifiers.judges import Judge, review_rubrics, second_opinions
+
+
+def evaluation_seed(recipe: Recipe) -> int:
+    """One seed for every checkpoint: the same weights give the same answers, and pairs differ by the weights alone."""
+    return int(stable_hash({"seed": recipe.seed, "stage": "evaluation"}), 16) % 2**31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Stage):
+    """Pass@1 and Pass@K per domain on the test split; per-problem means are kept for paired differences."""
+
+    section: ClassVar[str] = "3.1"
+    makes_model: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+    is_background: ClassVar[bool] = True
+
+    @property
+    def purpose(self) -> str:
+        """In words."""
+        return f"Pass@1 and Pass@K of {self.source} on held-out problems"
+
+    @property
+    def splits(self) -> frozenset[str]:
+        return frozenset({"test"})
+
+    @property
+    def knobs(self) -> Any:
+        recipe = self.recipe
+        return [recipe.eval.model_dump(exclude={"after"}), recipe.prompts]
+
+    @property
+    def outside(self) -> Mapping[str, str]:
+        judge = self.recipe.eval.judge
+        return {judge: _model_hash(judge)} if judge and not is_endpoint(judge) and Path(judge).is_dir() else {}
+
+    @property
+    def cost(self) -> Cost:
+        spec, recipe = self.recipe.eval, self.recipe
+        rollouts = len(reckoning.domains_of(recipe)) * recipe.problems.test * spec.n
+        return reckoning.sampling(recipe, rollouts, spec.max_tokens)
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        return "", f"{self.recipe.problems.test * self.recipe.eval.n} a domain"
+
+    def run(self, work: Work) -> Outputs:
+        same = work.outputs(self.source).get("same_as")
+        if same is not None and work.is_evaluated(same):  # the very same weights, the very same answers
+            return {"as": same}
+        recipe = work.recipe
+        with sampling_from(work.source, recipe, folder=work.directory) as sampler:
+            groups = attempt(
+                sampler,
+                work.problems("test"),
+                n=recipe.eval.n,
+                params=evaluation_params(recipe),
+                seed=evaluation_seed(recipe),
+                path=work.directory / "rollouts.jsonl",
+                watch=work.watch,
+                review=_review(recipe) if recipe.eval.judge else None,
+            )
+        by_domain: dict[Domain, list[Group]] = {}
+        for group in groups:
+            by_domain.setdefault(group.problem.domain, []).append(group)
+        means = {domain.value: stats.problem_means(members) for domain, members in by_domain.items()}
+        write_json_atomic(work.directory / "means.json", means)
+        scores = {
+            domain.value: asdict(stats.score_groups(members, min(recipe.eval.k, recipe.eval.n)))
+            for domain, members in by_domain.items()
+        }
+        return {"scores": scores}
+
+
+@cache
+def _model_hash(path: str) -> str:
+    return hash_tree(Path(path))
+
+
+def _review(recipe: Recipe) -> Review:
+    """The judge of the evaluation protocol: rules and a model together (3.1); rubrics by the model alone."""
+    judge = Judge(named_sampler(recipe.eval.judge, recipe), folder=recipe.prompts, seed=evaluation_seed(recipe))
+
+    def reviewed(judged: list[Judged]) -> list[Verdict]:
+        verdicts = review_rubrics(judge, judged)
+        pairs = [(one.problem, verdict) for one, verdict in zip(judged, verdicts, strict=True)]
+        return second_opinions(judge, pairs)
+
+    return reviewed

@@ -1,0 +1,204 @@
+"""Stage `preflight` (ours): a look at the given model before anything is trained, and what the run will take here.
+
+16 prompts x 4 -> shares of right, wrong, no answer, truncated; usable prompts; tokens per second -> forecast, or stop
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from etalon.errors import RunError
+from etalon.pipeline import machine
+from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
+from etalon.pipeline.stages.rl import Rl
+from etalon.rl.advice import Shares, advice
+from etalon.rl.rewards import Rewards
+from etalon.sampling import attempt
+from etalon.sampling.source import sampling_from
+from etalon.store import StageDir, write_json_atomic
+from etalon.types import Group, Problem, Sampler, SamplingParams, ask
+
+if TYPE_CHECKING:
+    from etalon.model.loader import LanguageModel
+
+PREFLIGHT = "preflight"
+PROMPTS, ROLLOUTS = 16, 4
+TIMED_TOKENS = 512  # (ours) tokens of the one training pass that is timed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight(Stage):
+    """Looks at the starting model before it is trained."""
+
+    section: ClassVar[str] = "(ours)"
+    purpose: ClassVar[str] = f"{PROMPTS} prompts x {ROLLOUTS} of the starting model, before anything is trained"
+    makes_model: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+
+    first: Stage  # that trains
+
+    @property
+    def splits(self) -> frozenset[str]:
+        return frozenset({self._split})
+
+    @property
+    def _split(self) -> str:
+        return "rl" if isinstance(self.first, Rl) else "train" if "data" in self._kinds else "test"
+
+    @property
+    def _kinds(self) -> set[str]:
+        return {one.kind for one in self.others}
+
+    @property
+    def window(self) -> int:
+        """Longest response."""
+        return int(self.first.spec.max_tokens if isinstance(self.first, Rl) else self.recipe.eval.max_tokens)
+
+    @property
+    def knobs(self) -> Any:
+        keys = ("domains", "general", "shares", "long_words", "reward", "judge")
+        asked = {key: getattr(self.first.spec, key) for key in keys} if isinstance(self.first, Rl) else {}
+        return [self._split, self.window, asked, self.recipe.prompts]
+
+    @property
+    def outside(self) -> Mapping[str, str]:
+        return self.first.outside if isinstance(self.first, Rl) else {}
+
+    def run(self, work: Work) -> Outputs:
+        problems = self._problems(work)
+        rewards = self._rewards(work, problems)
+        cores = all_cores(work.recipe.threads * work.recipe.jobs)
+        with cores, sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
+            groups, seconds = self._look(work, sampler, problems, rewards)
+            rate, weights = trained_per_second(sampler, groups), weights_mb(sampler)
+        if rewards:
+            rewards.check(groups)
+        shares = Shares.of(groups)
+        tokens = sum(rollout.num_tokens for group in groups for rollout in group.rollouts)
+        record = {
+            **asdict(shares),
+            "mean_tokens": tokens / max(1, shares.rollouts),
+            "sampled_per_second": tokens / seconds if seconds else None,
+            "trained_per_second": rate,
+            "peak_memory_mb": peak_memory_mb(),
+            "weights_mb": weights,
+        }
+        write_json_atomic(work.directory / "preflight.json", record)
+        for line in shown(record):
+            work.view.note(line)
+        if isinstance(self.first, Rl) and not work.goes_on:
+            self._may_learn(shares, self.first)
+        return {"preflight": record}
+
+    def _problems(self, work: Work) -> list[Problem]:
+        """A sample of what the first stage trains on; it does not depend on how many there are to choose from."""
+        if isinstance(self.first, Rl):
+            there = self.first.prompts(replace(work, stage=self.first))
+        else:
+            there = work.problems(self._split)
+        return random.Random(work.seed).sample(there, min(PROMPTS, len(there)))
+
+    def _rewards(self, work: Work, problems: Sequence[Problem]) -> Rewards | None:
+        if not isinstance(self.first, Rl):
+            return None
+        job = self.first.job(replace(work, stage=self.first), problems, work.directory)
+        return Rewards.of(job)
+
+    def _look(
+        self, work: Work, sampler: Sampler, problems: Sequence[Problem], rewards: Rewards | None
+    ) -> tuple[list[Group], float]:
+        """The rollouts, and the seconds that sampling and judging them took; 0 when they were there already."""
+        started = time.perf_counter()
+        path = work.directory / "rollouts.jsonl"
+        was_there = path.exists()
+        groups = attempt(
+            sampler, problems, n=ROLLOUTS, params=SamplingParams(max_tokens=self.window), seed=work.seed, path=path,
+            watch=work.watch, verifier=rewards.verifier if rewards else None,
+            review=rewards.review if rewards else None,
+        )  # fmt: skip
+        return groups, 0.0 if was_there else time.perf_counter() - started
+
+    def _may_learn(self, shares: Shares, first: Rl) -> None:
+        """RunError where no prompt carries a signal: RL would train on nothing."""
+        if shares.usable or not shares.prompts or first.spec.when_empty == "skip":
+            return
+        told = "; ".join(advice(shares, first.spec, stage=first.name)) or "no prompt was answered differently twice"
+        raise RunError(
+            f"{PREFLIGHT}: none of {shares.prompts} prompts x {ROLLOUTS} has an accuracy strictly between 0 and 1 "
+            f"({shares}), so {first.name} has nothing to learn from; {told}; --no-preflight goes on all the same"
+        )
+
+    def afterwords(self, directories: Mapping[str, Path], stages: Sequence[Stage]) -> list[str]:
+        done = StageDir(directories[self.name]).done()
+        return [] if done is None else machine.forecast_lines(done["outputs"]["preflight"], stages, self.recipe)
+
+
+def shown(record: Mapping[str, Any]) -> list[str]:
+    """The table: what became of the responses, and how fast they came."""
+    total = record["rollouts"]
+    names = {"right": "right", "partial": "partly right", "wrong": "wrong", "no_answer": "no answer"}
+    names |= {"truncated": "truncated", "undecided": "undecided"}
+    lines = [
+        f"{word:<14}{record[name]:>5.0%}  {round(record[name] * total):>3} of {total}" for name, word in names.items()
+    ]
+    lines.append(f"{'usable':<14}{record['usable'] / max(1, record['prompts']):>5.0%}  {record['usable']:>3} of "
+                 f"{record['prompts']} prompts (0 < accuracy < 1, or rewards that differ)")  # fmt: skip
+    speed = [f"{record['mean_tokens']:.0f} tokens a response"]
+    if record["sampled_per_second"]:
+        speed.append(f"{record['sampled_per_second']:.0f} tokens/s sampled")
+    if record["trained_per_second"]:
+        speed.append(f"{record['trained_per_second']:.0f} tokens/s trained")
+    return [*lines, ", ".join([*speed, f"peak memory {record['peak_memory_mb']:,.0f} MB"])]
+
+
+@contextmanager
+def all_cores(most: int) -> Iterator[None]:
+    """Nothing else runs beside this stage: torch may use the cores that workers will have later."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(before, min(most, len(os.sched_getaffinity(0)))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def trained_per_second(sampler: Sampler, groups: Sequence[Group]) -> float | None:
+    """Tokens per second of one forward and backward pass over some of the rollouts; None for a model elsewhere."""
+    language_model: LanguageModel | None = getattr(sampler, "language_model", None)
+    if language_model is None:
+        return None
+    import torch
+
+    from etalon.model.packed import TokenRow, pack, token_logprobs
+
+    rows: list[TokenRow] = []
+    for one, rollout in ((group, rollout) for group in groups for rollout in group.rollouts):
+        prompt = tuple(language_model.render(ask(one.problem.prompt)))
+        response = tuple(language_model.encode(rollout.text))[:TIMED_TOKENS]
+        if response and sum(map(len, rows)) + len(prompt) + len(response) <= TIMED_TOKENS:
+            rows.append(TokenRow(prompt=prompt, response=response))
+    if not rows:
+        return None
+    started = time.perf_counter()
+    language_model.model.train()
+    torch.autograd.backward(token_logprobs(language_model.model, pack(rows, language_model.device)).sum())
+    language_model.model.zero_grad(set_to_none=True)
+    language_model.model.eval()
+    return sum(map(len, rows)) / (time.perf_counter() - started)
+
+
+def weights_mb(sampler: Sampler) -> float:
+    """Size of a local model's weights; 0 for one elsewhere."""
+    language_model: LanguageModel | None = getattr(sampler, "language_model", None)
+    if language_model is None:
+        return 0.0
+    return float(sum(p.numel() * p.element_size() for p in language_model.model.parameters())) / 1024**2

@@ -1,0 +1,171 @@
+"""Stage `problems` (2.1.1): draw them from the nano world or read them from files, and cut them into splits."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from etalon.data.ngrams import normalise
+from etalon.data.split import split_problems
+from etalon.errors import InputError
+from etalon.pipeline.stage import PROBLEMS, SPLITS, Outputs, Stage, Work, known
+from etalon.problems import nano
+from etalon.problems.files import read_problems
+from etalon.problems.rows import problem_to_row
+from etalon.recipe import Recipe
+from etalon.store import append_jsonl, hash_file
+from etalon.types import Domain, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems(Stage):
+    """Writes problems/{split}.jsonl, and documents.jsonl when a base model is to be pretrained.
+
+    wanted: the splits that some stage reads; files are cut into no others. documents: of the scratch model.
+    """
+
+    purpose: ClassVar[str] = "draw or read problems and cut them into train, probe, RL and test"
+    section: ClassVar[str] = "2.1.1"
+    makes_model: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+
+    wanted: frozenset[str] = frozenset(SPLITS)
+    documents: int = 0
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def samples(self) -> bool:
+        return False
+
+    @property
+    def knobs(self) -> Any:
+        recipe = self.recipe
+        cut = sorted(self.wanted) if recipe.problems.source == "files" else []
+        return [recipe.problems.model_dump(), self.documents, recipe.clr.m, recipe.prompts, cut]
+
+    @property
+    def outside(self) -> Mapping[str, str]:
+        spec = self.recipe.problems
+        return {file: hash_file(Path(file)) for file in (*spec.files, *spec.test_files)}
+
+    def run(self, work: Work) -> Outputs:
+        recipe = work.recipe
+        splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(recipe, self.wanted)
+        counts: dict[str, dict[str, int]] = {}
+        for split, members in splits.items():
+            path = work.directory / f"{split}.jsonl"
+            path.unlink(missing_ok=True)
+            append_jsonl(path, [problem_to_row(p) for p in members])
+            counts[split] = {
+                d.value: sum(p.domain is d for p in members) for d in Domain if any(p.domain is d for p in members)
+            }
+        if self.documents:
+            path = work.directory / "documents.jsonl"
+            path.unlink(missing_ok=True)
+            append_jsonl(path, [{"text": text} for text in _documents(recipe, splits["train"], self.documents)])
+        for split, found in counts.items():
+            if found and (split == "train" or "train" not in self.wanted):
+                work.view.note(f"{split}: {', '.join(f'{count} {domain}' for domain, count in found.items())}")
+        return {"counts": counts}
+
+
+def _nano_splits(recipe: Recipe) -> dict[str, list[Problem]]:
+    domains = known(recipe.problems.domains) or tuple(nano.MAX_LEVELS)
+    splits: dict[str, list[Problem]] = {
+        split: [
+            problem
+            for domain in nano.MAX_LEVELS
+            if domain in domains
+            for problem in nano.problems(
+                domain,
+                split,
+                wanted(recipe, split, domain),
+                seed=recipe.seed,
+                m=recipe.clr.m,
+                operations=recipe.problems.operations,
+            )
+        ]
+        for split in nano.SPLITS
+    }
+    if Domain.INSTRUCT in domains:
+        splits["rl"] += nano.open_problems("rl", recipe.problems.open)
+    return splits
+
+
+def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
+    """How many problems of a domain a split is asked for."""
+    count: int = getattr(recipe.problems, split)
+    return round(count * recipe.problems.mix.get(domain.value, 1.0)) if split == "train" else count
+
+
+def _file_splits(recipe: Recipe, cut_into: Collection[str]) -> dict[str, list[Problem]]:
+    spec = recipe.problems
+    if not spec.files:
+        raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
+    held_out = _read(recipe, spec.test_files)
+    found = _read(recipe, spec.files)
+    if held_out:
+        taken = {normalise(problem.prompt) for problem in held_out}
+        found = [problem for problem in found if normalise(problem.prompt) not in taken]
+        cut_into = {name for name in cut_into if name != "test"}
+    if not found:
+        asked = f" of {', '.join(spec.domains)}" if spec.domains else ""
+        raise InputError(f"problems.files: hold no problem{asked} that is not held out by problems.test_files")
+    sizes = {name: getattr(spec, name) if name in cut_into else 0 for name in SPLITS}
+    cut = split_problems(found, seed=recipe.seed, **sizes)
+    splits = {
+        split: at_most(getattr(cut, split), {domain: wanted(recipe, split, domain) for domain in Domain})
+        for split in SPLITS
+    }
+    return splits | ({"test": held_out} if held_out else {})
+
+
+def _read(recipe: Recipe, files: Sequence[str]) -> list[Problem]:
+    """The problems of all files that are of the recipe's domains, each once."""
+    spec = recipe.problems
+    found = _distinct([(Path(file), read_problems(Path(file), prompts=recipe.prompts)) for file in files])
+    if spec.domains:
+        found = [problem for problem in found if problem.domain.value in spec.domains]
+    return found if spec.shuffle else [replace(problem, shuffle=False) for problem in found]
+
+
+def _distinct(files: Sequence[tuple[Path, Sequence[Problem]]]) -> list[Problem]:
+    """The problems of all files, exact copies once; an id that two files use for two problems gets the file's name."""
+    found: dict[str, Problem] = {}
+    for path, members in files:
+        for problem in members:
+            if problem.id in found and found[problem.id] != problem:
+                problem = replace(problem, id=f"{path.stem}-{problem.id}")
+            found.setdefault(problem.id, problem)
+    return list(found.values())
+
+
+def at_most(members: Sequence[Problem], counts: Mapping[Domain, int]) -> list[Problem]:
+    """The first problems of each domain, as many as its count."""
+    taken: Counter[Domain] = Counter()
+    kept = []
+    for problem in members:
+        taken[problem.domain] += 1
+        if taken[problem.domain] <= counts[problem.domain]:
+            kept.append(problem)
+    return kept
+
+
+def _documents(recipe: Recipe, train: Sequence[Problem], count: int) -> list[str]:
+    from etalon.problems.nano.documents import document
+
+    rng = random.Random(f"documents-{recipe.seed}")
+    if recipe.problems.source == "nano":
+        return [document(rng, nano.is_train) for _ in range(count)]
+    texts = [f"{p.prompt}\n{s}" for p in train for s in p.solutions or ("",)]
+    return [rng.choice(texts) for _ in range(count)]
+
+
+__all__ = ["PROBLEMS", "Problems", "at_most", "wanted"]

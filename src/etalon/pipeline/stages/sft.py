@@ -1,0 +1,179 @@
+"""Kind `sft` (2.1.2): fine-tuning on traces; all of them, the long ones of hard queries, or those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from etalon.cost import work as costs
+from etalon.cost.work import Cost
+from etalon.data import strata
+from etalon.errors import ConfigError, InputError
+from etalon.pipeline import reckoning
+from etalon.pipeline.stage import Outputs, Stage, Work
+from etalon.pipeline.stages.data import trace_from_row
+from etalon.pipeline.stages.problems import at_most
+from etalon.pipeline.stages.training import fit, fitting, load, passed_through
+from etalon.problems.rows import problem_from_row
+from etalon.sampling import attempt
+from etalon.sampling.source import sampling_from
+from etalon.store import hash_file, read_jsonl, write_json_atomic
+from etalon.types import Domain, SamplingParams, Trace
+
+ALL, HARD = "all", "hard"  # words of `traces`; anything else is a file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sft(Stage):
+    """Supervised fine-tuning; the last checkpoint is the stage's, all of them are kept for a fuse stage."""
+
+    @property
+    def purpose(self) -> str:
+        """In words."""
+        if self.spec.traces == ALL:
+            return "supervised fine-tuning on everything, many checkpoints"
+        return "fine-tune on long traces of hard queries only" if self.is_hard else "fine-tune on traces of a file"
+
+    @property
+    def section(self) -> str:
+        """Of the 3B report."""
+        return "2.1.2, stage 2" if self.is_hard else "2.1.2, stage 1"
+
+    @property
+    def is_hard(self) -> bool:
+        return bool(self.spec.traces == HARD)
+
+    @property
+    def file(self) -> Path | None:
+        """Where the traces are, when no stage of the run makes them."""
+        return None if self.spec.traces in (ALL, HARD) else Path(self.spec.traces)
+
+    @property
+    def samples(self) -> bool:
+        return self.is_hard
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        traces = () if self.file else (self.data_stage(),)
+        return (*super().needs, *traces) if self.is_hard else (self.source, *traces)
+
+    @property
+    def knobs(self) -> Any:
+        hard = {"min_tokens", "min_error_rate", "difficulty_attempts", "queries"}
+        spec = self.spec.model_dump(exclude=set() if self.is_hard else hard)
+        return [spec, self.recipe.rl.max_tokens if self.is_hard else 0]
+
+    @property
+    def outside(self) -> Mapping[str, str]:
+        return {str(self.file): hash_file(self.file)} if self.file and self.file.is_file() else {}
+
+    def check(self) -> None:
+        if self.file and not self.file.is_file():
+            raise ConfigError(f"{self.name}.traces: {self.file}: no such file; or use {ALL!r} or {HARD!r}")
+
+    @property
+    def cost(self) -> Cost:
+        spec, recipe = self.spec, self.recipe
+        mean = reckoning.mean_trace(recipe)
+        shape = {"batch": spec.batch, "max_steps": spec.max_steps}
+        if self.file:
+            rows = sum(1 for _ in self.file.open("rb")) if self.file.is_file() else 0
+            return costs.fine_tuning(rows, spec.epochs, mean, **shape)
+        if not self.is_hard:
+            return costs.fine_tuning(reckoning.traces(recipe), spec.epochs, mean, **shape)
+        domains = reckoning.domains_of(recipe)
+        rated = sum(min(spec.queries, reckoning.queries_of(recipe, domain)) for domain in domains)
+        rows = reckoning.HARD_SHARE * rated * min(recipe.data.paths, recipe.data.max_paths)
+        trained = costs.fine_tuning(rows, spec.epochs, max(mean, spec.min_tokens), **shape)
+        return costs.both(
+            reckoning.sampling(recipe, rated * spec.difficulty_attempts, recipe.rl.max_tokens), trained
+        )  # fmt: skip
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        return f"{self.spec.epochs} epoch{'' if self.spec.epochs == 1 else 's'}", ""
+
+    def run(self, work: Work) -> Outputs:
+        if self.file:
+            return tuned(work, _traces_of(self.file, self.name))
+        traces = read_traces(work, self.data_stage())
+        if not self.is_hard:
+            return tuned(work, traces)
+        long = [trace for trace in traces if trace.num_tokens >= self.spec.min_tokens]
+        hard = hard_traces(work, long, self.data_stage())
+        if not hard:
+            return passed_through(work, self.source, "no trace is both long and hard")
+        return tuned(work, hard) | {"hard": len(hard)}
+
+
+def read_traces(work: Work, stage: str) -> list[Trace]:
+    """The traces that a data stage kept."""
+    return [trace_from_row(row) for row in read_jsonl(work.directories[stage] / "traces.jsonl")]
+
+
+def _traces_of(path: Path, stage: str) -> list[Trace]:
+    """Traces of a file: rows as traces.jsonl has them, of which prompt and response are enough."""
+    traces = []
+    for number, row in enumerate(read_jsonl(path), start=1):
+        try:
+            domain = Domain(row.get("domain", Domain.MATH))
+            prompt, response = row["prompt"], row["response"]
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{stage}.traces: {path}: line {number}: {error}; a row has prompt and response") from None
+        identity = str(row.get("problem_id", number))
+        tokens = int(row.get("num_tokens", 0))
+        traces.append(Trace(problem_id=identity, domain=domain, prompt=prompt, response=response, num_tokens=tokens))
+    if not traces:
+        raise InputError(f"{stage}.traces: {path}: is empty")
+    return traces
+
+
+def tuned(work: Work, traces: Sequence[Trace]) -> Outputs:
+    """Fine-tune the checkpoint that the stage starts from."""
+    from etalon.sft.rows import trace_row
+
+    spec = work.stage.spec
+    language_model = load(work, work.source)
+    rows = fitting([trace_row(trace, language_model) for trace in traces], language_model, work)
+    if not rows:
+        raise InputError(
+            f"{work.stage.name}: every trace is longer than the model's window of {language_model.window} tokens; "
+            "set data.max_tokens below it, or take a base model with a longer window"
+        )
+    checkpoints = fit(
+        work, work.source, rows, epochs=spec.epochs, batch=spec.batch, max_steps=spec.max_steps,
+        micro_tokens=spec.micro_tokens, optim=spec.optim.scaled(spec.lr_scale), num_checkpoints=spec.checkpoints,
+    )  # fmt: skip
+    names = [work.keep_checkpoint(path) for path in checkpoints]
+    return {"checkpoint": names[-1], "checkpoints": names, "rows": len(rows)}
+
+
+def hard_traces(work: Work, traces: Sequence[Trace], data_stage: str) -> list[Trace]:
+    """Those of queries that the model mostly fails (2.1.2; that the reference model is the stage's own is (ours))."""
+    recipe, spec = work.recipe, work.stage.spec
+    asked_about = {trace.problem_id for trace in traces}
+    queries = [problem_from_row(row) for row in read_jsonl(work.directories[data_stage] / "queries.jsonl")]
+    candidates = at_most([p for p in queries if p.id in asked_about], dict.fromkeys(Domain, spec.queries))
+    with sampling_from(work.source, recipe, folder=work.directory) as reference:
+        groups = attempt(
+            reference,
+            candidates,
+            n=spec.difficulty_attempts,
+            params=SamplingParams(max_tokens=recipe.rl.max_tokens),
+            seed=work.seed,
+            path=work.directory / "difficulty.jsonl",
+            watch=work.watch,
+        )
+    error_rates = {g.problem.id: 1 - g.accuracy for g in groups if g.accuracy is not None}
+    rated = [replace(t, error_rate=error_rates.get(t.problem_id)) for t in traces]
+    write_json_atomic(work.directory / "strata.json", strata.table(strata.strata(rated)))
+    hard = [t for t in rated if strata.is_hard(t, min_tokens=spec.min_tokens, min_error_rate=spec.min_error_rate)]
+    work.view.note(
+        f"{len(hard)} of {len(traces)} long traces belong to queries with error rate >= {spec.min_error_rate}"
+    )
+    return hard
+
+
+__all__ = ["Sft", "read_traces", "tuned"]
