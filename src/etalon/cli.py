@@ -10,15 +10,16 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import data, doctor, explain, fuse, measure, run, serve, solve, verify
+from etalon.commands import data, doctor, explain, fuse, measure, rl, run, serve, solve, verify
 from etalon.errors import EtalonError, StoppedError
 
-RESUMES = ("run", "demo", "eval")
+RESUMES = ("run", "demo", "rl", "eval")
 USER_CAN_FIX = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 app = typer.Typer(name="etalon", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(run.run)
 app.command()(run.demo)
+app.command()(rl.rl)
 app.command()(verify.verify)
 app.command()(solve.solve)
 app.command()(explain.explain)

@@ -6,6 +6,7 @@ humaneval        {task_id, prompt, entry_point, canonical_solution, test}
 programs         a question with tests: LiveCodeBench, APPS, TACO, Codeforces, LeetCodeDataset, MBPP
 ifeval           {key, prompt, instruction_id_list, kwargs}     IFEval and IFBench
 multiple choice  {question, options | choices, answer}
+svamp            {Body, Question, Answer, Equation, Type, ID}
 gsm8k            {question, answer} with "#### 72" at the end of the answer
 generic          {problem | question | query, answer | final_answer | expected_answer}
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, native, programs, verl
+from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, native, programs, svamp, verl
 from etalon.types import Problem
 
 
@@ -40,6 +41,7 @@ FORMATS = (
     Format(name="programs", recognises=programs.recognises, read=programs.read),
     Format(name="IFEval", recognises=ifeval.recognises, read=ifeval.read),
     Format(name="multiple choice", recognises=choice.recognises, read=choice.read),
+    Format(name="SVAMP", recognises=svamp.recognises, read=svamp.read),
     Format(name="GSM8K", recognises=gsm8k.recognises, read=gsm8k.read),
     Format(name="question and answer", recognises=generic.recognises, read=generic.read),
 )

@@ -1,0 +1,102 @@
+"""`etalon rl`: reinforcement learning alone, the short way; it writes the recipe that it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from etalon.commands.run import RunOption, SetOption, start
+from etalon.errors import ConfigError
+
+THREADED_BYTES = 50_000_000  # (ours) weights above which a second torch thread pays
+
+
+def rl(
+    model: Annotated[str, typer.Option(metavar="DIR", help="The model to train: a Hugging Face directory.")],
+    problems: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="Questions and answers in any format of the field; repeatable.")
+    ],
+    test: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Held-out problems [default: a part of --problems].")
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option(metavar="FILE.py:FUNCTION", help="Your reward [default: the domains' verifiers].")
+    ] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Train on this domain only; repeatable.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of RL.")] = 100,
+    max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Longest response.")] = 1024,
+    system: Annotated[str | None, typer.Option(metavar="TEXT", help="System message before every prompt.")] = None,
+    run_dir: RunOption = None,
+    overrides: SetOption = None,
+    preflight: Annotated[
+        bool, typer.Option(help="Look at the model first, and stop where there is nothing to learn from.")
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+) -> None:
+    """Train a model by MGPO on questions and answers alone: no traces, no fine-tuning, no CLR.
+
+    The recipe it runs is written beside the run directory; edit it and go on with `etalon run`.
+    """
+    directory = run_dir or Path("runs") / f"rl-{Path(model).resolve().name}"
+    stage: dict[str, Any] = {"name": "rl", "kind": "rl", "domains": domain or None, "reward": absolute(reward)}
+    tables: dict[str, dict[str, Any]] = {
+        "model": {"base": str(Path(model).resolve()), "system": system},
+        "problems": {"files": [resolved(path) for path in problems], "test_files": [resolved(p) for p in test or ()]},
+        "rl": {"steps": steps, "max_tokens": max_tokens, "group_size": 8, "prompts_per_step": 16, "micro_tokens": 4096},
+        "eval": {"n": 4, "k": 4, "max_tokens": max_tokens, "temperature": 1.0},
+    }
+    text = "\n".join(recipe_lines(directory.name, threads_for(Path(model)), tables, stage)) + "\n"
+    path = directory.with_name(f"{directory.name}.toml")
+    write(path, text)
+    typer.echo(f"recipe: {path}", err=True)
+    start(path, directory, overrides or [], asked={"preflight": preflight}, dry_run=dry_run)
+
+
+def resolved(path: Path) -> str:
+    """An absolute path; ConfigError where there is no file."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    return str(path.resolve())
+
+
+def absolute(reward: str | None) -> str | None:
+    """ "FILE.py:FUNCTION" with an absolute path: the recipe lies elsewhere."""
+    file, colon, name = (reward or "").rpartition(":")
+    return f"{Path(file).resolve()}:{name}" if colon and file.endswith(".py") else reward
+
+
+def threads_for(model: Path) -> int:
+    """Torch threads: all cores for a model of some size, one for a tiny one, where a second would only spin."""
+    size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+    return len(os.sched_getaffinity(0)) if size > THREADED_BYTES else 1
+
+
+def recipe_lines(name: str, threads: int, tables: dict[str, dict[str, Any]], stage: dict[str, Any]) -> Iterator[str]:
+    """The recipe as TOML; what nobody asked for is left out."""
+    from etalon.config.toml import toml_key, toml_value
+
+    yield f"name = {toml_value(name)}"
+    yield f"threads = {threads}  # torch threads of each process"
+    yield f"jobs = {1 if threads > 1 else 2}"
+    for table, values in [*tables.items(), (None, stage)]:
+        yield ""
+        yield f"[{table}]" if table else "[[stages]]"
+        for key, value in values.items():
+            if value is not None and value != []:
+                yield f"{toml_key(key)} = {toml_value(value)}"
+
+
+def write(path: Path, text: str) -> None:
+    """The recipe, unless a person has changed the one that is there."""
+    from etalon.store import write_atomic
+
+    head = "# Written by `etalon rl`; a copy under another name is yours to change.\n"
+    if path.is_file() and not path.read_text(encoding="utf-8").startswith(head):
+        raise ConfigError(f"{path}: is there and not ours to replace; name another --run, or run it: etalon run {path}")
+    write_atomic(path, head + text)
