@@ -62,17 +62,15 @@ def run(
     absent = absent_inputs(recipe) if dry_run else {}
     check_inputs(recipe, absent=absent.values())
     graph = graph_of(recipe, preflight=choice.preflight)
-    for option, names in (("--from", [choice.from_stage]), ("--until", [choice.until]), ("--only", choice.only)):
-        for name in names:
-            if name:
-                graph.find(name, option=option)
+    check_names(graph, choice)
     check_owner(run_dir, recipe)
-    directories = graph.directories(run_dir)
-    chosen = chosen_stages(graph, choice)
+    directories, chosen = graph.directories(run_dir), chosen_stages(graph, choice)
     if dry_run:
-        keys = None if absent else graph.keys()
         lines = planned(recipe, run_dir)
-        print_plan(graph, keys, directories, from_stage=choice.from_stage, chosen=chosen, absent=list(absent))
+        print_plan(
+            graph, None if absent else graph.keys(), directories, from_stage=choice.from_stage, chosen=chosen,
+            absent=list(absent),
+        )  # fmt: skip
         print_lines(lines)
         return
     check_endpoints(recipe)
@@ -80,11 +78,7 @@ def run(
     engine_of(recipe).check()
     keys = graph.keys()
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
-        if choice.reuse is not None:
-            reuse(choice.reuse, keys, directories)
-        if choice.from_stage:
-            forget(graph.dependents([choice.from_stage]), directories)
-        check_needs(graph, chosen, keys, directories)
+        prepare(graph, choice, chosen, keys, directories)
         write_run_files(recipe, run_dir, recipe_path, overrides)
         from etalon.pipeline.runner import Runner
         from etalon.pipeline.summary import summarise
@@ -95,6 +89,29 @@ def run(
         )  # fmt: skip
         waited = runner.run()
         finish(run_dir, summarise(graph, directories, wait_seconds=waited))
+
+
+def check_names(graph: Graph, choice: Choice) -> None:
+    """ConfigError for a stage that the call names and the recipe does not have."""
+    named = [("--from", choice.from_stage), ("--until", choice.until), *(("--only", name) for name in choice.only)]
+    for option, name in named:
+        if name:
+            graph.find(name, option=option)
+
+
+def prepare(
+    graph: Graph,
+    choice: Choice,
+    chosen: Collection[str],
+    keys: Mapping[str, str],
+    directories: Mapping[str, Path],
+) -> None:
+    """Take what another run has, check that what was chosen can run, then forget what is to be redone."""
+    if choice.reuse is not None:
+        reuse(choice.reuse, keys, directories)
+    check_needs(graph, chosen, keys, directories)
+    if choice.from_stage:
+        forget(graph.dependents([choice.from_stage]), directories)
 
 
 def chosen_stages(graph: Graph, choice: Choice) -> frozenset[str]:
