@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,8 @@ import typer
 from etalon.commands.run import RunOption, SetOption, start
 from etalon.errors import ConfigError
 
-THREADED_BYTES = 50_000_000  # (ours) weights above which a second torch thread pays
+PROMPTS_PER_STEP = 16  # (ours)
+FEWEST_PROMPTS, MOST_PROMPTS = 64, 512  # (ours) prompts that are looked at: twice those the steps want, within this
 
 
 def rl(
@@ -45,13 +45,23 @@ def rl(
     """
     directory = run_dir or Path("runs") / f"rl-{Path(model).resolve().name}"
     stage: dict[str, Any] = {"name": "rl", "kind": "rl", "domains": domain or None, "reward": absolute(reward)}
+    files = {"files": [resolved(path) for path in problems], "test_files": [resolved(path) for path in test or ()]}
     tables: dict[str, dict[str, Any]] = {
         "model": {"base": str(Path(model).resolve()), "system": system},
-        "problems": {"files": [resolved(path) for path in problems], "test_files": [resolved(p) for p in test or ()]},
-        "rl": {"steps": steps, "max_tokens": max_tokens, "group_size": 8, "prompts_per_step": 16, "micro_tokens": 4096},
+        "problems": {**files, "rl": min(MOST_PROMPTS, max(FEWEST_PROMPTS, 2 * steps * PROMPTS_PER_STEP))},
+        "rl": {
+            "steps": steps,
+            "max_tokens": max_tokens,
+            "group_size": 8,
+            "prompts_per_step": PROMPTS_PER_STEP,
+            "micro_tokens": 4096,
+        },
         "eval": {"n": 4, "k": 4, "max_tokens": max_tokens, "temperature": 1.0},
     }
-    text = "\n".join(recipe_lines(directory.name, threads_for(Path(model)), tables, stage)) + "\n"
+    from etalon.model.directory import useful_threads
+
+    threads = useful_threads(Path(model))
+    text = "\n".join(recipe_lines(directory.name, threads, tables, stage)) + "\n"
     path = directory.with_name(f"{directory.name}.toml")
     write(path, text)
     typer.echo(f"recipe: {path}", err=True)
@@ -69,12 +79,6 @@ def absolute(reward: str | None) -> str | None:
     """ "FILE.py:FUNCTION" with an absolute path: the recipe lies elsewhere."""
     file, colon, name = (reward or "").rpartition(":")
     return f"{Path(file).resolve()}:{name}" if colon and file.endswith(".py") else reward
-
-
-def threads_for(model: Path) -> int:
-    """Torch threads: all cores for a model of some size, one for a tiny one, where a second would only spin."""
-    size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
-    return len(os.sched_getaffinity(0)) if size > THREADED_BYTES else 1
 
 
 def recipe_lines(name: str, threads: int, tables: dict[str, dict[str, Any]], stage: dict[str, Any]) -> Iterator[str]:

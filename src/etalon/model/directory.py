@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,15 @@ from etalon.errors import InputError, UnsupportedModelError
 
 FAMILIES = ("qwen2", "qwen3", "llama")
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_intermediate_size")
+
+
+THREADED_BYTES = 50_000_000  # (ours) weights above which a second torch thread pays; below it only spins
+
+
+def useful_threads(path: Path) -> int:
+    """Torch threads that a model of this size can use on this machine: all cores, or one for a tiny model."""
+    size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+    return len(os.sched_getaffinity(0)) if size > THREADED_BYTES else 1
 
 
 def check_model_dir(path: Path) -> None:

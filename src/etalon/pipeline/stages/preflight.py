@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from etalon.errors import RunError
+from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
 from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
@@ -74,7 +74,8 @@ class Preflight(Stage):
     def run(self, work: Work) -> Outputs:
         problems = self._problems(work)
         rewards = self._rewards(work, problems)
-        cores = all_cores(work.recipe.threads * work.recipe.jobs)
+        recipe = work.recipe
+        cores = threads(max(recipe.threads, min(recipe.threads * recipe.jobs, useful_threads(work.source))))
         with cores, sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
             groups, seconds = self._look(work, sampler, problems, rewards)
             rate, weights = trained_per_second(sampler, groups), weights_mb(sampler)
@@ -159,12 +160,12 @@ def shown(record: Mapping[str, Any]) -> list[str]:
 
 
 @contextmanager
-def all_cores(most: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
     """Nothing else runs beside this stage: torch may use the cores that workers will have later."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(max(before, min(most, len(os.sched_getaffinity(0)))))
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -188,12 +189,15 @@ def trained_per_second(sampler: Sampler, groups: Sequence[Group]) -> float | Non
             rows.append(TokenRow(prompt=prompt, response=response))
     if not rows:
         return None
-    started = time.perf_counter()
-    language_model.model.train()
-    torch.autograd.backward(token_logprobs(language_model.model, pack(rows, language_model.device)).sum())
-    language_model.model.zero_grad(set_to_none=True)
-    language_model.model.eval()
-    return sum(map(len, rows)) / (time.perf_counter() - started)
+    model, seconds = language_model.model, float("inf")
+    model.train()
+    for _ in range(2):  # the first pass also pays for what is made once
+        started = time.perf_counter()
+        torch.autograd.backward(token_logprobs(model, pack(rows, language_model.device)).sum())
+        model.zero_grad(set_to_none=True)
+        seconds = min(seconds, time.perf_counter() - started)
+    model.eval()
+    return sum(map(len, rows)) / seconds
 
 
 def weights_mb(sampler: Sampler) -> float:

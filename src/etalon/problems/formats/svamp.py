@@ -1,4 +1,4 @@
-"""SVAMP: {Body, Question, Answer, Equation, Type, ID}; one-step word problems whose answer is a float, 145.0 for 145."""
+"""SVAMP: {Body, Question, Answer, Equation, Type, ID}; one-step word problems, the answer a float: 145.0."""
 
 from __future__ import annotations
 
