@@ -21,7 +21,7 @@ NAMES = ("train", "probe", "rl", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """Problems that share no query. Every domain has at least one problem in each."""
+    """Problems that share no query. Every domain has at least one problem in each that was asked for."""
 
     train: tuple[Problem, ...]
     probe: tuple[Problem, ...]
@@ -30,7 +30,10 @@ class Splits:
 
 
 def split_problems(problems: Iterable[Problem], *, train: int, probe: int, rl: int, test: int, seed: int) -> Splits:
-    """All problems, cut per domain in the proportion train : probe : rl : test, in order of their ids."""
+    """All problems, cut per domain in the proportion train : probe : rl : test, in order of their ids.
+
+    A split of which 0 are asked for stays empty.
+    """
     copies: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
         copies[normalise(problem.prompt)].append(problem)
@@ -39,12 +42,13 @@ def split_problems(problems: Iterable[Problem], *, train: int, probe: int, rl: i
         by_domain[min(problem.domain for problem in same)].append(prompt)
 
     cuts: dict[str, list[Problem]] = {name: [] for name in NAMES}
-    requested = dict(zip(NAMES, (train, probe, rl, test), strict=True))
+    asked = dict(zip(NAMES, (train, probe, rl, test), strict=True))
+    requested = {name: size for name, size in asked.items() if size}
     for domain, prompts in sorted(by_domain.items()):
         if len(prompts) < MIN_PROBLEMS:
             raise InputError(
                 f"problems: found {len(prompts)} distinct problems of domain {domain}, needed are at least "
-                f"{MIN_PROBLEMS} to cut them into {', '.join(NAMES)}"
+                f"{MIN_PROBLEMS} to cut them into {', '.join(requested)}"
             )
         ranked = sorted(prompts, key=lambda prompt: (_rank(prompt, seed), prompt))
         start = 0
