@@ -57,7 +57,8 @@ class Progress:
         """Announce a stage and show its progress until the block ends; `section` is the paper's."""
         assert not self._is_busy, "stages run one after the other"
         self._is_busy = True
-        self.say(f"{name}: {purpose}{f' (section {section})' if section else ''}")
+        shown = section if section.startswith("(") else f"(section {section})" if section else ""
+        self.say(f"{name}: {purpose}{f' {shown}' if shown else ''}")
         started = time.monotonic()
         view = _BarView(self, self._console, name) if self._console.is_interactive else _LineView(self, name)
         try:
