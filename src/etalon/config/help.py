@@ -32,6 +32,8 @@ def explain(error: Mapping[str, Any]) -> str:
     """What is wrong with one value or key, given pydantic's account of it."""
     if error["type"] == "extra_forbidden":
         return _unknown_key(tuple(map(str, error["loc"])))
+    if error["type"] == "missing":
+        return "is missing"
     expected = EXPECTED.get(error["type"])
     if expected is None:
         return str(error["msg"]).removeprefix("Value error, ")

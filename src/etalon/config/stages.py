@@ -121,6 +121,8 @@ def check_names(found: Sequence[StageSpec]) -> None:
                 f"{stage.name}.kind: no kind {stage.kind!r}; {hint}kinds are {', '.join(KINDS)}, or "
                 '"package.module:Kind" of your own'
             )
+        if stage.kind not in KINDS:
+            load_named(stage.kind, key=f"{stage.name}.kind")
 
 
 def no_stage(name: str, names: Collection[str]) -> str:

@@ -1,9 +1,9 @@
 """What the user sees while a run works: one line per stage, a bar with time left, live numbers.
 
     progress = Progress()
-    with progress.stage("rl-math", "amplify correct solutions", "2.2") as stage:
+    with progress.stage("math", "amplify correct solutions", "2.2") as stage:
         stage.update(step, steps, reward=0.41, gradient=1.2, tokens=5120)
-        progress.say("sft-hard: Pass@1 0.56")    # from any thread; the bar stays in place
+        progress.say("eval-math: Pass@1 0.56")    # from any thread; the bar stays in place
 
 A terminal gets a bar. A pipe or a log gets plain lines: the start, each quarter, the end.
 No thread of its own, so a fork while the bar is up is safe.
