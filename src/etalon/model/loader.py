@@ -116,7 +116,7 @@ def load(
     """Load a Hugging Face causal LM directory in float32.
 
     Raises InputError when the directory is missing or unreadable, UnsupportedModelError for adapters (LoRA) and for
-    architectures that the local engine does not compute.
+    architectures that the local engine does not compute. system: see `LanguageModel`.
     """
     check_runnable(path)
     target = prepare_device(device, autocast)
@@ -146,7 +146,7 @@ def load(
         raise InputError(f"{path}: its tokenizer has no eos_token, so a response could never end; set one")
     _give_template(tokenizer)
     model.eval()
-    return LanguageModel(model=model.to(target), tokenizer=tokenizer, path=path, autocast=autocast)
+    return LanguageModel(model=model.to(target), tokenizer=tokenizer, path=path, autocast=autocast, system=system)
 
 
 def _give_template(tokenizer: Any) -> None:
