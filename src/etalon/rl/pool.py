@@ -22,14 +22,14 @@ class Pool:
 def sort_pool(groups: Sequence[Group]) -> Pool:
     """Keep prompts whose accuracy is strictly between 0 and 1, or whose partial rewards differ.
 
-    Undecided prompts are dropped and counted.
+    Undecided prompts are dropped and counted; what is counted adds up to all prompts.
     """
     accuracies = [g.accuracy for g in groups]
     kept = tuple(g.problem for g in groups if has_signal(g))
     record = {
         "prompts": len(groups),
         "kept": len(kept),
-        "all_wrong": sum(a == 0 for a in accuracies),
+        "all_wrong": sum(g.accuracy == 0 and not has_signal(g) for g in groups),
         "all_right": sum(a == 1 for a in accuracies),
         "undecided": sum(a is None for a in accuracies),
         "accuracies": accuracies,
