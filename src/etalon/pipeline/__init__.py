@@ -21,10 +21,13 @@ from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.pipeline.stage import Stage
+from etalon.problems.files import read_problems
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
 from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic
+from etalon.types import Domain
 
+PEEKED_BYTES = 100_000_000  # (ours) of problem files that a dry run reads, to plan for the domains they hold
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
 
 
@@ -68,8 +71,8 @@ def run(
     if dry_run:
         lines = planned(recipe, run_dir)
         print_plan(
-            graph, None if absent else graph.keys(), directories, from_stage=choice.from_stage, chosen=chosen,
-            absent=list(absent),
+            graph_of(with_domains_found(recipe), preflight=choice.preflight), None if absent else graph.keys(),
+            directories, from_stage=choice.from_stage, chosen=chosen, absent=list(absent),
         )  # fmt: skip
         print_lines(lines)
         return
@@ -89,6 +92,19 @@ def run(
         )  # fmt: skip
         waited = runner.run()
         finish(run_dir, summarise(graph, directories, wait_seconds=waited))
+
+
+def with_domains_found(recipe: Recipe) -> Recipe:
+    """For a plan: only the domains that the recipe's files hold, where they are here and quick to read."""
+    spec = recipe.problems
+    files = [Path(file) for file in spec.files]
+    if spec.domains or not files or not all(file.is_file() for file in files):
+        return recipe
+    if sum(file.stat().st_size for file in files) > PEEKED_BYTES:
+        return recipe
+    found = {problem.domain for file in files for problem in read_problems(file, prompts=recipe.prompts)}
+    domains = tuple(domain.value for domain in Domain if domain in found)
+    return recipe.model_copy(update={"problems": spec.model_copy(update={"domains": domains})})
 
 
 def check_names(graph: Graph, choice: Choice) -> None:

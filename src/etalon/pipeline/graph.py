@@ -14,14 +14,14 @@ from typing import Any
 
 from etalon.config.stages import EVALUATION, KINDS, Listed, entries, in_order, kind_class, listed, no_stage
 from etalon.errors import ConfigError
-from etalon.pipeline.stage import PROBLEMS, SPLITS, Stage
+from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage
 from etalon.pipeline.stages.base import Base
 from etalon.pipeline.stages.clr import Clr
 from etalon.pipeline.stages.data import Data
 from etalon.pipeline.stages.distill import Distill
 from etalon.pipeline.stages.evaluate import Evaluation
 from etalon.pipeline.stages.fuse import Fuse
-from etalon.pipeline.stages.preflight import PREFLIGHT, Preflight
+from etalon.pipeline.stages.preflight import Preflight
 from etalon.pipeline.stages.problems import Problems
 from etalon.pipeline.stages.rl import Rl
 from etalon.pipeline.stages.sft import Sft

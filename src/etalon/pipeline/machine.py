@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from etalon.pipeline.stage import Stage
+from etalon.pipeline.reckoning import as_found
+from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, Stage
 from etalon.recipe import Recipe
 from etalon.show.progress import show_seconds
+from etalon.store import StageDir
 
+NEEDED = (PREFLIGHT, PROBLEMS)  # stages that a forecast is made of
 MOMENTS = 3  # copies of the weights that training holds beside them: gradients and two moments
 SPARE = 1.3  # (ours) activations and caches beside what preflight saw, as a factor on its peak
 
@@ -39,6 +43,16 @@ def taken(record: Mapping[str, Any], stages: Sequence[Stage], recipe: Recipe) ->
         if seconds >= 1:
             found.append(Taken(stage=stage.name, seconds=seconds))
     return found
+
+
+def measured(stages: Sequence[Stage], recipe: Recipe, directories: Mapping[str, Path]) -> list[str]:
+    """`forecast_lines` by the preflight of a run and the problems it found; nothing before its preflight has run."""
+    look, problems = (StageDir(directories[name]).done() if name in directories else None for name in NEEDED)
+    if look is None or problems is None:
+        return []
+    return forecast_lines(
+        look["outputs"]["preflight"], stages, as_found(recipe, problems["outputs"]["counts"])
+    )  # fmt: skip
 
 
 def forecast_lines(record: Mapping[str, Any], stages: Sequence[Stage], recipe: Recipe) -> list[str]:

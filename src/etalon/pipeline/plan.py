@@ -12,8 +12,7 @@ import typer
 
 from etalon.pipeline import costs, machine
 from etalon.pipeline.graph import Graph
-from etalon.pipeline.stage import Stage
-from etalon.pipeline.stages.preflight import PREFLIGHT
+from etalon.pipeline.stage import PREFLIGHT, Stage
 from etalon.recipe import Recipe
 from etalon.store import StageDir
 
@@ -93,9 +92,11 @@ def print_plan(
 
 
 def on_this_machine(recipe: Recipe, stages: Sequence[Stage], directories: Mapping[str, Path]) -> list[str]:
-    """The forecast by the rates that this run's preflight has measured; nothing before it has run."""
-    done = StageDir(directories[PREFLIGHT]).done() if PREFLIGHT in directories else None
-    return machine.forecast_lines(done["outputs"]["preflight"], stages, recipe) if done else []
+    """The forecast by the rates that this run's preflight has measured; before that, that there is none yet."""
+    lines = machine.measured(stages, recipe, directories)
+    if not lines and PREFLIGHT in directories and not recipe.hardware.gpu:
+        return ["- no hours and no memory for this machine yet: the preflight measures it before anything is trained"]
+    return lines
 
 
 def stage_table(lines: Iterable[Line], forecast: costs.Forecast, *, width: int = WIDTH) -> Table:

@@ -7,6 +7,8 @@ or a judge's sampling, running programs and checking answers (CPU), and the star
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from etalon.config.stages import Listed
 from etalon.cost import work
 from etalon.cost.work import Cost
@@ -30,6 +32,16 @@ def domains_of(recipe: Recipe) -> list[Domain]:
     mix = recipe.problems.mix
     found = [d for d in Domain if (mix.get(d.value, 0.0) > 0 if d.value in mix else d in known)]
     return [d for d in found if not listed or d in known]
+
+
+def as_found(recipe: Recipe, counts: Mapping[str, Mapping[str, int]]) -> Recipe:
+    """The recipe with the domains and the numbers of problems that were found. counts: split -> domain -> problems."""
+    domains = tuple(d.value for d in Domain if any(d.value in found for found in counts.values()))
+    sizes = {split: max(found.values()) for split, found in counts.items() if found}
+    mix = {name: share for name, share in recipe.problems.mix.items() if name in domains}
+    return recipe.model_copy(
+        update={"problems": recipe.problems.model_copy(update={"domains": domains, "mix": mix, **sizes})}
+    )
 
 
 def mean_response(recipe: Recipe, window: int) -> float:

@@ -23,6 +23,7 @@ from etalon.types import Domain, Problem
 
 Outputs = dict[str, Any]
 PROBLEMS = "problems"  # the stage that every other needs, whatever the recipe lists
+PREFLIGHT = "preflight"  # the stage that looks at a given model first
 SPLITS = ("train", "probe", "rl", "test")
 
 

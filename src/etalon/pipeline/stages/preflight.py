@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from etalon.errors import RunError
 from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
-from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
+from etalon.pipeline.stage import PREFLIGHT, Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
 from etalon.rl.advice import Shares, advice
 from etalon.rl.rewards import Rewards
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
-from etalon.store import StageDir, write_json_atomic
+from etalon.store import write_json_atomic
 from etalon.types import Group, Problem, Sampler, SamplingParams, ask
 
 if TYPE_CHECKING:
     from etalon.model.loader import LanguageModel
 
-PREFLIGHT = "preflight"
 PROMPTS, ROLLOUTS = 16, 4
 TIMED_TOKENS = 512  # (ours) tokens of the one training pass that is timed
 
@@ -137,8 +136,7 @@ class Preflight(Stage):
         )
 
     def afterwords(self, directories: Mapping[str, Path], stages: Sequence[Stage]) -> list[str]:
-        done = StageDir(directories[self.name]).done()
-        return [] if done is None else machine.forecast_lines(done["outputs"]["preflight"], stages, self.recipe)
+        return machine.measured(stages, self.recipe, directories)
 
 
 def shown(record: Mapping[str, Any]) -> list[str]:
