@@ -25,9 +25,8 @@ from etalon.rl.mgpo import (  # noqa: E402
     entropy_distance,
     entropy_weight,
     group_advantages,
-    sequence_mean,
-    surrogate,
 )
+from etalon.rl.objective import sequence_mean, surrogate  # noqa: E402
 from etalon.types import Credit, Group  # noqa: E402
 from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 

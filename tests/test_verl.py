@@ -36,7 +36,7 @@ from etalon.errors import RunError  # noqa: E402
 from etalon.model import loader as models  # noqa: E402
 from etalon.recipe import Recipe  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
-from etalon.rl.mgpo import sequence_mean, surrogate, truncated_importance  # noqa: E402
+from etalon.rl.objective import sequence_mean, surrogate, truncated_importance  # noqa: E402
 from etalon.types import Domain, Group, Problem  # noqa: E402
 from groups import make_group  # noqa: E402
 from test_verl_plan import RECIPE  # noqa: E402

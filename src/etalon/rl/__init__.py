@@ -1,1 +1,1 @@
-"""Reinforcement learning without an engine: equations (mgpo, long2short), the seam (credit), prompts, metrics."""
+"""Reinforcement learning without an engine: equations, the seam (credit), prompts, metrics."""

@@ -17,7 +17,7 @@ from etalon.model.loader import LanguageModel
 from etalon.model.packed import PackedBatch, TokenRow
 from etalon.rl.credit import CreditSpec, credit
 from etalon.rl.metrics import step_metrics
-from etalon.rl.mgpo import sequence_mean, surrogate, truncated_importance
+from etalon.rl.objective import sequence_mean, surrogate, truncated_importance
 from etalon.rl.pool import prompts_of_step
 from etalon.rl.rewards import Rewards
 from etalon.sampling import group_to_row, sample, verify_groups
