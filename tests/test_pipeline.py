@@ -16,7 +16,8 @@ import pytest
 import shrunk
 from conftest import Finished
 from etalon import config, pipeline
-from etalon.pipeline import graph
+from etalon.pipeline import Choice
+from etalon.pipeline.graph import graph_of
 
 pytestmark = pytest.mark.torch
 
@@ -24,17 +25,11 @@ STAGES = [
     "base", "sft-broad", "sft-broad-fused", "sft-hard", "sft-hard-fused",
     "rl-math", "rl-long2short", "rl-code", "rl-stem", "distill", "instruct",
 ]  # fmt: skip
-TRAINED = {  # stage -> the stage whose checkpoint it starts from
-    "sft-broad": "base",
-    "sft-hard": "sft-broad-fused",
-    "rl-math": "sft-hard-fused",
-    "rl-long2short": "rl-math",
-    "rl-code": "rl-long2short",
-    "rl-stem": "rl-code",
-    "distill": "rl-stem",
-    "instruct": "distill",
-}
-SCORES = {"problems", "pass1", "pass8", "mean_tokens", "correct_tokens", "truncated", "undecided"}
+KINDS = ["base", "sft", "fuse", "sft", "fuse", "rl", "rl", "rl", "rl", "distill", "rl"]
+SCORES = {
+    "problems", "undecided_problems", "k", "pass1", "passk", "mean_tokens", "correct_tokens", "truncated", "no_answer",
+    "undecided",
+}  # fmt: skip
 RL = STAGES[STAGES.index("rl-math") :]
 
 
@@ -52,10 +47,14 @@ def weights(run: Path, name: str) -> dict[str, Any]:
     return dict(load_file(checkpoint(run, name) / "model.safetensors"))
 
 
-def rerun(finished: Finished, run: Path, *overrides: str, from_stage: str | None = None) -> None:
-    """The recipe again, in this process."""
+def rerun(finished: Finished, run: Path, *overrides: str, **asked: Any) -> None:
+    """The recipe again, in this process. asked: the fields of `Choice`."""
     recipe = config.load(finished.recipe, overrides)
-    pipeline.run(recipe, run_dir=run, recipe_path=finished.recipe, from_stage=from_stage)
+    pipeline.run(recipe, run_dir=run, recipe_path=finished.recipe, choice=Choice(**asked))
+
+
+def keys_of(recipe: Path, *overrides: str) -> dict[str, str]:
+    return graph_of(config.load(recipe, overrides).resolved()).keys()
 
 
 def redone(before: dict[str, int], after: dict[str, int]) -> set[str]:
@@ -68,16 +67,28 @@ def test_the_summary_has_every_stage_with_its_scores_and_differences(finished: F
     assert summary["seconds"] > 0
     assert summary["peak_memory_mb"] > 0
     assert [stage["name"] for stage in summary["stages"]] == STAGES
-    for position, stage in enumerate(summary["stages"]):
+    assert [stage["kind"] for stage in summary["stages"]] == KINDS
+    assert [stage["from"] for stage in summary["stages"]] == [None, *STAGES[:-1]]
+    same = {stage["name"]: stage["as"] for stage in summary["stages"] if "as" in stage}
+    for stage in summary["stages"]:
         assert stage["seconds"] >= 0
         assert list(stage["domains"]) == ["math", "code", "stem", "instruct", "claims"]
         for scores in stage["domains"].values():
             assert scores.keys() >= SCORES
-            assert scores["problems"] == 8
-            assert 0 <= scores["pass1"] <= scores["pass8"] <= 1
-            if position:
+            assert "pass8" not in scores  # K is 2 here
+            assert (scores["problems"], scores["k"]) == (8, 2)
+            assert 0 <= scores["pass1"] <= scores["passk"] <= 1
+            if stage["name"] in (STAGES[0], *same):
+                assert not scores.keys() & {"delta", "delta_low", "delta_high"}
+            else:
                 assert scores["delta_low"] <= scores["delta"] <= scores["delta_high"]
+    trained = {stage["name"]: stage["trained_on"] for stage in summary["stages"] if "trained_on" in stage}
+    math, code = ["math"], ["code"]
+    assert trained == {
+        "rl-math": math, "rl-long2short": math, "rl-code": code, "rl-stem": ["stem"], "instruct": ["instruct"]
+    }  # fmt: skip
     clr = summary["clr"]
+    assert clr["of"] == "instruct"
     assert clr["problems"] == 8
     assert all(0 <= clr[name] <= 1 for name in ("pass1", "cons_k", "cons_2k", "clr"))
     assert 0 < clr["calls"] <= clr["calls_full"] == 8 * 4 * 2
@@ -94,10 +105,10 @@ def test_a_run_prints_its_stages_on_stderr_and_its_table_on_stdout(finished: Fin
 def test_every_training_stage_changes_the_weights_and_the_merges_are_means(finished: Finished) -> None:
     done = shrunk.done(finished.run)
     assert not [name for name in STAGES if "skipped" in done[name]["outputs"]]
-    for name, source in TRAINED.items():
+    for name, kind, source in zip(STAGES[1:], KINDS[1:], STAGES, strict=False):
         before, after = weights(finished.run, source), weights(finished.run, name)
         assert before.keys() == after.keys()
-        assert any(not before[key].equal(after[key]) for key in before), name
+        assert kind == "fuse" or any(not before[key].equal(after[key]) for key in before), name
     for name in ("sft-broad", "sft-hard"):
         members = done[f"{name}-fused"]["outputs"]["weights"]
         assert sum(members.values()) == pytest.approx(1)
@@ -116,6 +127,7 @@ def test_rl_is_on_policy_and_logs_what_it_learned_from(finished: Finished) -> No
         folder = shrunk.stage_dir(finished.run, name)
         pool = json.loads((folder / "pool.json").read_text())
         assert pool["kept"] == sum(a is not None and 0 < a < 1 for a in pool["accuracies"]) > 0
+        assert pool["prompts"] == sum(pool[name] for name in ("kept", "all_wrong", "all_right", "undecided"))
         steps = rows(folder / "metrics.jsonl")
         numbers = list(range(1, (10 if name == "rl-code" else 4) + 1))
         assert [row["step"] for row in steps] == numbers
@@ -190,33 +202,41 @@ def test_another_gamma_redoes_rl_and_what_follows_and_from_redoes_a_stage_and_wh
         ("problems.rl=81", "problems"),
         ("base.batch=8", "base"),
         ("data.paths=3", "data"),
-        ("sft.broad.epochs=2", "sft-broad"),
-        ("probe.k=2", "sft-broad-fused"),
-        ("sft.hard.min_tokens=30", "sft-hard"),
-        ("rl.math.steps=5", "rl-math"),
-        ("rl.lambda=0.3", "rl-long2short"),
-        ("rl.code.lr=1e-4", "rl-code"),
-        ("rl.stem.steps=5", "rl-stem"),
+        ("sft.lr_scale=0.5", "sft-broad"),
+        ("sft-broad.epochs=2", "sft-broad"),
+        ("fuse.k=2", "sft-broad-fused"),
+        ("sft.min_tokens=30", None),  # the one stage that reads it says it itself
+        ("sft-broad.min_tokens=30", None),  # and this one does not read it
+        ("sft-hard.min_tokens=30", "sft-hard"),
+        ("sft-hard-fused.k=2", "sft-hard-fused"),
+        ("rl.steps=5", "rl-math"),
+        ("rl.lambda=0.3", "rl-math"),
+        ("rl-long2short.lambda=0.3", "rl-long2short"),
+        ("rl-code.lr=1e-4", "rl-code"),
+        ("rl-stem.steps=5", "rl-stem"),
+        ("rl.save_every=9", None),
+        ("rl.when_empty=skip", None),
         ("distill.low=0.2", "distill"),
         ("instruct.general=0.4", "instruct"),
         ("clr.prior=0.25", "clr"),
         ("eval.n=4", "eval-base"),
+        ("eval.after=['base','instruct']", None),
     ],
 )
 def test_a_changed_value_first_changes_the_key_of_the_stage_that_reads_it(
-    tmp_path: Path, override: str, first: str
+    tmp_path: Path, override: str, first: str | None
 ) -> None:
     path = shrunk.write_recipe(tmp_path)
-    before, after = graph.keys(config.load(path).resolved()), graph.keys(config.load(path, [override]).resolved())
-    changed = [name for name in before if before[name] != after[name]]
-    assert changed[0] == first
-    for stage in graph.STAGES:
+    before, after = keys_of(path), keys_of(path, override)
+    changed = [name for name in after if before[name] != after[name]]
+    assert next(iter(changed), None) == first
+    for stage in graph_of(config.load(path, [override]).resolved()).stages:
         assert (stage.name in changed) >= bool(set(stage.needs) & set(changed))
 
 
 def test_jobs_and_threads_of_another_machine_redo_nothing(tmp_path: Path) -> None:
     path, others = shrunk.write_recipe(tmp_path), ["jobs=4", "threads=2", "name='other'", "problems.source=nano"]
-    assert graph.keys(config.load(path).resolved()) == graph.keys(config.load(path, others).resolved())
+    assert keys_of(path) == keys_of(path, *others)
 
 
 def test_packaged_prompts_are_not_confused_with_a_folder_that_happens_to_have_their_name(
@@ -224,11 +244,11 @@ def test_packaged_prompts_are_not_confused_with_a_folder_that_happens_to_have_th
 ) -> None:
     """Run from inside `runs/`, where the run directory itself is called nano."""
     path = shrunk.write_recipe(tmp_path)
-    before = graph.keys(config.load(path).resolved())
+    before = keys_of(path)
     (tmp_path / "nano").mkdir()
     (tmp_path / "nano" / "events.jsonl").write_text("{}\n")
     monkeypatch.chdir(tmp_path)
-    assert graph.keys(config.load(path).resolved()) == before
+    assert keys_of(path) == before
 
 
 def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: Finished, tmp_path: Path) -> None:
@@ -262,19 +282,18 @@ def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: F
     assert {path: path.stat().st_mtime_ns for path in finished.run.rglob("*")} == before
 
 
-def test_a_phase_has_a_window_of_its_own_and_a_stage_without_epochs_passes_its_checkpoint_on(
+def test_a_phase_has_a_window_of_its_own_and_one_without_steps_passes_its_checkpoint_on(
     finished: Finished, tmp_path: Path
 ) -> None:
     run = shutil.copytree(finished.run, tmp_path / "run")
     marks = shrunk.finished_at(run)
-    rerun(finished, run, "rl.stem.max_tokens=9", "distill.epochs=0")
+    rerun(finished, run, "rl-stem.max_tokens=9", "instruct.steps=0")
     late = ("rl-stem", "distill", "instruct")
     assert redone(marks, shrunk.finished_at(run)) == {*late, *(f"eval-{name}" for name in late), "clr"}
     groups = rows(shrunk.stage_dir(run, "rl-stem") / "rollouts.jsonl")
     assert max(rollout["tokens"] for group in groups for rollout in group["rollouts"]) == 9
-    assert shrunk.done(run)["distill"]["outputs"]["skipped"] == "it has 0 epochs"
-    assert checkpoint(run, "distill") == checkpoint(run, "rl-stem")
-
-    rerun(finished, run, "rl.stem.max_tokens=9", "distill.epochs=0", "sft.hard.epochs=0")
-    assert shrunk.done(run)["sft-hard"]["outputs"]["skipped"] == "it has 0 epochs"
-    assert checkpoint(run, "sft-hard-fused") == checkpoint(run, "sft-broad-fused")
+    assert shrunk.done(run)["instruct"]["outputs"]["skipped"] == "it has 0 steps"
+    assert checkpoint(run, "instruct") == checkpoint(run, "distill")
+    told = {stage["name"]: stage for stage in shrunk.summary(run)["stages"]}
+    assert (told["instruct"]["skipped"], told["instruct"]["as"]) == ("it has 0 steps", "distill")
+    assert not (shrunk.stage_dir(run, "eval-instruct") / "rollouts.jsonl").exists()  # the same weights are not asked

@@ -2,15 +2,20 @@
 
 import pytest
 
-from etalon.pipeline import graph
+from etalon.pipeline.graph import graph_of
 from etalon.recipe import Recipe, SamplerSpec, TrlSpec, VerlSpec
 
 TRL = Recipe(engine="trl")
 
 
+def graph(recipe):
+    return graph_of(recipe.resolved())
+
+
 def redone(before, after):
     """The stages with other keys."""
-    keys, others = graph.keys(before.resolved()), graph.keys(after.resolved())
+    keys, others = graph(before).keys(), graph(after).keys()
+    assert keys.keys() == others.keys()
     return {name for name in keys if keys[name] != others[name]}
 
 
@@ -32,9 +37,9 @@ def test_where_and_how_fast_redoes_nothing(before, after):
 
 def test_another_engine_or_an_adapter_redoes_what_trains():
     for before, after in ((Recipe(), TRL), (TRL, TRL.model_copy(update={"trl": TrlSpec(lora_rank=8)}))):
-        assert set(graph.BY_NAME) - redone(before, after) == {"problems"}
+        assert graph(before).by_name.keys() - redone(before, after) == {"problems"}
 
 
 def test_another_sampler_redoes_what_samples_and_keeps_what_was_trained_before():
     found = redone(Recipe(), Recipe(sampler=SamplerSpec(name="vllm")))
-    assert set(graph.BY_NAME) - found == {"problems", "base", "data", "sft-broad"}
+    assert graph(Recipe()).by_name.keys() - found == {"problems", "base", "data", "sft-broad"}

@@ -11,6 +11,9 @@ from etalon.sampling.source import named_sampler
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
 
 
+TEACHERS = ("nano", "reference")  # words that are never taken for a model directory
+
+
 class ReferenceTeacher:
     """Answers a prompt with the solutions its problem came with; says so where there are none."""
 

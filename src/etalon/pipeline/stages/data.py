@@ -12,7 +12,7 @@ from etalon.data import decontaminate, gates, label, paths, strata
 from etalon.data.expand import expand
 from etalon.errors import InputError
 from etalon.pipeline.stage import Outputs, Stage, Work
-from etalon.pipeline.teachers import teacher_of
+from etalon.pipeline.teachers import TEACHERS, teacher_of
 from etalon.problems.instructions import instructions
 from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_to_row
@@ -50,8 +50,8 @@ class Data(Stage):
 
     @property
     def outside(self) -> Mapping[str, str]:
-        named = [name for name in (self.spec.teacher, self.spec.judge) if name and not is_endpoint(name)]
-        return {name: hash_tree(Path(name)) for name in named if Path(name).is_dir()}
+        named = [name for name in (self.spec.teacher, self.spec.judge) if name and name not in TEACHERS]
+        return {name: hash_tree(Path(name)) for name in named if not is_endpoint(name) and Path(name).is_dir()}
 
     def run(self, work: Work) -> Outputs:
         teacher = teacher_of(work, self.spec)

@@ -27,7 +27,7 @@ from etalon.rl.mixture import mixture
 from etalon.rl.pool import Pool, sort_pool
 from etalon.rl.rewards import Rewards, check_rewards, judge_words
 from etalon.sampling import attempt
-from etalon.sampling.source import sampling_from
+from etalon.sampling.source import JUDGES, sampling_from
 from etalon.store import hash_tree, read_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem
 
@@ -69,7 +69,8 @@ class Rl(Stage):
     def outside(self) -> Mapping[str, str]:
         found = {self.spec.reward: fingerprint(self.spec.reward)} if self.spec.reward else {}
         judge = self.spec.judge
-        return found | ({judge: hash_tree(Path(judge))} if judge and Path(judge).is_dir() else {})
+        is_model = judge and judge not in JUDGES and Path(judge).is_dir()
+        return found | ({judge: hash_tree(Path(judge))} if is_model else {})
 
     def check(self) -> None:
         check_rewards(self.spec, self.name)
