@@ -95,15 +95,16 @@ def start(
 
     reckoned: overrides that nothing remembers. asked: the fields of `pipeline.Choice`.
     """
-    from etalon.config import load
+    from etalon import pipeline
+    from etalon.config import load, name_of
 
-    run_dir = run_dir or Path("runs") / load(path, overrides).name
+    name = name_of(path, overrides)
+    run_dir = run_dir or Path("runs") / name
+    pipeline.check_owner(run_dir, name)
     overrides = with_earlier(run_dir, overrides, keep=keep_overrides)
     recipe = load(path, [*overrides, *reckoned])
     if not dry_run:
         require_train_extra()
-    from etalon import pipeline
-
     choice = pipeline.Choice(**(asked or {}))
     pipeline.run(
         recipe, run_dir=run_dir, recipe_path=path, choice=choice, overrides=overrides, dry_run=dry_run
@@ -112,17 +113,21 @@ def start(
 
 
 def with_earlier(run_dir: Path, overrides: Sequence[str], *, keep: bool) -> list[str]:
-    """The overrides of earlier calls, then those of this one; says which it kept, changed or dropped."""
-    from etalon.config import OVERRIDES, key_of
+    """The overrides of earlier calls, then those of this one; says which it kept, changed or dropped.
+
+    A name is said anew by every call: it is what tells whose directory this is.
+    """
+    from etalon.config import OVERRIDES, is_same, key_of
 
     path = run_dir / OVERRIDES
-    earlier = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    earlier = [override for override in lines if key_of(override) != "name"]
     new = {key_of(override): override for override in overrides}
     for override in earlier:
         key = key_of(override)
         if not keep and key not in new:
             typer.echo(f"{run_dir}: dropped from an earlier call: --set {override}", err=True)
-        elif key in new and new[key] != override:
+        elif key in new and not is_same(new[key], override):
             typer.echo(f"{run_dir}: --set {new[key]} replaces {override} of an earlier call", err=True)
         elif key not in new:
             told = f"{run_dir}: kept from an earlier call: --set {override}; --no-keep-overrides drops it"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_origin
@@ -51,10 +51,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         keys, value = _parse_override(override)
         if not _put_in_stage(table, keys, value, override):
-            single: dict[str, Any] = {}
-            _put(single, keys, value, override)
-            _resolve_paths(single, Path.cwd())
-            _put(table, keys, _get(single, keys), override)
+            _put(table, keys, _here(keys, value, override, {}), override)
         changed.add(keys)
     try:
         recipe = Recipe.model_validate(_lists_to_tuples(table))
@@ -108,9 +105,28 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: invalid TOML: {error}") from None
 
 
+def name_of(path: Path, overrides: Sequence[str] = ()) -> str:
+    """The name of the recipe in `path`, whatever else is in it; the default where it is none."""
+    named = [value for keys, value in map(_parse_override, overrides) if keys == ("name",)]
+    name = named[-1] if named else _read(path).get("name")
+    return name if isinstance(name, str) else Recipe().name
+
+
 def key_of(override: str) -> str:
     """The dotted key that an override sets."""
     return ".".join(map(toml_key, _parse_override(override)[0]))
+
+
+def is_same(override: str, other: str) -> bool:
+    """Whether two overrides say the same, however it is written."""
+    return _parse_override(override) == _parse_override(other)
+
+
+def settled(override: str, recipe: Recipe) -> str:
+    """The same override on one line, for a later call that may come from another folder."""
+    keys, value = _parse_override(override)
+    kinds = {stage.name: stage.kind for stage in entries(recipe)} if len(keys) > 1 else {}
+    return f"{key_of(override)}={toml_value(_here(keys, value, override, kinds))}"
 
 
 def _parse_override(override: str) -> tuple[Keys, Any]:
@@ -178,11 +194,22 @@ def _put_in_stage(table: dict[str, Any], keys: Keys, value: Any, override: str) 
     kind = str(found[0].get("kind"))
     if kind in Recipe.model_fields and isinstance(value, str) and len(keys) == 2:
         value = _parse_value(toml_value(value), field_at((kind, keys[1])))
-    single: dict[str, Any] = {"stages": [{"name": keys[0], "kind": kind}]}
-    _put(single["stages"][0], keys[1:], value, override)
-    _resolve_paths(single, Path.cwd())
-    _put(found[0], keys[1:], _get(single["stages"][0], keys[1:]), override)
+    kinds = {str(row.get("name")): str(row.get("kind")) for row in stages or () if isinstance(row, dict)}
+    _put(found[0], keys[1:], _here(keys, value, override, kinds), override)
     return keys[0] not in Recipe.model_fields
+
+
+def _here(keys: Keys, value: Any, override: str, kinds: Mapping[str, str]) -> Any:
+    """An override's value with its paths from the working folder; kinds: of the stages, by name."""
+    rows: list[dict[str, Any]] = [{"name": name, "kind": kind} for name, kind in kinds.items()]
+    single: dict[str, Any] = {"stages": rows}
+    place = next((row for row in rows if row["name"] == keys[0]), None)
+    if place is None:
+        _put(single, keys, value, override)
+    else:
+        _put(place, keys[1:], value, override)
+    _resolve_paths(single, Path.cwd())
+    return _get(single, keys) if place is None else _get(place, keys[1:])
 
 
 def _get(table: Any, keys: Keys) -> Any:

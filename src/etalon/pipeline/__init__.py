@@ -20,7 +20,7 @@ from etalon.errors import ConfigError, RunError
 from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
-from etalon.pipeline.stage import Stage
+from etalon.pipeline.stage import Stage, finished
 from etalon.problems.files import read_problems
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
@@ -29,6 +29,7 @@ from etalon.types import Domain
 
 PEEKED_BYTES = 100_000_000  # (ours) of problem files that a dry run reads, to plan for the domains they hold
 LOCK_SECONDS = 2.0  # (ours) how long to wait for a process that is ending
+PARTIAL_SUFFIX = ".partial"  # of a stage that is being copied from another run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,22 +67,25 @@ def run(
     check_inputs(recipe, absent=absent.values())
     graph = graph_of(recipe, preflight=choice.preflight)
     check_names(graph, choice)
-    check_owner(run_dir, recipe)
+    check_owner(run_dir, recipe.name)
     directories, chosen = graph.directories(run_dir), chosen_stages(graph, choice)
+    keys = {} if absent else graph.keys()
+    reused = reusable(choice.reuse, graph, keys, directories) if choice.reuse is not None else []
+    if keys:
+        check_needs(graph, chosen, keys, directories, reused=reused)
     if dry_run:
         lines = planned(recipe, run_dir)
         print_plan(
-            graph_of(with_domains_found(recipe), preflight=choice.preflight), None if absent else graph.keys(),
-            directories, from_stage=choice.from_stage, chosen=chosen, absent=list(absent),
+            graph_of(with_domains_found(recipe), preflight=choice.preflight), keys or None, directories,
+            from_stage=choice.from_stage, chosen=chosen, reused=reused, absent=list(absent),
         )  # fmt: skip
         print_lines(lines)
         return
     check_endpoints(recipe)
     check_device(recipe)
     engine_of(recipe).check()
-    keys = graph.keys()
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
-        prepare(graph, choice, chosen, keys, directories)
+        prepare(graph, choice, run_dir, reused=reused)
         write_run_files(recipe, run_dir, recipe_path, overrides)
         from etalon.pipeline.runner import Runner
         from etalon.pipeline.summary import summarise
@@ -91,7 +95,7 @@ def run(
             goes_on=not choice.preflight,
         )  # fmt: skip
         waited = runner.run()
-        finish(run_dir, summarise(graph, directories, wait_seconds=waited))
+        finish(run_dir, summarise(graph, keys, directories, wait_seconds=waited))
 
 
 def with_domains_found(recipe: Recipe) -> Recipe:
@@ -115,17 +119,12 @@ def check_names(graph: Graph, choice: Choice) -> None:
             graph.find(name, option=option)
 
 
-def prepare(
-    graph: Graph,
-    choice: Choice,
-    chosen: Collection[str],
-    keys: Mapping[str, str],
-    directories: Mapping[str, Path],
-) -> None:
-    """Take what another run has, check that what was chosen can run, then forget what is to be redone."""
+def prepare(graph: Graph, choice: Choice, run_dir: Path, *, reused: Sequence[str]) -> None:
+    """Take what another run has, then forget what is to be redone."""
+    directories = graph.directories(run_dir)
+    clear_partial(run_dir)
     if choice.reuse is not None:
-        reuse(choice.reuse, keys, directories)
-    check_needs(graph, chosen, keys, directories)
+        reuse(choice.reuse, reused, directories)
     if choice.from_stage:
         forget(graph.dependents([choice.from_stage]), directories)
 
@@ -150,38 +149,56 @@ def is_evaluation(stage: Stage) -> bool:
 
 
 def check_needs(
-    graph: Graph, chosen: Collection[str], keys: Mapping[str, str], directories: Mapping[str, Path]
+    graph: Graph,
+    chosen: Collection[str],
+    keys: Mapping[str, str],
+    directories: Mapping[str, Path],
+    *,
+    reused: Collection[str] = (),
 ) -> None:
-    """ConfigError for a chosen stage that needs one which is neither chosen nor done."""
+    """ConfigError for a chosen stage that needs one which is neither chosen, nor done, nor of a run that is reused."""
     for stage in graph.stages:
         for name in stage.needs if stage.name in chosen else ():
-            done = StageDir(directories[name]).done()
-            if name not in chosen and (done is None or done["key"] != keys[name]):
-                state = "is not done" if done is None else "was done with other values"
-                raise ConfigError(
-                    f"--only {stage.name}: it needs {name}, which {state}; run --until {name} first, or add it to "
-                    "--only"
-                )
+            if name in chosen or name in reused or finished(graph.by_name[name], keys[name], directories[name]):
+                continue
+            state = "is not done" if StageDir(directories[name]).done() is None else "was done with other values"
+            raise ConfigError(
+                f"--only {stage.name}: it needs {name}, which {state}; run --until {name} first, or add it to --only"
+            )
 
 
-def reuse(other: Path, keys: Mapping[str, str], directories: Mapping[str, Path]) -> None:
-    """Take every stage of another run that was finished with the same key; what is already here stays."""
+def reusable(other: Path, graph: Graph, keys: Mapping[str, str], directories: Mapping[str, Path]) -> list[str]:
+    """The stages of another run that were finished with the keys that are wanted here, and are not here already."""
     if not (other / "stages").is_dir():
         raise RunError(f"--reuse {other}: is not a run directory: it has no stages")
-    taken = []
-    for name, directory in directories.items():
-        source = StageDir(other / "stages" / name)
-        done, own = source.done(), StageDir(directory).done()
-        if done is None or done["key"] != keys[name] or (own is not None and own["key"] == keys[name]):
-            continue
+    return [
+        stage.name
+        for stage in graph.stages
+        if stage.name in keys
+        and finished(stage, keys[stage.name], other / "stages" / stage.name) is not None
+        and finished(stage, keys[stage.name], directories[stage.name]) is None
+    ]
+
+
+def reuse(other: Path, names: Sequence[str], directories: Mapping[str, Path]) -> None:
+    """Take these stages of another run: killed half way, what was not taken whole is not there."""
+    for name in names:
+        directory, source = directories[name], StageDir(other / "stages" / name)
+        done = source.done()
+        assert done is not None
+        partial = directory.with_name(f".{directory.name}{PARTIAL_SUFFIX}")
+        shutil.copytree(source.path, partial, ignore=shutil.ignore_patterns("DONE.json"))
+        StageDir(partial).finish(done)
         shutil.rmtree(directory, ignore_errors=True)
-        partial = directory.with_name(f".{directory.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source.path, partial)
         partial.rename(directory)
-        taken.append(name)
-    told = ", ".join(taken) if taken else "nothing; no finished stage there has the same key"
+    told = ", ".join(names) if names else "nothing; no finished stage there has the same key"
     sys.stderr.write(f"reused from {other}: {told}\n")
+
+
+def clear_partial(run_dir: Path) -> None:
+    """Drop what a process that was killed while it reused another run has left."""
+    for leftover in (run_dir / "stages").glob(f".*{PARTIAL_SUFFIX}"):
+        shutil.rmtree(leftover)
 
 
 def finish(run_dir: Path, summary: dict[str, Any]) -> None:
@@ -210,15 +227,15 @@ def planned(recipe: Recipe, run_dir: Path) -> list[str]:
         return [f"engine {recipe.engine!r} is not part of this installation; it can be planned, not run"]
 
 
-def check_owner(run_dir: Path, recipe: Recipe) -> None:
+def check_owner(run_dir: Path, name: str) -> None:
     """A run directory belongs to one recipe name; changing values within it is fine."""
     if not run_dir.exists():
         return
     resolved = run_dir / "resolved.toml"
     if resolved.exists():
         owner = owner_of(resolved)
-        if owner != recipe.name:
-            raise RunError(f"{run_dir}: was made by recipe {owner!r}, not {recipe.name!r}; use another --run directory")
+        if owner != name:
+            raise RunError(f"{run_dir}: was made by recipe {owner!r}, not {name!r}; use another --run directory")
     elif run_dir.is_dir() and any(p.name != ".lock" and p.suffix != TEMPORARY_SUFFIX for p in run_dir.iterdir()):
         raise RunError(f"{run_dir}: is not empty and not a run directory; use another --run directory")
 
@@ -239,11 +256,11 @@ def forget(names: Collection[str], directories: Mapping[str, Path]) -> None:
 
 
 def write_run_files(recipe: Recipe, run_dir: Path, recipe_path: Path | None, overrides: Sequence[str]) -> None:
-    """recipe.toml as written, resolved.toml with every value, overrides as given, env.json with versions."""
+    """recipe.toml as written, resolved.toml with every value, overrides one a line, env.json with versions."""
     write_atomic(run_dir / "resolved.toml", config.to_toml(recipe))  # first: it makes the directory a run
     if recipe_path is not None:
         write_atomic(run_dir / "recipe.toml", recipe_path.read_bytes())
-    write_atomic(run_dir / config.OVERRIDES, "".join(f"{line}\n" for line in overrides))
+    write_atomic(run_dir / config.OVERRIDES, "".join(f"{config.settled(one, recipe)}\n" for one in overrides))
     versions = {"python": platform.python_version(), "machine": platform.machine()}
     for package in ("etalon", "torch", "transformers", "math-verify"):
         versions[package] = metadata.version(package)

@@ -14,7 +14,7 @@ from typing import Any
 
 from etalon.config.stages import EVALUATION, KINDS, Listed, entries, in_order, kind_class, listed, no_stage
 from etalon.errors import ConfigError
-from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage
+from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage, is_evaluated
 from etalon.pipeline.stages.base import Base
 from etalon.pipeline.stages.clr import Clr
 from etalon.pipeline.stages.data import Data
@@ -113,8 +113,7 @@ def graph_of(recipe: Recipe, *, preflight: bool = True) -> Graph:
     stages = [_stage(one, recipe, others) for one in found]
     for stage in stages:
         stage.check()
-    after = recipe.eval.after
-    evaluated = [stage.name for stage in stages if stage.makes_model and (after == "all" or stage.name in after)]
+    evaluated = [stage.name for stage in stages if stage.makes_model and is_evaluated(recipe, stage.name)]
     evaluations = [_evaluation(name, recipe, others) for name in evaluated]
     background = [stage for stage in stages if stage.is_background]
     front = [stage for stage in stages if not stage.is_background]

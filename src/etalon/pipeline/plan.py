@@ -12,8 +12,7 @@ import typer
 
 from etalon.pipeline import costs, machine
 from etalon.pipeline.graph import Graph
-from etalon.pipeline.stage import PREFLIGHT, Stage
-from etalon.recipe import Recipe
+from etalon.pipeline.stage import PREFLIGHT, Stage, finished
 from etalon.store import StageDir
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ ROOMY = 92  # columns from which the tables have room to breathe
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One stage of the plan. state: "cached", "to run" or "left out". seconds: of its last run, where it had one."""
+    """One stage of the plan. state: "cached", "reused", "to run" or "left out". seconds: of its last run, if any."""
 
     stage: Stage
     state: str
@@ -39,16 +38,18 @@ def lines_of(
     *,
     from_stage: str | None = None,
     chosen: Collection[str] | None = None,
+    reused: Collection[str] = (),
 ) -> list[Line]:
-    """Every stage with its state; without keys nothing can be cached. chosen: those that may run."""
+    """Every stage with its state; without keys nothing can be cached. chosen: those that may run. reused: of a run."""
     redo: set[str] = set()
     lines = []
     for stage in graph.stages:
         done = StageDir(directories[stage.name]).done()
-        is_same = done is not None and keys is not None and done["key"] == keys[stage.name]
-        if stage.name == from_stage or redo & set(stage.needs) or not is_same:
+        is_same = keys is not None and finished(stage, keys[stage.name], directories[stage.name]) is not None
+        is_here = is_same or stage.name in reused
+        if stage.name == from_stage or redo & set(stage.needs) or not is_here:
             redo.add(stage.name)
-        state = "cached" if stage.name not in redo else "to run"
+        state = "to run" if stage.name in redo else "cached" if is_same else "reused"
         if chosen is not None and stage.name not in chosen and state == "to run":
             state = "left out"
         lines.append(Line(stage=stage, state=state, seconds=done["seconds"] if done else None))
@@ -62,6 +63,7 @@ def print_plan(
     *,
     from_stage: str | None = None,
     chosen: Collection[str] | None = None,
+    reused: Collection[str] = (),
     absent: Sequence[str] = (),
 ) -> None:
     """The plan on standard output: one line per stage; with a GPU type also tokens, GPU-hours and memory.
@@ -72,7 +74,7 @@ def print_plan(
     from rich.text import Text
 
     recipe = graph.recipe
-    lines = lines_of(graph, keys, directories, from_stage=from_stage, chosen=chosen)
+    lines = lines_of(graph, keys, directories, from_stage=from_stage, chosen=chosen, reused=reused)
     to_run = [line for line in lines if line.state == "to run"]
     forecast = costs.forecast(recipe, [line.stage for line in to_run])
     console = Console()
@@ -85,16 +87,22 @@ def print_plan(
     for sentence in (*absent, *forecast.notes):
         wrapped = wrap(sentence, console.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
         console.print(Text("\n".join(wrapped)), soft_wrap=True)
-    for sentence in on_this_machine(recipe, [line.stage for line in to_run], directories):
+    for sentence in on_this_machine(graph, keys, [line.stage for line in to_run], directories):
         console.print(Text(sentence), soft_wrap=True)
     known = sum(line.seconds or 0.0 for line in to_run)
     console.print(f"{len(to_run)} of {len(lines)} stages to run" + (f", {known:.0f} s last time" if known else ""))
 
 
-def on_this_machine(recipe: Recipe, stages: Sequence[Stage], directories: Mapping[str, Path]) -> list[str]:
+def on_this_machine(
+    graph: Graph, keys: Mapping[str, str] | None, stages: Sequence[Stage], directories: Mapping[str, Path]
+) -> list[str]:
     """The forecast by the rates that this run's preflight has measured; before that, that there is none yet."""
-    lines = machine.measured(stages, recipe, directories)
-    if not lines and PREFLIGHT in directories and not recipe.hardware.gpu:
+    look = graph.by_name.get(PREFLIGHT)
+    if look is None:
+        return []
+    is_known = keys is not None and finished(look, keys[PREFLIGHT], directories[PREFLIGHT]) is not None
+    lines = machine.measured(stages, graph.recipe, directories) if is_known else []
+    if not lines and not graph.recipe.hardware.gpu:
         return ["- no hours and no memory for this machine yet: the preflight measures it before anything is trained"]
     return lines
 

@@ -33,6 +33,7 @@ from etalon.pipeline.stage import (
     Work,
     checkpoint_path,
     dump,
+    finished,
     in_this_process,
     peak_memory_mb,
 )
@@ -92,8 +93,7 @@ class Runner:
 
     def is_done(self, stage: Stage) -> bool:
         """Whether the stage was finished with the very inputs it has now."""
-        done = StageDir(self.directories[stage.name]).done()
-        return done is not None and done["key"] == self.keys[stage.name]
+        return finished(stage, self.keys[stage.name], self.directories[stage.name]) is not None
 
     def run_here(self, stage: Stage) -> None:
         with self.progress.stage(stage.name, stage.purpose, stage.section) as view:

@@ -146,6 +146,10 @@ class Stage:
         """Do the work; this is where torch loads."""
         raise NotImplementedError
 
+    def stands(self, outputs: Outputs) -> bool:
+        """Whether outputs of this very key still say all that the recipe asks for."""
+        return True
+
     def afterwords(self, directories: Mapping[str, Path], stages: Sequence[Stage]) -> list[str]:
         """Lines for the user once it is done."""
         return []
@@ -164,6 +168,17 @@ class Stage:
                 "file of traces"
             )
         return found[-1].name
+
+
+def finished(stage: Stage, key: str, directory: Path) -> dict[str, Any] | None:
+    """DONE.json of a stage that was finished with the very inputs it has now; None where there is work to do."""
+    done = StageDir(directory).done()
+    return done if done is not None and done["key"] == key and stage.stands(done["outputs"]) else None
+
+
+def is_evaluated(recipe: Recipe, name: str) -> bool:
+    """Whether the recipe asks for an evaluation of a stage's checkpoint."""
+    return recipe.eval.after == "all" or name in recipe.eval.after
 
 
 def dump(spec: Any) -> Any:
@@ -221,11 +236,6 @@ class Work:
         rows = read_jsonl(self.directories[PROBLEMS] / f"{split}.jsonl")
         problems = [problem_from_row(row) for row in rows]
         return [p for p in problems if not domains or p.domain in domains]
-
-    def is_evaluated(self, name: str) -> bool:
-        """Whether the recipe asks for an evaluation of a stage's checkpoint."""
-        after = self.recipe.eval.after
-        return after == "all" or name in after
 
     def show(self, total: int, *names: str) -> Callable[[int, Mapping[str, Any]], None]:
         """A callback that shows a logged row's numbers in the progress bar."""

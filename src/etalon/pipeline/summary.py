@@ -9,22 +9,24 @@ from typing import Any
 from etalon import stats
 from etalon.config.stages import EVALUATION
 from etalon.pipeline.graph import Graph
-from etalon.pipeline.stage import Stage
-from etalon.store import StageDir, read_json
+from etalon.pipeline.stage import Stage, finished
+from etalon.store import read_json
 
-Done = Mapping[str, Mapping[str, Any] | None]  # DONE.json of every stage
+Done = Mapping[str, Mapping[str, Any] | None]  # DONE.json of every stage, None where there is work to do
 
 
-def summarise(graph: Graph, directories: Mapping[str, Path], *, wait_seconds: float) -> dict[str, Any]:
-    """The whole run in one value; stages that are not done are left out.
+def summarise(
+    graph: Graph, keys: Mapping[str, str], directories: Mapping[str, Path], *, wait_seconds: float
+) -> dict[str, Any]:
+    """The whole run in one value; stages that are not done, or were done with other values, are left out.
 
     seconds: foreground stages plus `wait_seconds` at the end for evaluations that ran beside them.
     peak_memory_mb: largest resident size of the main process plus that of the largest worker.
     """
-    done: Done = {name: StageDir(path).done() for name, path in directories.items()}
-    finished = [payload for payload in done.values() if payload is not None]
-    foreground = [payload for payload in finished if not payload["beside"]]
-    beside = [payload for payload in finished if payload["beside"]]
+    done: Done = {stage.name: finished(stage, keys[stage.name], directories[stage.name]) for stage in graph.stages}
+    payloads = [payload for payload in done.values() if payload is not None]
+    foreground = [payload for payload in payloads if not payload["beside"]]
+    beside = [payload for payload in payloads if payload["beside"]]
     entries = [entry for stage in graph.models if (entry := _entry(stage, graph, done, directories)) is not None]
     return {
         "name": graph.recipe.name,
@@ -41,7 +43,7 @@ def _peak(payloads: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _clr(graph: Graph, done: Done) -> dict[str, Any]:
-    """What CLR bought: of the last stage that measured it under "clr", of others under "clr-STAGE"."""
+    """What CLR bought: of the last stage that measured it under "clr", of those before it under "clr_before"."""
     measured = [(stage, payload) for stage in graph.stages if (payload := done[stage.name]) is not None]
     found = {
         stage.name: {

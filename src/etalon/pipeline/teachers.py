@@ -10,7 +10,6 @@ from etalon.recipe import DataSpec
 from etalon.sampling.source import named_sampler
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
 
-
 TEACHERS = ("nano", "reference")  # words that are never taken for a model directory
 
 

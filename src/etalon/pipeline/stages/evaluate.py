@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from etalon import stats
 from etalon.cost.work import Cost
 from etalon.pipeline import reckoning
-from etalon.pipeline.stage import Outputs, Stage, Work
+from etalon.pipeline.stage import Outputs, Stage, Work, is_evaluated
 from etalon.pipeline.stages.training import evaluation_params
 from etalon.recipe import Recipe
 from etalon.sampling import Judged, Review, attempt
@@ -64,9 +64,13 @@ class Evaluation(Stage):
     def shown(self) -> tuple[str, str]:
         return "", f"{self.recipe.problems.test * self.recipe.eval.n} a domain"
 
+    def stands(self, outputs: Outputs) -> bool:
+        """Not where it names another evaluation that nobody asks for any more."""
+        return "as" not in outputs or is_evaluated(self.recipe, outputs["as"])
+
     def run(self, work: Work) -> Outputs:
         same = work.outputs(self.source).get("same_as")
-        if same is not None and work.is_evaluated(same):  # the very same weights, the very same answers
+        if same is not None and is_evaluated(work.recipe, same):  # the very same weights, the very same answers
             return {"as": same}
         recipe = work.recipe
         with sampling_from(work.source, recipe, folder=work.directory) as sampler:
