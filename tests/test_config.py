@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etalon import config
+from etalon.config.stages import entries
 from etalon.errors import ConfigError
-from etalon.recipe import OptimSpec, ProbeSpec, ProblemsSpec, Recipe, RlSpec, SftSpec
+from etalon.recipe import FuseSpec, OptimSpec, ProblemsSpec, Recipe, RlSpec, SftSpec, StageSpec
 
 
 def load(folder: Path, toml: str | bytes, *overrides: str) -> Recipe:
@@ -42,17 +43,17 @@ def test_values_come_through_with_their_types(tmp_path: Path) -> None:
         [rl]
         lambda = 1
         gamma = 0
-        math = { steps = 5, lr = 1 }
+        lr = 1
         [problems]
         files = ["a.jsonl", "b.jsonl"]
-        [probe.weights]
+        [fuse.weights]
         algebra = 2
         """,
     )
-    assert (recipe.seed, recipe.rl.lambda_, recipe.rl.gamma, recipe.rl.math.steps) == (3, 1.0, 0.0, 5)
+    assert (recipe.seed, recipe.rl.lambda_, recipe.rl.gamma, recipe.rl.lr) == (3, 1.0, 0.0, 1.0)
     assert isinstance(recipe.rl.lambda_, float)
     assert recipe.problems.files == ("a.jsonl", "b.jsonl")
-    assert recipe.probe.weights == {"algebra": 2.0}
+    assert recipe.fuse.weights == {"algebra": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_values_come_through_with_their_types(tmp_path: Path) -> None:
         ("[rl]\ngamma = true", "x.toml: rl.gamma: must be a number, found true"),
         ("[rl]\ngamma = inf", "x.toml: rl.gamma: must be a finite number, found inf"),
         ("[rl]\nclip_epsilon = 1.5", "x.toml: rl.clip_epsilon: must be below 1, found 1.5"),
-        ("[rl.math]\nlr = 0", "x.toml: rl.math.lr: must be above 0, found 0"),
+        ("[rl]\nlr = 0", "x.toml: rl.lr: must be above 0, found 0"),
         ("[eval]\ntop_p = 2", "x.toml: eval.top_p: must be at most 1, found 2"),
         ("[rl]\nstd_ddof = 2", "x.toml: rl.std_ddof: must be 0 or 1, found 2"),
         ('engine = "vrl"', "x.toml: engine: must be 'local', 'trl' or 'verl', found \"vrl\""),
@@ -86,7 +87,11 @@ def test_values_come_through_with_their_types(tmp_path: Path) -> None:
         ("rl = 3", "x.toml: rl: must be a table, found 3"),
         ('[problems]\nfiles = "a"', 'x.toml: problems.files: must be a list, found "a"'),
         ("[problems]\nfiles = [1]", "x.toml: problems.files.0: must be a string, found 1"),
-        ("[probe.weights]\nalgebra = -1", "x.toml: probe.weights.algebra: must be at least 0, found -1"),
+        ("[fuse.weights]\nalgebra = -1", "x.toml: fuse.weights.algebra: must be at least 0, found -1"),
+        ("[probe]\nk = 8", "x.toml: probe: unknown key; did you mean 'problems'?; 'probe' is a key of problems"),
+        ("[instruct]\nsteps = 3", "x.toml: instruct: unknown key"),
+        ("[rl.math]\nsteps = 3", "x.toml: rl.math: unknown key"),
+        ("[sft.broad]\nepochs = 3", "x.toml: sft.broad: unknown key"),
         ("name = 1979-05-27", "x.toml: name: must be a string, found 1979-05-27"),
         ("seed = -1\n[rl]\ngamma = -1\nx = 1", "x.toml: seed: must be at least 0, found -1 (and 2 more)"),
         (b"seed = 1\nname = '\xff'", "x.toml: line 2 is not valid UTF-8; save the file as UTF-8"),
@@ -126,11 +131,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_set_overrides_one_value_and_leaves_its_neighbours(tmp_path: Path) -> None:
-    toml = "[rl]\ngamma = 2\nlambda = 0.3\n[rl.math]\nsteps = 7"
-    overrides = ["rl.lambda=0.1", "rl.math.lr=1e-3", "device=cpu", 'name="a b"', "probe.weights.algebra=2"]
+    toml = "[rl]\ngamma = 2\nlambda = 0.3\n[sft.optim]\nwarmup = 0.5"
+    overrides = ["rl.lambda=0.1", "sft.optim.lr=1e-3", "device=cpu", 'name="a b"', "fuse.weights.algebra=2"]
     recipe = load(tmp_path, toml, *overrides)
-    assert (recipe.rl.gamma, recipe.rl.lambda_, recipe.rl.math.steps, recipe.rl.math.lr) == (2.0, 0.1, 7, 1e-3)
-    assert (recipe.device, recipe.name, recipe.probe.weights) == ("cpu", "a b", {"algebra": 2.0})
+    optim = recipe.sft.optim
+    assert (recipe.rl.gamma, recipe.rl.lambda_, optim.warmup, optim.lr) == (2.0, 0.1, 0.5, 1e-3)
+    assert (recipe.device, recipe.name, recipe.fuse.weights) == ("cpu", "a b", {"algebra": 2.0})
     assert load(tmp_path, toml, "rl.gamma=1", "rl.gamma=0").rl.gamma == 0
     assert load(tmp_path, "seed = -1", "seed=2").seed == 2
 
@@ -151,7 +157,8 @@ def test_set_takes_one_file_for_a_list_of_files(tmp_path: Path) -> None:
         ("rl.grop_size=8", "--set rl.grop_size: unknown key; did you mean 'group_size'?"),
         ("rl.group_size=8.5", "--set rl.group_size: must be a whole number, found 8.5"),
         ("rl.gamma=high", '--set rl.gamma: must be a number, found "high"'),
-        ("rl.math={step=3}", "--set rl.math.step: unknown key; did you mean 'steps'?"),
+        ("rl.math={steps=3}", "--set rl.math: unknown key"),
+        ("sft.optim={lrs=3}", "--set sft.optim.lrs: unknown key; did you mean 'lr'?"),
         (
             "problems.mix.maths=1",
             "--set problems.mix.maths: must be 'math', 'code', 'stem', 'instruct', 'claims' or 'facts', "
@@ -188,14 +195,21 @@ def test_paths_are_relative_to_where_they_were_written(tmp_path: Path, monkeypat
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 numbers = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
+names = st.lists(
+    st.text("abcdefghijklmnopqrstuvwxyz-", min_size=2).map(lambda text: f"x{text}"), max_size=3, unique=True
+)
 recipes = st.builds(
-    lambda name, seed, gamma, strength, weights, files, lr: Recipe(
+    lambda name, seed, gamma, strength, weights, files, lr, stages: Recipe(
         name=name,
         seed=seed,
         problems=ProblemsSpec(files=tuple(f"missing-{file}" for file in files)),
         sft=SftSpec(optim=OptimSpec(lr=lr)),
-        probe=ProbeSpec(weights=weights),
+        fuse=FuseSpec(weights=weights),
         rl=RlSpec(gamma=gamma, **{"lambda": strength}),
+        stages=tuple(
+            StageSpec(name=one, kind="rl", domains=("math",), gamma=gamma, **{"from": "base", "lambda": strength})
+            for one in stages
+        ),
     ),
     texts,
     st.integers(min_value=0, max_value=2**63),
@@ -204,17 +218,24 @@ recipes = st.builds(
     st.dictionaries(texts, numbers, max_size=3),
     st.lists(texts, max_size=3),
     st.floats(min_value=0, exclude_min=True, allow_infinity=False),
+    names,
 )
 
 
 @given(recipe=recipes)
 def test_a_recipe_written_as_toml_loads_back_equal(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
-    assert load(tmp_path_factory.getbasetemp(), config.to_toml(recipe)) == recipe
+    again = load(tmp_path_factory.getbasetemp(), config.to_toml(recipe))
+    assert again == recipe.model_copy(update={"stages": entries(recipe)})
+    assert config.to_toml(again) == config.to_toml(recipe)
 
 
-def test_the_written_recipe_holds_every_knob() -> None:
+def test_the_written_recipe_holds_every_knob_and_the_stages_it_would_run() -> None:
     written = tomllib.loads(config.to_toml(Recipe()))
-    assert written == json.loads(Recipe().model_dump_json(by_alias=True))
+    every = json.loads(Recipe().model_dump_json(by_alias=True))
+    assert {key: value for key, value in written.items() if key != "stages"} == {
+        key: value for key, value in every.items() if key != "stages"
+    }
+    assert [stage["name"] for stage in written["stages"]] == [stage.name for stage in entries(Recipe())]
 
 
 def test_every_packaged_recipe_loads() -> None:

@@ -14,7 +14,8 @@ from etalon.cost import compute, memory
 from etalon.cost.gpus import GIB, GPUS, gpu_of
 from etalon.cost.shapes import KNOWN, ModelShape, read_shape
 from etalon.errors import ConfigError, InputError, UnsupportedModelError
-from etalon.pipeline import costs, forecast, graph
+from etalon.pipeline import costs, forecast
+from etalon.pipeline.graph import graph_of
 from etalon.recipe import Recipe
 
 SMALL, LARGE = KNOWN["Qwen2.5-Math-1.5B"], KNOWN["Qwen2.5-Coder-3B"]
@@ -26,8 +27,13 @@ def recipe_of(name: str, *overrides: str) -> Recipe:
     return config.load(config.packaged_recipe(name), overrides).resolved()
 
 
+def planned(name: str, *overrides: str) -> costs.Forecast:
+    recipe = recipe_of(name, *overrides)
+    return costs.forecast(recipe, graph_of(recipe).stages)
+
+
 def hours(*overrides: str, name: str = "vibethinker-1.5b") -> dict[str, float]:
-    return dict(costs.forecast(recipe_of(name, *overrides), graph.STAGES).hours)
+    return dict(planned(name, *overrides).hours)
 
 
 def test_parameters_are_those_the_model_cards_state() -> None:
@@ -87,7 +93,7 @@ def test_longer_responses_and_less_room_make_sampling_slower() -> None:
 
 def test_twice_the_steps_are_twice_the_hours_of_the_steps() -> None:
     none, one, two = (
-        hours(f"rl.math.steps={steps}", "rl.prefilter_attempts=1", "problems.rl=1")["rl-math"]
+        hours(f"rl-math-16k.steps={steps}", "rl.prefilter_attempts=1", "problems.rl=1")["rl-math-16k"]
         for steps in (0, 1000, 2000)
     )
     assert none == 0
@@ -97,11 +103,10 @@ def test_twice_the_steps_are_twice_the_hours_of_the_steps() -> None:
 def test_gpu_hours_do_not_depend_on_the_number_of_gpus_until_they_wait_for_a_response() -> None:
     one, eight, many = (hours(f"hardware.gpus={count}") for count in (1, 8, 512))
     assert eight == pytest.approx(one)
-    assert many["sft-broad"] == pytest.approx(one["sft-broad"])
-    recipe = recipe_of("vibethinker-1.5b")
-    steps, window = recipe.rl.math.steps, recipe.rl.math.max_tokens
-    waiting = (steps + 1) * compute.longest_seconds(SMALL, H800, window=window) / 3600
-    assert many["rl-math"] > 512 * waiting > one["rl-math"]
+    assert many["sft"] == pytest.approx(one["sft"])
+    phase = graph_of(recipe_of("vibethinker-1.5b")).by_name["rl-math-16k"].spec
+    waiting = (phase.steps + 1) * compute.longest_seconds(SMALL, H800, window=phase.max_tokens) / 3600
+    assert many["rl-math-16k"] > 512 * waiting > one["rl-math-16k"]
 
 
 def test_training_memory_is_the_true_sum_of_its_parts() -> None:
@@ -139,16 +144,16 @@ def test_smaller_passes_are_a_remedy_only_where_they_are_the_cause() -> None:
 
 def test_a_plan_that_does_not_fit_says_so() -> None:
     one = ("verl.nodes=1", "verl.gpus_per_node=1", "verl.sequence_parallel=1")
-    notes = costs.forecast(recipe_of("vibethinker-3b", "hardware.gpu=l40s", *one), graph.STAGES).notes
+    notes = planned("vibethinker-3b", "hardware.gpu=l40s", *one).notes
     [line] = [note for note in notes if note.startswith("does not fit")]
     assert "training needs 74.4 GiB per GPU, 44.2 are usable; what would do: 4 GPUs that share the weights, or" in line
-    local = costs.forecast(recipe_of("vibethinker-3b", "engine=local"), graph.STAGES)
+    local = planned("vibethinker-3b", "engine=local")
     assert any("an engine with gradient checkpointing" in note for note in local.notes)
 
 
 def test_each_engine_is_planned_with_the_gpus_it_takes() -> None:
     def plan(*overrides: str) -> str:
-        return "\n".join(costs.forecast(recipe_of("vibethinker-3b", *overrides), graph.STAGES).notes)
+        return "\n".join(planned("vibethinker-3b", *overrides).notes)
 
     assert "on 16 x h800" in plan()
     assert "on 8 x h800" in plan("engine=trl", "trl.processes=8")
@@ -181,8 +186,8 @@ def test_what_training_holds_and_the_samplers_share_leave_less_room_for_the_cach
 
 def test_only_rl_samples_beside_training() -> None:
     one, other = (hours(f"verl.rollout_memory={share}") for share in (0.3, 0.6))
-    assert one["rl-math"] > other["rl-math"]
-    assert one["sft-broad-fused"] == other["sft-broad-fused"]
+    assert one["rl-math-16k"] > other["rl-math-16k"]
+    assert one["sft-fused"] == other["sft-fused"]
 
 
 def test_logits_are_those_that_the_engine_holds_at_a_time() -> None:
@@ -202,34 +207,49 @@ def test_the_logits_of_the_local_engine_are_counted_as_they_are_made() -> None:
 
 
 def test_the_published_hours_stand_beside_ours_as_a_ratio() -> None:
-    plan = costs.forecast(recipe_of("vibethinker-1.5b"), graph.STAGES)
+    plan = planned("vibethinker-1.5b")
     [line] = [note for note in plan.notes if note.startswith("published: 3,900 GPU-hours on h800")]
     assert f"{plan.training_hours:,.0f} on 8 of them, {plan.training_hours / 3900:.2f} times that" in line
-    elsewhere = costs.forecast(recipe_of("vibethinker-1.5b", "hardware.gpu=a100"), graph.STAGES)
+    elsewhere = planned("vibethinker-1.5b", "hardware.gpu=a100")
     assert line in elsewhere.notes  # the comparison stays on the GPUs of the report
 
 
-def test_stages_that_a_recipe_leaves_out_cost_nothing() -> None:
-    planned = hours()
-    for name in ("sft-hard", "sft-hard-fused", "rl-stem", "distill", "instruct"):
-        assert planned[name] == 0
-    assert planned["rl-math"] > 0
+def test_a_phase_without_problems_or_steps_costs_nothing() -> None:
+    told = hours("problems.mix.code=0", "rl-math-32k.steps=0")
+    assert told["rl-code"] == told["rl-math-32k"] == 0
+    assert told["rl-math-16k"] > 0
+
+
+def test_what_the_domains_of_a_recipe_leave_out_is_not_planned() -> None:
+    whole, math = hours(name="vibethinker-3b"), hours("problems.domains=math", name="vibethinker-3b")
+    assert math["rl-code"] == math["rl-stem"] == math["instruct"] == 0
+    assert math["rl-math"] == whole["rl-math"] > 0
+    assert math["eval-base"] == pytest.approx(whole["eval-base"] / 4)
+
+
+def test_a_branch_costs_what_the_stage_beside_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    branch = '[[stages]]\nname = "branch"\nkind = "rl"\nfrom = "sft-fused"\ndomains = ["math"]\nmax_tokens = 16384\n'
+    path.write_text(f"{config.packaged_recipe('vibethinker-1.5b').read_text()}\n{branch}steps = 600\n")
+    recipe = config.load(path).resolved()
+    told = costs.forecast(recipe, graph_of(recipe).stages).hours
+    assert told["branch"] == told["rl-math-16k"]
+    assert told["eval-branch"] == told["eval-sft"]
 
 
 def test_windows_are_those_of_their_phase() -> None:
-    recipe = recipe_of("vibethinker-1.5b")
-    assert [recipe.rl.window(phase) for phase in (recipe.rl.math, recipe.rl.long2short, recipe.rl.code)] == [
-        16384, 32768, 32768,
-    ]  # fmt: skip
-    assert forecast.cost_of(graph.BY_NAME["rl-math"], recipe).window == 16384
-    assert recipe_of("vibethinker-3b").rl.window(recipe_of("vibethinker-3b").rl.math) == 65536
+    def windows(name: str) -> list[int]:
+        return [stage.cost.window for stage in graph_of(recipe_of(name)).stages if stage.kind == "rl"]
+
+    assert windows("vibethinker-1.5b") == [16384, 32768, 32768]
+    assert windows("vibethinker-3b") == [65536] * 5
 
 
 def test_unknown_hardware_is_one_line() -> None:
     with pytest.raises(ConfigError, match=r"hardware.gpu: no GPU type 'h20' in the table; did you mean 'h200'"):
         gpu_of("h20")
     with pytest.raises(ConfigError, match=r"verl.sequence_parallel: 5 does not divide the GPUs \(16\)"):
-        costs.forecast(recipe_of("vibethinker-3b", "verl.sequence_parallel=5"), graph.STAGES)
+        planned("vibethinker-3b", "verl.sequence_parallel=5")
 
 
 @pytest.mark.parametrize(
@@ -266,5 +286,5 @@ def test_the_comparison_in_the_document_is_what_the_plan_says() -> None:
     table = re.findall(r"^\| (\d+) \| ([\d,]+) \| ([\d.]+) \|$", document, re.MULTILINE)
     assert len(table) == 3
     for gpus, told, ratio in table:
-        plan = costs.forecast(recipe_of("vibethinker-1.5b", f"hardware.gpus={gpus}"), graph.STAGES)
+        plan = planned("vibethinker-1.5b", f"hardware.gpus={gpus}")
         assert (f"{plan.training_hours:,.0f}", f"{plan.training_hours / 3900:.2f}") == (told, ratio)

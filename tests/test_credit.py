@@ -6,13 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etalon.recipe import RlSpec
+from etalon.rl.credit import CreditSpec, credit
+from etalon.rl.mgpo import entropy_weight, group_advantages
 from groups import make_group
-
-pytestmark = pytest.mark.torch
-pytest.importorskip("torch")
-
-from etalon.rl.credit import CreditSpec, credit, credits  # noqa: E402
-from etalon.rl.mgpo import entropy_weight, group_advantages  # noqa: E402
 
 EXACT = CreditSpec(std_epsilon=0.0)
 SCORES = st.lists(st.sampled_from([0.0, 1.0, 0.5, None]), min_size=1, max_size=12)
@@ -116,6 +113,8 @@ def test_the_order_of_rollouts_does_not_matter(scores: list[float | None], lengt
     assert after == pytest.approx([before[i] for i in order], abs=1e-6)
 
 
-def test_groups_do_not_influence_each_other() -> None:
-    groups = [make_group([1, 0]), make_group([1, 1, 0, 0, 0]), make_group([None])]
-    assert credits(groups, EXACT) == [credit(group, EXACT) for group in groups]
+def test_the_keys_of_a_phase_are_what_an_engine_has_to_honour() -> None:
+    spec = CreditSpec.of(RlSpec(gamma=0.0, std_ddof=1, importance_cap=3.0, **{"lambda": 0.2}))
+    assert (spec.gamma, spec.std_ddof, spec.importance_cap, spec.brevity) == (0.0, 1, 3.0, 0.2)
+    plain = CreditSpec.of(RlSpec())
+    assert (plain.gamma, plain.brevity, plain.importance) == (1.0, 0.0, "token-truncate")

@@ -10,8 +10,10 @@ import pytest
 
 import shrunk
 from etalon import config
+from etalon.config.stages import listed
 from etalon.errors import ConfigError
-from etalon.pipeline import graph, run
+from etalon.pipeline import run
+from etalon.pipeline.graph import graph_of
 
 PAPERS = ("vibethinker-1.5b", "vibethinker-3b")
 PROGRAM = (
@@ -37,9 +39,11 @@ def test_a_papers_recipe_is_planned_where_nothing_is_at_hand(name: str, tmp_path
     assert "etalon" in loaded
     assert not loaded & {"torch", "transformers", "numpy", "ray", "math_verify"}
     lines = planned.stdout.splitlines()
-    lines = lines[: lines.index("25 of 25 stages to run") + 1]  # what the engine would start follows
+    stages = graph_of(config.load(config.packaged_recipe(name)).resolved()).stages
+    assert len(stages) == {"vibethinker-1.5b": 16, "vibethinker-3b": 26}[name]
+    lines = lines[: lines.index(f"{len(stages)} of {len(stages)} stages to run") + 1]  # then what the engine starts
     assert max(map(len, lines)) <= 100
-    for stage in graph.STAGES:
+    for stage in stages:
         assert any(line.split()[:1] == [stage.name] and "to run" in line for line in lines), stage.name
     assert "GPU-hours" in planned.stdout
     assert "AdamW moments (fp32)" in planned.stdout
@@ -73,9 +77,17 @@ def test_the_3b_recipe_has_the_numbers_of_its_paper() -> None:
     recipe = config.load(config.packaged_recipe("vibethinker-3b"))
     optim = recipe.sft.optim
     assert (recipe.sft.batch, optim.lr, optim.final_lr, optim.warmup) == (128, 5e-5, 8e-8, 0.05)
-    assert (recipe.sft.broad.epochs, recipe.sft.hard.epochs) == (5, 2)
-    assert (recipe.sft.hard.min_tokens, recipe.sft.hard.min_error_rate) == (5000, 0.75)
-    assert (recipe.data.difficulty_attempts, recipe.data.ngram, recipe.rl.lambda_) == (8, 10, 0.2)
+    stages = {stage.name: stage for stage in listed(recipe)}
+    broad, hard = stages["sft-broad"].spec, stages["sft-hard"].spec
+    assert (broad.traces, broad.epochs, hard.traces, hard.epochs) == ("all", 5, "hard", 2)
+    assert (hard.min_tokens, hard.min_error_rate, hard.difficulty_attempts) == (5000, 0.75, 8)
+    phases = [(stage.name, stage.domains, stage.spec.lambda_) for stage in stages.values() if stage.kind == "rl"]
+    assert phases == [
+        ("rl-math", ("math",), 0), ("rl-long2short", ("math",), 0.2), ("rl-code", ("code",), 0),
+        ("rl-stem", ("stem",), 0), ("instruct", ("instruct",), 0),
+    ]  # fmt: skip
+    assert stages["distill"].spec.teachers == {"math": "rl-long2short", "code": "rl-code", "stem": "rl-stem"}
+    assert (recipe.data.ngram, recipe.rl.std_ddof) == (10, 0)
     assert recipe.rl.max_tokens == recipe.eval.max_tokens == 65536
     assert (recipe.eval.n, recipe.eval.temperature, recipe.eval.top_p) == (64, 1.0, 0.95)
     assert (recipe.clr.k, recipe.clr.m) == (32, 5)
@@ -83,9 +95,14 @@ def test_the_3b_recipe_has_the_numbers_of_its_paper() -> None:
 
 def test_the_1_5b_recipe_has_the_numbers_of_its_paper() -> None:
     recipe = config.load(config.packaged_recipe("vibethinker-1.5b"))
-    assert (recipe.data.ngram, recipe.probe.weights, recipe.rl.std_ddof) == (10, {}, 0)
+    assert (recipe.data.ngram, recipe.fuse.weights, recipe.rl.std_ddof) == (10, {}, 0)
     assert (recipe.eval.max_tokens, recipe.eval.n, recipe.eval.top_p) == (40960, 64, 0.95)
-    assert (recipe.rl.lambda_, recipe.rl.stem.steps, recipe.instruct.steps, recipe.distill.epochs) == (0, 0, 0, 0)
+    assert [stage.kind for stage in listed(recipe)] == ["base", "data", "sft", "fuse", "rl", "rl", "rl", "clr"]
+    phases = [stage for stage in listed(recipe) if stage.kind == "rl"]
+    assert [(stage.domains, stage.spec.max_tokens) for stage in phases] == [
+        (("math",), 16384), (("math",), 32768), (("code",), 32768)
+    ]  # fmt: skip
+    assert {stage.spec.lambda_ for stage in phases} == {0}
     assert recipe.hardware.published_hours == 3900
 
 

@@ -255,7 +255,7 @@ def test_attempt_writes_what_the_judge_decided(tmp_path: Path) -> None:
     for _ in range(2):
         [group] = attempt(
             model, [EVEN], n=3, params=SamplingParams(), seed=0, path=path,
-            review=lambda decided: second_opinions(judge, decided),
+            review=lambda judged: second_opinions(judge, [(one.problem, one.verdict) for one in judged]),
         )  # fmt: skip
         assert [(v.score, v.reason) for v in group.verdicts] == [(1.0, "judge"), (0.0, "judge"), (1.0, "exact")]
     assert [len(batch) for batch in program.batches] == [2]

@@ -128,6 +128,7 @@ def test_every_example_row_is_recognised_as_its_own_format() -> None:
         {"question": "?", "input_output": {"inputs": ["1"], "outputs": ["1"]}},
         {"key": "0", "prompt": "?", "instruction_id_list": ["a"], "kwargs": [{}]},
         {"question": "?", "options": ["a", "b"], "answer": "A"},
+        {"ID": "chal-1", "Body": "2 and 2.", "Question": "Sum?", "Equation": "( 2 + 2 )", "Answer": 4.0},
         GSM,
         {"query": "?", "answer": "1"},
     ]

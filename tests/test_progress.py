@@ -118,7 +118,7 @@ def test_numbers_and_seconds_read_well() -> None:
 
 def scores(**more: float | None) -> dict[str, Any]:
     return {
-        "problems": 200, "pass1": 0.56, "pass8": 0.97, "mean_tokens": 1043.2, "correct_tokens": 940.1,
+        "problems": 200, "k": 8, "pass1": 0.56, "passk": 0.97, "mean_tokens": 1043.2, "correct_tokens": 940.1,
         "truncated": 0.012, "undecided": 0.0, **more,
     }  # fmt: skip
 
@@ -126,8 +126,8 @@ def scores(**more: float | None) -> dict[str, Any]:
 SUMMARY: dict[str, Any] = {
     "seconds": 200.0,
     "stages": [
-        {"name": "base", "seconds": 30.2, "domains": {name: scores(delta=None) for name in ("math", "instruct")}},
-        {"name": "data", "seconds": 3, "domains": {}},
+        {"name": "base", "seconds": 30.2, "domains": {name: scores() for name in ("math", "instruct")}},
+        {"name": "sft-broad", "seconds": 3, "domains": {}},
         {
             "name": "sft-broad-fused",
             "seconds": 1130.2,
@@ -136,7 +136,13 @@ SUMMARY: dict[str, Any] = {
                 "instruct": scores(delta=-1.0, delta_low=-1.0, delta_high=1.0),
             },
         },
-        {"name": "rl-long2short", "skipped": "every prompt is at accuracy 0 or 1 [x]", "seconds": 0.1, "domains": {}},
+        {
+            "name": "rl-long2short",
+            "as": "sft-broad-fused",
+            "skipped": "every prompt is at accuracy 0 or 1 [x]",
+            "seconds": 0.1,
+            "domains": {"math": scores()},
+        },
     ],
     "clr": {
         "problems": 200, "pass1": 0.5, "cons_k": 0.6, "cons_2k": 0.61, "clr": 0.62, "clr_low": 0.58, "clr_high": 0.66,
@@ -148,12 +154,24 @@ SUMMARY: dict[str, Any] = {
 def test_the_table_marks_a_change_whose_interval_excludes_zero() -> None:
     console, screen = plain_console()
     console.print(stage_table(SUMMARY))
-    rows = {tuple(line.split()[:2]): line for line in screen.getvalue().splitlines() if line.strip()}
+    lines = [line for line in screen.getvalue().splitlines() if line.strip()]
+    rows = {tuple(line.split()[:2]): line for line in lines}
     assert "+15.3 [+12.0, +18.6] *" in rows["sft-broad-fused", "math"]
     assert "*" not in rows["instruct", "56.0"]
     assert rows["sft-broad-fused", "math"].split()[2:5] == ["56.0", "97.0", "1,043"]
     assert rows["sft-broad-fused", "math"].split()[-4:] == ["940", "1.2", "0", "1,130"]
-    assert "every prompt is" in rows["rl-long2short", "every"]
+
+
+def test_a_stage_without_numbers_of_its_own_shows_dashes_and_says_why() -> None:
+    console, screen = plain_console()
+    console.print(stage_table(SUMMARY))
+    lines = screen.getvalue().splitlines()
+    [number] = [number for number, line in enumerate(lines) if line.split()[:1] == ["rl-long2short"]]
+    first, *rest = lines[number : number + 3]
+    assert first.split() == ["rl-long2short", "-", "-", "-", "as", "sft-broad-fused;", "-", "-", "-", "0.1"]
+    assert [line.strip() for line in rest] == ["every prompt is at", "accuracy 0 or 1 [x]"]
+    [unasked] = [line.split() for line in lines if line.split()[:1] == ["sft-broad"]]
+    assert unasked == ["sft-broad", "-", "-", "-", "not", "evaluated", "-", "-", "-", "3.0"]
 
 
 @pytest.mark.parametrize("width", [80, 100])

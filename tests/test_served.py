@@ -11,15 +11,14 @@ import pytest
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.live, pytest.mark.torch]
 
-from etalon.pipeline.samplers import named_sampler, sampling_from  # noqa: E402
-
 from etalon import config  # noqa: E402
 from etalon.engines.verl import engine as verl  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError  # noqa: E402
 from etalon.model import loader  # noqa: E402
 from etalon.pipeline import inputs  # noqa: E402
-from etalon.recipe import DataSpec, ModelSpec, Recipe, SamplerSpec  # noqa: E402
-from etalon.types import SamplingParams, ask  # noqa: E402
+from etalon.recipe import DataSpec, ModelSpec, Recipe, RlSpec, SamplerSpec, StageSpec  # noqa: E402
+from etalon.sampling.source import WithSystem, named_sampler, sampling_from  # noqa: E402
+from etalon.types import Message, SamplingParams, ask  # noqa: E402
 from test_children import is_gone, wait_for  # noqa: E402
 from upstream import Reply, Upstream, dead_port  # noqa: E402
 
@@ -113,6 +112,34 @@ def test_a_teacher_may_be_a_model_of_a_server():
         inputs.check_endpoints(Recipe(data=DataSpec(judge=f"toy@{url}")))
     with pytest.raises(ConfigError, match="names no model"):
         named_sampler("@http://127.0.0.1:1/v1", Recipe())
+
+
+def test_the_judge_of_a_stage_is_asked_before_anything_is_trained():
+    def recipe(judge):
+        return Recipe(stages=(StageSpec(name="open", kind="rl"),), rl=RlSpec(judge=judge))
+
+    with Upstream(lambda asked: Reply(content="Yes")) as upstream:
+        inputs.check_endpoints(recipe(f"toy@{upstream.url}"))
+        with pytest.raises(ConfigError, match=r"open\.judge: .*serves no model 'other'; it lists toy"):
+            inputs.check_endpoints(recipe(f"other@{upstream.url}"))
+
+
+def test_a_system_message_goes_before_every_conversation_that_brings_none(tmp_path, checkpoint):
+    recipe_ = recipe(tmp_path, "well").model_copy(update={"model": ModelSpec(system="Be brief.")})
+    with Upstream(lambda asked: Reply(content="42")) as upstream:
+        plain = named_sampler(f"toy@{upstream.url}", recipe_)
+        sampled(WithSystem(plain, "Be brief."), n=1)
+        own = (Message(role="system", content="Be long."), *ask("c?"))
+        list(WithSystem(plain, "Be brief.").sample([own], n=1, params=PARAMS, seed=1))
+        asked = [one.body["messages"] for one in upstream.requests]
+    told = {messages[-1]["content"]: messages[0]["content"] for messages in asked}
+    assert told == {"a?": "Be brief.", "b?": "Be brief.", "c?": "Be long."}
+    with sampling_from(checkpoint, recipe_, folder=tmp_path) as vllm:
+        assert isinstance(vllm, WithSystem)
+    with sampling_from(checkpoint, Recipe(model=recipe_.model), folder=tmp_path) as local:
+        model = local.language_model
+        assert model.render(ask("a?")) == model.render(ask("a?", system="Be brief."))
+        assert model.render(ask("a?", system="Be long.")) != model.render(ask("a?"))
 
 
 def test_vllm_is_looked_for_before_anything_is_trained(tmp_path):

@@ -10,18 +10,17 @@ import pytest
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 
-from etalon.pipeline.construct import _sampled_paths, _trace  # noqa: E402
-from etalon.pipeline.measure import _second_opinions  # noqa: E402
-from etalon.pipeline.self_distill import correct_traces  # noqa: E402
-
 from etalon.model import loader  # noqa: E402
-from etalon.pipeline.graph import BY_NAME  # noqa: E402
+from etalon.pipeline.graph import graph_of  # noqa: E402
 from etalon.pipeline.stage import Work  # noqa: E402
+from etalon.pipeline.stages.data import _sampled_paths, _trace  # noqa: E402
+from etalon.pipeline.stages.distill import correct_traces  # noqa: E402
+from etalon.pipeline.stages.evaluate import _review  # noqa: E402
 from etalon.pipeline.teachers import ReferenceTeacher  # noqa: E402
 from etalon.problems.options import as_asked  # noqa: E402
 from etalon.recipe import DataSpec, EvalSpec, Recipe  # noqa: E402
-from etalon.sampling import attempt  # noqa: E402
-from etalon.types import Domain, Problem, SamplingParams, Verdict  # noqa: E402
+from etalon.sampling import Judged, attempt  # noqa: E402
+from etalon.types import Criterion, Domain, Problem, SamplingParams, Verdict  # noqa: E402
 from replies import Program  # noqa: E402
 from tiny_models import tiny_language_model  # noqa: E402
 
@@ -49,7 +48,7 @@ def test_reference_solutions_are_asked_for_in_the_order_they_were_written_for(
     tmp_path: Path, teacher: str, num_orders: int
 ) -> None:
     recipe = Recipe(data=DataSpec(teacher=teacher, paths=6), prompts="default")
-    work = Work(recipe=recipe, stage=BY_NAME["data"], directories={"data": tmp_path})
+    work = Work(recipe=recipe, stage=graph_of(recipe).by_name["data"], directories={"data": tmp_path})
     sampler = ReferenceTeacher([PROBLEM]) if teacher == "reference" else LIKES_A
     [group] = _sampled_paths(work, [PROBLEM], sampler)
     assert len({rollout.order for rollout in group.rollouts}) == num_orders
@@ -60,11 +59,17 @@ def test_a_model_directory_judges_an_evaluation(tmp_path: Path) -> None:
     """A random model says nothing readable: what it was asked about is undecided, and nothing else changes."""
     folder = loader.save(tiny_language_model(max_position_embeddings=160), tmp_path / "judge")
     (tmp_path / "judge_equivalence.txt").write_text("Same? {answer}\nYes or No.\n")
-    review = _second_opinions(Recipe(eval=EvalSpec(judge=str(folder)), prompts=str(tmp_path)))
+    (tmp_path / "judge_criterion.txt").write_text("Met? {criterion}\nYes or No.\n")
+    review = _review(Recipe(eval=EvalSpec(judge=str(folder)), prompts=str(tmp_path)))
     right = Verdict(score=1.0, reason="exact", extracted="x")
     wrong = Verdict(score=0.0, reason="different", extracted="odd numbers")
+    waits = Verdict(score=None, reason="needs_judge: a rubric is decided by a judge")
     number = Problem(id="n", domain=Domain.MATH, prompt="?", answer="7")
     words = Problem(id="w", domain=Domain.MATH, prompt="?", answer="even numbers")
-    found = review([(words, right), (number, wrong), (words, wrong)])
+    free = Problem(id="f", domain=Domain.INSTRUCT, prompt="?", rubric=(Criterion(text="is short"),))
+    asked = [(words, right), (number, wrong), (words, wrong), (free, waits)]
+    found = review([Judged(problem=problem, response="so", verdict=verdict) for problem, verdict in asked])
     assert found[:2] == [right, wrong]
     assert found[2] == Verdict(score=None, reason="judge_unreadable", extracted="odd numbers")
+    assert found[3].score is None
+    assert found[3].reason.startswith("judge_undecided: 0% of the weight was decided")

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from etalon.stats import (
     accuracy_histogram,
     cons_accuracy,
     cons_at_k,
+    finite,
     mean_interval,
     paired_difference,
     pass_at_k,
@@ -216,17 +218,16 @@ def test_all_wrong_and_all_right_have_their_own_bar():
 def test_undecided_rollouts_are_skipped_and_undecided_problems_left_out():
     groups = [group("a", [1.0, None, 0.0, 1.0]), group("b", [None, None]), group("c", [0.5, 0.0])]
     assert problem_means(groups) == {"a": pytest.approx(2 / 3), "c": 0.0}  # partial is not correct
-    score = score_groups(groups, 2, None)
+    score = score_groups(groups, 2)
     assert (score.problems, score.undecided_problems, score.undecided) == (2, 1, 3)
     assert score.pass1 == pytest.approx(1 / 3)
-    assert score.passk == pytest.approx(1 / 2)  # a: 1 - C(1,2)/C(3,2) = 1; c: 0
-    assert score.delta is None
+    assert (score.k, score.passk) == (2, pytest.approx(1 / 2))  # a: 1 - C(1,2)/C(3,2) = 1; c: 0
 
 
 def test_a_problem_with_fewer_than_k_decided_rollouts_has_no_pass_at_k():
     groups = [group("a", [1.0, 0.0, 0.0, 0.0]), group("b", [1.0, None, None, None])]
-    assert score_groups(groups, 4, None).passk == 1.0
-    assert score_groups(groups[1:], 4, None).passk is None
+    assert score_groups(groups, 4).passk == 1.0
+    assert score_groups(groups[1:], 4).passk is None
 
 
 def test_a_row_of_the_stage_table_worked_by_hand():
@@ -235,22 +236,31 @@ def test_a_row_of_the_stage_table_worked_by_hand():
         group("b", [1.0, 1.0], tokens=[20, 20]),
         group("c", [0.0, None], tokens=[40, 0], stops=[Stop.EOS, Stop.ERROR]),
     ]
-    score = score_groups(groups, 1, {"a": 0.0, "b": 1.0, "c": 0.0})
+    score = score_groups(groups, 1)
     assert score.pass1 == pytest.approx(0.5)
     assert score.mean_tokens == pytest.approx(24)  # 120 over the 5 that answered
     assert score.correct_tokens == pytest.approx(50 / 3)
     assert score.truncated == pytest.approx(1 / 5)
-    assert score.delta == pytest.approx(1 / 6)  # 1/2, 0, 0
-    assert score.delta_low == pytest.approx(1 / 6 - 4.30265 / 6, abs=1e-5)  # standard error 1/6
-    assert score.delta_high == pytest.approx(1 / 6 + 4.30265 / 6, abs=1e-5)
+    change = paired_difference({"a": 0.0, "b": 1.0, "c": 0.0}, problem_means(groups))
+    assert change.mean == pytest.approx(1 / 6)  # 1/2, 0, 0
+    assert change.low == pytest.approx(1 / 6 - 4.30265 / 6, abs=1e-5)  # standard error 1/6
+    assert change.high == pytest.approx(1 / 6 + 4.30265 / 6, abs=1e-5)
 
 
-def test_a_difference_over_one_problem_has_no_interval():
-    score = score_groups([group("a", [1.0])], 1, {"a": 0.0})
-    assert (score.delta, score.delta_low, score.delta_high) == (1.0, None, None)
-    assert score_groups([group("a", [1.0])], 1, {"other": 0.0}).delta is None
+def test_no_answer_is_a_share_of_what_was_decided():
+    said = ["exact", "no_answer", "no_answer: the thought was cut", "truncated", "no_answers"]
+    verdicts = [Verdict(score=0.0, reason=reason) for reason in said]
+    whole = group("a", [0.0] * 5)
+    assert score_groups([replace(whole, verdicts=tuple(verdicts))], 1).no_answer == pytest.approx(2 / 5)
+    verdicts[4] = Verdict(score=None, reason="crashed")
+    assert score_groups([replace(whole, verdicts=tuple(verdicts))], 1).no_answer == pytest.approx(2 / 4)
+    assert score_groups([group("a", [None])], 1).no_answer == 0
+
+
+def test_json_has_no_infinity():
+    assert (finite(0.5), finite(-math.inf), finite(math.inf)) == (0.5, None, None)
 
 
 def test_nothing_to_average_is_none_and_not_zero():
-    score = score_groups([], 8, None)
+    score = score_groups([], 8)
     assert (score.pass1, score.passk, score.mean_tokens, score.correct_tokens) == (None, None, None, None)

@@ -13,6 +13,8 @@ from etalon.recipe import Recipe, Spec
 
 Keys = tuple[str, ...]
 
+NEAR = 0.75  # (ours) likeness of a key elsewhere that may have been meant: `math` is not `paths`
+
 EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "float_type": lambda _: "a number",
     "int_type": lambda _: "a whole number",
@@ -48,7 +50,7 @@ def _unknown_key(keys: Keys) -> str:
     close = difflib.get_close_matches(key, _fields(spec), n=1) if spec else []
     hint = f"; did you mean {close[0]!r}?" if close else ""
     known = sorted({known[-1] for known in _all_keys(Recipe, ())})
-    for name in [key] if key in known or close else difflib.get_close_matches(key, known, n=1):
+    for name in [key] if key in known or close else difflib.get_close_matches(key, known, n=1, cutoff=NEAR):
         tables = [".".join(found[:-1]) or "the top level" for found in _all_keys(Recipe, ()) if found[-1] == name]
         if tables:
             hint += f"; {name!r} is a key of {', '.join(tables[:4])}{', ...' if len(tables) > 4 else ''}"
