@@ -228,7 +228,7 @@ def inputs_of(stage: Stage, key: str) -> dict[str, Any]:
         "kind": stage.kind,
         "from": stage.source or None,
         "domains": [domain.value for domain in stage.domains],
-        "keys": json.loads(json.dumps(dump(stage.spec), default=str)),
+        "keys": json.loads(json.dumps(dump(stage.spec, as_written=True), default=str)),
         "section": stage.section,
         "purpose": stage.purpose,
         "key": key,

@@ -181,10 +181,10 @@ def is_evaluated(recipe: Recipe, name: str) -> bool:
     return recipe.eval.after == "all" or name in recipe.eval.after
 
 
-def dump(spec: Any) -> Any:
-    """The values of a kind's keys as plain data."""
+def dump(spec: Any, *, as_written: bool = False) -> Any:
+    """The values of a kind's keys as plain data; `as_written` under the names that a recipe gives them: lambda."""
     if hasattr(spec, "model_dump"):
-        return spec.model_dump()
+        return spec.model_dump(by_alias=as_written)
     return dict(vars(spec)) if hasattr(spec, "__dict__") else repr(spec)
 
 

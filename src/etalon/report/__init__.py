@@ -60,7 +60,8 @@ def page(run: Run) -> str:
     present = [name for name, part in zip(NAVIGATION, sections, strict=True) if part]
     links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
     body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
-    return _document(f"{run.name}: Etalon report", body)
+    told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
+    return _document(f"{told}: Etalon report", body)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:
@@ -94,15 +95,22 @@ def _document(title: str, body: Html) -> str:
 
 
 def _title(run: Run) -> list[Html]:
-    summary, num_open = run.summary, sum(not folder.is_done for folder in run.folders)
+    """Name, seed and overrides, which tell one run of a recipe from another; then what it took."""
+    summary, done = run.summary, {folder.name for folder in run.folders if folder.is_done}
+    changed = tag("p", *(tag("span", f"--set {line}") for line in run.overrides), class_="facts")
     facts = [
-        f"seed {count(summary.seed)}",
+        f"seed {count(run.seed)}",
         f"{duration(summary.seconds)} in all",
         f"peak memory {count(summary.peak_memory_mb)} MB",
-        f"{len(run.folders) - num_open} of {len(run.folders)} started stages finished",
+        f"{sum(name in done for name in run.listed)} of {len(run.listed)} stages finished",
     ]
     missing = tag("p", "Not in this report: ", "; ".join(run.missing), ".", class_="note") if run.missing else join([])
-    return [tag("h1", run.name), tag("p", *(tag("span", fact) for fact in facts), class_="facts"), missing]
+    return [
+        tag("h1", run.name),
+        *([changed] if run.overrides else []),
+        tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
+        missing,
+    ]
 
 
 def _inputs(run: Run) -> Html:

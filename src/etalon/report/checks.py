@@ -1,4 +1,7 @@
-"""Did each stage do its job? Every claim of the method against what was measured; what failed comes first."""
+"""Did each stage do its job? Every claim of the method against what was measured; what failed comes first.
+
+A claim says the tolerance it was held to. Stages are asked for their kind, domains and keys, never for their names.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from etalon.report.files import Run, Score
+from etalon.report.files import Folder, Run, Score, StageRow
 from etalon.report.html import Html, between, count, percent, section, share, signed, tag
-from etalon.report.stages import OWN_DOMAIN, domains, scored
+from etalon.report.stages import before, domains, targets
 
 Outcome = Literal["no", "unclear", "yes"]
 WORDS = {"no": "did not", "unclear": "cannot tell", "yes": "did"}
-REASONING = ("math", "code", "stem")
-SHORTER, FUSION_LOSS, STUDENT_LOSS, MANY_TRUNCATED = 0.2, 0.02, 0.01, 0.05  # (ours)
+SHORTER, FUSION_LOSS, STUDENT_LOSS, MANY_TRUNCATED, TOLD_APART = 0.2, 0.02, 0.01, 0.05, 0.1  # (ours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class Check:
 
 
 def check_section(run: Run) -> Html:
-    found = [check for find in (_unfinished, _gains, _losses, _fusions, _student, _clr, _counts) for check in find(run)]
+    parts = (_unfinished, _gains, _losses, _fusions, _students, _clr, _truncated, _undecided)
+    found = [check for find in parts for check in find(run)]
     found.sort(key=lambda check: list(WORDS).index(check.outcome))
     lines = [
         tag("li", tag("b", WORDS[c.outcome]), tag("div", c.claim, " ", tag("span", c.measured)), class_=c.outcome)
@@ -36,10 +39,9 @@ def check_section(run: Run) -> Html:
 
 
 def _unfinished(run: Run) -> Iterator[Check]:
-    for stage in run.summary.stages:
-        if stage.skipped:
-            yield Check(outcome="no", claim=f"{stage.name} ran.", measured=f"Skipped: {stage.skipped}")
     for folder in run.folders:
+        if folder.skipped:
+            yield Check(outcome="no", claim=f"{folder.name} ran.", measured=f"Skipped: {folder.skipped}")
         if not folder.is_done:
             yield Check(outcome="no", claim=f"{folder.name} finished.", measured="Its DONE.json is not there.")
         broken = [step for step in folder.steps if step.loss is None and step.accuracy is None]
@@ -52,24 +54,38 @@ def change(score: Score) -> str:
     return f"{signed(score.delta)} {between(score.delta_low, score.delta_high)}"
 
 
+def _changed(run: Run) -> list[StageRow]:
+    """The stages that have weights of their own."""
+    return [stage for stage in run.summary.stages if not stage.unchanged]
+
+
 def _gains(run: Run) -> Iterator[Check]:
-    for name, domain in OWN_DOMAIN.items():
-        lines = scored(run, domain)
-        at = next((i for i, (stage, _) in enumerate(lines) if stage.name == name), None)
-        if at is None:
-            continue
-        score = lines[at][1]
-        rises = score.is_clear and (score.delta or 0) > 0
-        if name == "rl-long2short":
-            yield _shortening(lines[at - 1][1] if at else None, score)
-        else:
+    """A phase lifts the domains it trains on, or makes their answers shorter where that is what it is for."""
+    folders = {folder.name: folder for folder in run.folders}
+    for stage in _changed(run):
+        folder = folders.get(stage.name)
+        for domain in targets(run, stage):
+            score = stage.domains.get(domain)
+            if score is None:
+                continue
+            if folder is not None and folder.inputs.keys.strength:
+                yield _shortening(folder, domain, before(run, stage, domain), score)
+                continue
+            rises = score.is_clear and (score.delta or 0) > 0
             outcome: Outcome = "yes" if rises else "no" if score.is_clear else "unclear"
-            yield Check(outcome=outcome, claim=f"{name} lifts Pass@1 on {domain}.", measured=change(score))
+            measured = "Nothing before it was evaluated there." if score.delta is None else change(score)
+            claim = f"{stage.name} lifts Pass@1 on {domain} above {stage.source}."
+            yield Check(outcome=outcome, claim=claim, measured=measured)
 
 
-def _shortening(before: Score | None, after: Score) -> Check:
-    claim = f"rl-long2short makes correct math answers {SHORTER:.0%} shorter without losing Pass@1."
-    old, new = (before.correct_tokens if before else None), after.correct_tokens
+def _shortening(folder: Folder, domain: str, earlier: Score | None, after: Score) -> Check:
+    """Long2Short (2.2): shorter correct answers at no clear loss of Pass@1."""
+    strength = folder.inputs.keys.strength
+    claim = (
+        f"{folder.name} (λ = {strength:g}) makes correct answers on {domain} at least {SHORTER:.0%} shorter, without a "
+        "clear loss of Pass@1."
+    )
+    old, new = (earlier.correct_tokens if earlier else None), after.correct_tokens
     if not old or new is None:
         return Check(outcome="unclear", claim=claim, measured="Lengths of correct answers are not known.")
     worse = after.is_clear and (after.delta or 0) < 0
@@ -78,18 +94,22 @@ def _shortening(before: Score | None, after: Score) -> Check:
 
 
 def _losses(run: Run) -> Iterator[Check]:
-    for domain in domains(run):
-        for stage, score in scored(run, domain):
-            if score.is_clear and (score.delta or 0) < 0 and OWN_DOMAIN.get(stage.name) != domain:
-                yield Check(outcome="no", claim=f"{stage.name} leaves {domain} alone.", measured=change(score))
+    for stage in _changed(run):
+        for domain, score in stage.domains.items():
+            if score.is_clear and (score.delta or 0) < 0 and domain not in targets(run, stage):
+                claim = f"{stage.name} loses nothing on {domain} that can be told from chance."
+                yield Check(outcome="no", claim=claim, measured=change(score))
 
 
 def _fusions(run: Run) -> Iterator[Check]:
     for folder in run.folders:
         if folder.probe is None:
             continue
-        best, fused = folder.probe.best_single, folder.probe.means(folder.probe.fused).passk
-        claim = f"{folder.name} is no worse than the best single checkpoint in mean Pass@K."
+        best, (_, fused) = folder.probe.best_single, folder.probe.means(folder.probe.fused)
+        claim = (
+            f"{folder.name} is at most {FUSION_LOSS:.3f} below the best single checkpoint in mean "
+            f"Pass@{count(folder.probe.k)}."
+        )
         if best is None or fused is None:
             yield Check(outcome="unclear", claim=claim, measured="Not all skills were probed.")
         else:
@@ -97,41 +117,79 @@ def _fusions(run: Run) -> Iterator[Check]:
             yield Check(outcome=outcome, claim=claim, measured=f"{share(fused)} against {share(best)}")
 
 
-def _student(run: Run) -> Iterator[Check]:
-    means = {
-        stage.name: [s.pass1 for d in REASONING if (s := stage.domains.get(d)) and s.pass1 is not None]
-        for stage in run.summary.stages
-    }
-    complete = {name: sum(found) / len(found) for name, found in means.items() if len(found) == len(REASONING)}
-    rivals = {name: value for name, value in complete.items() if name.startswith("rl-")}
-    if "distill" not in complete or not rivals:
-        return
-    best = max(rivals, key=rivals.__getitem__)
-    outcome: Outcome = "yes" if complete["distill"] >= rivals[best] - STUDENT_LOSS else "no"
-    measured = f"Mean Pass@1 over math, code and STEM {share(complete['distill'])}, {best} {share(rivals[best])}"
-    yield Check(outcome=outcome, claim="The distilled student matches every RL checkpoint.", measured=measured)
+def _students(run: Run) -> Iterator[Check]:
+    """A distilled student against those of its teachers that are stages of the run, over the domains they taught."""
+    for folder in run.folders:
+        taught = folder.selection.teachers
+        student, known = run.row(folder.name), domains(run)
+        names = [domain for domain in taught if domain in known]
+        teachers = [row for name in dict.fromkeys(taught.values()) if (row := run.row(name)) is not None]
+        if student is None or student.unchanged or not names or not teachers:
+            continue
+        means = {row.name: _mean(row, names) for row in (student, *teachers)}
+        mine = means.pop(student.name)
+        best = max(means, key=lambda name: means[name] or 0.0)
+        theirs = means[best]
+        claim = (
+            f"{student.name} is at most {STUDENT_LOSS:.3f} below the best of its teachers in mean Pass@1 over "
+            f"{', '.join(names)}."
+        )
+        if mine is None or theirs is None:
+            yield Check(outcome="unclear", claim=claim, measured="Not all of them were evaluated.")
+        else:
+            outcome: Outcome = "yes" if mine >= theirs - STUDENT_LOSS else "no"
+            yield Check(outcome=outcome, claim=claim, measured=f"{share(mine)} against {share(theirs)} of {best}")
+
+
+def _mean(row: StageRow, names: list[str]) -> float | None:
+    found = [score.pass1 for name in names if (score := row.domains.get(name)) and score.pass1 is not None]
+    return sum(found) / len(found) if len(found) == len(names) else None
 
 
 def _clr(run: Run) -> Iterator[Check]:
-    clr = run.summary.clr
-    ours, fair = clr.get("clr"), clr.get("cons_2k")
-    if ours is not None and fair is not None:
-        low, high = clr.get("clr_low"), clr.get("cons_2k_high")
-        is_clear = low is not None and high is not None and low > high
-        outcome: Outcome = "yes" if is_clear else "no" if ours <= fair else "unclear"
-        measured = f"{share(ours)} against {share(fair)} of the majority vote with 2K samples"
-        yield Check(outcome=outcome, claim="CLR beats the majority vote at equal cost.", measured=measured)
-    verify = clr.get("verify_accuracy")
-    if verify is not None:
-        outcome = "yes" if verify > 0.6 else "no"
-        yield Check(outcome=outcome, claim="The model tells valid claims from invalid ones.", measured=percent(verify))
+    for measured in run.clr:
+        found = measured.numbers
+        ours, fair = found.get("clr"), found.get("cons_2k")
+        of = f" of {measured.of}" if measured.of else ""
+        if ours is not None and fair is not None:
+            low, high = (found.get(f"clr_minus_cons_2k_{end}") for end in ("low", "high"))
+            is_clear = low is not None and high is not None and (low > 0 or high < 0)
+            outcome: Outcome = "unclear" if not is_clear else "yes" if ours > fair else "no"
+            words = f"{share(ours)} against {share(fair)}, paired difference {signed(ours - fair)} {between(low, high)}"
+            claim = f"CLR@K{of} beats the majority vote of 2K samples."
+            yield Check(outcome=outcome, claim=claim, measured=words)
+        wrong, right = found.get("rejected_wrong"), found.get("rejected_right")
+        if wrong is not None and right is not None:
+            claim = (
+                f"{measured.of or measured.name} refutes claims of wrong answers more often than those of right ones, "
+                f"by at least {100 * TOLD_APART:.0f} points."
+            )
+            words = f"{percent(wrong)} of the wrong and {percent(right)} of the right ones."
+            yield Check(outcome="yes" if wrong - right >= TOLD_APART else "no", claim=claim, measured=words)
 
 
-def _counts(run: Run) -> Iterator[Check]:
-    lines = [(stage, d, score) for stage in run.summary.stages for d, score in stage.domains.items()]
-    cut = [f"{s.name} on {d}: {percent(x.truncated)}" for s, d, x in lines if (x.truncated or 0) > MANY_TRUNCATED]
-    words = "; ".join(cut) or "nowhere more"
-    yield Check(outcome="no" if cut else "yes", claim=f"At most {MANY_TRUNCATED:.0%} were truncated.", measured=words)
-    undecided = {s.name: sum(x.undecided or 0 for x in s.domains.values()) for s in run.summary.stages}
-    total = f"{count(sum(undecided.values()))} rollouts" + "".join(f"; {n}: {u:g}" for n, u in undecided.items() if u)
-    yield Check(outcome="no" if any(undecided.values()) else "yes", claim="Every rollout was decided.", measured=total)
+def _truncated(run: Run) -> Iterator[Check]:
+    lines = [(stage, d, score) for stage in run.summary.stages if not stage.same for d, score in stage.domains.items()]
+    if lines:
+        cut = [f"{s.name} on {d}: {percent(x.truncated)}" for s, d, x in lines if (x.truncated or 0) > MANY_TRUNCATED]
+        claim = f"At most {MANY_TRUNCATED:.0%} of the answers in every evaluation were truncated."
+        yield Check(outcome="no" if cut else "yes", claim=claim, measured="; ".join(cut) or "Nowhere more.")
+
+
+def _undecided(run: Run) -> Iterator[Check]:
+    """Everything that any stage counts as undecided, wherever this page shows it."""
+    found = []
+    for stage in run.summary.stages:
+        total = 0.0 if stage.same else sum(score.undecided or 0 for score in stage.domains.values())
+        found += [f"evaluation of {stage.name}: {count(total)} rollouts"] if total else []
+    for folder in run.folders:
+        steps, pool = sum(step.undecided or 0 for step in folder.steps), folder.pool
+        found += [f"steps of {folder.name}: {count(steps)} rollouts"] if steps else []
+        found += [f"prefilter of {folder.name}: {count(pool.undecided)} prompts"] if pool and pool.undecided else []
+        gates = sum(gate.undecided or 0 for gate in folder.gates)
+        found += [f"gates of {folder.name}: {count(gates)} rows"] if gates else []
+    for measured in run.clr:
+        problems = measured.numbers.get("undecided")
+        found += [f"{measured.name}: {count(problems)} problems"] if problems else []
+    words = "; ".join(found) or "None was undecided, in evaluations, in training and in the data."
+    yield Check(outcome="no" if found else "yes", claim="Everything was decided.", measured=words)

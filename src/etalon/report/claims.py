@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etalon.report import svg
-from etalon.report.files import Run
+from etalon.report.files import Measured, Run
 from etalon.report.html import (
     MISSING,
     Html,
@@ -29,35 +29,47 @@ NUM_EXAMPLES = 6
 
 
 def clr_section(run: Run) -> Html:
-    clr = run.summary.clr
-    if not any(clr.get(method) is not None for method in METHODS) and not run.trials:
-        return join([])
-    k = f"K = {count(clr.get('k'))}, M = {count(clr.get('m'))}, {count(clr.get('problems'))} problems."
     lead = (
-        f"{k} Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is the majority vote with 2K "
-        "samples. A bar is the 95% interval, clustered by problem."
+        "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is the majority vote with 2K samples. A "
+        "bar is the 95% interval, clustered by problem."
     )
+    parts = [_measured(measured, is_alone=len(run.clr) == 1) for measured in run.clr]
+    return section("clr", "CLR", lead, *parts) if parts else join([])
+
+
+def _measured(measured: Measured, *, is_alone: bool) -> Html:
+    """One CLR stage: its methods side by side, its costs, some of its problems."""
+    clr = measured.numbers
+    of = f" of {measured.of}" if measured.of else ""
+    title = [] if is_alone and not of else [tag("h3", f"{measured.name}{of}")]
+    if not any(method in clr for method in METHODS) and not measured.trials:
+        return join([*title, tag("p", f"Skipped: {measured.skipped}" if measured.skipped else "Not finished.")])
     facts = {
+        "K =": count(clr.get("k")),
+        "M =": count(clr.get("m")),
+        "problems": count(clr.get("problems")),
+        "undecided problems": count(clr.get("undecided")),
         "calls": count(clr.get("calls")),
         "of the full cost": percent(_ratio(clr.get("calls"), clr.get("calls_full"))),
-        "claim verdicts right": percent(clr.get("verify_accuracy")),
+        "refuted of wrong answers": percent(clr.get("rejected_wrong")),
+        "of right ones": percent(clr.get("rejected_right")),
         "trajectories without claims": count(clr.get("no_claims")),
         "unreadable verdicts": count(clr.get("unreadable_verdicts")),
     }
     shown = tag("p", *(tag("span", f"{name} {value}") for name, value in facts.items()), class_="facts")
-    examples = sorted(run.trials, key=lambda trial: not trial.disagrees)[:NUM_EXAMPLES]
-    disagreeing = sum(trial.disagrees for trial in run.trials)
-    title = f"{disagreeing} of {len(run.trials)} problems where CLR and the majority vote disagree"
-    more = [tag("h3", title), *map(trial_html, examples)] if run.trials else []
-    return section("clr", "CLR", lead, _methods(run), shown, *more)
+    examples = sorted(measured.trials, key=lambda trial: not trial.disagrees)[:NUM_EXAMPLES]
+    disagreeing = sum(trial.disagrees for trial in measured.trials)
+    told = f"{disagreeing} of {len(measured.trials)} problems where CLR and the majority vote disagree"
+    more = [tag("h3", told), *map(trial_html, examples)] if measured.trials else []
+    return join([*title, _methods(measured), shown, *more])
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-def _methods(run: Run) -> Html:
-    clr, rows, lines = run.summary.clr, [], []
+def _methods(measured: Measured) -> Html:
+    clr, rows, lines = measured.numbers, [], []
     for key, name in METHODS.items():
         value, low, high = (clr.get(f"{key}{end}") for end in ("", "_low", "_high"))
         if value is None:

@@ -1,6 +1,6 @@
-"""The files of a run as dataclasses whose fields are the files' keys; `load_run` reads what is there.
+"""The files of a run as models whose fields are the files' keys; `load_run` reads what is there.
 
-summary.json -> Run.stages, Run.clr        stages/NN-name/* -> Run.folders        resolved.toml, env.json -> the end
+summary.json -> Run.summary, Run.clr      stages/STAGE/* -> Run.folders      resolved.toml, env.json -> the end
 """
 
 from __future__ import annotations
@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from etalon.report.read import Number
+from pydantic import Field
+
+from etalon.report.read import Anything, Number, Numbers, Part, Rows, Table, Texts, Words
 from etalon.report.trials import Trial
 
 
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """One row of the stage table."""
+class Score(Part):
+    """One stage on one domain: a line of the stage table."""
 
     problems: Number
     k: Number
     pass1: Number
-    pass8: Number
+    passk: Number
     mean_tokens: Number
     correct_tokens: Number
     truncated: Number
@@ -36,26 +37,56 @@ class Score:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class StageRow:
-    name: str
+class StageRow(Part):
+    """A stage that left a model. source: where it starts from; same: the stage whose very weights it has."""
+
+    name: Words
+    kind: Words
+    source: Words = Field(alias="from")
     seconds: Number
-    skipped: str
-    domains: Mapping[str, Score]
+    trained_on: Texts
+    skipped: Words
+    same: Words = Field(alias="as")
+    domains: Table[Score]
+
+    @property
+    def unchanged(self) -> str:
+        """Why there is no change to speak of; "" where there may be one."""
+        parts = (f"as {self.same}" if self.same else "", f"skipped: {self.skipped}" if self.skipped else "")
+        return "; ".join(part for part in parts if part)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    name: str
+class Summary(Part):
+    name: Words
     seed: Number
     seconds: Number
     peak_memory_mb: Number
-    stages: tuple[StageRow, ...]
-    clr: Mapping[str, Number]
+    stages: Rows[StageRow]
+    clr: Anything
+    clr_before: Table[Anything]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
+class Keys(Part):
+    """Values of a stage's keys that the report shows."""
+
+    gamma: Number
+    strength: Number = Field(alias="lambda")  # of Long2Short; 0 is off
+    group_size: Number
+    prefilter_attempts: Number
+
+
+class Inputs(Part):
+    """What a stage is: inputs.json, written before it begins."""
+
+    kind: Words
+    source: Words = Field(alias="from")
+    domains: Texts  # whose problems it trains on; none named is all of them
+    keys: Keys
+    section: Words
+    purpose: Words
+
+
+class Step(Part):
     """One line of metrics.jsonl, of SFT or of RL."""
 
     step: Number
@@ -67,11 +98,10 @@ class Step:
     truncated: Number
     undecided: Number
     mean_weight: Number
-    accuracies: tuple[Number, ...]
+    accuracies: Numbers
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pool:
+class Pool(Part):
     """What was left of an RL stage's prompts after those at accuracy exactly 0 or 1 were dropped."""
 
     prompts: Number
@@ -79,112 +109,133 @@ class Pool:
     all_wrong: Number
     all_right: Number
     undecided: Number
-    accuracies: tuple[Number, ...]
+    accuracies: Numbers
 
 
-@dataclass(frozen=True, kw_only=True)
-class Skill:
+class Skill(Part):
     pass1: Number
     passk: Number
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProbedCheckpoint:
-    name: str
+class ProbedCheckpoint(Part):
+    name: Words
     step: Number
-    scores: Mapping[str, Skill]
+    scores: Table[Skill]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(Part):
     k: Number
-    skills: tuple[str, ...]
-    checkpoints: tuple[ProbedCheckpoint, ...]
-    chosen: Mapping[str, str]
-    weights: Mapping[str, Number]
-    fused: Mapping[str, Skill]
+    skills: Texts
+    checkpoints: Rows[ProbedCheckpoint]
+    chosen: Table[Words]
+    weights: Table[Number]
+    fused: Table[Skill]
 
-    def means(self, scores: Mapping[str, Skill]) -> Skill:
-        """Over all skills; None when one of them is not known."""
+    def means(self, scores: Mapping[str, Skill]) -> tuple[float | None, float | None]:
+        """Pass@1 and Pass@K over all skills; None when one of them is not known."""
         found = [scores.get(skill) for skill in self.skills]
         pass1 = [skill.pass1 for skill in found if skill and skill.pass1 is not None]
         passk = [skill.passk for skill in found if skill and skill.passk is not None]
         num = len(found) or 1
-        return Skill(
-            pass1=sum(pass1) / num if len(pass1) == num else None, passk=sum(passk) / num if len(passk) == num else None
-        )
+        return (sum(pass1) / num if len(pass1) == num else None, sum(passk) / num if len(passk) == num else None)
 
     @property
-    def best_single(self) -> Number:
+    def best_single(self) -> float | None:
         """The highest mean Pass@K of one checkpoint."""
-        means = [self.means(checkpoint.scores).passk for checkpoint in self.checkpoints]
+        means = [self.means(checkpoint.scores)[1] for checkpoint in self.checkpoints]
         return max((mean for mean in means if mean is not None), default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
+class Bucket(Part):
     """Learning potentials of one domain and length bucket, with the band that was kept."""
 
-    domain: str
+    domain: Words
     length_low: Number
     length_high: Number
     low: Number
     high: Number
     kept: Number
-    scores: tuple[Number, ...]
+    scores: Numbers
 
 
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    reason: str
-    text: str
+class Selection(Part):
+    """Which traces a distill stage learned from. teachers: by domain, a stage or a model directory."""
+
+    buckets: Rows[Bucket]
+    teachers: Table[Words]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    gate: str
+class Example(Part):
+    reason: Words
+    text: Words
+
+
+class Gate(Part):
+    gate: Words
     kept: Number
     dropped: Number
-    reasons: Mapping[str, Number]
-    examples: tuple[Example, ...]
+    undecided: Number
+    reasons: Table[Number]
+    examples: Rows[Example]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Strata:
-    length_edges: tuple[Number, ...]
-    counts: tuple[tuple[Number, ...], ...]  # per length bucket, per difficulty
+class Stratum(Part):
+    """Traces of a domain in a cell of length and error rate: [low, high), an open end or no rate at all is None."""
+
+    domain: Words
+    tokens_low: Number
+    tokens_high: Number
+    error_low: Number
+    error_high: Number
+    traces: Number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """stages/NN-name; a part that the stage does not write is empty."""
+    """stages/STAGE; a part that the stage does not write is empty."""
 
     name: str
+    inputs: Inputs
     is_done: bool
+    seconds: float | None
+    skipped: str
     steps: tuple[Step, ...]
     pool: Pool | None
     probe: Probe | None
-    buckets: tuple[Bucket, ...]
-    counts: Mapping[str, Number]  # what else selection.json counts
+    selection: Selection
+    counts: Mapping[str, float]  # what else selection.json counts
     gates: tuple[Gate, ...]
-    strata: Mapping[str, Strata]
+    strata: tuple[Stratum, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.inputs.kind
 
 
 @dataclass(frozen=True, kw_only=True)
-class RlTable:
-    gamma: Number
-    group_size: Number
-    prefilter_attempts: Number
+class Measured:
+    """What one CLR stage found of the checkpoint of another."""
+
+    name: str
+    of: str
+    skipped: str
+    numbers: Mapping[str, float]
+    trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     name: str
+    seed: float | None
+    overrides: tuple[str, ...]  # the --set that its calls gave
     summary: Summary
-    folders: tuple[Folder, ...]
-    trials: tuple[Trial, ...]
-    gamma: Number
-    num_bars: int  # of a histogram of p(q): the levels that the smaller of the two group sizes can take
+    listed: tuple[str, ...]  # the stages of the recipe, in its order
+    folders: tuple[Folder, ...]  # of these and of what every run has, where there are any
+    clr: tuple[Measured, ...]
     folded: Mapping[str, str]  # recipe.toml, resolved.toml
     env: Mapping[str, str]
     missing: tuple[str, ...]
+
+    def row(self, name: str) -> StageRow | None:
+        """The line of a stage in the table."""
+        return next((row for row in self.summary.stages if row.name == name), None)

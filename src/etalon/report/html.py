@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from etalon.report.read import Number
@@ -36,13 +36,29 @@ def tag(name: str, *children: str, **attributes: str | float | None) -> Html:
     return Html(f"<{name}{inside}>{join(children)}</{name}>")
 
 
-def grid(head: Sequence[str], rows: Sequence[Sequence[str]], *, classes: Sequence[str] = ()) -> Html:
-    """A table that scrolls sideways where the page is narrow; the first column is text, the others numbers."""
-    lines = [
-        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]), class_=cls)
-        for row, cls in zip(rows, classes or [""] * len(rows), strict=True)
-    ]
-    top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in head)))
+def grid(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    classes: Sequence[str] = (),
+    styles: Mapping[int, str] | None = None,
+) -> Html:
+    """A table that scrolls sideways where the page is narrow; the first column is text, the others numbers.
+
+    classes: of the rows. styles: classes of columns, "left" or "words" that may break. The last cell of a row with
+    fewer cells than the head has is words, as wide as all that are missing.
+    """
+    columns = styles or {}
+
+    def cells(row: Sequence[str]) -> list[Html]:
+        found = [tag("th", row[0], scope="row")]
+        found += [tag("td", cell, class_=columns.get(place, "")) for place, cell in enumerate(row[1:], start=1)]
+        missing = len(head) - len(row)
+        return [*found[:-1], tag("td", row[-1], class_="words", colspan=str(missing + 1))] if missing else found
+
+    lines = [tag("tr", *cells(row), class_=cls) for row, cls in zip(rows, classes or [""] * len(rows), strict=True)]
+    names = [tag("th", cell, scope="col", class_=columns.get(place, "")) for place, cell in enumerate(head)]
+    top = tag("thead", tag("tr", *names))
     return tag("div", tag("table", top, tag("tbody", *lines)), class_="scroll", tabindex="0")
 
 

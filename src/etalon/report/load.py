@@ -1,59 +1,103 @@
 """A run directory -> `Run`: what is there is read, what is not is noted in `Run.missing`.
 
-summary.json -> summary        stages/NN-name/* -> folders        resolved.toml, env.json -> the end of the page
+summary.json -> summary, clr     resolved.toml -> the order of the stages     stages/STAGE/* -> folders
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from etalon.report.files import Bucket, Folder, Gate, Pool, Probe, RlTable, Run, Step, Strata, Summary
-from etalon.report.read import Reader, number, read, text
+from etalon.config import OVERRIDES
+from etalon.config.stages import EVALUATION, RESERVED
+from etalon.report.files import (
+    Folder,
+    Gate,
+    Inputs,
+    Measured,
+    Pool,
+    Probe,
+    Run,
+    Selection,
+    Step,
+    Stratum,
+    Summary,
+)
+from etalon.report.read import Reader, mapping, number, numbers, objects, text
 from etalon.report.trials import Trial, trial_of
 
 
 def load_run(directory: Path) -> Run:
     """Everything the report shows; `missing` says what was not there or could not be read."""
     reader = Reader(directory)
-    summary: Summary = read(Summary, reader.json("summary.json", expected=True))
+    summary = Summary.model_validate(reader.json("summary.json", expected=True))
     recipe, _ = reader.toml("recipe.toml")
     resolved, config = reader.toml("resolved.toml")
-    rl = read(RlTable, config.get("rl"))
-    levels = [size for size in (rl.group_size, rl.prefilter_attempts) if size]
-    numbered = [(re.match(r"(\d+)-.", path.name), path) for path in directory.glob("stages/*") if path.is_dir()]
-    stages = [path.name for _, path in sorted((int(match[1]), path) for match, path in numbered if match)]
+    listed = [text(row.get("name")) for row in objects(config.get("stages"))]
+    present = {path.name for path in directory.glob("stages/*") if path.is_dir()}
+    folders = [_folder(reader, name) for name in _in_order(listed, present)]
+    listed = listed or [row.name for row in summary.stages]
     return Run(
         name=summary.name or text(config.get("name")) or directory.resolve().name,
+        seed=number(config.get("seed")) if summary.seed is None else summary.seed,
+        overrides=tuple(line for line in reader.text(OVERRIDES).splitlines() if line.strip()),
         summary=summary,
-        folders=tuple(_folder(reader, stage) for stage in stages),
-        trials=_trials(reader, stages),
-        gamma=rl.gamma,
-        num_bars=min(max(int(min(levels)), 4), 20) + 1 if levels else 9,
+        listed=tuple(listed),
+        folders=tuple(folders),
+        clr=_measured(reader, summary, [folder for folder in folders if folder.kind == "clr"]),
         folded={"recipe.toml": recipe, "resolved.toml": resolved},
-        env=read(Mapping[str, str], reader.json("env.json", expected=True)),
+        env={name: text(value) for name, value in mapping(reader.json("env.json", expected=True)).items()},
         missing=tuple(reader.missing),
     )
 
 
+def _in_order(listed: Sequence[str], present: set[str]) -> list[str]:
+    """The directories of a recipe's stages as it lists them; what is left of another recipe is none of them."""
+    if not listed:
+        return sorted(present)
+    return [name for name in (*RESERVED, *listed, *(f"{EVALUATION}{name}" for name in listed)) if name in present]
+
+
 def _folder(reader: Reader, stage: str) -> Folder:
-    pool, probe, selection = (reader.json(f"stages/{stage}/{name}.json") for name in ("pool", "probe", "selection"))
-    chosen = selection if isinstance(selection, dict) else {}
+    def found(name: str, *, expected: bool = False) -> Any:
+        return reader.json(f"stages/{stage}/{name}.json", expected=expected)
+
+    done, pool, probe, selection = found("DONE"), found("pool"), found("probe"), mapping(found("selection"))
     return Folder(
-        name=stage.split("-", 1)[1],
-        is_done=isinstance(reader.json(f"stages/{stage}/DONE.json"), dict),
-        steps=read(tuple[Step, ...], reader.jsonl(f"stages/{stage}/metrics.jsonl")),
-        pool=read(Pool, pool) if pool else None,
-        probe=read(Probe, probe) if probe else None,
-        buckets=read(tuple[Bucket, ...], chosen.get("buckets")),
-        counts={name: number(count) for name, count in chosen.items() if number(count) is not None},
-        gates=read(tuple[Gate, ...], reader.json(f"stages/{stage}/gates.json")),
-        strata=read(Mapping[str, Strata], reader.json(f"stages/{stage}/strata.json")),
+        name=stage,
+        inputs=Inputs.model_validate(found("inputs", expected=True)),
+        is_done=isinstance(done, dict),
+        seconds=number(mapping(done).get("seconds")),
+        skipped=text(mapping(mapping(done).get("outputs")).get("skipped")),
+        steps=tuple(map(Step.model_validate, objects(reader.jsonl(f"stages/{stage}/metrics.jsonl")))),
+        pool=Pool.model_validate(pool) if pool else None,
+        probe=Probe.model_validate(probe) if probe else None,
+        selection=Selection.model_validate(selection),
+        counts=numbers(selection),
+        gates=tuple(map(Gate.model_validate, objects(found("gates")))),
+        strata=tuple(map(Stratum.model_validate, objects(found("strata")))),
     )
 
 
-def _trials(reader: Reader, stages: Sequence[str]) -> tuple[Trial, ...]:
-    names = ["clr.jsonl", *(f"stages/{stage}/clr.jsonl" for stage in stages if stage.endswith("-clr"))]
-    rows = next((rows for rows in map(reader.jsonl, names) if rows), [])
-    return tuple(trial for row in rows if (trial := trial_of(row)))
+def _measured(reader: Reader, summary: Summary, folders: Sequence[Folder]) -> tuple[Measured, ...]:
+    """CLR of every stage that measured it; the summary has the last of them under a key of its own."""
+    named: dict[str, Mapping[str, Any]] = {name: mapping(found) for name, found in summary.clr_before.items()}
+    last = [folder.name for folder in folders if folder.name not in named]
+    if isinstance(summary.clr, dict):
+        named[last[-1] if last else "clr"] = summary.clr
+    names = [folder.name for folder in folders]
+    return tuple(
+        Measured(
+            name=name,
+            of=text(named.get(name, {}).get("of")),
+            skipped=text(named.get(name, {}).get("skipped")),
+            numbers=numbers(named.get(name, {})),
+            trials=_trials(reader, name) if name in names else (),
+        )
+        for name in [*names, *(name for name in named if name not in names)]
+    )
+
+
+def _trials(reader: Reader, stage: str) -> tuple[Trial, ...]:
+    return tuple(trial for row in reader.jsonl(f"stages/{stage}/clr.jsonl") if (trial := trial_of(row)))

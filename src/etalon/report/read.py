@@ -1,40 +1,19 @@
-"""Untrusted JSON -> dataclasses: the declared type decides, and what does not fit is left empty, never an error."""
+"""Untrusted JSON -> models: the declared type decides, and what does not fit is left empty, never an error."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import is_dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar
 
-Number = float | None
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
-
-def read(kind: Any, raw: object) -> Any:
-    """`raw` as `kind`: a dataclass of Number, str, bool | None, object, tuple[x, ...] and Mapping[str, x]."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        source = raw if isinstance(raw, dict) else {}
-        return kind(**{name: read(inner, source.get(name)) for name, inner in _hints(kind).items()})
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        found = raw if isinstance(raw, list) else []
-        kept = [row for row in found if isinstance(row, dict)] if is_dataclass(inner) else found
-        return tuple(value for value in (read(inner, row) for row in kept) if value is not None)
-    if get_origin(kind) is Mapping:
-        inner = get_args(kind)[1]
-        return {str(key): read(inner, row) for key, row in raw.items()} if isinstance(raw, dict) else {}
-    return SCALARS[kind](raw)
+T = TypeVar("T")
 
 
-@lru_cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def number(raw: object) -> Number:
+def number(raw: object) -> float | None:
     """A finite number, or None for everything else."""
     if not isinstance(raw, int | float) or isinstance(raw, bool):
         return None
@@ -45,12 +24,49 @@ def text(raw: object) -> str:
     return raw if isinstance(raw, str) else "" if raw is None else json.dumps(raw, ensure_ascii=False)
 
 
-SCALARS: dict[Any, Any] = {
-    Number: number,
-    str: text,
-    bool | None: lambda raw: bool(raw) if raw in (0, 1) else None,
-    object: lambda raw: raw,
-}
+def numbers(raw: Mapping[str, Any]) -> dict[str, float]:
+    """The entries that are numbers."""
+    return {name: found for name, value in raw.items() if (found := number(value)) is not None}
+
+
+def objects(raw: object) -> list[Any]:
+    return [row for row in raw if isinstance(row, dict)] if isinstance(raw, list) else []
+
+
+def mapping(raw: object) -> dict[str, Any]:
+    return raw if isinstance(raw, dict) else {}
+
+
+def _values(raw: object) -> tuple[float, ...]:
+    return tuple(found for value in raw if (found := number(value)) is not None) if isinstance(raw, list) else ()
+
+
+def _texts(raw: object) -> tuple[str, ...]:
+    return tuple(map(text, raw)) if isinstance(raw, list) else ()
+
+
+# plain validators: a lone surrogate, which models do emit, is no str to pydantic itself
+Number = Annotated[float | None, PlainValidator(number)]
+Words = Annotated[str, PlainValidator(text)]
+Flag = Annotated[bool | None, PlainValidator(lambda raw: bool(raw) if raw in (0, 1) else None)]
+Numbers = Annotated[tuple[float, ...], PlainValidator(_values)]
+Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
+Anything = Annotated[Any, PlainValidator(lambda raw: raw)]
+Rows = Annotated[tuple[T, ...], BeforeValidator(objects)]
+Table = Annotated[dict[Words, T], BeforeValidator(mapping)]
+
+
+class Part(BaseModel):
+    """A JSON object as far as it has the fields, all of one of the types above; whatever else it holds is left."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, raw: object) -> dict[str, Any]:
+        found = mapping(raw)
+        keys = [field.alias or name for name, field in cls.model_fields.items()]
+        return {key: found.get(key) for key in keys}
 
 
 class Reader:

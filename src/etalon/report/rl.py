@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from etalon.report import svg
-from etalon.report.files import Folder, Run
+from etalon.report.files import Folder, Run, Score
 from etalon.report.html import Html, count, figure, folded, join, percent, section, tag
-from etalon.report.stages import scored
+from etalon.report.stages import before, domains
 from etalon.report.training import curves, series, smooth
+from etalon.rl.mgpo import entropy_weight
 from etalon.stats import accuracy_histogram
-
-
-def entropy_weight(accuracy: float, gamma: float) -> float:
-    """w(q) = exp(-gamma D_ME(p || 1/2)) of MGPO (2.2), written out here so that a report needs no training code."""
-    terms = [p * math.log(2 * p) for p in (accuracy, 1 - accuracy) if p > 0]
-    return math.exp(-gamma * math.fsum(terms))
 
 
 def rl_section(run: Run) -> Html:
@@ -37,8 +30,8 @@ def _phase(run: Run, folder: Folder) -> Html:
     charts = [
         curves("Train accuracy", [("", "c0", series(steps, lambda s: s.accuracy))], "Pass@1 of rollouts", 1.0),
         curves("Length", lengths, "tokens"),
-        _accuracy_chart(run, folder),
-        _frontier(run, folder) if folder.name == "rl-long2short" else join([]),
+        accuracy_chart(folder),
+        _frontier(run, folder) if folder.inputs.keys.strength else join([]),
     ]
     stability = [
         curves("Gradient norm", [("", "c2", series(steps, lambda s: s.grad_norm))], "norm"),
@@ -53,36 +46,48 @@ def _phase(run: Run, folder: Folder) -> Html:
 
 
 def _phase_facts(folder: Folder) -> Html:
-    pool, cut = folder.pool, [step.truncated for step in folder.steps if step.truncated is not None]
-    undecided = sum(step.undecided or 0 for step in folder.steps)
-    facts = [f"{len(folder.steps)} steps"]
+    pool, keys = folder.pool, folder.inputs.keys
+    cut = [step.truncated for step in folder.steps if step.truncated is not None]
+    facts = [f"{folder.inputs.purpose} ({folder.inputs.section})"] if folder.inputs.purpose else []
+    facts += [f"from {folder.inputs.source}"] if folder.inputs.source else []
+    facts += [f"γ = {keys.gamma:g}"] if keys.gamma is not None else []
+    facts += [f"λ = {keys.strength:g}"] if keys.strength else []
+    facts.append(f"{len(folder.steps)} steps")
     if pool:
         facts.append(f"{count(pool.kept)} of {count(pool.prompts)} prompts kept")
         facts.append(f"dropped: {count(pool.all_wrong)} all wrong, {count(pool.all_right)} all right")
         facts.append(f"{count(pool.undecided)} undecided prompts")
     facts.append(f"truncated {percent(sum(cut) / len(cut) if cut else None)}")
-    facts.append(f"{count(undecided)} undecided rollouts")
+    facts.append(f"{count(sum(step.undecided or 0 for step in folder.steps))} undecided rollouts in its steps")
     return tag("p", *(tag("span", fact) for fact in facts), class_="facts")
 
 
-def _accuracy_chart(run: Run, folder: Folder) -> Html:
-    trained = [p for step in folder.steps for p in step.accuracies if p is not None and 0 <= p <= 1]
-    pool = [p for p in (folder.pool.accuracies if folder.pool else ()) if p is not None and 0 <= p <= 1]
+def accuracy_chart(folder: Folder) -> Html:
+    """The histogram of p(q) in training and before the filter, under the weight w(q) of the phase's own gamma."""
+    trained = [p for step in folder.steps for p in step.accuracies if 0 <= p <= 1]
+    pool = [p for p in (folder.pool.accuracies if folder.pool else ()) if 0 <= p <= 1]
     if not trained and not pool:
         return join([])
-    num_bars = run.num_bars
+    num_bars, gamma = _num_bars(folder), folder.inputs.keys.gamma
     shares = [[n / max(len(found), 1) for n in accuracy_histogram(found, num_bars)] for found in (trained, pool)]
     edges = [(i - 0.5) / (num_bars - 1) for i in range(num_bars + 1)]
     legend = [("bar", f"{count(len(trained))} groups in training")]
     legend += [("line c2", f"{count(len(pool))} prompts before the filter")] if pool else []
     curve: list[svg.Point] = []
-    if run.gamma is not None:
-        curve = [(p / 100, entropy_weight(p / 100, run.gamma)) for p in range(101)]
-        legend.append(("line c1", f"MGPO weight, γ = {run.gamma:g}"))
+    if gamma is not None and 0 <= gamma < 100:  # a weight of e^-69 at the ends is 0 on any screen
+        curve = [(p / 100, entropy_weight(p / 100, gamma)) for p in range(101)]
+        legend.append(("line c1", f"MGPO weight, γ = {gamma:g}"))
     title = "Accuracy of groups p(q)"
     outline = shares[1] if pool else ()
     chart = svg.histogram(title, edges, shares[0], ("p(q)", "share of groups"), outline=outline, curve=curve)
     return figure(title, chart, legend=legend)
+
+
+def _num_bars(folder: Folder) -> int:
+    """The levels that the accuracy of a group can take: of the smaller group, those in steps or in the prefilter."""
+    keys = folder.inputs.keys
+    levels = [size for size in (keys.group_size, keys.prefilter_attempts) if size]
+    return min(max(int(min(levels)), 4), 20) + 1 if levels else 9
 
 
 def _frontier(run: Run, folder: Folder) -> Html:
@@ -90,18 +95,29 @@ def _frontier(run: Run, folder: Folder) -> Html:
     lengths = smooth(series(folder.steps, lambda s: s.correct_tokens))
     accuracies = dict(smooth(series(folder.steps, lambda s: s.accuracy)))
     path = [(length, accuracies[step]) for step, length in lengths if step in accuracies]
-    lines = scored(run, "math")
-    at = next((i for i, (stage, _) in enumerate(lines) if stage.name == folder.name), 0)
-    points = [(s.correct_tokens, s.pass1) for _, s in lines[max(at - 1, 0) : at + 1]] if at else []
-    marks = [
-        svg.Mark(point=(x, y), label=words, style="c1")
-        for (x, y), words in zip(points, ("before", "after"), strict=False)
-        if x is not None and y is not None
-    ]
+    marks = _marks(run, folder)
     if not path and not marks:
         return join([])
-    title = "Length against accuracy"
+    title = f"Length against accuracy, λ = {folder.inputs.keys.strength:g}"
     shown = [svg.Line(label="", points=path, style="c0")] if path else []
     chart = svg.line_chart(title, shown, ("tokens of correct answers", "accuracy"), marks=marks)
-    legend = [("line c0", "training, step by step"), ("ring c1", "held-out problems")]
+    legend = [("line c0", "training, step by step")] if path else []
+    legend += [("ring c1", "held-out problems")] if marks else []
     return figure(title, chart, "Up and to the left is better.", legend=legend)
+
+
+def _marks(run: Run, folder: Folder) -> list[svg.Mark]:
+    """Where the held-out problems of each of the phase's domains stood before it and stand after it."""
+    row = run.row(folder.name)
+    if row is None or row.unchanged:
+        return []
+    named = folder.inputs.domains or domains(run)
+    found: list[tuple[str, Score | None]] = []
+    for domain in named:
+        about = f"{domain} " if len(named) > 1 else ""
+        found += [(f"{about}before", before(run, row, domain)), (f"{about}after", row.domains.get(domain))]
+    return [
+        svg.Mark(point=(score.correct_tokens, score.pass1), label=words, style="c1")
+        for words, score in found
+        if score is not None and score.correct_tokens is not None and score.pass1 is not None
+    ]

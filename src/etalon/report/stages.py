@@ -1,15 +1,19 @@
-"""What every stage bought: the headline, one small chart per domain, and the full table."""
+"""What every stage bought: the headline, the path, one small chart per domain, and the full tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from etalon.config.stages import MODELLESS
 from etalon.report import svg
-from etalon.report.files import Run, Score, StageRow
+from etalon.report.files import Folder, Run, Score, StageRow
 from etalon.report.html import (
     Html,
     between,
     count,
     duration,
     figure,
+    folded,
     grid,
     join,
     percent,
@@ -20,30 +24,14 @@ from etalon.report.html import (
 )
 from etalon.report.read import Number
 
-OWN_DOMAIN = {
-    "rl-math": "math",
-    "rl-long2short": "math",
-    "rl-code": "code",
-    "rl-stem": "stem",
-    "instruct": "instruct",
-}
-HEAD = (
-    "Stage",
-    "Pass@1",
-    "Pass@K",
-    "Change",
-    "",
-    "95% interval",
-    "Tokens",
-    "Correct",
-    "Truncated",
-    "Undecided",
-    "Time",
-)
+RL = "rl"  # the kind whose phases train on problems, those of every domain where none is named
+PATH_STYLES = {1: "left", 2: "left", 4: "words", 5: "words"}
+HEAD = ("Stage", "Pass@1", "Pass@K", "Change", "", "95% interval", "Tokens", "Correct", "Truncated", "Undecided")
 LEAD = (
     "Pass@1 (dot) and Pass@{k} (ring) on held-out problems after each stage. The line between them is the spectrum: "
     "fine-tuning widens it, reinforcement learning pulls the dot towards the ring. The number at the right is the "
-    "change of Pass@1 to the stage before, paired by problem; it is bold where its 95% interval excludes 0."
+    "change of Pass@1 against the stage it starts from, paired by problem; it is bold where its 95% interval excludes "
+    "0. Stages that train on a domain are bold there."
 )
 
 
@@ -54,6 +42,23 @@ def domains(run: Run) -> list[str]:
 
 def scored(run: Run, domain: str) -> list[tuple[StageRow, Score]]:
     return [(stage, stage.domains[domain]) for stage in run.summary.stages if domain in stage.domains]
+
+
+def targets(run: Run, stage: StageRow) -> Sequence[str]:
+    """The domains that a stage is meant to get better at; none where it is about no one in particular."""
+    return stage.trained_on or (domains(run) if stage.kind == RL else ())
+
+
+def before(run: Run, stage: StageRow, domain: str) -> Score | None:
+    """What a change is measured against: the stage it starts from, or the nearest before that with a score."""
+    seen = {stage.name}
+    source = run.row(stage.source)
+    while source is not None and source.name not in seen:
+        if domain in source.domains:
+            return source.domains[domain]
+        seen.add(source.name)
+        source = run.row(source.source)
+    return None
 
 
 def k_of(run: Run) -> str:
@@ -68,44 +73,87 @@ def headline(run: Run) -> Html:
         known = [(stage, score) for stage, score in scored(run, domain) if score.pass1 is not None]
         if not known:
             continue
-        (first, before), (last, after) = known[0], known[-1]
-        steps = tag("span", f"{first.name} {share(before.pass1)}", " → ", f"{last.name} {share(after.pass1)}")
+        (first, earlier), (last, after) = known[0], known[-1]
+        steps = tag("span", f"{first.name} {share(earlier.pass1)}", " → ", f"{last.name} {share(after.pass1)}")
         tiles.append(tag("div", tag("b", domain), tag("strong", share(after.pass1)), steps, class_="tile"))
     return tag("div", *tiles, class_="tiles") if tiles else Html("")
 
 
 def stage_section(run: Run) -> Html:
+    path = _path(run)
     if not run.summary.stages:
         waiting = "No stage has been evaluated yet: summary.json is not there, or lists none."
-        return section("stages", "Stages", waiting)
+        return section("stages", "Stages", waiting, path)
     charts = [_domain_chart(run, domain) for domain in domains(run)]
-    tables = [tag("div", tag("h3", domain), _domain_table(run, domain)) for domain in domains(run)]
-    skipped = [f"{stage.name}: {stage.skipped}" for stage in run.summary.stages if stage.skipped]
-    notes = [tag("p", "Skipped: ", "; ".join(skipped), class_="note")] if skipped else []
+    tables = [folded(f"{domain}: every number", _domain_table(run, domain)) for domain in domains(run)]
     lead = LEAD.format(k=k_of(run))
-    return section("stages", "Stages", lead, tag("div", *charts, class_="charts"), *notes, *tables)
+    return section("stages", "Stages", lead, tag("div", *charts, class_="charts"), *tables, path)
+
+
+# ---- the path of the recipe
+
+
+def _path(run: Run) -> Html:
+    """One line per stage of the recipe, in its order: what it is, where it starts, how it ended."""
+    folders = {folder.name: folder for folder in run.folders}
+    rows = []
+    above = ""
+    for name in run.listed:
+        folder = folders.get(name)
+        if folder is None:
+            rows.append([name, "not started"])
+            continue
+        inputs = folder.inputs
+        source = inputs.source if inputs.source == above else tag("b", inputs.source)
+        above = above if folder.kind in MODELLESS else name
+        about = inputs.purpose + (f" ({inputs.section})" if inputs.section else "")
+        rows.append([name, inputs.kind, source, duration(folder.seconds), _state(run, folder), about])
+    head = ("Stage", "Kind", "From", "Time", "State", "What it does")
+    title = f"The path: {len(run.listed)} stages"
+    note = tag("p", "From is bold where it is not the model above.", class_="note")
+    return join([tag("h3", title), grid(head, rows, styles=PATH_STYLES), note]) if rows else join([])
+
+
+def _state(run: Run, folder: Folder) -> str:
+    row = run.row(folder.name)
+    if not folder.is_done:
+        return "not finished"
+    if row is not None and row.unchanged:
+        return row.unchanged
+    return f"skipped: {folder.skipped}" if folder.skipped else "done"
+
+
+# ---- one domain
 
 
 def _domain_chart(run: Run, domain: str) -> Html:
-    rows = []
+    rows, branches = [], []
+    above = ""
     for stage, score in scored(run, domain):
-        points = [(score.pass1, "dot c0"), (score.pass8, "ring c1")]
+        points = [] if stage.same else [(score.pass1, "dot c0"), (score.passk, "ring c1")]
         known = [(value, style) for value, style in points if value is not None]
-        style = "own" if OWN_DOMAIN.get(stage.name) == domain else ""
-        note = signed(score.delta) if score.delta is not None else ""
+        changed = signed(score.delta) if score.delta is not None else ""
+        styles = ("own" if domain in targets(run, stage) else "", "clear" if score.is_clear else "")
         rows.append(
             svg.Row(
                 label=stage.name,
                 points=known,
                 span=[value for value, _ in known],
-                note=note,
-                style=f"{style} {'clear' if score.is_clear else ''}".strip(),
+                note=_short(stage) or changed,
+                style=" ".join(filter(None, styles)),
             )
         )
+        branches += [f"{stage.name} starts from {stage.source}"] if stage.source not in ("", above) else []
+        above = stage.name
     chart = svg.row_chart(f"{domain}: Pass@1 and Pass@{k_of(run)} per stage", rows, (0.0, 1.0), "accuracy")
     problems = {score.problems for _, score in scored(run, domain) if score.problems is not None}
-    size = f"{min(problems):g} problems" if problems else ""
-    return figure(domain, chart, size, legend=[("dot c0", "Pass@1"), ("ring c1", f"Pass@{k_of(run)}")])
+    facts = [*([f"{min(problems):g} problems"] if problems else []), *branches]
+    return figure(domain, chart, "; ".join(facts), legend=[("dot c0", "Pass@1"), ("ring c1", f"Pass@{k_of(run)}")])
+
+
+def _short(stage: StageRow) -> str:
+    """`as STAGE` or `skipped`; "" where there may be a change."""
+    return f"as {stage.same}" if stage.same else "skipped" if stage.skipped else ""
 
 
 def _domain_table(run: Run, domain: str) -> Html:
@@ -115,17 +163,19 @@ def _domain_table(run: Run, domain: str) -> Html:
     head = [name.replace("@K", f"@{k_of(run)}") for name in HEAD]
     rows = [_stage_cells(stage, score, reach) for stage, score in lines]
     styles = [
-        " ".join(["own"] * (OWN_DOMAIN.get(stage.name) == domain) + ["clear"] * score.is_clear)
+        " ".join(["own"] * (domain in targets(run, stage)) + ["clear"] * (score.is_clear and not stage.unchanged))
         for stage, score in lines
     ]
     return grid(head, rows, classes=styles)
 
 
 def _stage_cells(stage: StageRow, score: Score, reach: float) -> list[str]:
+    shares = [] if stage.same else [share(score.pass1), share(score.passk)]
+    if stage.unchanged:
+        return [stage.name, *shares, stage.unchanged]
     return [
         stage.name,
-        share(score.pass1),
-        share(score.pass8),
+        *shares,
         tag("span", signed(score.delta), class_="change"),
         _forest(score.delta, score.delta_low, score.delta_high, reach),
         between(score.delta_low, score.delta_high),
@@ -133,7 +183,6 @@ def _stage_cells(stage: StageRow, score: Score, reach: float) -> list[str]:
         count(score.correct_tokens, 1),
         percent(score.truncated),
         count(score.undecided),
-        duration(stage.seconds),
     ]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 from etalon.report import svg
-from etalon.report.files import Bucket, Gate, Probe, Run, Skill, Step
+from etalon.report.files import Bucket, Gate, Probe, Run, Skill, Step, Stratum
 from etalon.report.html import (
     Html,
     clip,
@@ -51,23 +50,19 @@ def curves(title: str, named: Sequence[tuple[str, str, list[svg.Point]]], y_name
 def data_section(run: Run) -> Html:
     folders = [folder for folder in run.folders if folder.gates or folder.strata]
     lead = "Three gates, each with what it dropped and why (2.1.1). A gate that drops nothing has not been tested."
+    head = ("Gate", "Kept", "Dropped", "Undecided", "Share dropped", "")
     parts: list[Html] = []
     for folder in folders:
-        parts.append(
-            grid(("Gate", "Kept", "Dropped", "Share dropped", ""), [_gate_cells(gate) for gate in folder.gates])
-        )
+        parts += [tag("h3", folder.name)] if len(folders) > 1 else []
+        parts += [grid(head, [_gate_cells(gate) for gate in folder.gates])] if folder.gates else []
         parts += [
             folded(f"{gate.gate}: examples of what was dropped", *(_example(e.reason, e.text) for e in gate.examples))
             for gate in folder.gates
             if gate.examples
         ]
-        for domain, strata in folder.strata.items():
-            edges = [count(edge) for edge in strata.length_edges]
-            head = ("Tokens", *(f"difficulty {i + 1}" for i in range(max(map(len, strata.counts), default=0))))
-            names = [f"{a} to {b}" for a, b in itertools.pairwise(edges)]
-            names += [f"bucket {i + 1}" for i in range(len(names), len(strata.counts))]
-            rows = [[name, *map(count, line)] for name, line in zip(names, strata.counts, strict=False)]
-            parts.append(folded(f"{domain}: traces by length and difficulty", grid(head, rows)))
+        if folder.strata:
+            title = f"{folder.name}: traces by length in tokens and error rate of the query"
+            parts.append(folded(title, _strata_table(folder.strata)))
     return section("data", "Data", lead, *parts) if folders else join([])
 
 
@@ -77,7 +72,24 @@ def _gate_cells(gate: Gate) -> list[str]:
     total = (gate.kept or 0) + (gate.dropped or 0)
     dropped = (gate.dropped or 0) / total if total else None
     name = join([gate.gate, " ", tag("small", words, class_="soft")])
-    return [name, count(gate.kept), count(gate.dropped), percent(dropped), svg.bar(dropped or 0.0)]
+    numbers = [count(gate.kept), count(gate.dropped), count(gate.undecided)]
+    return [name, *numbers, percent(dropped), svg.bar(dropped or 0.0)]
+
+
+def _strata_table(strata: Sequence[Stratum]) -> Html:
+    """A row per domain and range of lengths, a column per range of error rates, in the order they come."""
+    found: dict[str, dict[str, Number]] = {}
+    for cell in strata:
+        row = f"{cell.domain}, {_range(cell.tokens_low, cell.tokens_high)}"
+        rate = "not measured" if cell.error_low is None else _range(cell.error_low, cell.error_high, decimals=2)
+        found.setdefault(row, {})[rate] = cell.traces
+    rates = list(dict.fromkeys(rate for cells in found.values() for rate in cells))
+    rows = [[row, *(count(cells.get(rate, 0)) for rate in rates)] for row, cells in found.items()]
+    return grid(("Domain, tokens", *rates), rows)
+
+
+def _range(low: Number, high: Number, *, decimals: int = 0) -> str:
+    return f"{count(low, decimals)} and more" if high is None else f"{count(low, decimals)} to {count(high, decimals)}"
 
 
 def _example(reason: str, words: str) -> Html:
@@ -87,8 +99,12 @@ def _example(reason: str, words: str) -> Html:
 # ---- supervised fine-tuning
 
 
+# kinds whose loss says something: that of an RL step is 0 whatever is learned, for the policy is its own reference
+LEARNS_TEXTS = ("base", "sft", "distill")
+
+
 def sft_section(run: Run) -> Html:
-    losses = [f for f in run.folders if f.name != "distill" and any(step.loss is not None for step in f.steps)]
+    losses = [f for f in run.folders if f.kind in LEARNS_TEXTS and any(step.loss is not None for step in f.steps)]
     probes = [(folder.name, folder.probe) for folder in run.folders if folder.probe]
     lead = (
         "Diversity-exploring distillation (2.1.2): every checkpoint is probed with Pass@K per skill, the best of each "
@@ -104,12 +120,12 @@ def sft_section(run: Run) -> Html:
 
 def _probe_chart(name: str, probe: Probe) -> Html:
     """Means over skills, so that "the fused model is no worse than the best checkpoint" is one look."""
-    means = [(checkpoint.step, probe.means(checkpoint.scores)) for checkpoint in probe.checkpoints]
-    fused = probe.means(probe.fused)
+    means = [(checkpoint.step, *probe.means(checkpoint.scores)) for checkpoint in probe.checkpoints]
+    fused_pass1, fused_passk = probe.means(probe.fused)
     lines: list[svg.Line] = []
     for words, style, values, level in (
-        ("Pass@1", "c0", [(step, skill.pass1) for step, skill in means], fused.pass1),
-        (f"Pass@{count(probe.k)}", "c1", [(step, skill.passk) for step, skill in means], fused.passk),
+        ("Pass@1", "c0", [(step, pass1) for step, pass1, _ in means], fused_pass1),
+        (f"Pass@{count(probe.k)}", "c1", [(step, passk) for step, _, passk in means], fused_passk),
     ):
         points = [(step, value) for step, value in values if step is not None and value is not None]
         lines += [svg.Line(label=words, points=points, style=style)] if points else []
@@ -120,14 +136,14 @@ def _probe_chart(name: str, probe: Probe) -> Html:
         return join([])
     title = f"{name}: mean over {len(probe.skills)} skills"
     chart = svg.line_chart(title, lines, ("step", "accuracy"), y_range=(0.0, 1.0))
-    return figure(title, chart, f"Fused {share(fused.passk)}, best single checkpoint {share(probe.best_single)}.")
+    return figure(title, chart, f"Fused {share(fused_passk)}, best single checkpoint {share(probe.best_single)}.")
 
 
 def _probe_table(probe: Probe) -> Html:
     """Skills down, checkpoints across; the chosen specialist of each skill is boxed."""
     weights = [f"weight {w:.2f}" if (w := probe.weights.get(c.name)) else "not used" for c in probe.checkpoints]
     head = ["Skill"]
-    head += [join([c.name, tag("br"), weight]) for c, weight in zip(probe.checkpoints, weights, strict=True)]
+    head += [join([c.name, Html("<br>"), weight]) for c, weight in zip(probe.checkpoints, weights, strict=True)]
     rows = []
     for skill in probe.skills:
         chosen = probe.chosen.get(skill)
@@ -150,7 +166,7 @@ def _heat(skill: Skill | None, *, is_chosen: bool = False) -> Html:
 
 
 def distill_section(run: Run) -> Html:
-    folders = [folder for folder in run.folders if folder.buckets or folder.name == "distill"]
+    folders = [folder for folder in run.folders if folder.selection.buckets]
     lead = (
         "Learning potential of a verified trace: its mean negative log-probability per token under the student (2.3). "
         "Inside each domain and length bucket the middle-to-high range is kept: what is too easy teaches nothing, and "
@@ -158,15 +174,16 @@ def distill_section(run: Run) -> Html:
     )
     parts: list[Html] = []
     for folder in folders:
-        losses = curves("Loss", [("", "c0", series(folder.steps, lambda s: s.loss))], "nats per token")
-        charts = tag("div", *map(_bucket_chart, folder.buckets), losses, class_="charts")
-        facts = [f"{name.replace('_', ' ')} {count(number)}" for name, number in folder.counts.items()]
+        charts = tag("div", *map(_bucket_chart, folder.selection.buckets), class_="charts")
+        facts = [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
+        facts += [f"{name.replace('_', ' ')} {count(number)}" for name, number in folder.counts.items()]
+        parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += [tag("p", *(tag("span", fact) for fact in facts), class_="facts"), charts]
     return section("distill", "Self-distillation", lead, *parts) if folders else join([])
 
 
 def _bucket_chart(bucket: Bucket) -> Html:
-    scores = [score for score in bucket.scores if score is not None]
+    scores = bucket.scores
     title = f"{bucket.domain}, {count(bucket.length_low)} to {count(bucket.length_high)} tokens"
     if not scores:
         return figure(title, tag("p", "No candidates.", class_="note"))

@@ -6,71 +6,65 @@ read_trials(path): JSON, JSONL or a run directory -> Trials; what a file does no
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.report.read import Number, number, read
+from etalon.report.read import Anything, Flag, Number, Part, Rows, Table, Words, number
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cluster:
+class Cluster(Part):
     """Equivalent answers; the final score lies between `score` and `score_max`."""
 
-    answer: str
+    answer: Words
     score: Number
     score_max: Number
     votes: Number
     unverified: Number
-    correct: bool | None
+    correct: Flag
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgedClaim:
-    text: str
-    valid: bool | None
+class JudgedClaim(Part):
+    text: Words
+    valid: Flag
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trajectory:
+class Trajectory(Part):
     index: Number
-    answer: str
-    dropped: str
-    error: str
-    claims: tuple[JudgedClaim, ...]
-    verified: bool | None
+    answer: Words
+    dropped: Words
+    error: Words
+    claims: Rows[JudgedClaim]
+    verified: Flag
     reliability: Number
     tokens: Number
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trial:
+class Trial(Part):
     """`answer` is the reference, `chosen` what CLR says. calls_by, tokens_by and prompt_tokens_by are by stage."""
 
-    problem_id: str
-    question: str
-    answer: str
-    chosen: object  # the index of a cluster, or its answer
-    majority: str
-    first: str
-    text: str
-    error: str
-    model: str
-    finish_reason: str
+    problem_id: Words
+    question: Words
+    answer: Words
+    chosen: Anything  # the index of a cluster, or its answer
+    majority: Words
+    first: Words
+    text: Words
+    error: Words
+    model: Words
+    finish_reason: Words
     k: Number
     m: Number
-    early: str
-    clusters: tuple[Cluster, ...]
-    trajectories: tuple[Trajectory, ...]
-    counts: Mapping[str, Number]
-    saved: Mapping[str, Number]
+    early: Words
+    clusters: Rows[Cluster]
+    trajectories: Rows[Trajectory]
+    counts: Table[Number]
+    saved: Table[Number]
     calls: Number
     calls_full: Number
-    calls_by: Mapping[str, Number]
-    tokens_by: Mapping[str, Number]
-    prompt_tokens_by: Mapping[str, Number]
+    calls_by: Table[Number]
+    tokens_by: Table[Number]
+    prompt_tokens_by: Table[Number]
     seconds: Number
     money: Number
     pass1: Number
@@ -115,17 +109,18 @@ def trial_of(row: object) -> Trial | None:
         costs = [number(cost) or 0 for cost in row["calls"].values()]
         record |= {"chosen": row.get("answer"), "answer": None, "calls": sum(costs)}
         record |= {"calls_by": row["calls"], "tokens_by": row.get("tokens")}
-    trial: Trial = read(Trial, record)
-    return trial
+    return Trial.model_validate(record)
 
 
 def read_trials(path: Path) -> tuple[Trial, ...]:
     """The trials of a file or of a run directory. InputError when there is none."""
     if path.is_dir():
-        files = [path / "clr.jsonl", *sorted(path.glob("stages/*-clr/clr.jsonl"))]
-        path = next((file for file in files if file.is_file()), path)
-        if path.is_dir():
-            raise InputError(f"{path}: has no stages/NN-clr/clr.jsonl: its recipe ran no CLR, or has not come to it")
+        files = [file for file in (path / "clr.jsonl", *sorted(path.glob("stages/*/clr.jsonl"))) if file.is_file()]
+        if not files:
+            raise InputError(f"{path}: has no stages/STAGE/clr.jsonl: its recipe ran no CLR, or has not come to it")
+        if len(files) > 1:
+            raise InputError(f"{path}: has several records of CLR, name one: {', '.join(map(str, files))}")
+        [path] = files
     try:
         content = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

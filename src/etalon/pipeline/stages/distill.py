@@ -114,7 +114,8 @@ class Distill(Stage):
         selection = distill.select(
             scored, min_tokens=spec.min_tokens, num_buckets=spec.buckets, low=spec.low, high=spec.high
         )
-        write_json_atomic(work.directory / "selection.json", selection.record() | counts)
+        teachers = {domain.value: source for domain, source in self.teachers.items()}
+        write_json_atomic(work.directory / "selection.json", selection.record() | counts | {"teachers": teachers})
         work.view.note(
             f"{len(selection.kept)} of {len(traces)} verified traces kept; {counts['rejected_wrong']} rollouts were "
             f"not correct, {counts['repeats']} said again what another had said"
