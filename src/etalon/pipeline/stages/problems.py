@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from etalon.data.ngrams import normalise
 from etalon.data.split import split_problems
 from etalon.errors import InputError
-from etalon.pipeline.stage import PROBLEMS, SPLITS, Outputs, Stage, Work, known
+from etalon.pipeline.stage import SPLITS, Outputs, Stage, Work, known
 from etalon.problems import nano
 from etalon.problems.files import read_problems
 from etalon.problems.rows import problem_to_row
@@ -167,5 +167,3 @@ def _documents(recipe: Recipe, train: Sequence[Problem], count: int) -> list[str
     texts = [f"{p.prompt}\n{s}" for p in train for s in p.solutions or ("",)]
     return [rng.choice(texts) for _ in range(count)]
 
-
-__all__ = ["PROBLEMS", "Problems", "at_most", "wanted"]

@@ -175,5 +175,3 @@ def hard_traces(work: Work, traces: Sequence[Trace], data_stage: str) -> list[Tr
     )
     return hard
 
-
-__all__ = ["Sft", "read_traces", "tuned"]
