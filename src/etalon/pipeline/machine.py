@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,6 @@ from etalon.store import StageDir
 
 NEEDED = (PREFLIGHT, PROBLEMS)  # stages that a forecast is made of
 MOMENTS = 3  # copies of the weights that training holds beside them: gradients and two moments
-SPARE = 1.3  # (ours) activations and caches beside what preflight saw, as a factor on its peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,21 @@ def forecast_lines(record: Mapping[str, Any], stages: Sequence[Stage], recipe: R
     lines = ["forecast for this machine, at most (every prompt kept, every rollout with credit):"]
     lines += [f"  {one.stage:<{longest}}  {show_seconds(one.seconds)}" for one in found]
     lines.append(f"  {'together':<{longest}}  {show_seconds(sum(one.seconds for one in found))}")
-    lines.append(f"  peak memory about {peak_memory_mb(record):,.0f} MB")
+    peak, there = peak_memory_mb(record, stages), memory_mb()
+    lines.append(f"  peak memory about {peak:,.0f} MB of {there:,.0f}")
+    if peak > there:
+        lines.append("  that does not fit: lower micro_tokens, or max_tokens where one response is longer than that")
     return lines
 
 
-def peak_memory_mb(record: Mapping[str, Any]) -> float:
-    """Preflight held weights and gradients; training adds the moments, and longer batches more activations."""
-    weights = record.get("weights_mb", 0.0)
-    return float(record["peak_memory_mb"] + (MOMENTS - 1) * weights) * SPARE
+def peak_memory_mb(record: Mapping[str, Any], stages: Sequence[Stage]) -> float:
+    """The larger of what sampling took and what training holds: weights, gradients, moments, one micro-batch."""
+    passes = [getattr(stage.spec, "micro_tokens", 0) for stage in stages]
+    activations = (record.get("kb_per_token") or 0.0) * max(passes, default=0) / 1024
+    trained = record.get("held_mb", 0.0) + MOMENTS * record.get("weights_mb", 0.0) + activations
+    return float(max(record["peak_memory_mb"], trained))
+
+
+def memory_mb() -> float:
+    """Memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,8 +28,10 @@ from etalon.types import Group, Problem, Sampler, SamplingParams, ask
 
 if TYPE_CHECKING:
     from etalon.model.loader import LanguageModel
+    from etalon.model.packed import TokenRow
 
 PROMPTS, ROLLOUTS = 16, 4
+MB = 1024**2
 TIMED_TOKENS = 512  # (ours) tokens of the one training pass that is timed
 
 
@@ -77,7 +80,7 @@ class Preflight(Stage):
         cores = threads(max(recipe.threads, min(recipe.threads * recipe.jobs, useful_threads(work.source))))
         with cores, sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
             groups, seconds = self._look(work, sampler, problems, rewards)
-            rate, weights = trained_per_second(sampler, groups), weights_mb(sampler)
+            trained = training_pass(sampler, groups)
         if rewards:
             rewards.check(groups)
         shares = Shares.of(groups)
@@ -86,9 +89,11 @@ class Preflight(Stage):
             **asdict(shares),
             "mean_tokens": tokens / max(1, shares.rollouts),
             "sampled_per_second": tokens / seconds if seconds else None,
-            "trained_per_second": rate,
+            "trained_per_second": trained.tokens_per_second,
+            "kb_per_token": trained.kb_per_token,
+            "weights_mb": trained.weights_mb,
+            "held_mb": trained.held_mb,
             "peak_memory_mb": peak_memory_mb(),
-            "weights_mb": weights,
         }
         write_json_atomic(work.directory / "preflight.json", record)
         for line in shown(record):
@@ -170,14 +175,59 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def trained_per_second(sampler: Sampler, groups: Sequence[Group]) -> float | None:
-    """Tokens per second of one forward and backward pass over some of the rollouts; None for a model elsewhere."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingPass:
+    """One forward and backward pass over some of the rollouts, as this machine did it.
+
+    held_mb: memory of the process before it, the weights among it. kb_per_token: what it kept for the backward pass.
+    """
+
+    tokens_per_second: float | None = None
+    kb_per_token: float | None = None
+    weights_mb: float = 0.0
+    held_mb: float = 0.0
+
+
+def training_pass(sampler: Sampler, groups: Sequence[Group]) -> TrainingPass:
+    """Time and memory of a pass over at most TIMED_TOKENS; nothing known for a model elsewhere."""
     language_model: LanguageModel | None = getattr(sampler, "language_model", None)
     if language_model is None:
-        return None
+        return TrainingPass()
+    model = language_model.model
+    weights = sum(p.numel() * p.element_size() for p in model.parameters()) / MB
+    rows = _timed_rows(language_model, groups)
+    if not rows:
+        return TrainingPass(weights_mb=weights, held_mb=held_mb())
     import torch
 
-    from etalon.model.packed import TokenRow, pack, token_logprobs
+    from etalon.model.packed import pack, token_logprobs
+
+    kept: dict[int, int] = {}  # address -> bytes: a tensor that two operations keep is there once
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    held, seconds, tokens = held_mb(), float("inf"), sum(map(len, rows))
+    model.train()
+    for _ in range(2):  # the first pass also pays for what is made once
+        started = time.perf_counter()
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            loss = token_logprobs(model, pack(rows, language_model.device)).sum()
+        torch.autograd.backward(loss)
+        model.zero_grad(set_to_none=True)
+        seconds = min(seconds, time.perf_counter() - started)
+    model.eval()
+    activations = max(0.0, sum(kept.values()) / MB - weights)  # the weights are kept as well
+    return TrainingPass(
+        tokens_per_second=tokens / seconds, kb_per_token=1024 * activations / tokens, weights_mb=weights, held_mb=held
+    )  # fmt: skip
+
+
+def _timed_rows(language_model: LanguageModel, groups: Sequence[Group]) -> list[TokenRow]:
+    """Rollouts as training rows, as many as TIMED_TOKENS hold."""
+    from etalon.model.packed import TokenRow
 
     rows: list[TokenRow] = []
     for one, rollout in ((group, rollout) for group in groups for rollout in group.rollouts):
@@ -185,22 +235,12 @@ def trained_per_second(sampler: Sampler, groups: Sequence[Group]) -> float | Non
         response = tuple(language_model.encode(rollout.text))[:TIMED_TOKENS]
         if response and sum(map(len, rows)) + len(prompt) + len(response) <= TIMED_TOKENS:
             rows.append(TokenRow(prompt=prompt, response=response))
-    if not rows:
-        return None
-    model, seconds = language_model.model, float("inf")
-    model.train()
-    for _ in range(2):  # the first pass also pays for what is made once
-        started = time.perf_counter()
-        torch.autograd.backward(token_logprobs(model, pack(rows, language_model.device)).sum())
-        model.zero_grad(set_to_none=True)
-        seconds = min(seconds, time.perf_counter() - started)
-    model.eval()
-    return sum(map(len, rows)) / seconds
+    return rows
 
 
-def weights_mb(sampler: Sampler) -> float:
-    """Size of a local model's weights; 0 for one elsewhere."""
-    language_model: LanguageModel | None = getattr(sampler, "language_model", None)
-    if language_model is None:
-        return 0.0
-    return float(sum(p.numel() * p.element_size() for p in language_model.model.parameters())) / 1024**2
+def held_mb() -> float:
+    """Resident memory of this process now; its peak where that cannot be read."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return peak_memory_mb()
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB

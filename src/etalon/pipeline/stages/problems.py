@@ -166,4 +166,3 @@ def _documents(recipe: Recipe, train: Sequence[Problem], count: int) -> list[str
         return [document(rng, nano.is_train) for _ in range(count)]
     texts = [f"{p.prompt}\n{s}" for p in train for s in p.solutions or ("",)]
     return [rng.choice(texts) for _ in range(count)]
-

@@ -174,4 +174,3 @@ def hard_traces(work: Work, traces: Sequence[Trace], data_stage: str) -> list[Tr
         f"{len(hard)} of {len(traces)} long traces belong to queries with error rate >= {spec.min_error_rate}"
     )
     return hard
-
