@@ -17,11 +17,16 @@ import pytest
 
 import shrunk
 from conftest import Finished
-from etalon import pipeline
-from etalon.pipeline import graph
+from etalon import config, pipeline
+from etalon.pipeline.graph import graph_of
 from etalon.store import RunLock
 
 pytestmark = pytest.mark.live
+
+
+def forget(stage: str, recipe: Path, run: Path) -> None:
+    """Make a stage of a run one that has not begun."""
+    pipeline.forget([stage], graph_of(config.load(recipe).resolved()).directories(run))
 
 
 def line_of(printed: subprocess.CompletedProcess[str]) -> str:
@@ -86,7 +91,9 @@ def test_a_file_that_does_not_fit_is_named_before_anything_is_written(recipe: Pa
         return complaint("run", *arguments, "--run", "run", cwd=here)
 
     assert say("gone.toml") == "gone.toml: no such file"
-    assert say("shrunk.toml", "--from", "rl").startswith("--from rl: no such stage; stages are problems, base, data, ")
+    for option in ("--from", "--until", "--only"):
+        told = f"{option} rl-maths: no stage 'rl-maths'; did you mean 'rl-math'? stages are problems, base, data, "
+        assert say("shrunk.toml", option, "rl-maths").startswith(told)
     assert say("shrunk.toml", "--set", "model.base=lora") == (
         f"model.base: {here}/lora: is a LoRA adapter, not a whole model; "
         "merge it into its base first (peft: merge_and_unload); or use 'scratch'"
@@ -132,7 +139,7 @@ def test_a_directory_in_which_a_run_was_killed_at_once_is_no_strangers(recipe: P
     run.mkdir()
     (run / ".lock").write_text("1")
     (run / ".resolved.toml.1-00.etalon-tmp").write_text("na")
-    pipeline.check_owner(run, pipeline.config.load(recipe))
+    pipeline.check_owner(run, config.load(recipe).name)
 
 
 def test_a_run_directory_in_use_is_not_shared(recipe: Path) -> None:
@@ -147,9 +154,9 @@ def test_a_recipe_can_be_run_from_the_copy_in_its_run(recipe: Path) -> None:
     """The file is then both read and written."""
     run = recipe.parent / "run"
     run.mkdir()
-    loaded = pipeline.config.load(recipe)
-    pipeline.write_run_files(loaded, run, recipe)
-    pipeline.write_run_files(loaded, run, run / "recipe.toml")
+    loaded = config.load(recipe)
+    pipeline.write_run_files(loaded, run, recipe, [])
+    pipeline.write_run_files(loaded, run, run / "recipe.toml", [])
     assert (run / "recipe.toml").read_text() == recipe.read_text()
 
 
@@ -202,7 +209,7 @@ def test_on_a_full_disk_a_run_stops_with_one_line_and_leaves_nothing_that_looks_
     finished: Finished, tmp_path: Path
 ) -> None:
     run = shutil.copytree(finished.run, tmp_path / "run")
-    pipeline.forget("instruct", graph.directories(run))
+    forget("instruct", finished.recipe, run)
     command = shrunk.command("run", finished.recipe, "--run", run)
 
     def limit() -> None:
@@ -266,7 +273,7 @@ def test_a_disk_that_fills_up_again_and_again_costs_only_time(
 @pytest.mark.torch
 def test_a_worker_that_is_killed_is_one_line(finished: Finished, tmp_path: Path) -> None:
     run = shutil.copytree(finished.run, tmp_path / "run")
-    pipeline.forget("rl-math", graph.directories(run))
+    forget("rl-math", finished.recipe, run)
     process = shrunk.start("run", finished.recipe, "--run", run, "--set", "jobs=2")
     while not (worker := spawned_worker(process.pid)):
         assert process.poll() is None
@@ -289,7 +296,7 @@ def spawned_worker(parent: int) -> int:
 
 def test_a_damaged_done_file_names_the_stage_to_redo(recipe: Path) -> None:
     run = recipe.parent / "run"
-    folder = graph.directories(run)["base"]
+    folder = run / "stages" / "base"
     folder.mkdir(parents=True)
     (run / "resolved.toml").write_text(recipe.read_text())
     (folder / "DONE.json").write_text(json.dumps({"stage": "base"})[:-3])

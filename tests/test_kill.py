@@ -14,8 +14,8 @@ import pytest
 
 import shrunk
 from conftest import Finished
-from etalon import pipeline
-from etalon.pipeline import graph
+from etalon import config, pipeline
+from etalon.pipeline.graph import graph_of
 
 pytestmark = pytest.mark.torch
 START_SECONDS = 0.5  # a signal before this hits an interpreter that has not begun
@@ -79,18 +79,19 @@ def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_
 ) -> None:
     run = shutil.copytree(finished.run, tmp_path / "run")
     (run / "summary.json").unlink()
-    pipeline.forget("rl-code", graph.directories(run))
+    graph = graph_of(config.load(finished.recipe).resolved())
+    pipeline.forget(graph.dependents(["rl-code"]), graph.directories(run))
     arguments = ("run", finished.recipe, "--run", run, "--set", "jobs=2")
 
     process = shrunk.start(*arguments)
-    wait_for(process, run / "stages" / "09-rl-code" / "rollouts.jsonl")
+    wait_for(process, run / "stages" / "rl-code" / "rollouts.jsonl")
     errors = stop(process, signal.SIGINT)
     assert process.returncode == 130
     assert errors.endswith("\ninterrupted; what was finished is kept, run the same command to continue\n")
     assert "Traceback" not in errors
 
     process = shrunk.start(*arguments)
-    wait_for(process, run / "stages" / "11-distill" / "traces.jsonl")
+    wait_for(process, run / "stages" / "distill" / "traces.jsonl")
     stop(process, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (run / "summary.json").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ import shrunk
 BENCHMARKS = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
 NANO = Path(__file__).resolve().parents[1] / "recipes" / "nano.toml"
 QUICK = (  # fewer and shorter rollouts than nano.toml: the test is about what runs, not about what is learned
-    "jobs=1", "eval.n=2", "eval.max_tokens=32", "probe.k=2", "sft.checkpoints=2", "data.difficulty_attempts=1",
+    "jobs=1", "eval.n=2", "eval.max_tokens=32", "fuse.k=2", "sft.checkpoints=2", "sft-hard.difficulty_attempts=1",
     "rl.max_tokens=32", "rl.prefilter_attempts=4", "rl.group_size=4", "rl.prompts_per_step=8", "instruct.steps=3",
-    "distill.n=1", "clr.k=2", "clr.max_tokens=48", "sft.broad.epochs=4",
+    "distill.n=1", "clr.k=2", "clr.max_tokens=48", "sft-broad.epochs=4", "rl.when_empty=skip",
 )  # fmt: skip
 
 pytestmark = [
@@ -114,13 +115,31 @@ def test_every_stage_runs_or_says_why_it_was_skipped(real: RealRun) -> None:
     done = shrunk.done(real.run)
     skipped = {name: one["outputs"]["skipped"] for name, one in done.items() if "skipped" in one["outputs"]}
     assert skipped["rl-stem"] == "there are no problems of its domain"
-    assert skipped["rl-math"].endswith("prompts has an accuracy strictly between 0 and 1")
+    assert re.match(r"none of \d+ prompts has an accuracy strictly between 0 and 1 \(0% right, ", skipped["rl-math"])
     assert skipped["distill"] == "no checkpoint solved any of its problems"
     told = {stage["name"]: stage["skipped"] for stage in shrunk.summary(real.run)["stages"] if "skipped" in stage}
     assert told == skipped
     for name, reason in skipped.items():
         assert f"skipped: {reason}\n" in real.printed.stderr
         assert name in real.printed.stdout
+    rows = {stage["name"]: stage for stage in shrunk.summary(real.run)["stages"]}
+    assert rows["rl-math"]["as"] == rows["sft-hard-fused"].get("as", "sft-hard-fused")  # skipped: the same weights
+    assert "rl-math.max_tokens" in real.printed.stderr or "an sft stage before this one" in real.printed.stderr
+
+
+def test_the_model_that_was_brought_is_looked_at_before_it_is_trained(real: RealRun) -> None:
+    record = json.loads((shrunk.stage_dir(real.run, "preflight") / "preflight.json").read_text())
+    assert record["prompts"] == 16
+    assert record["rollouts"] == 64
+    shares = ("right", "partial", "wrong", "no_answer", "truncated", "undecided")
+    assert sum(record[name] for name in shares) == pytest.approx(1)
+    assert record["mean_tokens"] > 1
+    assert record["sampled_per_second"] > 0
+    assert record["trained_per_second"] > 0
+    assert record["peak_memory_mb"] > record["weights_mb"] > 0
+    printed = real.printed.stderr
+    before, after = printed.index("preflight: 16 prompts x 4"), printed.index("data: label queries")
+    assert before < printed.index("no answer ", before) < printed.index("forecast for this machine", before) < after
 
 
 def test_sft_learns_the_gold_rationales(real: RealRun) -> None:
@@ -149,6 +168,7 @@ def test_what_the_files_lack_is_counted_and_no_label_is_lost(real: RealRun) -> N
 
 def test_the_scores_of_a_random_model_are_honest_near_zeros(real: RealRun) -> None:
     summary = shrunk.summary(real.run)
+    assert len(summary["stages"]) == 11
     for stage in summary["stages"]:
         assert stage["domains"].keys() == {"math", "code", "instruct"}
         assert stage["domains"]["math"]["pass1"] <= 0.05
@@ -174,9 +194,13 @@ def test_rule_checked_prompts_train_even_a_random_model(real: RealRun) -> None:
 
 def test_a_changed_base_or_problem_file_is_noticed(real: RealRun, tmp_path: Path) -> None:
     again = shrunk.etalon(*real.command, "--dry-run")
-    assert again.stdout.splitlines()[-1] == "0 of 25 stages to run"
+    assert again.stdout.splitlines()[-1] == "0 of 26 stages to run"
     base = shutil.copytree(real.base, tmp_path / "base")
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"rope_theta": 20000.0}))
     again = shrunk.etalon(*real.command, "--set", f"model.base={base}", "--dry-run")
-    assert again.stdout.splitlines()[-1].startswith("25 of 25 stages to run")
+    assert again.stdout.splitlines()[-1].startswith("25 of 26 stages to run")  # the problems are the same
+    file = tmp_path / "gsm8k.jsonl"
+    file.write_text("".join(first_rows("gsm8k_train_2000.jsonl", 99)))
+    again = shrunk.etalon(*real.command, "--set", f"problems.files={file}", "--dry-run")
+    assert again.stdout.splitlines()[-1].startswith("26 of 26 stages to run")
