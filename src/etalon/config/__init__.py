@@ -5,6 +5,7 @@ TOML text -> dict -> overrides -> paths -> Recipe (strict)            to_toml wr
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import tomllib
@@ -50,6 +51,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     changed: set[Keys] = set()
     for override in overrides:
         keys, value = _parse_override(override)
+        check_place(table, keys, override)
         if not _put_in_stage(table, keys, value, override):
             _put(table, keys, _here(keys, value, override, {}), override)
         changed.add(keys)
@@ -65,7 +67,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         listed(recipe)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        told = str(error)
+        dotted = [".".join(map(toml_key, keys)) for keys in changed]
+        is_override = any(told.startswith((f"{key}:", f"{key}.")) for key in dotted)
+        raise ConfigError(f"--set {told}" if is_override else f"{path}: {told}") from None
     return recipe
 
 
@@ -178,6 +183,17 @@ def _put(table: dict[str, Any], keys: Keys, value: Any, override: str) -> None:
     table[keys[-1]] = value
 
 
+def check_place(table: Mapping[str, Any], keys: Keys, override: str) -> None:
+    """ConfigError for an override of a key of something that is neither a table nor a stage of the recipe."""
+    stages = table.get("stages")
+    rows = [row for row in stages if isinstance(row, dict)] if isinstance(stages, list) else []
+    names = [str(row.get("name")) for row in rows] if "stages" in table else [one.name for one in default_stages()]
+    if len(keys) > 1 and keys[0] not in Recipe.model_fields and keys[0] not in names:
+        close = difflib.get_close_matches(keys[0], [*Recipe.model_fields, *names], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; stages are {', '.join(names)}" if names else ""
+        raise ConfigError(f"--set {override}: no table and no stage is called {keys[0]!r}{hint}")
+
+
 def _put_in_stage(table: dict[str, Any], keys: Keys, value: Any, override: str) -> bool:
     """Set a key of the stage that the first part names; whether that was all there is to set.
 
@@ -261,6 +277,10 @@ def _non_finite(value: Any, keys: Keys) -> Iterator[tuple[Keys, float]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _non_finite(inner, (*keys, key))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            named = inner.get("name") if isinstance(inner, dict) else None  # of a stage
+            yield from _non_finite(inner, (named,) if isinstance(named, str) else (*keys, str(position)))
     elif isinstance(value, float) and not math.isfinite(value):
         yield keys, value
 

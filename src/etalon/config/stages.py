@@ -113,6 +113,11 @@ def check_names(found: Sequence[StageSpec]) -> None:
             raise ConfigError(f"stages.name: {stage.name!r} is a stage that every run has; take another name")
         if stage.name in seen:
             raise ConfigError(f"stages.name: two stages are called {stage.name!r}; names are unique")
+        if stage.name in Recipe.model_fields and stage.name != stage.kind:
+            raise ConfigError(
+                f"stages.name: {stage.name!r} is a key of every recipe, and --set could not tell the two apart; take "
+                "another name"
+            )
         seen.add(stage.name)
         if stage.kind not in KINDS and not is_named_code(stage.kind):
             close = difflib.get_close_matches(stage.kind, KINDS, n=1)
