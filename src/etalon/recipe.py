@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -204,6 +204,13 @@ class EvalSpec(Spec):
     max_tokens: Positive = 65536  # 3.1: no cap below the model's maximum
     k: Positive = 8  # (ours) K of Pass@K in the table
     judge: str = ""  # 3.1: model that judges answers the rules do not find right; (ours) empty is none
+
+    @field_validator("after", mode="before")
+    @classmethod
+    def _all_or_stages(cls, after: Any) -> Any:
+        if after == "all" or (isinstance(after, tuple) and all(isinstance(name, str) for name in after)):
+            return after
+        raise ValueError('must be "all" or a list of stages')
 
 
 class ClrSpec(Spec):

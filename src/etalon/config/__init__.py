@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -155,9 +155,16 @@ def _parse_value(text: str, field: FieldInfo | None) -> Any:
     value = parsed["value"] if parsed.keys() == {"value"} else text
     if field and field.annotation is str and not isinstance(value, str):
         return text  # name=2026 means the text
-    if field and get_origin(field.annotation) is tuple and isinstance(value, str):
+    if field and isinstance(value, str) and _is_list(field.annotation, value):
         return [value]  # problems.files=mine.jsonl means a list of one
     return value
+
+
+def _is_list(annotation: Any, text: str) -> bool:
+    """Whether a field wants a list where this text stands; not where the text is a word of its own ("all")."""
+    kinds = (annotation,) if get_origin(annotation) is tuple else get_args(annotation)
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    return text not in words and any(get_origin(kind) is tuple for kind in kinds)
 
 
 def _parse_keys(dotted: str) -> Keys | None:

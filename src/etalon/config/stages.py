@@ -192,7 +192,7 @@ def over(table: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
 def _problem(error: Mapping[str, Any], stage: StageSpec, model: type[BaseModel]) -> str:
     """What is wrong with one key of a stage; a key of another kind is said to be one."""
     if error["type"] != "extra_forbidden" or len(error["loc"]) > 1:
-        return explain(error)
+        return explain({**error, "loc": (stage.kind, *error["loc"])})
     key = str(error["loc"][0])
     known = {field.alias or name for name, field in model.model_fields.items()}
     owners = [kind for kind, spec in KINDS.items() if key in {f.alias or n for n, f in spec.model_fields.items()}]
