@@ -58,7 +58,7 @@ def test_a_stage_starts_from_the_model_stage_before_it_and_the_first_from_the_ba
     assert {name: one.source for name, one in found.items()} == {
         "base": "", "data": "base", "a": "base", "measure": "a", "b": "a", "c": "a"
     }  # fmt: skip
-    assert list(found)[0] == "base"  # implied
+    assert next(iter(found)) == "base"  # implied
     assert [name for name, one in found.items() if not one.makes_model] == ["data", "measure"]
 
 
@@ -243,6 +243,9 @@ def test_a_circle_is_named_with_its_members(tmp_path: Path) -> None:
 
 A = stage("a", "rl")
 KINDS = 'kinds are base, data, sft, fuse, rl, distill, clr, or "package.module:Kind" of your own'
+NO_TRACES = "trains on traces, and no stage of kind 'data' stands before it; add one, or name a file of traces"
+OF_RL = ", and this stage is of kind rl"
+DOMAINS = "'math', 'code', 'stem', 'instruct', 'claims' or 'facts'"
 
 
 @pytest.mark.parametrize(
@@ -253,46 +256,82 @@ KINDS = 'kinds are base, data, sft, fuse, rl, distill, clr, or "package.module:K
         (stage("a", "gone.py:Kind"), "x.toml: a.kind: gone.py: no such file"),
         (
             stage("a", "no_such_module:Kind"),
-            "x.toml: a.kind: there is no module 'no_such_module'; expected \"FILE.py:NAME\" or \"package.module:NAME\"",
+            'x.toml: a.kind: there is no module \'no_such_module\'; expected "FILE.py:NAME" or "package.module:NAME"',
         ),
-        (stage("a", "etalon.errors:Rl"), "x.toml: a.kind: etalon.errors has no 'Rl'; it has ConfigError, EtalonError, InputError, RunError, StoppedError, UnsupportedModelError"),
+        (
+            stage("a", "etalon.errors:Rl"),
+            "x.toml: a.kind: etalon.errors has no 'Rl'; it has ConfigError, EtalonError, InputError, RunError, "
+            "StoppedError, UnsupportedModelError",
+        ),
         (stage("a", "json:dumps"), "a.kind: json:dumps: is no subclass of etalon.pipeline.stage.Stage"),
         (stage("a", "rl", from_="bse"), "x.toml: a.from: no stage 'bse'; did you mean 'base'? stages are base, a"),
         (A + stage("d", "distill", student="b"), "x.toml: d.from: no stage 'b'; stages are base, a, d"),
-        (stage("m", "clr") + stage("a", "rl", from_="m"), "x.toml: a.from: 'm' leaves no checkpoint; name one of base, a"),
-        (stage(*DATA) + stage("a", "rl", from_="data"), "x.toml: a.from: 'data' leaves no checkpoint; name one of base, a"),
-        (stage("b", "base", from_="a") + A, "x.toml: b.from: a stage of kind 'base' starts from no other; name a `model`"),
+        (
+            stage("m", "clr") + stage("a", "rl", from_="m"),
+            "x.toml: a.from: 'm' leaves no checkpoint; name one of base, a",
+        ),
+        (
+            stage(*DATA) + stage("a", "rl", from_="data"),
+            "x.toml: a.from: 'data' leaves no checkpoint; name one of base, a",
+        ),
+        (
+            stage("b", "base", from_="a") + A,
+            "x.toml: b.from: a stage of kind 'base' starts from no other; name a `model`",
+        ),
         ('[eval]\nafter = "a"' + A, 'x.toml: eval.after: must be "all" or a list of stages'),
         ("[eval]\nafter = [1]" + A, 'x.toml: eval.after: must be "all" or a list of stages'),
         ('[eval]\nafter = ["aa"]' + A, "x.toml: eval.after: no stage 'aa'; did you mean 'a'? stages are base, a"),
         (A + A, "x.toml: stages.name: two stages are called 'a'; names are unique"),
-        (stage("a", "rl", epochs=3), "x.toml: a.epochs: unknown key; 'epochs' is a key of kind sft, distill, and this stage is of kind rl"),
-        (stage("a", "rl", optim={"lr": 1}), "x.toml: a.optim: unknown key; 'optim' is a key of kind base, sft, distill, and this stage is of kind rl"),
+        (stage("a", "rl", epochs=3), f"x.toml: a.epochs: unknown key; 'epochs' is a key of kind sft, distill{OF_RL}"),
+        (
+            stage("a", "rl", optim={"lr": 1}),
+            f"x.toml: a.optim: unknown key; 'optim' is a key of kind base, sft, distill{OF_RL}",
+        ),
         (stage("a", "rl", step=3), "x.toml: a.step: unknown key; did you mean 'steps'?"),
         (stage(*DATA) + stage("a", "sft", optim={"lrs": 3}), "x.toml: a.optim.lrs: unknown key; did you mean 'lr'?"),
         (stage("a", "rl", steps="many"), 'x.toml: a.steps: must be a whole number, found "many"'),
-        (stage("a", "rl", domains=["maths"]), "x.toml: a.domains.0: must be 'math', 'code', 'stem', 'instruct', 'claims' or 'facts', found \"maths\""),
-        (stage("a", "rl", shares={"rule": 1}), "x.toml: a.shares.rule: must be 'rules', 'rubric' or 'long', found \"rule\""),
+        (stage("a", "rl", domains=["maths"]), f'x.toml: a.domains.0: must be {DOMAINS}, found "maths"'),
+        (
+            stage("a", "rl", shares={"rule": 1}),
+            "x.toml: a.shares.rule: must be 'rules', 'rubric' or 'long', found \"rule\"",
+        ),
         ('[[stages]]\nname = "a"\nkind = "rl"\ngamma = inf', "x.toml: a.gamma: must be a finite number, found inf"),
         ('[[stages]]\nname = "a"', "x.toml: stages.0.kind: is missing"),
         ('[[stages]]\nname = 3\nkind = "rl"', "x.toml: stages.0.name: must be a string, found 3"),
         ("stages = 3", "x.toml: stages: must be a list, found 3"),
         ("stages = [3]", "x.toml: stages.0: must be a table, found 3"),
-        (stage("a", "sft"), "a: trains on traces, and no stage of kind 'data' stands before it; add one, or name a file of traces"),
-        (stage("a", "sft") + stage(*DATA), "a: trains on traces, and no stage of kind 'data' stands before it; add one, or name a file of traces"),
+        (stage("a", "sft"), f"a: {NO_TRACES}"),
+        (stage("a", "sft") + stage(*DATA), f"a: {NO_TRACES}"),
         (stage("a", "sft", traces="gone.jsonl"), "a.traces: gone.jsonl: no such file; or use 'all' or 'hard'"),
-        (A + stage("d", "distill", replay=5), "d: trains on traces, and no stage of kind 'data' stands before it; add one, or name a file of traces"),
-        (A + stage("f", "fuse"), "f.from: 'a' is of kind 'rl', and only a stage of kind 'sft' leaves several checkpoints to merge"),
-        (stage("d", "distill"), "d.teachers: no rl stage stands before it; name a stage or a model directory for each domain, such as teachers = {math = STAGE}"),
-        (A + stage("d", "distill", teachers={"math": "aa"}), "d.teachers.math: no stage 'aa'; did you mean 'a'? stages are base, a, d, or a model directory"),
+        (A + stage("d", "distill", replay=5), f"d: {NO_TRACES}"),
+        (
+            A + stage("f", "fuse"),
+            "f.from: 'a' is of kind 'rl', and only a stage of kind 'sft' leaves several checkpoints to merge",
+        ),
+        (
+            stage("d", "distill"),
+            "d.teachers: no rl stage stands before it; name a stage or a model directory for each domain, such as "
+            "teachers = {math = STAGE}",
+        ),
+        (
+            A + stage("d", "distill", teachers={"math": "aa"}),
+            "d.teachers.math: no stage 'aa'; did you mean 'a'? stages are base, a, d, or a model directory",
+        ),
         (A + stage("d", "distill", teachers={"math": "d"}), "d.teachers.math: is the stage itself; name another"),
         (A + stage("d", "distill", from_="a", student="base"), "d.student: 'base' and from = 'a'; say one of the two"),
         (stage("a", "rl", reward="half"), "a.reward: found 'half', expected FILE.py:FUNCTION or module:FUNCTION"),
         (stage("a", "rl", reward="gone.py:half"), "a.reward: gone.py: no such file"),
-        (stage("a", "rl", reward="math:pi"), "a.reward: math:pi: is a float, expected a function of (problem, response)"),
-        (stage("a", "rl", judge="gone"), "a.judge: gone: no such model directory; a model of a server is written NAME@http://HOST:PORT/v1, a program of ours 'nano'"),
+        (
+            stage("a", "rl", reward="math:pi"),
+            "a.reward: math:pi: is a float, expected a function of (problem, response)",
+        ),
+        (
+            stage("a", "rl", judge="gone"),
+            "a.judge: gone: no such model directory; a model of a server is written NAME@http://HOST:PORT/v1, a "
+            "program of ours 'nano'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_run_is_one_line_that_names_the_stage_and_the_key(
     tmp_path: Path, toml: str, message: str
 ) -> None:
