@@ -35,3 +35,31 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     printed = shrunk.etalon("run", recipe, "--run", folder / "run")
     assert printed.returncode == 0, printed.stderr
     return Finished(recipe=recipe, run=folder / "run", printed=printed)
+
+
+BRANCHES = """
+[[stages]]
+name = "rl-stem-plain"
+kind = "rl"
+from = "rl-code"
+domains = ["stem"]
+gamma = 0.0
+steps = 2
+
+[[stages]]
+name = "rl-none"
+kind = "rl"
+steps = 0
+"""
+
+
+@pytest.fixture(scope="session")
+def branched(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The shrunk recipe with a branch, a phase that is skipped and another gamma; the rest is taken from `finished`."""
+    folder = tmp_path_factory.mktemp("branched")
+    recipe = folder / "branched.toml"
+    recipe.write_text(shrunk.RECIPE + BRANCHES)
+    options = ("--reuse", finished.run, "--set", "instruct.gamma=0", "--set", "instruct.steps=3")
+    printed = shrunk.etalon("run", recipe, "--run", folder / "run", *options)
+    assert printed.returncode == 0, printed.stderr
+    return Finished(recipe=recipe, run=folder / "run", printed=printed)

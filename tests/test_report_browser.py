@@ -1,4 +1,4 @@
-"""The report in headless Chromium, from disk: sections, charts, a picture. Slow; skipped without a browser."""
+"""The report of a real run in headless Chromium, from disk: sections, charts, a picture. Slow; skipped without one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Finished
 from etalon.report import write_report
-from test_report import build_run
+from test_report import copied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SECTIONS = ("Stages", "What did not do its job", "Fine-tuning", "Reinforcement learning", "Self-distillation", "CLR")
+SECTIONS = ("Stages", "What did not do its job", "Data", "Fine-tuning", "Reinforcement learning", "Self-distillation")
 
 
 def browse(page: Path, *flags: str) -> str:
@@ -36,11 +37,10 @@ def pixels(picture: Path) -> bytes:
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 @pytest.mark.parametrize("width", [1200, 420])
-def test_a_browser_shows_every_section_and_draws_something(tmp_path: Path, width: int) -> None:
-    build_run(tmp_path / "run")
-    page = write_report(tmp_path / "run")
+def test_a_browser_shows_every_section_and_draws_something(finished: Finished, tmp_path: Path, width: int) -> None:
+    page = write_report(copied(finished.run, tmp_path / "run"))
     dom = browse(page, "--dump-dom")
-    for section in SECTIONS:
+    for section in (*SECTIONS, "CLR"):
         assert f"<h2>{section}</h2>" in dom, section
     assert dom.count("<svg") > 10
     picture = tmp_path / "report.png"

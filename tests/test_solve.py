@@ -252,7 +252,7 @@ def test_what_the_user_can_fix_is_one_line(tmp_path: Path) -> None:
     assert complaint("explain", "gone", cwd=tmp_path).startswith("gone: no such file; name a record")
     (tmp_path / "x.json").write_text('{"answer": 1}')
     assert complaint("explain", "x.json", cwd=tmp_path).startswith("x.json: holds no record of CLR")
-    assert "has no stages/NN-clr" in complaint("explain", ".", cwd=tmp_path)
+    assert "has no stages/STAGE/clr.jsonl" in complaint("explain", ".", cwd=tmp_path)
 
 
 def test_a_server_that_fails_is_one_line_with_its_words(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import data, doctor, explain, fuse, measure, rl, run, serve, solve, verify
+from etalon.commands import compare, data, doctor, explain, fuse, measure, rl, run, serve, solve, verify
 from etalon.errors import EtalonError, StoppedError
 
 RESUMES = ("run", "demo", "rl", "eval")
@@ -28,6 +28,7 @@ app.command()(serve.serve)
 app.command()(fuse.fuse)
 app.command()(serve.sandbox)
 app.command()(measure.report)
+app.command()(compare.compare)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 

@@ -15,6 +15,7 @@ from etalon.report.stages import before, domains, targets
 
 Outcome = Literal["no", "unclear", "yes"]
 WORDS = {"no": "did not", "unclear": "cannot tell", "yes": "did"}
+MOST_NAMED = 6
 SHORTER, FUSION_LOSS, STUDENT_LOSS, MANY_TRUNCATED, TOLD_APART = 0.2, 0.02, 0.01, 0.05, 0.1  # (ours)
 
 
@@ -169,11 +170,15 @@ def _clr(run: Run) -> Iterator[Check]:
 
 
 def _truncated(run: Run) -> Iterator[Check]:
+    """The evaluations that cut many answers, the worst of them by name."""
     lines = [(stage, d, score) for stage in run.summary.stages if not stage.same for d, score in stage.domains.items()]
+    cut = [(score.truncated or 0.0, f"{stage.name} on {domain}") for stage, domain, score in lines]
+    cut = sorted((one for one in cut if one[0] > MANY_TRUNCATED), reverse=True)
+    named = [f"{where}: {percent(part)}" for part, where in cut[:MOST_NAMED]]
+    named += [f"and {len(cut) - MOST_NAMED} more evaluations"] if len(cut) > MOST_NAMED else []
     if lines:
-        cut = [f"{s.name} on {d}: {percent(x.truncated)}" for s, d, x in lines if (x.truncated or 0) > MANY_TRUNCATED]
         claim = f"At most {MANY_TRUNCATED:.0%} of the answers in every evaluation were truncated."
-        yield Check(outcome="no" if cut else "yes", claim=claim, measured="; ".join(cut) or "Nowhere more.")
+        yield Check(outcome="no" if cut else "yes", claim=claim, measured="; ".join(named) or "Nowhere more.")
 
 
 def _undecided(run: Run) -> Iterator[Check]:

@@ -85,6 +85,11 @@ class Inputs(Part):
     section: Words
     purpose: Words
 
+    @property
+    def said_in(self) -> str:
+        """The section in brackets, which "(ours)" has already."""
+        return self.section if self.section.startswith("(") or not self.section else f"({self.section})"
+
 
 class Step(Part):
     """One line of metrics.jsonl, of SFT or of RL."""

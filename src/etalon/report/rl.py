@@ -48,7 +48,7 @@ def _phase(run: Run, folder: Folder) -> Html:
 def _phase_facts(folder: Folder) -> Html:
     pool, keys = folder.pool, folder.inputs.keys
     cut = [step.truncated for step in folder.steps if step.truncated is not None]
-    facts = [f"{folder.inputs.purpose} ({folder.inputs.section})"] if folder.inputs.purpose else []
+    facts = [f"{folder.inputs.purpose} {folder.inputs.said_in}"] if folder.inputs.purpose else []
     facts += [f"from {folder.inputs.source}"] if folder.inputs.source else []
     facts += [f"γ = {keys.gamma:g}"] if keys.gamma is not None else []
     facts += [f"λ = {keys.strength:g}"] if keys.strength else []

@@ -67,10 +67,10 @@ def k_of(run: Run) -> str:
 
 
 def headline(run: Run) -> Html:
-    """First and last Pass@1 of each domain, and what the run cost."""
+    """Pass@1 of the first and the last weights on each domain."""
     tiles = []
     for domain in domains(run):
-        known = [(stage, score) for stage, score in scored(run, domain) if score.pass1 is not None]
+        known = [(one, score) for one, score in scored(run, domain) if score.pass1 is not None and not one.unchanged]
         if not known:
             continue
         (first, earlier), (last, after) = known[0], known[-1]
@@ -106,7 +106,7 @@ def _path(run: Run) -> Html:
         inputs = folder.inputs
         source = inputs.source if inputs.source == above else tag("b", inputs.source)
         above = above if folder.kind in MODELLESS else name
-        about = inputs.purpose + (f" ({inputs.section})" if inputs.section else "")
+        about = " ".join(filter(None, (inputs.purpose, inputs.said_in)))
         rows.append([name, inputs.kind, source, duration(folder.seconds), _state(run, folder), about])
     head = ("Stage", "Kind", "From", "Time", "State", "What it does")
     title = f"The path: {len(run.listed)} stages"
@@ -133,14 +133,14 @@ def _domain_chart(run: Run, domain: str) -> Html:
         points = [] if stage.same else [(score.pass1, "dot c0"), (score.passk, "ring c1")]
         known = [(value, style) for value, style in points if value is not None]
         changed = signed(score.delta) if score.delta is not None else ""
-        styles = ("own" if domain in targets(run, stage) else "", "clear" if score.is_clear else "")
+        styles = ["own"] * (domain in targets(run, stage)) + ["clear"] * score.is_clear
         rows.append(
             svg.Row(
                 label=stage.name,
                 points=known,
                 span=[value for value, _ in known],
                 note=_short(stage) or changed,
-                style=" ".join(filter(None, styles)),
+                style="" if stage.unchanged else " ".join(styles),
             )
         )
         branches += [f"{stage.name} starts from {stage.source}"] if stage.source not in ("", above) else []

@@ -16,7 +16,8 @@ from rich.text import Text
 FULL_WIDTH = 100
 CAPTION = (
     "Pass@1, Pass@K and Change in percent. Change: Pass@1 against the stage it starts from, paired by problem, with "
-    "its 95% interval; * when it excludes 0; - for weights that did not change."
+    'its 95% interval; * when it excludes 0. "from" names that stage where it is not the one above, "as" the one with '
+    "the very same weights."
 )
 WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers in percent, Open: number of undecided ones."
 CLR_METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
@@ -27,28 +28,33 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
     console = console or Console()
     if not console.is_terminal:
         console.width = FULL_WIDTH
-    for table in (stage_table(summary, width=console.width), clr_table(summary)):
-        if table is not None:
-            console.print(table)
-    if reason := (summary.get("clr") or {}).get("skipped"):
-        console.print(Text(f"CLR skipped: {reason}"))
+    console.print(stage_table(summary, width=console.width))
+    last = summary.get("clr")
+    for clr in [*(summary.get("clr_before") or {}).values(), *([last] if last else [])]:
+        about = f"CLR of {clr['of']}" if clr.get("of") else "CLR"
+        console.print(clr_table({"clr": clr}) or Text(f"{about} skipped: {clr['skipped']}"))
 
 
 def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table:
-    """One row per stage and domain; a skipped stage says why. Below 100 columns three columns are left out."""
+    """One row per stage and domain. Below 100 columns three columns are left out.
+
+    A stage that was skipped, or has the very weights of another, says so and has no change.
+    """
     is_wide = width >= FULL_WIDTH
     table = _table(CAPTION + (WIDE_CAPTION if is_wide else ""))
-    for name in ("Stage", "Domain"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("Stage", overflow="fold")  # the only column that gives way to long names
+    table.add_column("Domain", no_wrap=True)
     for name in ("Pass@1", f"Pass@{_k_of(summary)}", "Tokens"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(Text("Change [95%]"), width=24)  # a reason for skipping is folded in it
     for name in ("Correct", "Cut", "Open") if is_wide else ():
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Seconds", justify="right", no_wrap=True)
+    above = None
     for stage in summary["stages"]:
-        for row in _rows(stage, is_wide=is_wide):
+        for row in _rows(stage, above, num_rare=3 if is_wide else 0):
             table.add_row(*map(Text, row))
+        above = stage["name"]
     return table
 
 
@@ -63,8 +69,9 @@ def clr_table(summary: Mapping[str, Any]) -> Table | None:
     clr = summary.get("clr")
     if not clr or clr.get("skipped"):
         return None
+    of = f"{clr['of']}, " if clr.get("of") else ""
     table = _table(
-        f"{clr['problems']} problems; {clr['calls']:,} of the {clr['calls_full']:,} model calls of a full CLR"
+        f"{of}{clr['problems']} problems; {clr['calls']:,} of the {clr['calls_full']:,} model calls of a full CLR"
     )
     table.add_column("Answer by", no_wrap=True)
     table.add_column("Correct", justify="right", no_wrap=True)
@@ -87,15 +94,19 @@ def _table(caption: str) -> Table:
     )
 
 
-def _rows(stage: Mapping[str, Any], *, is_wide: bool) -> Iterator[list[str]]:
+def _rows(stage: Mapping[str, Any], above: str | None, *, num_rare: int) -> Iterator[list[str]]:
+    """The lines of one stage. above: the stage of the line before; num_rare: columns that narrow screens leave out."""
     seconds = "" if stage.get("seconds") is None else f"{stage['seconds']:,.{0 if stage['seconds'] >= 1000 else 1}f}"
-    domains = stage.get("domains") or {}
-    rare = 3 if is_wide else 0
-    same = f"as {stage['as']}" if stage.get("as") else ""
-    if stage.get("as") or not domains:  # the very weights that were measured before, or nobody asked
-        why = "; ".join(part for part in (same, stage.get("skipped")) if part) or "not evaluated"
-        yield [stage["name"], "", "-", "-", "-", why, *["-"] * rare, seconds]
-        return
+    domains = {} if stage.get("as") else stage.get("domains") or {}
+    words = _instead(stage)
+    source = stage.get("from")
+    if source and source not in (above, stage.get("as")):
+        told = f"from {source}{f'; {words}' if words else ''}"
+    else:
+        told = words
+    dash = "" if domains and not words else "-"
+    if told or not domains:
+        yield [stage["name"], "", *[dash] * 3, told, *[dash] * num_rare, seconds]
     for number, (domain, scores) in enumerate(domains.items()):
         shares = [_percent(scores.get("pass1")), _percent(scores.get("passk"))]
         counts = [
@@ -103,8 +114,18 @@ def _rows(stage: Mapping[str, Any], *, is_wide: bool) -> Iterator[list[str]]:
             _percent(scores.get("truncated")),
             _count(scores.get("undecided")),
         ]
-        lead, tail = (stage["name"], seconds) if number == 0 else ("", "")
-        yield [lead, domain, *shares, _count(scores.get("mean_tokens")), _change(scores), *counts[:rare], tail]
+        lead, tail = (stage["name"], seconds) if number == 0 and not told else ("", "")
+        change = "-" if words else _change(scores)
+        yield [lead, domain, *shares, _count(scores.get("mean_tokens")), change, *counts[:num_rare], tail]
+
+
+def _instead(stage: Mapping[str, Any]) -> str:
+    """Why a stage has no change to show; "" where it has."""
+    same = f"as {stage['as']}" if stage.get("as") else ""
+    skipped = f"skipped: {stage['skipped']}" if stage.get("skipped") else ""
+    if same or skipped:
+        return "; ".join(part for part in (same, skipped) if part)
+    return "" if stage.get("domains") else "not evaluated"
 
 
 def _change(scores: Mapping[str, Any]) -> str:

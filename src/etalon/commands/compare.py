@@ -1,0 +1,155 @@
+"""`etalon compare`: two runs, or two evaluations, paired by problem."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from etalon.report.compare import Comparison, Line
+
+PIPE_WIDTH = 100
+SAME, ALIKE = "same in both", " Nothing else differs."
+CAPTION = "Pass@1 in percent over the problems that both have; the difference is B - A, * where it excludes 0."
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A run directory, or one of etalon eval --out.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same sort.")],
+    shown_as: Annotated[
+        Literal["table", "json", "csv", "md"], typer.Option("--format", help="csv holds the scores alone.")
+    ] = "table",
+) -> None:
+    """Compare two runs or two evaluations, problem by problem. Stages of one name are paired, and what differs is told.
+
+    JSON is {"stages": [{name, domain, a, b, difference, low, high, problems, seconds_a, seconds_b}], "differs":
+    {KNOB: [A, B]}}; of evaluations "benchmarks" without domain and seconds.
+    """
+    from etalon.report.compare import compare as compared
+
+    found = compared(a, b)
+    formats: Mapping[str, Callable[[Comparison, Path, Path], None]] = {
+        "table": _table, "json": _json, "csv": _csv, "md": _markdown,
+    }  # fmt: skip
+    formats[shown_as](found, a, b)
+    for told in _unpaired(found):
+        typer.echo(told, err=True)
+
+
+def _unpaired(found: Comparison) -> list[str]:
+    """What could not be compared, in words."""
+    what = "stage of one name was evaluated" if found.of_runs else "file of one name was scored"
+    if not found.lines:
+        return [f"nothing to pair: no {what} in both"]
+    apart = [f"{one.name} {one.domain}".strip() for one in found.lines if not one.problems]
+    return [f"no problem in common: {', '.join(apart)}"] if apart else []
+
+
+def _json(found: Comparison, a: Path, b: Path) -> None:
+    typer.echo(json.dumps(found.record(), indent=2, ensure_ascii=False))
+
+
+def _csv(found: Comparison, a: Path, b: Path) -> None:
+    [rows] = [value for name, value in found.record().items() if name != "differs"]
+    stream = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    typer.echo(stream.getvalue(), nl=False)
+
+
+def _markdown(found: Comparison, a: Path, b: Path) -> None:
+    head, rows = _cells(found)
+    _markdown_table(head, rows)
+    typer.echo(f"\nA: {a}, B: {b}. {CAPTION}{'' if found.differs else ALIKE}")
+    if found.differs:
+        typer.echo("")
+        _markdown_table(("Differs", "A", "B"), _differing(found))
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for row in (head, ["---"] * len(head), *rows):
+        typer.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+
+
+def _table(found: Comparison, a: Path, b: Path) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_WIDTH)
+    head, rows = _cells(found)
+    for names, lines, caption in (
+        (head, rows, f"A: {a}\nB: {b}\n{CAPTION}{'' if found.differs else ALIKE}"),
+        (("Differs", "A", "B"), _differing(found), ""),
+    ):
+        if not lines:
+            continue
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=Text(caption))
+        table.caption_justify = "left"
+        for name in names:
+            is_number = name not in ("Stage", "File", "Domain", "Differs") and names is head
+            table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+        for row in lines:
+            table.add_row(*map(Text, row))
+        console.print(table)
+
+
+def _cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Head and rows; a stage's name and seconds stand in its first row only, one that both share has no other."""
+    head = ["Stage" if found.of_runs else "File", "Domain", "A", "B", "Difference [95%]", "Problems"]
+    rows = []
+    above = ""
+    for one in found.lines:
+        if one.is_same:  # one row for all domains
+            seconds = [_seconds(one.seconds_a), _seconds(one.seconds_b)]
+            rows += [[one.name, "", "", "", SAME, "", *seconds]] if one.name != above else []
+            above = one.name
+            continue
+        cells = [one.name, one.domain, _percent(one.a), _percent(one.b), _difference(one), str(one.problems)]
+        if found.of_runs:
+            cells = ["" if one.name == above else one.name, *cells[1:]]
+            cells += ["", ""] if one.name == above else [_seconds(one.seconds_a), _seconds(one.seconds_b)]
+        else:
+            del cells[1]
+        rows.append(cells)
+        above = one.name
+    return ([*head, "Seconds A", "B"] if found.of_runs else [head[0], *head[2:]]), rows
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
+
+
+def _difference(one: Line) -> str:
+    if one.difference is None:
+        return "-"
+    bounds = "" if one.low is None or one.high is None else f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
+    return f"{100 * one.difference:+.1f}{bounds}{' *' if one.is_clear else ''}"
+
+
+def _differing(found: Comparison) -> list[list[str]]:
+    return [[knob, *map(_told, pair)] for knob, pair in found.differs.items()]
+
+
+def _told(value: Any) -> str:
+    """A value as a recipe writes it; a stage by its kind and what it says."""
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {_told(inner)}" for key, inner in value.items())
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,234 @@
+"""Two runs, or two evaluations, side by side: the same problems, paired, and what differs in how they were made.
+
+run directories          resolved.toml -> stages of both -> means.json of their evaluations -> Line per stage and domain
+evaluation directories   NN-FILE.jsonl -> Line per file
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from etalon import stats
+from etalon.config.stages import EVALUATION
+from etalon.errors import InputError
+from etalon.store import StageDir, read_json, read_jsonl
+from etalon.types import Verdict
+
+STAGES = "stages"
+MARKER = "evaluation.json"  # which every evaluation directory has
+Means = Mapping[str, float]  # Pass@1 by problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One stage on one domain, or one file of problems. a, b: Pass@1 over the problems that both have.
+
+    difference: b - a with its 95% interval, paired by problem. Without a problem in common all of them are None.
+    is_same: both are the very same evaluation of the very same stage, so that the difference is 0 beyond doubt.
+    """
+
+    name: str
+    domain: str
+    a: float | None = None
+    b: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    problems: int = 0
+    seconds_a: float | None = None
+    seconds_b: float | None = None
+    is_same: bool = False
+
+    @property
+    def is_clear(self) -> bool:
+        """The interval of the difference excludes 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """differs: a knob -> its values in a and b; of a stage that only one has, all that the recipe says of it."""
+
+    of_runs: bool
+    lines: tuple[Line, ...]
+    differs: Mapping[str, tuple[Any, Any]]
+
+    def record(self) -> dict[str, Any]:
+        """The comparison as JSON values."""
+        hidden = {"is_same"} if self.of_runs else {"is_same", "domain", "seconds_a", "seconds_b"}
+        rows = [{key: value for key, value in asdict(line).items() if key not in hidden} for line in self.lines]
+        differs = {knob: list(pair) for knob, pair in self.differs.items()}
+        return {STAGES if self.of_runs else "benchmarks": rows, "differs": differs}
+
+
+def compare(a: Path, b: Path) -> Comparison:
+    """Compare two runs, finished or not, or two directories of `etalon eval --out`. InputError for anything else."""
+    kinds = [_is_run(path) for path in (a, b)]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"{a} and {b}: one is a run, the other an evaluation; name two of one sort")
+    return _runs(a, b) if kinds[0] else _evaluations(a, b)
+
+
+def _is_run(path: Path) -> bool:
+    if not path.is_dir():
+        raise InputError(f"{path}: no such directory")
+    if (path / "resolved.toml").is_file() and (path / STAGES).is_dir():
+        return True
+    if not (path / MARKER).is_file():
+        raise InputError(
+            f"{path}: is no run directory (resolved.toml and stages) and none of etalon eval --out ({MARKER})"
+        )
+    return False
+
+
+def line(name: str, domain: str, before: Means, after: Means) -> Line:
+    """Both sides over the problems that they share."""
+    common = sorted(before.keys() & after.keys())
+    if not common:
+        return Line(name=name, domain=domain)
+    mine, theirs = (sum(side[problem] for problem in common) / len(common) for side in (before, after))
+    found = stats.paired_difference(before, after)
+    return Line(
+        name=name,
+        domain=domain,
+        a=mine,
+        b=theirs,
+        difference=found.mean,
+        low=stats.finite(found.low),
+        high=stats.finite(found.high),
+        problems=len(common),
+    )
+
+
+# ---- runs
+
+
+def _runs(a: Path, b: Path) -> Comparison:
+    recipes = [_recipe(path) for path in (a, b)]
+    there = {str(row["name"]) for row in recipes[1][STAGES]}
+    names = [str(row["name"]) for row in recipes[0][STAGES] if row["name"] in there]
+    lines = [one for name in names for one in _stage_lines(a, b, name)]
+    differs = differences(recipes[0], recipes[1]) | {
+        f"{name}.from": pair for name in names if len(set(pair := (_source(a, name), _source(b, name)))) > 1
+    }
+    return Comparison(of_runs=True, lines=tuple(lines), differs=differs)
+
+
+def _recipe(run: Path) -> dict[str, Any]:
+    path = run / "resolved.toml"
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+    rows = found.get(STAGES)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and {"name", "kind"} <= row.keys() for row in rows):
+        raise InputError(f"{path}: lists no stages; another version of etalon made this run")
+    return found
+
+
+def _source(run: Path, stage: str) -> str | None:
+    """Where a stage started; None where it has not begun."""
+    path = run / STAGES / stage / "inputs.json"
+    return read_json(path)["from"] if path.is_file() else None
+
+
+def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Line]:
+    """A line per domain that both runs evaluated after this stage."""
+    before, after = _means(a, name), _means(b, name)
+    keys = [_done(run, f"{EVALUATION}{name}").get("key") for run in (a, b)]
+    seconds = [_done(run, name).get("seconds") for run in (a, b)]
+    for domain in before:
+        if domain in after:
+            found = line(name, domain, before[domain], after[domain])
+            if found.problems and keys[0] == keys[1]:
+                found = replace(found, difference=0.0, low=0.0, high=0.0, is_same=True)
+            yield replace(found, seconds_a=seconds[0], seconds_b=seconds[1])
+
+
+def _done(run: Path, stage: str) -> dict[str, Any]:
+    """DONE.json of a stage; empty while it is not done."""
+    return StageDir(run / STAGES / stage).done() or {}
+
+
+def _means(run: Path, stage: str) -> dict[str, Means]:
+    """Per-problem means by domain after a stage; those of the stage whose very weights it has, where it has them."""
+    done = _done(run, f"{EVALUATION}{stage}")
+    if not done:
+        return {}
+    same = done["outputs"].get("as", stage)
+    found: dict[str, Means] = read_json(run / STAGES / f"{EVALUATION}{same}" / "means.json")
+    return found
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Knobs whose values differ between two resolved recipes: rl.gamma of a table, rl-math.steps of a stage.
+
+    A key that only one of two stages says is compared with what the other takes from its kind's table.
+    """
+    tables = [dict(flat({key: value for key, value in recipe.items() if key != STAGES})) for recipe in (a, b)]
+    found = _unequal(*tables)
+    stages = [{str(row["name"]): row for row in recipe[STAGES]} for recipe in (a, b)]
+    for name in dict.fromkeys([*stages[0], *stages[1]]):
+        mine, theirs = (side.get(name) for side in stages)
+        if mine is None or theirs is None:
+            found[name] = (_told(mine), _told(theirs))
+            continue
+        said = {key for row in (mine, theirs) for key, _ in flat(_own(row))}
+        sides = [
+            {key: value for key, value in flat(_own(row), recipe.get(row["kind"], {})) if key in said}
+            for row, recipe in ((mine, a), (theirs, b))
+        ]
+        found |= {f"{name}.{key}": pair for key, pair in _unequal(*sides).items()}
+    return found
+
+
+def _own(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stage says beside its name; where it starts is compared as it turned out."""
+    return {key: value for key, value in row.items() if key not in ("name", "from")}
+
+
+def _told(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if row is None else {key: value for key, value in row.items() if key != "name"}
+
+
+def flat(
+    table: Mapping[str, Any], under: Mapping[str, Any] | None = None, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of nested tables; `under` has the values of keys that `table` does not say."""
+    merged = {**(under or {}), **table}
+    for key, value in merged.items():
+        below = (under or {}).get(key)
+        if isinstance(value, Mapping) and (value or isinstance(below, Mapping)):
+            yield from flat(value, below if isinstance(below, Mapping) else None, f"{prefix}{key}.")
+        elif not isinstance(value, Mapping):
+            yield f"{prefix}{key}", value
+
+
+def _unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {key: (a.get(key), b.get(key)) for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)}
+
+
+# ---- evaluations
+
+
+def _evaluations(a: Path, b: Path) -> Comparison:
+    sides = [{path.stem.partition("-")[2]: path for path in sorted(folder.glob("[0-9]*-*.jsonl"))} for folder in (a, b)]
+    lines = [line(name, "", _kept(path), _kept(sides[1][name])) for name, path in sides[0].items() if name in sides[1]]
+    marks = [{k: v for k, v in read_json(folder / MARKER).items() if k != "key"} for folder in (a, b)]
+    differs = _unequal(*(dict(flat(mark)) for mark in marks))
+    return Comparison(of_runs=False, lines=tuple(lines), differs=differs)
+
+
+def _kept(path: Path) -> dict[str, float]:
+    """Per-problem means of a file of rollouts; undecided rollouts are skipped."""
+    found = {}
+    for row in read_jsonl(path):
+        verdicts = [Verdict(score=rollout["score"], reason="") for rollout in row["rollouts"]]
+        decided = [verdict.is_correct for verdict in verdicts if not verdict.is_undecided]
+        if decided:
+            found[str(row["problem_id"])] = sum(decided) / len(decided)
+    return found
