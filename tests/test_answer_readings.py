@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from etalon.types import Domain, Problem
 from etalon.verifiers import are_equal, canonical, cluster, verify
 from etalon.verifiers.math.answer import compare
-from etalon.verifiers.math.approximate import approximate, are_far_apart
-from etalon.verifiers.math.arithmetic import TooLargeError, cannot_be_number, evaluate, is_unevaluated
 from etalon.verifiers.math.engine.worker import Engine, _differ, _value, serve, survives_precision
+from etalon.verifiers.math.formula import (
+    TooLargeError,
+    approximate,
+    are_far_apart,
+    cannot_be_number,
+    evaluate,
+    is_unevaluated,
+)
 from etalon.verifiers.math.read.normalise import read
 from etalon.verifiers.math.read.numbers import based, decimal_comma, parse_number
 from etalon.verifiers.math.read.relations import interval_of, name_and_value, union_of, value_of

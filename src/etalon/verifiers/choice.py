@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from etalon.types import Problem, Verdict
-from etalon.verifiers.formulas import compare_formulas, formula
+from etalon.verifiers.chemistry import compare_formulas, formula
 from etalon.verifiers.math.answer import compare, is_same, verify_answer
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities

@@ -3,8 +3,7 @@
 answer.py        the verdict on a response; clusters of answers for voting
 compare.py       whether two answers mean the same: text, numbers, parts, engine
 parts.py         tuples, sets, lists and unions, part by part
-arithmetic.py    bare arithmetic, evaluated exactly
-approximate.py   simple formulas as floats: far apart is different
+formula.py       values of formulas: one grammar, exact fractions or floats
 reasons.py       what a comparison can say, and why
 read/            an answer as it is written: spelling, numbers, units, shapes, relations
 engine/          math-verify in killable processes, for what all this leaves open

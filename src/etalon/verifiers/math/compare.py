@@ -12,16 +12,16 @@ import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from etalon.verifiers.math.approximate import are_far_apart
-from etalon.verifiers.math.arithmetic import (
+from etalon.verifiers.math.engine import symbolic
+from etalon.verifiers.math.formula import (
     TooLargeError,
+    are_far_apart,
     as_binomial,
     cannot_be_number,
     evaluate,
     is_arithmetic,
     is_unevaluated,
 )
-from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.parts import match_parts
 from etalon.verifiers.math.read.normalise import MAX_ANSWER_CHARS, Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number

@@ -6,8 +6,8 @@ import pytest
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
+from etalon.verifiers.chemistry import formula
 from etalon.verifiers.choice import choose
-from etalon.verifiers.formulas import formula
 from etalon.verifiers.math.engine import symbolic
 
 SAME = [
