@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "math/compare", "math/parts", "math/formula", "math/read/relations", "math/read/shapes",
-    "math/read/numbers", "math/read/units", "text",
+    "math/read/numbers", "math/read/units", "math/read/quantities", "text",
 )  # fmt: skip
 TESTS = ("tests/test_answer_readings.py", "tests/test_answer_pairs.py", "tests/test_answer.py")
 SECONDS = 240

@@ -23,9 +23,9 @@ from etalon.verifiers.math.formula import (
 )
 from etalon.verifiers.math.read.normalise import read
 from etalon.verifiers.math.read.numbers import based, decimal_comma, parse_number
+from etalon.verifiers.math.read.quantities import conversion, split_unit
 from etalon.verifiers.math.read.relations import interval_of, name_and_value, union_of, value_of
 from etalon.verifiers.math.read.shapes import MAX_PARTS, Kind, shape_of, split_top
-from etalon.verifiers.math.read.units import agree, split_unit
 from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.memo import Memo
 from etalon.verifiers.text import extract_answer
@@ -75,11 +75,16 @@ def test_an_answer_is_read_in_one_spelling_with_its_unit_apart(answer, text, uni
 
 
 def test_units_agree_unless_two_known_ones_differ():
-    assert agree("cm", "cm")
-    assert agree("", "cm")
-    assert agree("?", "?")
-    assert not agree("cm", "m")
-    assert not agree("cm", "?")
+    def agree(a, b, is_lenient=True):
+        return conversion(a, b, is_lenient=is_lenient)
+
+    assert agree("cm", "cm") == agree("", "cm") == agree("?", "?") == agree("?/h", "?/s") == 1
+    assert agree("m", "cm") == 100
+    assert agree("mi/h", "km/h") == Fraction("1.609344")
+    assert agree("cm", "kg") is agree("cm", "?") is agree("m", "m^2") is agree("deg", "rad") is None
+    assert agree("C", "°C") == 1
+    assert agree("m", "cm", is_lenient=False) == 100
+    assert agree("C", "°C", is_lenient=False) is agree("", "cm", is_lenient=False) is None
     assert split_unit("5 or 6 m") == ("5 or 6", "m")
     assert split_unit(r"\pi cm") == (r"\pi", "cm")
     assert split_unit(r"\sqrt{x} cm") == (r"\sqrt{x}", "cm")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etalon.types import Domain, Problem
-from etalon.verifiers import verify
+from etalon.verifiers import are_equal, cluster, verify
 from etalon.verifiers.choice import choose
 from etalon.verifiers.math.engine.symbolic import DEADLINE_SECONDS
 
@@ -206,6 +206,47 @@ def test_without_options_the_answer_is_compared():
 )
 def test_units_that_both_sides_write_must_agree(reference, written, score):
     assert judge(f"\\boxed{{{written}}}", answer=reference, options=None).score == score
+
+
+@pytest.mark.parametrize(
+    ("reference", "written", "score"),
+    [
+        ("12 m", "1200 cm", 1.0),
+        ("1200 cm", "12 m", 1.0),
+        ("12 m", "12 cm", 0.0),
+        ("12 m", "12 kg", 0.0),
+        ("1.5 kJ", r"1500\,\text{J}", 1.0),
+        ("1 in", r"2.54 \text{ cm}", 1.0),
+        ("60 km/h", r"16.666667 \text{ m/s}", 1.0),
+        ("60 mph", r"60 \text{ miles per hour}", 1.0),
+        ("2 hours", r"120 \text{ minutes}", 1.0),
+        ("2 years", r"24 \text{ months}", 1.0),
+        (r"\frac{10}{3} m", r"3.333333 \text{ m}", 1.0),
+        ("3.333 m", r"333.33 \text{ cm}", 0.0),
+        (r"3\pi\text{ m}", r"300\pi\text{ cm}", 1.0),
+        (r"25^\circ\text{C}", "25 C", 1.0),
+        ("298.15 K", r"25^\circ\text{C}", 0.0),
+        ("12 m", "12", 1.0),
+        ("12 m", "1200", 0.0),
+        ("5 dollars", r"500\text{ cents}", 1.0),
+    ],
+)
+def test_mathematics_and_stem_agree_about_units(reference, written, score):
+    problems = [Problem(id="u", domain=domain, prompt="", answer=reference) for domain in (Domain.MATH, Domain.STEM)]
+    assert [verify(problem, f"\\boxed{{{written}}}").score for problem in problems] == [score, score]
+
+
+def test_votes_for_one_length_in_two_units_count_together():
+    assert are_equal("12 m", "1200 cm")
+    assert are_equal(r"300\pi \text{ cm}", r"3\pi \text{ m}")
+    assert not are_equal("12 m", "12")
+    assert not are_equal("25 C", "25 °C")
+    assert cluster(["12 m", "12", "1200 cm", "0.012 km", "12 kg"]) == [0, 1, 0, 0, 2]
+
+
+def test_what_is_no_single_value_is_not_converted():
+    problem = Problem(id="u", domain=Domain.MATH, prompt="", answer="1, 2 m")
+    assert verify(problem, r"\boxed{100, 200 \text{ cm}}").score == 0.0
 
 
 def test_the_table_of_stem_answers_holds():

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from etalon.verifiers.math.read.quantities import MAX_CHARS, parse_unit, ratio, split
+from etalon.verifiers.math.read.quantities import MAX_CHARS, split
+from etalon.verifiers.math.read.units import parse_unit, ratio
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities
 from etalon.verifiers.math.read.normalise import normalise, read
 from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.math.read.units import ratio
 from etalon.verifiers.math.reasons import DIFFERENT, Comparison
 from etalon.verifiers.text import answer_line, extract_answer, final_part, final_reference, last_boxed
 
@@ -164,7 +165,7 @@ def _letter_with_content(letter: str, content: str, text: str, options: Mapping[
 
 
 def verify_quantity(problem: Problem, response: str) -> Verdict:
-    """The answer as in mathematics, but units must agree (`verifiers.quantities`), and formulas are text."""
+    """The answer as in mathematics, but units must agree (`math.read.quantities`), and formulas are text."""
     reference, extracted = final_reference(str(problem.answer or "")) or "", extract_answer(response)
     comparison = None
     if extracted is not None:
@@ -181,14 +182,11 @@ def compare_quantities(*, reference: str, answer: str, budget: symbolic.Budget |
     expected, given = quantities.split(reference), quantities.split(answer)
     if expected is None or given is None:
         return None
-    ratio = quantities.ratio(expected.unit, given.unit)
-    if ratio is None:
+    factor = ratio(expected.unit, given.unit)
+    if factor is None:
         return DIFFERENT
-    if ratio == 1:
-        return compare(reference=expected.number, answer=given.number, budget=budget)
-    number = parse_number(normalise(expected.number))
-    scaled = f"({expected.number})*{ratio}" if number is None else str(number.value * ratio)
-    return compare(reference=scaled, answer=given.number, budget=budget)
+    number = expected.number if factor == 1 else quantities.converted(normalise(expected.number), factor)
+    return DIFFERENT if number is None else compare(reference=number, answer=given.number, budget=budget)
 
 
 def _same_quantity(content: str, written: str, budget: symbolic.Budget) -> bool | None:

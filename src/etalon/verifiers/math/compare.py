@@ -25,10 +25,10 @@ from etalon.verifiers.math.formula import (
 from etalon.verifiers.math.parts import match_parts
 from etalon.verifiers.math.read.normalise import MAX_ANSWER_CHARS, Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
+from etalon.verifiers.math.read.quantities import conversion, converted, split_unit
 from etalon.verifiers.math.read.relations import is_equation, name_and_value, union_of, value_of, with_argument
 from etalon.verifiers.math.read.shapes import shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
-from etalon.verifiers.math.read.units import agree, split_unit
 from etalon.verifiers.math.reasons import DIFFERENT, Comparison, Reason
 from etalon.verifiers.memo import Memo
 
@@ -93,9 +93,12 @@ def are_same(a: Reading, b: Reading, budget: symbolic.Budget | None = None) -> b
 
 
 def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Comparison:
-    units_agree = agree(expected.unit, given.unit) if rules.is_lenient else expected.unit == given.unit
-    if not units_agree:
-        return DIFFERENT
+    if expected.unit != given.unit:
+        factor = conversion(expected.unit, given.unit, is_lenient=rules.is_lenient)
+        text = None if factor is None else converted(expected.text, factor)
+        if text is None:
+            return DIFFERENT
+        expected = replace(expected, text=text)
     if {expected.text, given.text} == _NOTHING or (rules.is_lenient and _names_angle(expected, given)):
         return Comparison(is_equal=True, reason=Reason.EXACT)
     if expected.is_words or given.is_words:

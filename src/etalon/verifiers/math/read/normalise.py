@@ -11,9 +11,9 @@ import functools
 import re
 from dataclasses import dataclass
 
+from etalon.verifiers.math.read.quantities import split_unit
 from etalon.verifiers.math.read.shapes import split_top
 from etalon.verifiers.math.read.spelling import one_spelling
-from etalon.verifiers.math.read.units import split_unit
 
 MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
 MAX_WRAPPERS = 12  # (ours)

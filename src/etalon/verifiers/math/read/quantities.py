@@ -1,69 +1,154 @@
-r"""Numbers with a unit, for STEM answers: units are compared strictly when both sides have one.
+r"""Numbers with a unit, read in two ways on one table (`units`).
 
-    "1.5 kJ" -> split -> Quantity("1.5", 1000 kg m^2 s^-2)
+    mathematics   split_unit("12 \text{ cm}^2")  ->  ("12", "cm^2")    what an answer says beside its number
+    STEM          split("1.5 kJ")                ->  Quantity("1.5", 1000 kg m^2 s^-2), or None
 
-What holds (ours):
+Where both sides write a unit the two agree (`conversion`, `units.ratio`): 12 m is 1200 cm and not 12 cm, 0 °C is not
+273.15 K, 180 degrees are not \pi rad. A unit that only one side writes is forgiven by both. They differ on purpose in
+what they take for a unit:
 
-    12 cm, 12 m                  different: the units differ
-    12 m, 1200 cm; 1.5 kJ, 1500 J; 5 N/m^2, 5 Pa     equal: units of one kind convert by their exact factor
-    12 cm, 12                    equal: a unit that only one side writes is forgiven
-    0 \degree C, 273.15 K; 180 degrees, \pi rad      different: scales with another zero, and angles, do not convert
-    25 C, 25 \degree C           equal: the sign is often left out
-    12 apples, 12 oranges        no unit known here: compared as any other answer
-
-Factors are exact by definition (SI brochure, 9th edition; international yard and pound, 1959; thermochemical calorie).
+                      mathematics                                     STEM
+    symbols           those of _IN_MATH: 5 ps, 5 cd are products      all of the table
+    a single letter   where a space or \text{} sets it apart          also glued: 5m, 5J
+    products, J/(mol K), \frac{m}{s}    one name, one quotient        any
+    other words       a unit without a name, which is dropped and     no quantity: compared as mathematics
+                      agrees with its like: 35 students
+    $, %              currency in front, percent as part of number    no quantity: compared as mathematics
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.math.read.units import Unit, parse_unit, ratio, symbol_of
+
 MAX_CHARS = 200  # (ours) a longer answer is no number with a unit
-BASES = ("kg", "m", "s", "A", "K", "mol", "cd", "rad", "degree", "degC", "degF")
 
-_PREFIXES = {
-    "Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1, "d": -1, "c": -2, "m": -3,
-    "u": -6, "n": -9, "p": -12, "f": -15, "a": -18,
-    "tera": 12, "giga": 9, "mega": 6, "kilo": 3, "deci": -1, "centi": -2, "milli": -3, "micro": -6, "nano": -9,
-    "pico": -12,
-}  # fmt: skip
-# symbol, names: factor and powers of the base units; those of the first table take SI prefixes
-_PREFIXED = {
-    "m meter metre": ("1", "m"), "g gram gramme": ("0.001", "kg"), "s sec second": ("1", "s"),
-    "A amp ampere": ("1", "A"), "K kelvin": ("1", "K"), "mol mole": ("1", "mol"), "cd candela": ("1", "cd"),
-    "Hz hertz": ("1", "s-1"), "N newton": ("1", "kg m s-2"), "Pa pascal": ("1", "kg m-1 s-2"),
-    "J joule": ("1", "kg m2 s-2"), "W watt": ("1", "kg m2 s-3"), "C coulomb": ("1", "s A"),
-    "V volt": ("1", "kg m2 s-3 A-1"), "F farad": ("1", "kg-1 m-2 s4 A2"), "Ω ohm": ("1", "kg m2 s-3 A-2"),
-    "S siemens": ("1", "kg-1 m-2 s3 A2"), "Wb weber": ("1", "kg m2 s-2 A-1"), "T tesla": ("1", "kg s-2 A-1"),
-    "H henry": ("1", "kg m2 s-2 A-2"), "Bq becquerel": ("1", "s-1"), "Gy gray": ("1", "m2 s-2"),
-    "Sv sievert": ("1", "m2 s-2"), "L l liter litre": ("0.001", "m3"), "M molar": ("1000", "mol m-3"),
-    "Wh": ("3600", "kg m2 s-2"), "eV electronvolt": ("1.602176634e-19", "kg m2 s-2"),
-    "cal calorie": ("4.184", "kg m2 s-2"), "bar": ("100000", "kg m-1 s-2"),
-}  # fmt: skip
-_PLAIN = {
-    "min minute": ("60", "s"), "h hr hour": ("3600", "s"), "day": ("86400", "s"), "week": ("604800", "s"),
-    "in inch": ("0.0254", "m"), "ft foot feet": ("0.3048", "m"), "yd yard": ("0.9144", "m"),
-    "mi mile": ("1609.344", "m"), "Å angstrom": ("1e-10", "m"), "lb lbs pound": ("0.45359237", "kg"),
-    "t ton tonne": ("1000", "kg"), "atm atmosphere": ("101325", "kg m-1 s-2"), "mph": ("0.44704", "m s-1"),
-    "rad radian": ("1", "rad"), "° deg degree": ("1", "degree"), "degC celsius": ("1", "degC"),
-    "degF fahrenheit": ("1", "degF"),
-}  # fmt: skip
-
-Powers = tuple[int, ...]  # one per base
+_SYMBOLS = (
+    "mm cm m km in ft yd mi nm mg g kg lb oz t ms s min h day week month year L mL gal N J kJ eV W kW V A C F K Pa kPa "
+    "Hz T mol rad deg °C °F mi/h km/h $ ¢ € £ ¥"
+)
+_IN_MATH = frozenset(_SYMBOLS.split())
+_PERCENT = ("%", "percent", "pct", "percentage")
+_CURRENCIES = "$€£¥₹"
+_MULTIPLIERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_NO_UNITS = (  # words that join or deny, and functions: what follows a number and is no unit
+    "and or to than not if when for mod where with by of in at is are as from then else but either both neither all no "
+    "except sin cos tan cot sec csc log ln exp max min gcd lcm det pi sqrt infty infinity i e plus minus times "
+    "or more less at most least up down half third quarter"
+)
+_STOP = frozenset(_NO_UNITS.split())
+_AREAS = {"square": "^2", "sq": "^2", "cubic": "^3"}
+_PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")
+_TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
+_COMMAND_END = re.compile(r"\\[a-zA-Z]{1,20}\{?$")
+_POWER = re.compile(r"\^?\{?(-?[0-9])\}?$")
+_WORD = re.compile(r"[A-Za-z]+|°[CF]?|[%¢$€£¥]")
+_GLUED = re.compile(r"(.*[0-9)}\]])(°[CF]?|[A-Za-z]{2,12}(?:\^\{?[23]\}?)?)$", re.DOTALL)
+_MAX_WORDS = 4
+_NO_FACTOR = re.compile(r"[=<>≤≥≠≈∈,;:∪∨]")  # what no ratio multiplies: equations, lists, intervals
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unit:
-    """A factor and the powers of the base units that it multiplies."""
+def split_unit(text: str) -> tuple[str, str]:
+    """(quantity, unit) in mathematics; the unit is "" without one, "?" for words that are no known unit.
 
-    factor: Fraction
-    powers: Powers
+    Known units have one name each. Spaces still matter.
+    """
+    quantity, currency = _currency(text)
+    words = _PER.sub("/", quantity).split()
+    taken: list[str] = []
+    while len(words) > 1 and len(taken) < _MAX_WORDS and (name := _name(words[-1])) is not None:
+        taken.insert(0, name)
+        words.pop()
+    if taken:
+        quantity = " ".join(words)
+    elif (glued := _GLUED.match(quantity)) is not None:
+        name = _name(glued[2])
+        if name not in (None, "?", "in", "min") and not _COMMAND_END.search(glued[1]):
+            quantity, taken = glued[1].rstrip(), [str(name)]
+    if taken and not _is_quantity(quantity):
+        return text, ""
+    unit = _joined(taken) or currency
+    if unit == "deg" and _TRIGONOMETRY.search(quantity):
+        return text, ""
+    if unit == "%":
+        return quantity + "%", ""
+    if unit.startswith("10^"):
+        return f"{quantity}*{unit}", currency
+    return quantity, unit
 
-    def times(self, other: Unit, power: int) -> Unit:
-        powers = tuple(a + power * b for a, b in zip(self.powers, other.powers, strict=True))
-        return Unit(factor=self.factor * other.factor**power, powers=powers)
+
+@functools.lru_cache(maxsize=4096)
+def conversion(expected: str, given: str, *, is_lenient: bool) -> Fraction | None:
+    """How many of one unit (as `split_unit` names it) make one of the other; None when they are different units.
+
+    is_lenient: a missing unit agrees with any, two without a name agree, and C stands for °C.
+    """
+    if expected == given or (is_lenient and (not expected or not given)):
+        return Fraction(1)
+    if is_lenient and expected.startswith("?") and given.startswith("?"):
+        return Fraction(1)
+    first, second = parse_unit(expected), parse_unit(given)
+    if first is None or second is None or (not is_lenient and first.powers != second.powers):
+        return None
+    return ratio(first, second)
+
+
+def converted(number: str, factor: Fraction) -> str | None:
+    """A number or formula times the ratio of two units, as text; None for what is no single value."""
+    if factor == 1:
+        return number
+    if (known := parse_number(number)) is not None:
+        return str(known.value * factor)
+    return None if _NO_FACTOR.search(number) else f"({number})*{factor}"
+
+
+def _currency(text: str) -> tuple[str, str]:
+    for sign in _CURRENCIES:
+        if text.startswith(sign) and len(text) > 1:
+            return text[1:].strip(), sign
+        if text.startswith("-" + sign):
+            return "-" + text[2:].strip(), sign
+        if text.endswith(sign) and text[:-1].count(sign) == 0 and len(text) > 1:
+            return text[:-1].strip(), sign
+    return text, ""
+
+
+def _name(word: str) -> str | None:
+    """The name of one word as a unit, "?" for a word that says none, None when it is no unit."""
+    if "/" in word:
+        parts = [_name(part) for part in word.split("/")]
+        known = [part for part in parts if part]
+        return "/".join(known) if len(known) == len(parts) == 2 else None
+    power = _POWER.search(word)
+    bare, exponent = (word[: power.start()], power[1]) if power else (word, "")
+    if not _WORD.fullmatch(bare):
+        return None
+    lower = bare.casefold()
+    if lower in _AREAS:
+        return lower
+    if lower in _MULTIPLIERS:
+        return f"10^{{{_MULTIPLIERS[lower]}}}"
+    if symbol := "%" if lower.removesuffix("s") in _PERCENT else symbol_of(bare, among=_IN_MATH):
+        return symbol + (f"^{exponent}" if exponent else "")
+    if lower in _STOP or len(bare) < 3:
+        return None
+    return "?" if not exponent else None
+
+
+def _joined(names: list[str]) -> str:
+    """One name of several words: `square` before a length is a power; "?" when no word is a known unit."""
+    known = next((name for name in reversed(names) if name not in ("?", *_AREAS)), "?" if names else "")
+    power = next((_AREAS[name] for name in names if name in _AREAS), "")
+    return known if known == "?" or not power else known + power
+
+
+def _is_quantity(text: str) -> bool:
+    return any(c.isdigit() for c in text) or "\\pi" in text or "\\sqrt" in text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,27 +159,6 @@ class Quantity:
     unit: Unit
 
 
-ONE = Unit(factor=Fraction(1), powers=(0,) * len(BASES))
-
-
-def _unit(factor: str, powers: str) -> Unit:
-    found = {m[1]: int(m[2] or 1) for m in re.finditer(r"([A-Za-z]+)(-?\d+)?", powers)}
-    return Unit(factor=Fraction(factor), powers=tuple(found.get(base, 0) for base in BASES))
-
-
-def _table() -> dict[str, Unit]:
-    table: dict[str, Unit] = {}
-    for names, (factor, powers) in (_PREFIXED | _PLAIN).items():
-        table |= dict.fromkeys(names.split(), _unit(factor, powers))
-    for names, (factor, powers) in _PREFIXED.items():
-        for name in names.split():
-            for prefix, exponent in _PREFIXES.items():
-                if (len(prefix) > 2) == (len(name) > 3):  # "kilometer" and "km", not "kmeter"
-                    table.setdefault(prefix + name, _unit(factor, powers).times(_unit(f"1e{exponent}", ""), 1))
-    return table
-
-
-_UNITS = _table()
 _CIRCLE = r"(?:\^?\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degree|°)\s*"
 _SPELLINGS = (
     (re.compile(r"\\(?:text|mathrm|textrm|mathsf|operatorname|unit|si|rm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"), r" \1 "),
@@ -106,8 +170,6 @@ _SPELLINGS = (
     (re.compile(r"\bper\b"), "/"),
     (re.compile(r"\\cdot(?![a-zA-Z])|\\times(?=\s*[A-Za-z])|·|⋅"), "*"),
 )
-_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_FACTOR = re.compile(r"\s*([*/]?)\s*([A-Za-zΩÅ°]+)(?:\s*\^?\s*\{?\s*([-⁻]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹])\s*\}?)?")
 _UNIT_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*$")
 _DIVISOR = re.compile(r"/\s*\(([^()/]*)\)")
 _NUMBER_WORDS = re.compile(r"\\[a-zA-Z]+|[eE](?=[+-]?\d)|^[a-zA-Z](?:_\w+)?\s*=")
@@ -115,7 +177,7 @@ _NUMBER_END = re.compile(r"(?:[\d)}]|\\pi)\s*(?=[A-Za-zΩÅ°*/\\])")
 
 
 def split(answer: str) -> Quantity | None:
-    """The number and the known unit that an answer consists of, else None."""
+    """The number and the known unit that a STEM answer consists of, else None."""
     if len(answer) > MAX_CHARS:
         return None
     text = answer.strip().rstrip(".")
@@ -128,33 +190,3 @@ def split(answer: str) -> Quantity | None:
         if (unit := parse_unit(text[end.end() :])) and not any(c.isalpha() for c in _NUMBER_WORDS.sub("", number)):
             return Quantity(number=number, unit=unit)
     return None
-
-
-def parse_unit(text: str) -> Unit | None:
-    """The unit that a text spells out: known symbols and names, `*`, `/`, blanks and powers; None for any other."""
-    unit, position, text = ONE, 0, text.strip()
-    while position < len(text):
-        factor = _FACTOR.match(text, position)
-        known = _known(factor[2]) if factor else None
-        if factor is None or known is None:
-            return None
-        power = int(factor[3].translate(_RAISED)) if factor[3] else 1
-        unit = unit.times(known, -power if factor[1] == "/" else power)
-        position = factor.end()
-    return None if position == 0 else unit
-
-
-def _known(name: str) -> Unit | None:
-    spellings = (name, name.lower(), name.lower().removesuffix("s"), name.lower().removesuffix("es"))
-    return next((_UNITS[spelling] for spelling in spellings if spelling in _UNITS), None)
-
-
-def ratio(reference: Unit, answer: Unit) -> Fraction | None:
-    """How many of the answer's unit make one of the reference's; None for units of different kinds."""
-    if reference.powers == answer.powers:
-        return reference.factor / answer.factor
-    return Fraction(1) if {reference, answer} in (_CELSIUS, _FAHRENHEIT) else None
-
-
-_CELSIUS = {_UNITS["C"], _UNITS["degC"]}
-_FAHRENHEIT = {_UNITS["F"], _UNITS["degF"]}

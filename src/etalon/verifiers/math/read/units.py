@@ -1,118 +1,132 @@
-r"""Units after (and currency signs before) a quantity: `12 \text{ cm}^2`, `90°`, `$5`, `35 students`.
+r"""The one table of units: symbols and names, each a factor and powers of base units.
 
-`split_unit` separates quantity and unit. Known units have one name each, so that "cm" and "centimetres" agree and
-"cm" and "m" do not; any other plain word is a unit without a name: it is dropped, and agrees with everything.
-A single letter is a unit only where a space or \text{} sets it apart: `5 m` is a length, `5m` a product.
+    "km", "kilometres"  ->  "km"  ->  Unit(1000, m)          "N/m^2"  ->  Unit(1, kg m^-1 s^-2)
+
+Units of one kind convert by their exact factor (`ratio`); scales with another zero, and angles, do not. Factors are
+exact by definition: SI brochure, 9th edition; international yard and pound, 1959; US gallon; thermochemical calorie.
+Both mathematics and STEM read units with this table; `quantities` says which of them where.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
 
-_NAMES = {
-    "mm": "millimeter millimetre", "cm": "centimeter centimetre", "m": "meter metre", "km": "kilometer kilometre",
-    "in": "inch inches", "ft": "foot feet", "yd": "yard", "mi": "mile", "nm": "nanometer nanometre",
-    "mg": "milligram", "g": "gram", "kg": "kilogram", "lb": "pound lbs", "oz": "ounce", "t": "ton tonne",
-    "ms": "millisecond", "s": "second sec", "min": "minute mins", "h": "hour hr hrs", "day": "", "week": "wk",
-    "month": "", "year": "yr", "L": "liter litre l", "mL": "milliliter millilitre ml", "gal": "gallon",
-    "N": "newton", "J": "joule", "kJ": "kilojoule", "eV": "", "W": "watt", "kW": "kilowatt", "V": "volt",
-    "A": "ampere amp", "C": "coulomb", "F": "farad", "K": "kelvin", "Pa": "pascal", "kPa": "", "Hz": "hertz",
-    "T": "tesla",
-    "mol": "mole", "rad": "radian", "deg": "degree °", "°C": "celsius", "°F": "fahrenheit", "mph": "", "kph": "",
-    "$": "dollar usd buck", "¢": "cent", "€": "euro eur", "£": "gbp", "¥": "yuan rmb yen",
-    "%": "percent pct percentage",
-}  # fmt: skip
-_KNOWN = {way: name for name, ways in _NAMES.items() for way in (name, *ways.split())}
-_SPEEDS = {"mph": "mi/h", "kph": "km/h"}
-_CURRENCIES = "$€£¥₹"
-_MULTIPLIERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_NO_UNITS = (  # words that join or deny, and functions: what follows a number and is no unit
-    "and or to than not if when for mod where with by of in at is are as from then else but either both neither all no "
-    "except sin cos tan cot sec csc log ln exp max min gcd lcm det pi sqrt infty infinity i e plus minus times "
-    "or more less at most least up down half third quarter"
+BASES = (  # money has kinds of its own, a month no fixed length
+    *("kg", "m", "s", "A", "K", "mol", "cd", "rad", "degree", "degC", "degF"),
+    *("month", "usd", "eur", "gbp", "cny"),
 )
-_STOP = frozenset(_NO_UNITS.split())
-_AREAS = {"square": "^2", "sq": "^2", "cubic": "^3"}
-_PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")
-_TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
-_COMMAND_END = re.compile(r"\\[a-zA-Z]{1,20}\{?$")
-_POWER = re.compile(r"\^?\{?(-?[0-9])\}?$")
-_WORD = re.compile(r"[A-Za-z]+|°[CF]?|[%¢$€£¥]")
-_GLUED = re.compile(r"(.*[0-9)}\]])(°[CF]?|[A-Za-z]{2,12}(?:\^\{?[23]\}?)?)$", re.DOTALL)
-_MAX_WORDS = 4
+_PREFIXES = {
+    "Y": 24, "Z": 21, "E": 18, "P": 15, "T tera": 12, "G giga": 9, "M mega": 6, "k kilo": 3, "h": 2, "da": 1,
+    "d deci": -1, "c centi": -2, "m milli": -3, "u micro": -6, "n nano": -9, "p pico": -12, "f": -15, "a": -18,
+}  # fmt: skip
+# symbol, names: factor and powers of the base units; those of the first table take SI prefixes
+_PREFIXED = {
+    "m meter metre": ("1", "m"), "g gram gramme": ("0.001", "kg"), "s sec second": ("1", "s"),
+    "A amp ampere": ("1", "A"), "K kelvin": ("1", "K"), "mol mole": ("1", "mol"), "cd candela": ("1", "cd"),
+    "Hz hertz": ("1", "s-1"), "N newton": ("1", "kg m s-2"), "Pa pascal": ("1", "kg m-1 s-2"),
+    "J joule": ("1", "kg m2 s-2"), "W watt": ("1", "kg m2 s-3"), "C coulomb": ("1", "s A"),
+    "V volt": ("1", "kg m2 s-3 A-1"), "F farad": ("1", "kg-1 m-2 s4 A2"), "Ω ohm": ("1", "kg m2 s-3 A-2"),
+    "S siemens": ("1", "kg-1 m-2 s3 A2"), "Wb weber": ("1", "kg m2 s-2 A-1"), "T tesla": ("1", "kg s-2 A-1"),
+    "H henry": ("1", "kg m2 s-2 A-2"), "Bq becquerel": ("1", "s-1"), "Gy gray": ("1", "m2 s-2"),
+    "Sv sievert": ("1", "m2 s-2"), "L l liter litre": ("0.001", "m3"), "M molar": ("1000", "mol m-3"),
+    "Wh": ("3600", "kg m2 s-2"), "eV electronvolt": ("1.602176634e-19", "kg m2 s-2"),
+    "cal calorie": ("4.184", "kg m2 s-2"), "bar": ("100000", "kg m-1 s-2"),
+}  # fmt: skip
+_PLAIN = {
+    "min minute": ("60", "s"), "h hr hour": ("3600", "s"), "day": ("86400", "s"), "week wk": ("604800", "s"),
+    "month": ("1", "month"), "year yr": ("12", "month"),
+    "in inch inches": ("0.0254", "m"), "ft foot feet": ("0.3048", "m"), "yd yard": ("0.9144", "m"),
+    "mi mile": ("1609.344", "m"), "Å angstrom": ("1e-10", "m"), "lb lbs pound": ("0.45359237", "kg"),
+    "oz ounce": ("0.028349523125", "kg"), "t ton tonne": ("1000", "kg"), "gal gallon": ("0.003785411784", "m3"),
+    "atm atmosphere": ("101325", "kg m-1 s-2"), "mi/h mph": ("0.44704", "m s-1"), "km/h kph": ("5/18", "m s-1"),
+    "rad radian": ("1", "rad"), "deg degree °": ("1", "degree"), "°C degC celsius": ("1", "degC"),
+    "°F degF fahrenheit": ("1", "degF"),
+    "$ dollar usd buck": ("1", "usd"), "¢ cent": ("0.01", "usd"), "€ euro eur": ("1", "eur"), "£ gbp": ("1", "gbp"),
+    "¥ yuan rmb yen": ("1", "cny"),
+}  # fmt: skip
+
+Powers = tuple[int, ...]  # one per base
 
 
-def split_unit(text: str) -> tuple[str, str]:
-    """(quantity, unit); the unit is "" without one, "?" for words that are no known unit. Spaces still matter."""
-    quantity, currency = _currency(text)
-    words = _PER.sub("/", quantity).split()
-    taken: list[str] = []
-    while len(words) > 1 and len(taken) < _MAX_WORDS and (name := _unit(words[-1])) is not None:
-        taken.insert(0, name)
-        words.pop()
-    if taken:
-        quantity = " ".join(words)
-    elif (glued := _GLUED.match(quantity)) is not None:
-        name = _unit(glued[2])
-        if name not in (None, "?", "in", "min") and not _COMMAND_END.search(glued[1]):
-            quantity, taken = glued[1].rstrip(), [str(name)]
-    if taken and not _is_quantity(quantity):
-        return text, ""
-    unit = _joined(taken) or currency
-    unit = _SPEEDS.get(unit, unit)
-    if unit == "deg" and _TRIGONOMETRY.search(quantity):
-        return text, ""
-    if unit == "%":
-        return quantity + "%", ""
-    if unit.startswith("10^"):
-        return f"{quantity}*{unit}", currency
-    return quantity, unit
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A factor and the powers of the base units that it multiplies."""
+
+    factor: Fraction
+    powers: Powers
+
+    def times(self, other: Unit, power: int) -> Unit:
+        powers = tuple(a + power * b for a, b in zip(self.powers, other.powers, strict=True))
+        return Unit(factor=self.factor * other.factor**power, powers=powers)
 
 
-def agree(a: str, b: str) -> bool:
-    """False for two different units of which at least one is known; a missing one agrees with any."""
-    return a == b or not a or not b or (a.startswith("?") and b.startswith("?"))
+ONE = Unit(factor=Fraction(1), powers=(0,) * len(BASES))
 
 
-def _currency(text: str) -> tuple[str, str]:
-    for sign in _CURRENCIES:
-        if text.startswith(sign) and len(text) > 1:
-            return text[1:].strip(), sign
-        if text.startswith("-" + sign):
-            return "-" + text[2:].strip(), sign
-        if text.endswith(sign) and text[:-1].count(sign) == 0 and len(text) > 1:
-            return text[:-1].strip(), sign
-    return text, ""
+def _unit(factor: str, powers: str) -> Unit:
+    found = {m[1]: int(m[2] or 1) for m in re.finditer(r"([A-Za-z]+)(-?\d+)?", powers)}
+    return Unit(factor=Fraction(factor), powers=tuple(found.get(base, 0) for base in BASES))
 
 
-def _unit(word: str) -> str | None:
-    """The name of one word as a unit, "" for a word that adds nothing, None when it is no unit."""
-    if "/" in word:
-        parts = [_unit(part) for part in word.split("/")]
-        known = [part for part in parts if part]
-        return "/".join(known) if len(known) == len(parts) == 2 else None
-    power = _POWER.search(word)
-    bare, exponent = (word[: power.start()], power[1]) if power else (word, "")
-    if not _WORD.fullmatch(bare):
-        return None
-    if bare.casefold() in _AREAS:
-        return bare.casefold()
-    if bare.casefold() in _MULTIPLIERS:
-        return f"10^{{{_MULTIPLIERS[bare.casefold()]}}}"
-    for candidate in (bare, bare.casefold(), bare.casefold().removesuffix("s")):
-        if candidate in _KNOWN and (len(candidate) > 1 or candidate == bare):
-            return _KNOWN[candidate] + (f"^{exponent}" if exponent else "")
-    if bare.casefold() in _STOP or len(bare) < 3:
-        return None
-    return "?" if not exponent else None
+def _tables() -> tuple[dict[str, str], dict[str, Unit]]:
+    """The symbol of every way to write a unit, and the unit of every symbol."""
+    symbols: dict[str, str] = {}
+    units: dict[str, Unit] = {}
+    for names, (factor, powers) in (_PREFIXED | _PLAIN).items():
+        symbol, *_ = names.split()
+        units[symbol] = _unit(factor, powers)
+        symbols |= dict.fromkeys(names.split(), symbol)
+    for names, (factor, powers) in _PREFIXED.items():
+        for prefixes, exponent in _PREFIXES.items():
+            symbol = prefixes.split()[0] + names.split()[0]
+            units.setdefault(symbol, _unit(factor, powers).times(_unit(f"1e{exponent}", ""), 1))
+            for prefix in prefixes.split():
+                for name in names.split():
+                    if (len(prefix) > 2) == (len(name) > 3):  # "kilometer" and "km", not "kmeter"
+                        symbols.setdefault(prefix + name, symbol)
+    return symbols, units
 
 
-def _joined(names: list[str]) -> str:
-    """One name of several words: `square` before a length is a power; "?" when no word is a known unit."""
-    known = next((name for name in reversed(names) if name not in ("?", *_AREAS)), "?" if names else "")
-    power = next((_AREAS[name] for name in names if name in _AREAS), "")
-    return known if known == "?" or not power else known + power
+_SYMBOLS, _UNITS = _tables()
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_FACTOR = re.compile(r"\s*([*/]?)\s*([A-Za-zΩÅ°$¢€£¥]+)(?:\s*\^?\s*\{?\s*([-⁻]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹])\s*\}?)?")
 
 
-def _is_quantity(text: str) -> bool:
-    return any(c.isdigit() for c in text) or "\\pi" in text or "\\sqrt" in text
+def symbol_of(word: str, *, among: Collection[str] = _UNITS) -> str | None:
+    """The symbol of a unit by any of its names, also in the plural or in capitals; a single letter keeps its case."""
+    for spelling in (word, word.casefold(), word.casefold().removesuffix("s")):
+        symbol = _SYMBOLS.get(spelling)
+        if symbol in among and (len(spelling) > 1 or spelling == word):
+            return symbol
+    return None
+
+
+def parse_unit(text: str) -> Unit | None:
+    """The unit that a text spells out: known symbols and names, `*`, `/`, blanks and powers; None for any other."""
+    unit, position, text = ONE, 0, text.strip()
+    while position < len(text):
+        factor = _FACTOR.match(text, position)
+        symbol = symbol_of(factor[2]) if factor else None
+        if factor is None or symbol is None:
+            return None
+        power = int(factor[3].translate(_RAISED)) if factor[3] else 1
+        unit = unit.times(_UNITS[symbol], -power if factor[1] == "/" else power)
+        position = factor.end()
+    return None if position == 0 else unit
+
+
+def ratio(reference: Unit, answer: Unit) -> Fraction | None:
+    """How many of the answer's unit make one of the reference's; None for units of different kinds.
+
+    The sign of a degree is often left out: 25 C and 25 °C are one.
+    """
+    if reference.powers == answer.powers:
+        return reference.factor / answer.factor
+    return Fraction(1) if {reference, answer} in (_CELSIUS, _FAHRENHEIT) else None
+
+
+_CELSIUS = {_UNITS["C"], _UNITS["°C"]}
+_FAHRENHEIT = {_UNITS["F"], _UNITS["°F"]}
