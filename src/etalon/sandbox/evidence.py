@@ -9,11 +9,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from etalon.sandbox.outcome import Limits, Outcome, Status
-from etalon.sandbox.zygote.order import Ended, Order
+from etalon.sandbox.zygote.order import CONTROL_BYTES, OUR_CRASH, Ended, Order
 
-CONTROL_BYTES = 4096  # (ours) longest control line; what is cut off is no JSON
 PAUSED = "paused"
-OUR_CRASH = 70  # see forkserver
 _STATUSES = {Status.OK, Status.RUNTIME_ERROR, Status.MEMORY, Status.SYNTAX_ERROR, Status.INFRASTRUCTURE, PAUSED}
 
 

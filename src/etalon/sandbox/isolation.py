@@ -21,7 +21,7 @@ from functools import cache
 from typing import Any
 
 LOG = logging.getLogger("etalon.sandbox")
-WALLS = ("seccomp", "landlock", "files", "network", "processes")
+WALLS = ("seccomp", "landlock", "files", "network", "processes")  # the last three are namespaces
 LIBRARIES = ("numpy",)  # what programs may import beside the standard library, when it is installed
 ZONES = ("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache")
 

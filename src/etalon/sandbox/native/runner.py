@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from etalon.sandbox.zygote import landlock, privileges, seccomp, syscalls
     from etalon.sandbox.zygote.clock import CHILD_ENDED, Watch, watch
-    from etalon.sandbox.zygote.order import Order, unpack_parts
+    from etalon.sandbox.zygote.order import OUR_CRASH, Order, unpack_parts
 else:  # the files of the zygote, as modules of their own: -I keeps every folder of ours off the path
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "zygote"))
     import landlock
@@ -31,9 +31,8 @@ else:  # the files of the zygote, as modules of their own: -I keeps every folder
     import seccomp
     import syscalls
     from clock import CHILD_ENDED, Watch, watch
-    from order import Order, unpack_parts
+    from order import OUR_CRASH, Order, unpack_parts
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
 COMPILE_CPU_SECONDS, COMPILE_WALL_SECONDS = 30, 300  # (ours)
 COMPILE_BYTES = 3 << 30  # (ours) address space of the compiler
 BINARY_BYTES = 1 << 27  # (ours)
@@ -46,11 +45,11 @@ _libc = ctypes.CDLL(None)
 
 def main() -> None:
     folder, parent = os.path.abspath(sys.argv[1]), os.getppid()
-    _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _libc.prctl(syscalls.PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     os.chdir(folder)
     _drop(folder)
-    _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _libc.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _libc.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     line, _, packed = sys.stdin.buffer.read().partition(b"\n")
     order, parts = json.loads(line), unpack_parts(packed)
     if order["mode"] == "compile":
@@ -160,7 +159,7 @@ def _walls(*, is_static: bool) -> Callable[[], None]:
 def _run_child(executable: int, stdin: int, output: int, order: Order, close_walls: Callable[[], None]) -> NoReturn:
     try:
         os.setsid()
-        _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        _libc.prctl(syscalls.PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in (signal.SIGXFSZ, signal.SIGPIPE):  # Python ignores them, and a program would inherit that
             signal.signal(number, signal.SIG_DFL)
@@ -176,7 +175,7 @@ def _run_child(executable: int, stdin: int, output: int, order: Order, close_wal
         close_walls()
         os.execve(executable, ["program"], {})  # noqa: S606
     finally:
-        os._exit(70)
+        os._exit(OUR_CRASH)
 
 
 def _limit(kind: int, limit: int) -> None:

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from etalon.sandbox.zygote.folder import used_bytes
-    from etalon.sandbox.zygote.order import Order
-else:  # a sibling file of the zygote, see forkserver
+    from etalon.sandbox.zygote.order import CONTROL_BYTES, Order
+else:  # sibling files of the zygote, see forkserver
     from folder import used_bytes
+    from order import CONTROL_BYTES
 
 BYTES_PER_SECOND = 20e6  # (ours) a child that reads its order more slowly is late
 POLL_SECONDS = 0.02  # (ours) how late a limit may be noticed
 FOLDER_SECONDS = 0.2  # (ours) how late a folder that grows may be noticed
 FOLDER_BYTES = 64 << 20  # (ours) of all files that a program has written
 STRAY_SECONDS = 5.0  # (ours)
-CONTROL_BYTES = 4096  # (ours) longest control line
 CHILD_ENDED = {signal.SIGCHLD}
 
 

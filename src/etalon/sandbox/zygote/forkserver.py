@@ -28,27 +28,27 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from etalon.sandbox.zygote import child, functional
-    from etalon.sandbox.zygote.clock import CHILD_ENDED, CONTROL_BYTES, Watch, Watched, watch
+    from etalon.sandbox.zygote.clock import CHILD_ENDED, Watch, Watched, watch
     from etalon.sandbox.zygote.folder import WorkFolder, remove
-    from etalon.sandbox.zygote.order import HEAD_BYTES, Order, unpack_order, unpack_parts
+    from etalon.sandbox.zygote.order import CONTROL_BYTES, HEAD_BYTES, OUR_CRASH, Order, unpack_order, unpack_parts
+    from etalon.sandbox.zygote.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
     from etalon.sandbox.zygote.walls import Walls
 else:  # the sibling file, as a module of its own: -I keeps this folder off the path, and etalon must not be imported
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import warm  # noqa: F401  # isort: skip
     import child  # isort: skip
-    from order import HEAD_BYTES, unpack_order, unpack_parts  # isort: skip
-    from clock import CHILD_ENDED, CONTROL_BYTES, Watch, watch  # isort: skip
+    from order import CONTROL_BYTES, HEAD_BYTES, OUR_CRASH, unpack_order, unpack_parts  # isort: skip
+    from clock import CHILD_ENDED, Watch, watch  # isort: skip
     from folder import WorkFolder, remove  # isort: skip
 
     import functional
+    from syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
     from walls import Walls
 
 PARENT_CHECK_SECONDS = 1.0  # (ours)
 CHUNK_BYTES = 1 << 16
 STACK_BYTES = 128 << 20  # (ours) deep recursion through C functions needs it
-OUR_CRASH = 70  # exit status of a child that failed where only our code runs
 M_ARENA_MAX = -8
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 AF_UNIX, SOCK_STREAM = 1, 1
 OURS = (
     "child", "clock", "folder", "functional", "landlock", "namespaces", "order", "peers", "privileges", "seccomp",

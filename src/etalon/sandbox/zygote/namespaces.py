@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from etalon.sandbox.zygote import syscalls
-else:  # a sibling file of the zygote, see forkserver
+    from etalon.sandbox.zygote.privileges import FIRST_USER, NOBODY
+else:  # sibling files of the zygote, see forkserver
     import syscalls
+    from privileges import FIRST_USER, NOBODY
 
 NEW_MOUNTS, NEW_HOST_NAME, NEW_IPC, NEW_USERS, NEW_PROCESSES, NEW_NETWORK = (
     0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000,
@@ -25,13 +27,11 @@ NEW_MOUNTS, NEW_HOST_NAME, NEW_IPC, NEW_USERS, NEW_PROCESSES, NEW_NETWORK = (
 READ_ONLY, NO_SUID, NO_DEVICES, NO_EXEC, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 LOCKED = 0x2 | 0x4 | 0x8 | 0x400 | 0x800  # flags of a mount that a remount in a user namespace must repeat
 DETACH = 2
-PR_SET_PDEATHSIG = 1
 ROOT = "/sys"  # where the new file system is mounted at first: any folder that exists and holds nothing a program needs
 BOX = "/box"
 BOX_OPTIONS = "size=64m,nr_inodes=8192,mode=755"  # (ours) what the files of one program may hold together
 DEVICES = ("null", "zero", "full", "random", "urandom")
 STREAMS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "fd": "/proc/self/fd"}
-FIRST_USER, NOBODY = 2_000_000, 65534  # as in privileges.py
 HOST_NAME = b"sandbox"
 
 _libc = ctypes.PyDLL(None)
@@ -136,7 +136,7 @@ def _first(has_root: bool, report: int, zygote: int) -> NoReturn:
                 os.setresgid(user, user, user)
                 os.setresuid(user, user, user)
                 break
-        syscalls.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))  # after the user: a change of user clears it
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, int(signal.SIGKILL))  # after the user: a change of user clears it
         os.write(report, b"%d" % code)
         os.closerange(0, 64)
         while True:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 HEAD_BYTES = 192  # one write of this size to a pipe is never split, see pipe(7)
+CONTROL_BYTES = 4096  # (ours) longest control line; what is cut off is no JSON
+OUR_CRASH = 70  # exit status of a child that failed where only our code runs
 
 
 class Order(NamedTuple):

@@ -21,9 +21,7 @@ else:  # sibling files of the zygote, see forkserver
     import seccomp
     import syscalls
 
-WALLS = ("seccomp", "landlock", "files", "network", "processes")  # the last three are namespaces
 _syscall = ctypes.PyDLL(None).syscall
-PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 SYSTEM_LIBRARIES = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 
 
@@ -44,7 +42,7 @@ class Walls:
         privileges.drop(self.folder, proc)
         self.proc = proc
         self._try("landlock", self._make_rules)
-        for option, value in ((PR_SET_NO_NEW_PRIVS, 1), (PR_SET_DUMPABLE, 0)):
+        for option, value in ((syscalls.PR_SET_NO_NEW_PRIVS, 1), (syscalls.PR_SET_DUMPABLE, 0)):
             syscalls.prctl(option, value)
         self._try("seccomp", self._load_filter)
 
