@@ -1,12 +1,16 @@
 """Programs: which one is judged, how outputs compare, and what never passes."""
 
+import ast
+import inspect
 import json
 import time
 
 import pytest
 
+from etalon.sandbox.zygote.child import NODES, PRELUDE
 from etalon.types import Domain, Problem, Stop
 from etalon.verifiers import verify
+from etalon.verifiers.code.guest.values import ListNode, TreeNode
 from etalon.verifiers.code.outputs import COMPARE, compare_value
 from etalon.verifiers.code.verdict import extract_program
 from etalon.verifiers.rows import verify_row
@@ -383,3 +387,14 @@ def test_an_output_that_breaks_a_good_checker_is_wrong():
     tests = stdin(("", "4"), checker="def check(given, expected, output):\n    return int(output) == 4")
     assert judge("print('four')", tests).score == 0.0
     assert judge("print(' 4')", tests).score == 1.0
+
+
+def test_programs_and_checks_have_the_same_nodes() -> None:
+    classes = [ast.parse(inspect.getsource(kind)).body[0] for kind in (ListNode, TreeNode)]
+    for node in (found for kind in classes for found in ast.walk(kind)):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
+    assert list(map(ast.dump, ast.parse(NODES).body)) == list(map(ast.dump, classes))
+    assert NODES in PRELUDE

@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from etalon.sandbox.zygote.order import Order
 
-PRELUDE = """
+NODES = """
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+
+class TreeNode:
+    def __init__(self, val=0, left=None, right=None):
+        self.val, self.left, self.right = val, left, right
+"""  # as text: the program's own classes, of which the checks have copies of theirs (verifiers.code.guest.values)
+PRELUDE = f"""
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string, sys
 from typing import *
 from bisect import *
@@ -31,16 +40,7 @@ from itertools import *
 from functools import *
 from collections import *
 from builtins import pow
-
-class ListNode:
-    def __init__(self, val=0, next=None):
-        self.val, self.next = val, next
-
-class TreeNode:
-    def __init__(self, val=0, left=None, right=None):
-        self.val, self.left, self.right = val, left, right
-"""  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
-
+{NODES}"""  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
 
 WARM_TESTS = 8  # (ours) tests whose streams are made before the fork
 SLOW_CPU_SECONDS = 0.003  # (ours) three times what another child costs

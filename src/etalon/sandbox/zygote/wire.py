@@ -5,6 +5,8 @@
     objects    {"theirs": number} of the sender, {"yours": number} of the reader, {"record": number} by value
 
 Nothing that arrives is code, and nothing is imported for it but names of `SHARED` modules that the reader has anyway.
+Results in a table, without a process to ask, have a codec of their own (`verifiers.code.guest.values`), for reasons in
+docs/verifiers.md.
 """
 
 from __future__ import annotations

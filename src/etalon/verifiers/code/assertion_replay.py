@@ -7,6 +7,7 @@
 Every step is a run of its own, so this works on any sandbox service. The sandbox of this machine keeps checks and
 program apart itself and needs one run (`AssertTests`), so this way is taken there only for names that would mean
 something else. Checks that look into the program (`isinstance(f(), C)`, a variable) cannot be planned at all.
+docs/verifiers.md says why there are two ways, each with a codec of its own.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 None, bool, int, float, str   themselves (integers beyond 63 bits in hexadecimal: {"int": "0x.."})
 list                          a list
 anything else                 {tag: content}; an object that is no data: {"opaque": its type's name}
+
+Equal values have equal texts, which are the keys of a table of results; no object of one side means anything to the
+other. `sandbox.zygote.wire` is the codec of two processes that talk: there objects have numbers, and sets no order.
 """
 
 from __future__ import annotations
