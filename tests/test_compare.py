@@ -21,7 +21,7 @@ from etalon import config, stats
 from etalon.cli import app
 from etalon.errors import InputError
 from etalon.evaluate import evaluate_files
-from etalon.report.compare import compare, differences, line
+from etalon.report.paired import compare, differences, paired
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 STAGE_KEYS = ["name", "domain", "a", "b", "difference", "low", "high", "problems", "seconds_a", "seconds_b"]
@@ -207,7 +207,7 @@ def test_a_knob_is_named_where_it_was_turned(
 
 
 def test_one_problem_has_a_difference_and_no_interval() -> None:
-    found = line("rl-math", "math", {"p": 0.25, "only in a": 1.0}, {"p": 0.75})
+    found = paired("rl-math", "math", {"p": 0.25, "only in a": 1.0}, {"p": 0.75})
     assert (found.a, found.b, found.difference, found.low, found.high, found.problems) == (
         0.25,
         0.75,

@@ -23,6 +23,7 @@ from conftest import Finished
 from etalon.errors import InputError
 from etalon.report import write_report
 from etalon.report.load import load_run
+from etalon.report.trials import read_trials
 
 pytestmark = pytest.mark.torch
 
@@ -380,10 +381,11 @@ def test_several_stages_of_clr_are_all_shown(finished: Finished, tmp_path: Path)
         lambda summary: summary | {"clr_before": {"clr-code": {**summary["clr"], "of": "rl-code"}}},
     )
     told = re.findall(r"<h3>([^<]+)</h3>", section_of(written(run), "clr"))
-    assert [title for title in told if " of " in title and "problems" not in title] == [
-        "clr-code of rl-code",
-        "clr of instruct",
-    ]
+    titles = [title for title in told if " of " in title and "problems" not in title]
+    assert titles == ["clr-code of rl-code", "clr of instruct"]
+    with pytest.raises(InputError, match=r"several records of CLR, name one: .*clr/clr\.jsonl, .*clr-code/clr\.jsonl"):
+        read_trials(run)
+    assert len(read_trials(finished.run)) == 8
 
 
 # ---- hostile, torn and missing files

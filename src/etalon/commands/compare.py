@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from etalon.report.compare import Comparison, Line
+    from etalon.report.paired import Paired, SideBySide
 
 PIPE_WIDTH = 100
 SAME, ALIKE = "same in both", " Nothing else differs."
@@ -31,10 +31,10 @@ def compare(
     JSON is {"stages": [{name, domain, a, b, difference, low, high, problems, seconds_a, seconds_b}], "differs":
     {KNOB: [A, B]}}; of evaluations "benchmarks" without domain and seconds.
     """
-    from etalon.report.compare import compare as compared
+    from etalon.report.paired import compare as compared
 
     found = compared(a, b)
-    formats: Mapping[str, Callable[[Comparison, Path, Path], None]] = {
+    formats: Mapping[str, Callable[[SideBySide, Path, Path], None]] = {
         "table": _table, "json": _json, "csv": _csv, "md": _markdown,
     }  # fmt: skip
     formats[shown_as](found, a, b)
@@ -42,7 +42,7 @@ def compare(
         typer.echo(told, err=True)
 
 
-def _unpaired(found: Comparison) -> list[str]:
+def _unpaired(found: SideBySide) -> list[str]:
     """What could not be compared, in words."""
     what = "stage of one name was evaluated" if found.of_runs else "file of one name was scored"
     if not found.lines:
@@ -51,11 +51,11 @@ def _unpaired(found: Comparison) -> list[str]:
     return [f"no problem in common: {', '.join(apart)}"] if apart else []
 
 
-def _json(found: Comparison, a: Path, b: Path) -> None:
+def _json(found: SideBySide, a: Path, b: Path) -> None:
     typer.echo(json.dumps(found.record(), indent=2, ensure_ascii=False))
 
 
-def _csv(found: Comparison, a: Path, b: Path) -> None:
+def _csv(found: SideBySide, a: Path, b: Path) -> None:
     [rows] = [value for name, value in found.record().items() if name != "differs"]
     stream = io.StringIO()
     if rows:
@@ -65,7 +65,7 @@ def _csv(found: Comparison, a: Path, b: Path) -> None:
     typer.echo(stream.getvalue(), nl=False)
 
 
-def _markdown(found: Comparison, a: Path, b: Path) -> None:
+def _markdown(found: SideBySide, a: Path, b: Path) -> None:
     head, rows = _cells(found)
     _markdown_table(head, rows)
     typer.echo(f"\nA: {a}, B: {b}. {CAPTION}{'' if found.differs else ALIKE}")
@@ -79,7 +79,7 @@ def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         typer.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
 
 
-def _table(found: Comparison, a: Path, b: Path) -> None:
+def _table(found: SideBySide, a: Path, b: Path) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -105,7 +105,7 @@ def _table(found: Comparison, a: Path, b: Path) -> None:
         console.print(table)
 
 
-def _cells(found: Comparison) -> tuple[list[str], list[list[str]]]:
+def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
     """Head and rows; a stage's name and seconds stand in its first row only, one that both share has no other."""
     head = ["Stage" if found.of_runs else "File", "Domain", "A", "B", "Difference [95%]", "Problems"]
     rows = []
@@ -135,14 +135,14 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
 
 
-def _difference(one: Line) -> str:
+def _difference(one: Paired) -> str:
     if one.difference is None:
         return "-"
     bounds = "" if one.low is None or one.high is None else f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
     return f"{100 * one.difference:+.1f}{bounds}{' *' if one.is_clear else ''}"
 
 
-def _differing(found: Comparison) -> list[list[str]]:
+def _differing(found: SideBySide) -> list[list[str]]:
     return [[knob, *map(_told, pair)] for knob, pair in found.differs.items()]
 
 

@@ -1,7 +1,7 @@
 """Two runs, or two evaluations, side by side: the same problems, paired, and what differs in how they were made.
 
-run directories          resolved.toml -> stages of both -> means.json of their evaluations -> Line per stage and domain
-evaluation directories   NN-FILE.jsonl -> Line per file
+run directories          resolved.toml -> stages of both -> means.json of evaluations -> Paired per stage and domain
+evaluation directories   NN-FILE.jsonl -> Paired per file
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Means = Mapping[str, float]  # Pass@1 by problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class Paired:
     """One stage on one domain, or one file of problems. a, b: Pass@1 over the problems that both have.
 
     difference: b - a with its 95% interval, paired by problem. Without a problem in common all of them are None.
@@ -50,22 +50,22 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class SideBySide:
     """differs: a knob -> its values in a and b; of a stage that only one has, all that the recipe says of it."""
 
     of_runs: bool
-    lines: tuple[Line, ...]
+    lines: tuple[Paired, ...]
     differs: Mapping[str, tuple[Any, Any]]
 
     def record(self) -> dict[str, Any]:
-        """The comparison as JSON values."""
+        """All of it as JSON values."""
         hidden = {"is_same"} if self.of_runs else {"is_same", "domain", "seconds_a", "seconds_b"}
         rows = [{key: value for key, value in asdict(line).items() if key not in hidden} for line in self.lines]
         differs = {knob: list(pair) for knob, pair in self.differs.items()}
         return {STAGES if self.of_runs else "benchmarks": rows, "differs": differs}
 
 
-def compare(a: Path, b: Path) -> Comparison:
+def compare(a: Path, b: Path) -> SideBySide:
     """Compare two runs, finished or not, or two directories of `etalon eval --out`. InputError for anything else."""
     kinds = [_is_run(path) for path in (a, b)]
     if kinds[0] != kinds[1]:
@@ -85,14 +85,14 @@ def _is_run(path: Path) -> bool:
     return False
 
 
-def line(name: str, domain: str, before: Means, after: Means) -> Line:
+def paired(name: str, domain: str, before: Means, after: Means) -> Paired:
     """Both sides over the problems that they share."""
     common = sorted(before.keys() & after.keys())
     if not common:
-        return Line(name=name, domain=domain)
+        return Paired(name=name, domain=domain)
     mine, theirs = (sum(side[problem] for problem in common) / len(common) for side in (before, after))
     found = stats.paired_difference(before, after)
-    return Line(
+    return Paired(
         name=name,
         domain=domain,
         a=mine,
@@ -107,7 +107,7 @@ def line(name: str, domain: str, before: Means, after: Means) -> Line:
 # ---- runs
 
 
-def _runs(a: Path, b: Path) -> Comparison:
+def _runs(a: Path, b: Path) -> SideBySide:
     recipes = [_recipe(path) for path in (a, b)]
     there = {str(row["name"]) for row in recipes[1][STAGES]}
     names = [str(row["name"]) for row in recipes[0][STAGES] if row["name"] in there]
@@ -115,7 +115,7 @@ def _runs(a: Path, b: Path) -> Comparison:
     differs = differences(recipes[0], recipes[1]) | {
         f"{name}.from": pair for name in names if len(set(pair := (_source(a, name), _source(b, name)))) > 1
     }
-    return Comparison(of_runs=True, lines=tuple(lines), differs=differs)
+    return SideBySide(of_runs=True, lines=tuple(lines), differs=differs)
 
 
 def _recipe(run: Path) -> dict[str, Any]:
@@ -136,14 +136,14 @@ def _source(run: Path, stage: str) -> str | None:
     return read_json(path)["from"] if path.is_file() else None
 
 
-def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Line]:
+def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Paired]:
     """A line per domain that both runs evaluated after this stage."""
     before, after = _means(a, name), _means(b, name)
     keys = [_done(run, f"{EVALUATION}{name}").get("key") for run in (a, b)]
     seconds = [_done(run, name).get("seconds") for run in (a, b)]
     for domain in before:
         if domain in after:
-            found = line(name, domain, before[domain], after[domain])
+            found = paired(name, domain, before[domain], after[domain])
             if found.problems and keys[0] == keys[1]:
                 found = replace(found, difference=0.0, low=0.0, high=0.0, is_same=True)
             yield replace(found, seconds_a=seconds[0], seconds_b=seconds[1])
@@ -215,12 +215,14 @@ def _unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any,
 # ---- evaluations
 
 
-def _evaluations(a: Path, b: Path) -> Comparison:
+def _evaluations(a: Path, b: Path) -> SideBySide:
     sides = [{path.stem.partition("-")[2]: path for path in sorted(folder.glob("[0-9]*-*.jsonl"))} for folder in (a, b)]
-    lines = [line(name, "", _kept(path), _kept(sides[1][name])) for name, path in sides[0].items() if name in sides[1]]
+    lines = [
+        paired(name, "", _kept(path), _kept(sides[1][name])) for name, path in sides[0].items() if name in sides[1]
+    ]
     marks = [{k: v for k, v in read_json(folder / MARKER).items() if k != "key"} for folder in (a, b)]
     differs = _unequal(*(dict(flat(mark)) for mark in marks))
-    return Comparison(of_runs=False, lines=tuple(lines), differs=differs)
+    return SideBySide(of_runs=False, lines=tuple(lines), differs=differs)
 
 
 def _kept(path: Path) -> dict[str, float]:
