@@ -169,7 +169,7 @@ def test_a_stage_without_numbers_of_its_own_shows_dashes_and_says_why() -> None:
     [number] = [number for number, line in enumerate(lines) if line.split()[:1] == ["rl-long2short"]]
     first, *rest = lines[number : number + 3]
     assert first.split() == ["rl-long2short", "-", "-", "-", "as", "sft-broad-fused;", "-", "-", "-", "0.1"]
-    assert [line.strip() for line in rest] == ["every prompt is at", "accuracy 0 or 1 [x]"]
+    assert [line.strip() for line in rest] == ["skipped: every prompt is", "at accuracy 0 or 1 [x]"]
     [unasked] = [line.split() for line in lines if line.split()[:1] == ["sft-broad"]]
     assert unasked == ["sft-broad", "-", "-", "-", "not", "evaluated", "-", "-", "-", "3.0"]
 
