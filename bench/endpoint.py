@@ -78,7 +78,7 @@ def run_server(port: Connection, num_chunks: int) -> None:
 async def ours(url: str, model: str, num_streams: int) -> list[int]:
     """Characters of each response through EndpointSampler."""
     sampler = EndpointSampler(EndpointSettings(urls=(url,), model=model))
-    params = SamplingParams(max_tokens=2**31)
+    params = SamplingParams(max_tokens=None)
     rollouts = await asyncio.gather(*(sampler.complete(ask("hi"), params, seed=i) for i in range(num_streams)))
     await sampler.aclose()
     assert all(rollout.stop is Stop.EOS for rollout in rollouts)

@@ -206,7 +206,7 @@ def test_a_cap_beyond_the_window_becomes_the_window() -> None:
 
 def test_no_cap_is_said_by_leaving_it_out() -> None:
     with Upstream(lambda asked: Reply(content="4")) as upstream:
-        list(sampler(upstream.url).sample([ask("x")], n=1, params=SamplingParams(max_tokens=2**31), seed=0))
+        list(sampler(upstream.url).sample([ask("x")], n=1, params=SamplingParams(max_tokens=None), seed=0))
     assert "max_tokens" not in upstream.requests[0].body
 
 

@@ -153,6 +153,8 @@ def test_a_short_prompt_has_its_whole_window_beside_a_long_one() -> None:
     assert [r.num_tokens + len(r.prompt_tokens or ()) for r in (*short, *long)] == [48] * 8
     assert {r.stop for r in (*short, *long)} == {Stop.LENGTH}
     assert tokens([short]) == tokens(sample(sampler, ["7"], params=params))
+    uncapped = sample(sampler, ["7", long_prompt], params=SamplingParams(max_tokens=None))
+    assert tokens(uncapped) == tokens([short, long])
 
 
 def test_more_rollouts_keep_the_first_ones() -> None:

@@ -40,7 +40,7 @@ def evaluate_files(
     from etalon.show.progress import Progress
 
     problems = {file: read_problems(file) for file in files}
-    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens or 2**31)
+    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     if out is not None:
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
         _claim(out, settings | {"model": dict(identity)})

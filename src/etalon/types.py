@@ -97,8 +97,12 @@ class SamplingParams:
 
     temperature: float = 1.0  # 0 is greedy
     top_p: float = 1.0
-    max_tokens: int = 1024
+    max_tokens: int | None = 1024  # None: whatever the model's window leaves
     stop: tuple[str, ...] = ()
+
+    def most_tokens(self, left: int) -> int:
+        """The longest response where `left` tokens of the window are left."""
+        return left if self.max_tokens is None else min(self.max_tokens, left)
 
 
 @dataclass(frozen=True, kw_only=True)

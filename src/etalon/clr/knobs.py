@@ -10,8 +10,6 @@ from etalon.clr.spend import Price
 from etalon.errors import ConfigError
 from etalon.types import SamplingParams
 
-WHOLE_WINDOW = 2**31  # more than any window: no cap below the model's maximum (3.1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClrSettings:
@@ -28,8 +26,8 @@ class ClrSettings:
 
     k: int = 32
     m: int = 5
-    params: SamplingParams = field(
-        default_factory=lambda: SamplingParams(temperature=1.0, top_p=0.95, max_tokens=WHOLE_WINDOW)
+    params: SamplingParams = field(  # no cap below the model's maximum (3.1)
+        default_factory=lambda: SamplingParams(temperature=1.0, top_p=0.95, max_tokens=None)
     )
     verify_temperature: float | None = None
     early: Early = "exact"

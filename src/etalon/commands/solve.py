@@ -12,7 +12,6 @@ from etalon.commands.options import check_place, refuse_without_clr
 from etalon.errors import ConfigError
 
 PRICE_FORM = "PROMPT,COMPLETION"
-WHOLE_WINDOW = 2**31  # no cap below the model's maximum (3.1)
 OF_CLR = (
     "k", "m", "early", "k_min", "repair", "json_schema", "max_calls", "max_seconds", "max_money", "price", "prompts",
     "reference", "out",
@@ -79,7 +78,7 @@ def solve(
         if path is not None:
             check_place(option, path)
     caps = [cap for cap in (max_response_tokens, None if clr else max_tokens) if cap is not None]
-    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=min(caps, default=WHOLE_WINDOW))
+    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=min(caps, default=None))
     text = sys.stdin.read() if question == "-" else question
     if not text.strip():
         raise ConfigError("the question is empty")

@@ -96,7 +96,7 @@ class LocalSampler:
         if device.type != "cuda":
             return MAX_ROWS
         memory = torch.cuda.get_device_properties(device).total_memory
-        columns = min(self.language_model.window, longest + params.max_tokens)
+        columns = longest + params.most_tokens(self.language_model.window - longest)
         per_row = self.decoder.bytes_per_row(longest, columns)
         return max(1, min(CUDA_ROWS, int(CUDA_SHARE * memory / per_row)))
 
@@ -131,7 +131,7 @@ def decode(
     """Decode n rows per prompt, prompt by prompt in the result."""
     device = language_model.device
     num_rows = len(prompts) * n
-    rooms = [min(params.max_tokens, language_model.window - len(p)) for p in prompts for _ in range(n)]
+    rooms = [params.most_tokens(language_model.window - len(p)) for p in prompts for _ in range(n)]
     shortest, room_R = min(rooms), torch.tensor(rooms, device=device)
     ends = language_model.end_tokens
     look = CUDA_LOOK if device.type == "cuda" else 1

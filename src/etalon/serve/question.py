@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from etalon.clr.flow import Early
-from etalon.sampling.endpoint.request import NO_CAP
 from etalon.serve.api_error import ApiError
 from etalon.serve.caps import ServeSettings
 from etalon.types import Conversation, Message, SamplingParams
@@ -129,7 +128,7 @@ def read_question(request: Mapping[str, Any], settings: ServeSettings) -> Questi
         params=SamplingParams(
             temperature=temperature,
             top_p=0.95 if body.top_p is None else body.top_p,  # 7: the paper's evaluation setting
-            max_tokens=body.max_completion_tokens or body.max_tokens or NO_CAP,
+            max_tokens=body.max_completion_tokens or body.max_tokens,
             stop=stop,
         ),
         seed=0 if body.seed is None else body.seed,

@@ -17,8 +17,6 @@ from typing import Any
 
 from etalon.types import Conversation, SamplingParams
 
-NO_CAP = 2**30  # from here on max_tokens means "whatever the window leaves", which is said by leaving it out
-
 # Off for vLLM, SGLang and llama.cpp alike: SGLang refuses top_k 0, llama.cpp takes any negative number as off.
 NEUTRAL: Mapping[str, Any] = {
     "top_k": -1,
@@ -56,7 +54,7 @@ def body(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    if params.max_tokens < NO_CAP:
+    if params.max_tokens is not None:  # servers take a missing one for whatever the window leaves
         request["max_tokens"] = params.max_tokens
     if params.stop:
         request["stop"] = list(params.stop)

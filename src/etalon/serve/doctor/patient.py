@@ -62,7 +62,7 @@ class Patient:
             return {}, str(error) or "no JSON"
         return (value, "") if isinstance(value, dict) else ({}, "no JSON object")
 
-    async def watch(self, prompt: str, *, enough: int = 2**30, stop_loops: bool = True, **fields: Any) -> Watched:
+    async def watch(self, prompt: str, *, enough: int | None = None, stop_loops: bool = True, **fields: Any) -> Watched:
         """A streamed response, watched until it ends, has `enough` chunks, loops, or takes too long."""
         watched = Watched(answer=Answer(stop_loops=stop_loops))
         fields = {"stream": True, "stream_options": {"include_usage": True}} | fields
@@ -76,7 +76,8 @@ class Patient:
                         break
                     if (delta := watched.answer.add_event(data)) is not None:
                         _look(watched, delta, data)
-                    if watched.answer.num_chunks >= enough or watched.answer.loop is not None:
+                    is_enough = enough is not None and watched.answer.num_chunks >= enough
+                    if is_enough or watched.answer.loop is not None:
                         break
         except TimeoutError:
             watched.timed_out = True
