@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 from etalon.errors import ConfigError
+from etalon.model.directory import memory_bytes
 from etalon.recipe import Recipe
 
 TRAINING_BYTES = 16  # per parameter: float32 weights, gradients and two moments of AdamW
@@ -37,7 +37,7 @@ def device_bytes(device: str) -> tuple[int, bool]:
         import torch
 
         return int(torch.cuda.get_device_properties(0).total_memory), False
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), True
+    return memory_bytes(), True
 
 
 def count_parameters(path: Path) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from etalon.model.directory import memory_bytes
 from etalon.pipeline.reckoning import as_found
 from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, Stage
 from etalon.recipe import Recipe
@@ -64,7 +64,7 @@ def forecast_lines(record: Mapping[str, Any], stages: Sequence[Stage], recipe: R
     lines = ["forecast for this machine, at most (every prompt kept, every rollout with credit):"]
     lines += [f"  {one.stage:<{longest}}  {show_seconds(one.seconds)}" for one in found]
     lines.append(f"  {'together':<{longest}}  {show_seconds(sum(one.seconds for one in found))}")
-    peak, there = peak_memory_mb(record, stages), memory_mb()
+    peak, there = peak_memory_mb(record, stages), memory_bytes() / 1024**2
     lines.append(f"  peak memory about {peak:,.0f} MB of {there:,.0f}")
     if peak > there:
         lines.append("  that does not fit: lower micro_tokens, or max_tokens where one response is longer than that")
@@ -77,8 +77,3 @@ def peak_memory_mb(record: Mapping[str, Any], stages: Sequence[Stage]) -> float:
     activations = (record.get("kb_per_token") or 0.0) * max(passes, default=0) / 1024
     trained = record.get("held_mb", 0.0) + MOMENTS * record.get("weights_mb", 0.0) + activations
     return float(max(record["peak_memory_mb"], trained))
-
-
-def memory_mb() -> float:
-    """Memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**2

@@ -63,7 +63,8 @@ def attempt(
     for start in range(len(groups), len(problems), chunk):
         batch = problems[start : start + chunk]
         pace.begin()
-        sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse)
+        on_part = _shown(watch, groups, len(batch), len(problems), pace) if watch else None
+        sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse, on_part=on_part)
         pace.end(sampled)
         pairs = list(zip(batch, sampled, strict=True))
         fresh = verify_groups(pairs, workers=workers, verifier=verifier, review=review)
@@ -73,6 +74,16 @@ def attempt(
         if watch:
             watch(len(groups), len(problems), live_numbers(groups) | pace.numbers)
     return groups
+
+
+def _shown(watch: Watch, groups: Sequence[Group], size: int, total: int, pace: Pace) -> Callable[[float, int], None]:
+    """Shows how far a chunk of `size` problems is while it is sampled."""
+    done, numbers = len(groups), live_numbers(groups)
+
+    def on_part(share: float, tokens: int) -> None:
+        watch(done + int(share * size), total, numbers | pace.while_sampling(tokens))
+
+    return on_part
 
 
 class Pace:
@@ -90,6 +101,11 @@ class Pace:
         self.seconds += time.perf_counter() - self._started
         self.tokens += sum(rollout.num_tokens for rollouts in sampled for rollout in rollouts)
 
+    def while_sampling(self, tokens: int) -> dict[str, float]:
+        """`numbers` with what is sampled just now and has given so many tokens."""
+        seconds = self.seconds + time.perf_counter() - self._started
+        return {"tokens/s": round((self.tokens + tokens) / seconds)} if seconds > 0 else {}
+
     @property
     def numbers(self) -> dict[str, float]:
         """For a progress bar; nothing before anything was sampled."""
@@ -104,10 +120,12 @@ def sample(
     params: SamplingParams,
     seed: int,
     converse: Callable[[Problem], Conversation] | None = None,
+    on_part: Callable[[float, int], None] | None = None,
 ) -> list[tuple[Rollout, ...]]:
     """n rollouts per problem, in order. Samples of a problem with `shuffle` see its options in orders of their own.
 
     Rollouts that got the same order share a conversation: two equal conversations would get equal answers.
+    on_part: told the share of conversations that are answered, and the tokens of their rollouts.
     """
     converse = converse or (lambda problem: ask(problem.prompt))
     found: list[dict[int, Rollout]] = [{} for _ in problems]
@@ -115,12 +133,17 @@ def sample(
     for position, problem in enumerate(problems):
         for asked in _asked(problem, position, n=n, seed=seed):
             by_count.setdefault(len(asked.samples), []).append(asked)
+    answered = tokens = 0
+    total = sum(map(len, by_count.values()))
     for count, batch in sorted(by_count.items(), key=lambda pair: pair[0], reverse=True):
         conversations = [converse(as_asked(problems[asked.position], asked.order)) for asked in batch]
         for number, rollouts in sampler.sample(conversations, n=count, params=params, seed=seed):
             asked = batch[number]
             for index, rollout in zip(asked.samples, rollouts, strict=True):
                 found[asked.position][index] = replace(rollout, index=index, order=asked.order)
+            answered, tokens = answered + 1, tokens + sum(rollout.num_tokens for rollout in rollouts)
+            if on_part:
+                on_part(answered / total, tokens)
     return [tuple(rollouts[index] for index in range(n)) for rollouts in found]
 
 

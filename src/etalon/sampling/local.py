@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import torch
 
 from etalon.errors import ConfigError
+from etalon.model.directory import memory_bytes
 from etalon.model.loader import LanguageModel
 from etalon.sampling.decoder import Decoder
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
-MAX_ROWS = 512  # (ours) rollouts decoded together on a CPU
+MAX_ROWS = 512  # (ours) rollouts decoded together on a CPU, if the cache fits
+CPU_SHARE = 0.1  # (ours) share of the machine's memory that one sampler's cache may take
 CUDA_ROWS = 4096  # (ours) and on a GPU, where a step costs its launches whatever the rows, if the cache fits
 CUDA_SHARE = 0.25  # (ours) share of a GPU's memory that one sampler's cache may take: several processes use the card
 COMPACT_BELOW = 0.8  # (ours) share of live rows under which the cache is compacted
@@ -89,15 +91,15 @@ class LocalSampler:
         return [found[i] for i in range(len(prompts))]
 
     def _rows(self, params: SamplingParams, longest: int) -> int:
-        """Rollouts decoded together after prompts of at most `longest` tokens; on a GPU as many as its memory holds."""
+        """Rollouts decoded together after prompts of at most `longest` tokens: as many as memory holds at full length."""
         if self.max_rows is not None:
             return self.max_rows
         device = self.language_model.device
-        if device.type != "cuda":
-            return MAX_ROWS
-        memory = torch.cuda.get_device_properties(device).total_memory
         columns = longest + params.most_tokens(self.language_model.window - longest)
         per_row = self.decoder.bytes_per_row(longest, columns)
+        if device.type != "cuda":
+            return max(1, min(MAX_ROWS, int(CPU_SHARE * memory_bytes() / per_row)))
+        memory = torch.cuda.get_device_properties(device).total_memory
         return max(1, min(CUDA_ROWS, int(CUDA_SHARE * memory / per_row)))
 
     def _rollout(self, index: int, row: Decoded, prompt: list[int]) -> Rollout:

@@ -5,7 +5,7 @@
         stage.update(step, steps, reward=0.41, gradient=1.2, tokens=5120)
         progress.say("eval-math: Pass@1 0.56")    # from any thread; the bar stays in place
 
-A terminal gets a bar. A pipe or a log gets plain lines: the start, each quarter, the end.
+A terminal gets a bar. A pipe or a log gets plain lines: the start, each quarter, every half a minute, the end.
 No thread of its own, so a fork while the bar is up is safe.
 """
 
@@ -23,6 +23,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 REFRESH_SECONDS = 0.2
+SILENT_SECONDS = 30.0  # (ours) longest silence of a log while something is known to have moved
 
 Number = float | int | str
 
@@ -110,6 +111,7 @@ class _LineView:
         self._name = name
         self._first: tuple[int, float] | None = None  # a resumed stage starts in the middle
         self._quarter = 0
+        self._said = 0.0
 
     def note(self, text: str) -> None:
         self._say(f"  {text}")
@@ -119,11 +121,12 @@ class _LineView:
         now = time.monotonic()
         quarter = 4 * done // total if total > 0 else 0
         if self._first is None:
-            self._first = (done, now)
+            self._first, self._said = (done, now), now
             self._quarter = quarter
             return
-        if self._quarter < quarter < 4:
-            self._quarter = quarter
+        is_late = now - self._said >= SILENT_SECONDS and done < total
+        if self._quarter < quarter < 4 or is_late:
+            self._quarter, self._said = quarter, now
             first_done, first_time = self._first
             left = (now - first_time) / max(1, done - first_done) * (total - done)
             shown = show_numbers(self.numbers)
