@@ -47,12 +47,14 @@ def attempt(
     workers: int = 4,
     chunk: int = CHUNK,
     watch: Watch | None = None,
+    on_part: Watch | None = None,
     converse: Callable[[Problem], Conversation] | None = None,
     verifier: Verifier | None = None,
     review: Review | None = None,
 ) -> list[Group]:
     """Sample n rollouts per problem and verify them; `path` makes it resumable.
 
+    watch: told after every chunk how far it is. on_part: told within a chunk as well.
     converse: how a problem becomes a conversation; default is its prompt as one user message.
     verifier: replaces the domains' own.
     review: sees the verdicts of a chunk and may change them (a judge); what it returns is written.
@@ -63,8 +65,8 @@ def attempt(
     for start in range(len(groups), len(problems), chunk):
         batch = problems[start : start + chunk]
         pace.begin()
-        on_part = _shown(watch, groups, len(batch), len(problems), pace) if watch else None
-        sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse, on_part=on_part)
+        shown = _shown(on_part, groups, len(batch), len(problems), pace) if on_part else None
+        sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse, on_part=shown)
         pace.end(sampled)
         pairs = list(zip(batch, sampled, strict=True))
         fresh = verify_groups(pairs, workers=workers, verifier=verifier, review=review)

@@ -91,7 +91,7 @@ class LocalSampler:
         return [found[i] for i in range(len(prompts))]
 
     def _rows(self, params: SamplingParams, longest: int) -> int:
-        """Rollouts decoded together after prompts of at most `longest` tokens: as many as memory holds at full length."""
+        """Rollouts decoded together after prompts of at most `longest` tokens: what memory holds at full length."""
         if self.max_rows is not None:
             return self.max_rows
         device = self.language_model.device

@@ -192,6 +192,7 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
         seed=work.seed,
         path=work.directory / "rollouts.jsonl",
         watch=work.watch,
+        on_part=work.watch,
     )
     templates = load_templates(recipe.prompts)
     asked = []

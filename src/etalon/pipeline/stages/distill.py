@@ -168,6 +168,7 @@ class Distill(Stage):
                 seed=work.seed,
                 path=work.directory / f"rollouts-{domain.value}.jsonl",
                 watch=work.watch,
+                on_part=work.watch,
             )
 
     def _replay(self, work: Work) -> list[Trace]:

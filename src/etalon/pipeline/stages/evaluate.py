@@ -82,6 +82,7 @@ class Evaluation(Stage):
                 seed=evaluation_seed(recipe),
                 path=work.directory / "rollouts.jsonl",
                 watch=work.watch,
+                on_part=work.watch,
                 review=_review(recipe) if recipe.eval.judge else None,
             )
         by_domain: dict[Domain, list[Group]] = {}

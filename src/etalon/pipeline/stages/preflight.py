@@ -125,7 +125,7 @@ class Preflight(Stage):
         was_there = path.exists()
         groups = attempt(
             sampler, problems, n=ROLLOUTS, params=SamplingParams(max_tokens=self.window), seed=work.seed, path=path,
-            watch=work.watch, verifier=rewards.verifier if rewards else None,
+            watch=work.watch, on_part=work.watch, verifier=rewards.verifier if rewards else None,
             review=rewards.review if rewards else None,
         )  # fmt: skip
         return groups, 0.0 if was_there else time.perf_counter() - started

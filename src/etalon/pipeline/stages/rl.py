@@ -169,6 +169,7 @@ def prefilter(work: Work, job: RlJob, rewards: Rewards) -> tuple[Pool, list[Grou
             path=work.directory / "pool.jsonl",
             workers=job.workers,
             watch=work.watch,
+            on_part=work.watch,
             verifier=rewards.verifier,
             review=rewards.review,
         )

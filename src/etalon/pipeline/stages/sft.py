@@ -165,6 +165,7 @@ def hard_traces(work: Work, traces: Sequence[Trace], data_stage: str) -> list[Tr
             seed=work.seed,
             path=work.directory / "difficulty.jsonl",
             watch=work.watch,
+            on_part=work.watch,
         )
     error_rates = {g.problem.id: 1 - g.accuracy for g in groups if g.accuracy is not None}
     rated = [replace(t, error_rate=error_rates.get(t.problem_id)) for t in traces]
