@@ -54,7 +54,7 @@ def rl(
             "max_tokens": max_tokens,
             "group_size": 8,
             "prompts_per_step": PROMPTS_PER_STEP,
-            "micro_tokens": 4096,
+            "micro_tokens": 2048,
         },
         "eval": {"n": 4, "k": 4, "max_tokens": max_tokens, "temperature": 1.0},
     }

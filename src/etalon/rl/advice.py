@@ -16,7 +16,7 @@ class Shares:
     """What became of all rollouts of some prompts; the six shares add up to 1, and `usable` counts prompts.
 
     right: fully correct. partial: some reward, not all. wrong: an answer, without any. no_answer: whole, but without an
-    answer. truncated: cut by the window, and not right. undecided: no verdict.
+    answer. truncated: cut by the window, without any reward. undecided: no verdict.
     """
 
     prompts: int
@@ -43,10 +43,10 @@ class Shares:
                     found["undecided"] += 1
                 elif verdict.is_correct:
                     found["right"] += 1
-                elif rollout.stop is Stop.LENGTH:
-                    found["truncated"] += 1
                 elif verdict.score:
                     found["partial"] += 1
+                elif rollout.stop is Stop.LENGTH:
+                    found["truncated"] += 1
                 else:
                     found["no_answer" if verdict.gave_none else "wrong"] += 1
         total = sum(found.values())

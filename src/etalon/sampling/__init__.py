@@ -20,6 +20,7 @@ from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
 from etalon.types import Conversation, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Verdict, Verifier, ask
 from etalon.verifiers import verify_all
 
+PART_SECONDS = 2.0  # (ours) between two looks at a chunk under way
 CHUNK = 64  # (ours) problems sampled, verified and written together
 Watch = Callable[[int, int, Mapping[str, float]], None]  # problems done, problems in all, live numbers
 
@@ -81,9 +82,13 @@ def attempt(
 def _shown(watch: Watch, groups: Sequence[Group], size: int, total: int, pace: Pace) -> Callable[[float, int], None]:
     """Shows how far a chunk of `size` problems is while it is sampled."""
     done, numbers = len(groups), live_numbers(groups)
+    told = time.perf_counter()
 
     def on_part(share: float, tokens: int) -> None:
-        watch(done + int(share * size), total, numbers | pace.while_sampling(tokens))
+        nonlocal told
+        if time.perf_counter() - told >= PART_SECONDS:  # answers of one batch come all at once
+            told = time.perf_counter()
+            watch(done + int(share * size), total, numbers | pace.while_sampling(tokens))
 
     return on_part
 
