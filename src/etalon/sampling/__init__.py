@@ -134,40 +134,62 @@ def sample(
     Rollouts that got the same order share a conversation: two equal conversations would get equal answers.
     on_part: told the share of conversations that are answered, and the tokens of their rollouts.
     """
-    converse = converse or (lambda problem: ask(problem.prompt))
-    found: list[dict[int, Rollout]] = [{} for _ in problems]
-    by_count: dict[int, list[_Asked]] = {}
-    for position, problem in enumerate(problems):
-        for asked in _asked(problem, position, n=n, seed=seed):
-            by_count.setdefault(len(asked.samples), []).append(asked)
-    answered = tokens = 0
-    total = sum(map(len, by_count.values()))
-    for count, batch in sorted(by_count.items(), key=lambda pair: pair[0], reverse=True):
-        conversations = [converse(as_asked(problems[asked.position], asked.order)) for asked in batch]
-        for number, rollouts in sampler.sample(conversations, n=count, params=params, seed=seed):
-            asked = batch[number]
-            for index, rollout in zip(asked.samples, rollouts, strict=True):
-                found[asked.position][index] = replace(rollout, index=index, order=asked.order)
-            answered, tokens = answered + 1, tokens + sum(rollout.num_tokens for rollout in rollouts)
+    asked = to_ask(problems, n=n, seed=seed, converse=converse)
+    by_count: dict[int, list[int]] = {}
+    for number, one in enumerate(asked):
+        by_count.setdefault(len(one.samples), []).append(number)
+    answers: dict[int, Sequence[Rollout]] = {}
+    tokens = 0
+    for count, numbers in sorted(by_count.items(), key=lambda pair: pair[0], reverse=True):
+        conversations = [asked[number].conversation for number in numbers]
+        for place, rollouts in sampler.sample(conversations, n=count, params=params, seed=seed):
+            answers[numbers[place]] = rollouts
+            tokens += sum(rollout.num_tokens for rollout in rollouts)
             if on_part:
-                on_part(answered / total, tokens)
-    return [tuple(rollouts[index] for index in range(n)) for rollouts in found]
+                on_part(len(answers) / len(asked), tokens)
+    return by_problem(asked, [answers[number] for number in range(len(asked))])
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """Samples of one problem that see the same conversation."""
+class Asked:
+    """A conversation, and the samples of one problem that it asks for. position: of the problem."""
 
     position: int
+    conversation: Conversation
     order: tuple[str, ...] | None
     samples: tuple[int, ...]
 
 
-def _asked(problem: Problem, position: int, *, n: int, seed: int) -> list[_Asked]:
-    by_order: dict[tuple[str, ...] | None, list[int]] = {}
-    for index in range(n):
-        by_order.setdefault(draw_order(problem, seed=seed, index=index), []).append(index)
-    return [_Asked(position=position, order=o, samples=tuple(samples)) for o, samples in by_order.items()]
+def to_ask(
+    problems: Sequence[Problem], *, n: int, seed: int, converse: Callable[[Problem], Conversation] | None = None
+) -> list[Asked]:
+    """What n samples of each problem ask, problem by problem: one conversation, or one for each order of the options.
+
+    For a sampler that must be asked for everything at once; `by_problem` takes its answers.
+    """
+    converse = converse or (lambda problem: ask(problem.prompt))
+    found = []
+    for position, problem in enumerate(problems):
+        by_order: dict[tuple[str, ...] | None, list[int]] = {}
+        for index in range(n):
+            by_order.setdefault(draw_order(problem, seed=seed, index=index), []).append(index)
+        found += [
+            Asked(
+                position=position, conversation=converse(as_asked(problem, order)), order=order, samples=tuple(samples)
+            )
+            for order, samples in by_order.items()
+        ]  # fmt: skip
+    return found
+
+
+def by_problem(asked: Sequence[Asked], answers: Sequence[Sequence[Rollout]]) -> list[tuple[Rollout, ...]]:
+    """The rollouts of every problem, in order, from the answers to what `to_ask` asked."""
+    found: dict[int, dict[int, Rollout]] = {}
+    for one, rollouts in zip(asked, answers, strict=True):
+        own = found.setdefault(one.position, {})
+        for index, rollout in zip(one.samples, rollouts, strict=True):
+            own[index] = replace(rollout, index=index, order=one.order)
+    return [tuple(own[index] for index in sorted(own)) for own in found.values()]
 
 
 def verify_groups(
@@ -272,13 +294,16 @@ def _named(rollout: Rollout, problem: Problem) -> Rollout:
 
 __all__ = [
     "CHUNK",
+    "Asked",
     "Judged",
     "Review",
     "attempt",
+    "by_problem",
     "group_from_row",
     "group_to_row",
     "live_numbers",
     "read_groups",
     "sample",
+    "to_ask",
     "verify_groups",
 ]
