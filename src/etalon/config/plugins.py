@@ -31,11 +31,20 @@ def file_of(text: str) -> Path | None:
     return Path(place) if place.endswith(".py") else None
 
 
+_searched: dict[Path, None] = {}
+
+
 def search_in(*folders: Path) -> None:
     """Let modules beside a recipe be imported; after everything that is installed."""
     for folder in folders:
+        _searched[folder] = None
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
+
+
+def searched() -> tuple[str, ...]:
+    """The folders of `search_in` so far, for a process elsewhere that loads the same code."""
+    return tuple(map(str, _searched))
 
 
 def load_named(text: str, *, key: str) -> Any:

@@ -63,6 +63,10 @@ class Listed:
         """Whose problems it trains on, where it says so."""
         return tuple(getattr(self.spec, "domains", ()))
 
+    def key_of(self, name: str) -> str:
+        """Where the recipe says a value: at the stage itself, or in the table of its kind."""
+        return f"{self.name if name in self.own else self.kind}.{name}"
+
 
 def kind_class(kind: str) -> Any:
     """The class behind a user's kind; None for one of ours."""
@@ -101,6 +105,19 @@ def listed(recipe: Recipe) -> tuple[Listed, ...]:
             if name not in names:
                 raise ConfigError(f"eval.after: {no_stage(name, names)}")
     return tuple(in_order(stages, {stage.name: (stage.source,) for stage in stages}))
+
+
+def base_of(stage: Listed, stages: Sequence[Listed]) -> Listed:
+    """The base that a stage's path begins with."""
+    by_name = {one.name: one for one in stages}
+    while stage.source:
+        stage = by_name[stage.source]
+    return stage
+
+
+def base_model(base: Listed, recipe: Recipe) -> tuple[str, str]:
+    """The key that names a base's model, and the name: a directory, or "scratch"."""
+    return (base.key_of("model"), base.spec.model) if base.spec.model else ("model.base", recipe.model.base)
 
 
 def check_names(found: Sequence[StageSpec]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from etalon.config import PATHS
-from etalon.config.stages import Listed, listed
+from etalon.config.stages import Listed, base_model, listed
 from etalon.errors import ConfigError, EtalonError, InputError, UnsupportedModelError
 from etalon.model.directory import check_runnable
 from etalon.prompts import PACKAGED
@@ -32,13 +32,10 @@ def named_inputs(recipe: Recipe) -> list[tuple[str, str]]:
 def _named_by(stage: Listed, recipe: Recipe) -> list[tuple[str, str]]:
     """What one stage names; a value that its kind's table says goes by the table's key."""
 
-    def key(name: str) -> str:
-        return f"{stage.name if name in stage.own else stage.kind}.{name}"
-
-    spec = stage.spec
+    spec, key = stage.spec, stage.key_of
     if isinstance(spec, BaseSpec):
-        path = spec.model or recipe.model.base
-        return [] if path == "scratch" else [(key("model") if spec.model else "model.base", path)]
+        named, path = base_model(stage, recipe)
+        return [] if path == "scratch" else [(named, path)]
     if isinstance(spec, DataSpec):
         found = [] if spec.teacher in PATHS["data", "teacher"] else [(key("teacher"), spec.teacher)]
         return [*found, *([(key("judge"), spec.judge)] if spec.judge else [])]

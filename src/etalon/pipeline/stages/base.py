@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from etalon.config.stages import base_model
 from etalon.cost.work import Cost
 from etalon.pipeline.stage import PROBLEMS, Outputs, Stage, Work
 from etalon.store import hash_tree, read_jsonl
@@ -25,7 +26,7 @@ class Base(Stage):
     @property
     def model(self) -> str:
         """The directory it takes, or "scratch"."""
-        return str(self.spec.model or self.recipe.model.base)
+        return base_model(self.listed, self.recipe)[1]
 
     @property
     def is_scratch(self) -> bool:
