@@ -83,11 +83,17 @@ class RlJob:
 
     @property
     def optim(self) -> OptimSpec:
-        """AdamW at a constant rate: RL has no schedule."""
-        spec = self.spec
-        return OptimSpec(
-            lr=self.lr, final_lr=self.lr, warmup=0.0, beta1=spec.beta1, beta2=spec.beta2, clip=spec.clip
-        )  # fmt: skip
+        return rl_optim(self.spec)
+
+
+def rl_optim(spec: RlSpec) -> OptimSpec:
+    """AdamW at a constant rate: RL has no schedule."""
+    return OptimSpec(lr=spec.lr, final_lr=spec.lr, warmup=0.0, beta1=spec.beta1, beta2=spec.beta2, clip=spec.clip)
+
+
+def timed(row: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """The row of one step with what it took."""
+    return {**row, "seconds": round(seconds, 4), "tokens_per_second": round(row["tokens"] / max(seconds, 1e-4))}
 
 
 class Engine(Protocol):

@@ -17,9 +17,8 @@ class LocalEngine:
     recipe: Recipe
 
     def check(self) -> None:
-        """It honours every Spec; ConfigError when the user's base model alone exceeds the device."""
-        if self.recipe.model.base != "scratch":
-            check_fits(self.recipe, remedy="use a smaller base, or an engine that shards (verl) or has adapters (trl)")
+        """It honours every Spec; ConfigError when a base of the user's alone exceeds the device."""
+        check_fits(self.recipe, remedy="use a smaller base, or an engine that shards (verl) or has adapters (trl)")
 
     def plan(self, run_dir: Path) -> list[str]:
         """It starts nothing else."""
@@ -40,7 +39,7 @@ class LocalEngine:
 
         recipe = self.recipe
         language_model = loader.load(
-            job.source, device=recipe.device, autocast=recipe.autocast, system=recipe.model.system
+            job.source, device=recipe.device, autocast=recipe.autocast, system=job.system
         )  # fmt: skip
         train_phase(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
         return loader.save(language_model, job.directory / CHECKPOINT)

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 
+from etalon.engines.jobs import timed
 from etalon.engines.local import optim
 from etalon.errors import RunError
 from etalon.model.loader import LanguageModel
@@ -180,9 +181,8 @@ def run(
     for step in range(done, trainer.total_steps):
         started = time.perf_counter()
         batch = make_batch(step)
-        row: dict[str, Any] = {"step": step + 1, **trainer.step(step, batch), **batch.metrics}
-        row["seconds"] = round(time.perf_counter() - started, 4)
-        row["tokens_per_second"] = round(row["tokens"] / max(row["seconds"], 1e-4))
+        untimed = {"step": step + 1, **trainer.step(step, batch), **batch.metrics}
+        row = timed(untimed, time.perf_counter() - started)
         append_jsonl(metrics, [row])
         after_step(step + 1)
         if (step + 1) % save_every == 0 and step + 1 < trainer.total_steps:
