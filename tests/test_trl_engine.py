@@ -1,4 +1,4 @@
-"""`engine = "trl"`: the runs of the local engine on one and two processes, killed or not, adapters, what is refused."""
+"""`engine = "trl"`: the runs of the local engine on one and two processes, killed or not, adapters, refusals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,28 +24,38 @@ pytest.importorskip("trl")
 
 from etalon.engines.jobs import RlJob, SupervisedJob, engine_of  # noqa: E402
 from etalon.engines.trl import wire  # noqa: E402
-from etalon.engines.trl.vllm import VllmSampler  # noqa: E402
+from etalon.engines.trl.reinforcement import from_vllm  # noqa: E402
 from etalon.errors import ConfigError, InputError, RunError, UnsupportedModelError  # noqa: E402
 from etalon.model import loader  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import pack, token_logprobs  # noqa: E402
 from etalon.problems.options import as_asked  # noqa: E402
-from etalon.recipe import ModelSpec, OptimSpec, Recipe, RlSpec, SandboxSpec, TrlSpec  # noqa: E402
+from etalon.recipe import ModelSpec, OptimSpec, Recipe, RlSpec, SandboxSpec, StageSpec, TrlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sft.rows import checkpoint_steps, order_of  # noqa: E402
 from etalon.store import read_json, read_jsonl  # noqa: E402
-from etalon.types import Domain, Problem, Rule, SamplingParams, Stop, ask  # noqa: E402
+from etalon.types import Domain, Problem, Rule, Stop, ask  # noqa: E402
 from shrunk import ENVIRONMENT, children  # noqa: E402
 from tiny_models import random_rows, tiny_language_model  # noqa: E402
 
 SIZES = [(3, 7), (5, 2), (4, 1), (2, 12), (6, 5), (1, 9), (4, 4), (3, 3), (2, 6)]
-SPEC = {"group_size": 4, "prompts_per_step": 3, "max_tokens": 24, "micro_tokens": 60, "save_every": 2}
+SPEC = {
+    "group_size": 4, "prompts_per_step": 3, "max_tokens": 24, "micro_tokens": 60, "save_every": 2, "steps": 5,
+    "lr": 1e-3, "lambda": 0.2,
+}  # fmt: skip
 
 ONCE = {"let_frequency": 1, "let_relation": "at least"}
 
 
 def recipe(engine: str, **trl: Any) -> Recipe:
     return Recipe.model_validate({"engine": engine, "device": "cpu", "trl": trl, "rl": SPEC})
+
+
+def recipe_of(*stages: dict[str, Any], **tables: Any) -> Recipe:
+    """One that lists RL stages over the table [rl]."""
+    rows = tuple(StageSpec.model_validate({"name": f"rl-{i}", "kind": "rl"} | row) for i, row in enumerate(stages))
+    values = {"engine": "trl", "device": "cpu", "rl": SPEC, "stages": rows}
+    return Recipe.model_validate(values | tables)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,7 @@ def supervised_job(source: Path, directory: Path) -> SupervisedJob:
     )  # fmt: skip
 
 
-def rl_job(source: Path, directory: Path, *, steps: int = 5, **values: Any) -> RlJob:
+def rl_job(source: Path, directory: Path, *, system: str = "", **keys: Any) -> RlJob:
     """Prompts whose answer is right when it holds the letter: a random model is right now and then."""
     problems = [
         Problem(
@@ -72,10 +83,10 @@ def rl_job(source: Path, directory: Path, *, steps: int = 5, **values: Any) -> R
         )
         for i, letter in enumerate("abcde")
     ]  # fmt: skip
-    spec = RlSpec.model_validate(SPEC)
+    spec = RlSpec.model_validate(SPEC | keys)
     return RlJob(
-        source=source, prompts=problems, spec=spec, credit=CreditSpec.of(spec, brevity=0.2), steps=steps, lr=1e-3,
-        seed=7, directory=directory, workers=1, **values,
+        source=source, prompts=problems, spec=spec, credit=CreditSpec.of(spec), seed=7, directory=directory, workers=1,
+        name="rl-letters", system=system,
     )  # fmt: skip
 
 
@@ -257,7 +268,7 @@ class Reversed:
 
 
 def test_vllm_is_asked_once_for_all_groups_and_each_rollout_gets_its_own_answer() -> None:
-    language_model = tiny_language_model("qwen2")
+    language_model = replace(tiny_language_model("qwen2"), system="Add.")
     options = {"A": "1", "B": "2", "C": "3"}
     asked_with = "1+1=?\n" + "\n".join(f"{letter}) {content}" for letter, content in options.items())
     problems = [
@@ -265,14 +276,14 @@ def test_vllm_is_asked_once_for_all_groups_and_each_rollout_gets_its_own_answer(
         Problem(id="s", domain=Domain.STEM, prompt=asked_with, answer="B", options=options, shuffle=True),
     ]
     generation = Reversed(language_model.end_token)
-    params = SamplingParams(max_tokens=9)
-    groups = VllmSampler(language_model, generation).collect(problems, n=6, params=params, seed=1)
-    [asked] = generation.calls
-    assert len(asked) == 12
+    trainer = SimpleNamespace(vllm_generation=generation)
+    groups = from_vllm(trainer, language_model, problems, n=6, seed=1)
+    [prompts] = generation.calls
+    assert len(prompts) == 12
     for problem, rollouts in zip(problems, groups, strict=True):
         assert [rollout.index for rollout in rollouts] == list(range(6))
         for rollout in rollouts:
-            prompt = language_model.render(ask(as_asked(problem, rollout.order).prompt))
+            prompt = language_model.render(ask(as_asked(problem, rollout.order).prompt, system="Add."))
             assert rollout.prompt_tokens == tuple(prompt)
             assert rollout.tokens == (*reversed(prompt), language_model.end_token)
             assert rollout.logprobs == (-1.0,) * len(rollout.tokens)
@@ -284,23 +295,39 @@ def test_vllm_is_asked_once_for_all_groups_and_each_rollout_gets_its_own_answer(
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "stage", "message"),
     [
-        ({"trl": {"processes": 4}}, "trl.processes: 4 are more than 3 .*use 3 or fewer"),
         (
-            {"trl": {"processes": 2}, "rl": {**SPEC, "group_size": 3}},
-            "9 rollouts a step .* cannot be dealt evenly to 2",
+            {"trl": {"processes": 4}}, {},
+            r"trl\.processes: 4 are more than 3 prompts \(rl\.prompts_per_step, rl\.group_size\); use 3 or fewer",
         ),
-        ({"trl": {"vllm": "server"}}, "trl.vllm_server: is not a URL"),
-        ({"trl": {"vllm": "colocate"}}, "trl.vllm: 'colocate' needs "),
-        ({"autocast": "bf16", "rl": {**SPEC, "importance": "none"}}, "rl.importance: 'none'.*use 'token-truncate'"),
+        (
+            {"trl": {"processes": 3}}, {"prompts_per_step": 2},
+            r"trl\.processes: 3 are more than 2 prompts \(rl-1\.prompts_per_step, rl\.group_size\)",
+        ),
+        (
+            {"trl": {"processes": 2}}, {"group_size": 3},
+            r"3 x 3 rollouts a step \(rl\.prompts_per_step, rl-1\.group_size\) cannot be dealt evenly to 2",
+        ),
+        ({"trl": {"vllm": "server"}}, {}, "trl.vllm_server: is not a URL"),
+        ({"trl": {"vllm": "colocate"}}, {}, "trl.vllm: 'colocate' needs "),
+        (
+            {"autocast": "bf16", "rl": {**SPEC, "importance": "none"}}, {},
+            r"^rl\.importance: 'none'.*use 'token-truncate'",
+        ),
+        ({"autocast": "bf16"}, {"importance": "none"}, r"^rl-1\.importance: 'none'.*use 'token-truncate'"),
     ],
-)
-def test_what_cannot_be_honoured_is_refused_before_anything_is_trained(values: dict[str, Any], message: str) -> None:
-    made = Recipe.model_validate({"engine": "trl", "device": "cpu", "rl": SPEC} | values)
+)  # fmt: skip
+def test_what_cannot_be_honoured_is_refused_before_anything_is_trained(
+    values: dict[str, Any], stage: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        engine_of(made).check()
+        engine_of(recipe_of({}, stage, **values)).check()
     assert "\n" not in str(caught.value)
+
+
+def test_a_stage_that_takes_no_step_is_not_asked_for_what_it_would_need() -> None:
+    engine_of(recipe_of({}, {"prompts_per_step": 2, "steps": 0}, trl={"processes": 3})).check()
 
 
 def test_the_recipe_of_these_tests_is_honoured() -> None:
@@ -326,7 +353,7 @@ def test_a_base_that_cannot_be_trained_here_is_said_before_anything_is_trained(t
 def test_a_pool_smaller_than_the_processes_is_refused(source: Path, tmp_path: Path) -> None:
     job = rl_job(source, tmp_path / "rl")
     small = replace(job, prompts=job.prompts[:2])
-    with pytest.raises(ConfigError, match=r"3 are more than 2 \(the 2 prompts that carry a signal\)"):
+    with pytest.raises(ConfigError, match=r"3 are more than 2 prompts \(rl-letters: those that carry a signal\)"):
         engine_of(recipe("trl", processes=3)).reinforce(small, lambda done, row: None)
 
 

@@ -24,7 +24,7 @@ def test_a_run_with_trl_ends_like_one_with_the_local_engine(finished: Finished, 
     run = tmp_path / "run"
     words = ("run", finished.recipe, "--run", run, "--set", "engine=trl", "--set", "trl.processes=2")
     killed = shrunk.start(*words)
-    while not any(run.glob("stages/*-rl-math/trl/job.json")) or not metrics(run, "rl-math"):
+    while not (run / "stages" / "rl-math" / "trl" / "job.json").exists() or not metrics(run, "rl-math"):
         assert killed.poll() is None, killed.stderr.read() if killed.stderr else ""
         time.sleep(0.05)
     killed.kill()

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from etalon.config.stages import Listed, listed
 from etalon.engines.fit import check_fits
 from etalon.engines.jobs import CHECKPOINT, CHECKPOINTS, OnStep, RlJob, SupervisedJob
 from etalon.engines.trl import MISSING, launch, wire
 from etalon.errors import ConfigError
-from etalon.recipe import Recipe
+from etalon.recipe import Recipe, RlSpec
 from etalon.rl.pool import prompts_per_step
 from etalon.sft.rows import checkpoint_steps
 
 PACKAGES = ("trl", "datasets", "accelerate", "peft")
-OLDEST, NEXT = (1, 16), (2, 0)  # the range of TRL whose `_calculate_rewards` this was tested against
+OLDEST, NEXT = (1, 16), (2, 0)  # the range of TRL that `internals` was tested against
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class TrlEngine:
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
         """The weights after all steps of one RL phase."""
         count = prompts_per_step(len(job.prompts), job.spec.prompts_per_step)
-        check_share(count, job.spec.group_size, self.recipe.trl.processes, f"the {count} prompts that carry a signal")
+        check_share(count, job.spec.group_size, self.recipe.trl.processes, f"{job.name}: those that carry a signal")
         wire.write_rl(job, self.recipe)
         logs = {"metrics.jsonl": 1, "rollouts.jsonl": count}
         launch.run(job.directory, self.recipe, total=job.steps, logs=logs, on_step=on_step)
@@ -73,26 +74,40 @@ class TrlEngine:
 
 def check_spec(recipe: Recipe) -> None:
     """ConfigError for values of the recipe that TRL's trainers do not honour."""
-    rl, trl = recipe.rl, recipe.trl
-    if rl.importance == "none" and (trl.vllm != "off" or recipe.autocast != "off"):
-        raise ConfigError(
-            "rl.importance: 'none' leaves the sampler's log-probs in the ratio, as TRL does not; use 'token-truncate'"
-        )
+    trl = recipe.trl
+    for stage in listed(recipe):
+        if isinstance(stage.spec, RlSpec) and stage.spec.steps:
+            check_phase(stage, recipe)
     if trl.vllm == "server" and not trl.vllm_server.startswith(("http://", "https://")):
         raise ConfigError(
             "trl.vllm_server: is not a URL; with trl.vllm = 'server' it is where `trl vllm-serve` listens"
         )
-    check_share(rl.prompts_per_step, rl.group_size, trl.processes, "rl.prompts_per_step")
+
+
+def check_phase(stage: Listed, recipe: Recipe) -> None:
+    """ConfigError for values of one RL stage that `MGPOTrainer` does not honour."""
+    spec, key_of = stage.spec, stage.key_of
+    if spec.importance == "none" and (recipe.trl.vllm != "off" or recipe.autocast != "off"):
+        raise ConfigError(
+            f"{key_of('importance')}: 'none' leaves the sampler's log-probs in the ratio, as TRL does not; use "
+            "'token-truncate'"
+        )
+    source = f"{key_of('prompts_per_step')}, {key_of('group_size')}"
+    check_share(spec.prompts_per_step, spec.group_size, recipe.trl.processes, source)
 
 
 def check_share(prompts: int, group_size: int, processes: int, source: str) -> None:
-    """ConfigError when the rollouts of a step cannot be dealt evenly, or a process would have no prompt."""
+    """ConfigError when the rollouts of a step cannot be dealt evenly, or a process would have no prompt.
+
+    source: where the two numbers come from.
+    """
     if processes > prompts:
-        raise ConfigError(f"trl.processes: {processes} are more than {prompts} ({source}); use {prompts} or fewer")
+        raise ConfigError(
+            f"trl.processes: {processes} are more than {prompts} prompts ({source}); use {prompts} or fewer"
+        )
     if prompts * group_size % processes:
         raise ConfigError(
-            f"trl.processes: {prompts * group_size} rollouts a step ({source} times rl.group_size) cannot be dealt "
-            f"evenly to {processes}"
+            f"trl.processes: {prompts} x {group_size} rollouts a step ({source}) cannot be dealt evenly to {processes}"
         )
 
 
@@ -111,7 +126,7 @@ def check_devices(recipe: Recipe) -> None:
 
 
 def check_memory(recipe: Recipe) -> None:
-    """ConfigError when the user's base model alone exceeds the device."""
+    """ConfigError when a base of the user's alone exceeds the device."""
     if recipe.trl.lora_rank:  # an adapter needs two copies of the weights
         check_fits(recipe, bytes_per_parameter=8, processes=recipe.trl.processes, remedy="use a smaller base")
     else:

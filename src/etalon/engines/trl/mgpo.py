@@ -1,4 +1,4 @@
-"""MGPO and Long2Short as a subclass of TRL's `GRPOTrainer`, with one method overridden.
+"""MGPO and Long2Short as a subclass of TRL's `GRPOTrainer`, with one method overridden (`internals`).
 
     reward functions -> whole groups (gathered over all processes) -> credit -> the only reward the trainer sees
 
@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 
+from etalon.engines.trl.internals import CreditedTrainer
 from etalon.errors import ConfigError, InputError
 from etalon.recipe import Aggregation
 from etalon.rl.credit import CreditSpec, credit_of
@@ -127,7 +128,7 @@ class MGPOConfig(GRPOConfig):  # type: ignore[misc]
         )
 
 
-class MGPOTrainer(GRPOTrainer):  # type: ignore[misc]
+class MGPOTrainer(CreditedTrainer):
     """`GRPOTrainer` with the credits of MGPO. Reward functions return 1 for correct, 0 for wrong, None for undecided.
 
     With several reward functions their weighted sum is the reward, and `MGPOConfig.correctness` names the one that
@@ -152,16 +153,11 @@ class MGPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self.own_reward_weights = torch.tensor(self.args.reward_weights or [1.0] * len(names))
         self.reward_weights = torch.ones(len(names))  # of the columns that hold credits
 
-    def _calculate_rewards(
-        self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Sequence[Sequence[int]]
-    ) -> torch.Tensor:
-        """Credits of the whole generation batch in the first column, zeros in the others, shape (B, F)."""
-        rewards_BF: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+    def credited(self, rewards_BF: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """Credits of the whole generation batch in the first column, zeros in the others."""
         weights_F = self.own_reward_weights.to(rewards_BF.device)
         if not self.model.training:
             return rewards_BF * weights_F
-        own_lengths = torch.tensor([len(ids) for ids in completion_ids_list], device=rewards_BF.device)
-        lengths_B = self.accelerator.gather(own_lengths)
         correctness_B = rewards_BF[:, self.correctness_index]
         reward_B = (rewards_BF * weights_F).nansum(dim=1)
         reward_B[correctness_B.isnan()] = torch.nan
@@ -173,7 +169,7 @@ class MGPOTrainer(GRPOTrainer):  # type: ignore[misc]
             spec=self.args.credit_spec,
         )
         for name, value in batch.metrics.items():
-            self._metrics["train"][f"mgpo/{name}"].append(value)
+            self.note(f"mgpo/{name}", value)
         credits_BF = torch.zeros_like(rewards_BF)
         credits_BF[:, 0] = torch.tensor(batch.credits, device=rewards_BF.device)
         return credits_BF

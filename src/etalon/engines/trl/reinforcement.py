@@ -8,7 +8,9 @@ Which process samples what changes nothing: rollouts depend on the seed, the pro
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from accelerate.utils import gather_object
@@ -16,41 +18,38 @@ from datasets import Dataset
 
 from etalon.engines.jobs import CHECKPOINT, RlJob
 from etalon.engines.trl import wire
+from etalon.engines.trl.internals import ask_vllm, correct_in_process
 from etalon.engines.trl.mgpo import AGGREGATIONS, MGPOConfig, MGPOTrainer
 from etalon.engines.trl.training import Follow, OwnOptimiser, Policy, arguments, train
-from etalon.engines.trl.vllm import VllmSampler
 from etalon.model import loader
+from etalon.model.loader import LanguageModel
 from etalon.rl.credit import credit
 from etalon.rl.metrics import step_metrics
 from etalon.rl.pool import prompts_of_step, prompts_per_step
-from etalon.sampling import group_to_row, sample, verify_groups
+from etalon.rl.rewards import Rewards
+from etalon.sampling import by_problem, group_to_row, sample, to_ask, verify_groups
 from etalon.sampling.local import LocalSampler
 from etalon.store import append_jsonl
-from etalon.types import Group, Problem, Rollout
+from etalon.types import Group, Problem, Rollout, Stop
 
 
 class Reinforced(OwnOptimiser, MGPOTrainer):
     """`MGPOTrainer` with the recipe's optimiser."""
 
 
-class InProcess:
-    """Stands where a trainer keeps its vLLM, so that TRL's correction applies to the local sampler's log-probs.
-
-    Under autocast the two differ; in float32 they are the same up to rounding, and the correction is left out.
-    """
-
-    def sync_weights(self) -> None:
-        """The local sampler reads the trainer's own weights."""
-
-
 class Rollouts:
-    """The `rollout_func` of the trainer; `groups` are those of the step under way, on every process."""
+    """The `rollout_func` of the trainer; `groups` are those of the step under way, on every process.
+
+    judged: what the judges of all processes were asked so far, and cost.
+    """
 
     def __init__(self, job: RlJob, policy: Policy, *, use_vllm: bool) -> None:
         self.job = job
         self.policy = policy
         self.use_vllm = use_vllm
+        self.rewards = Rewards.of(job)
         self.groups: list[Group] = []
+        self.judged: Mapping[str, Any] = {}
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
         """The slice of this process: ids, log-probs of the sampler, and scores for the reward function."""
@@ -59,10 +58,14 @@ class Rollouts:
         problems = prompts_of_step(job.prompts, step, job.spec.prompts_per_step, job.seed)
         own = list(range(accelerator.process_index, len(problems), accelerator.num_processes))
         verified = verify_groups(
-            self.sampled([problems[i] for i in own], step, trainer), workers=job.workers
+            self.sampled([problems[i] for i in own], step, trainer), workers=job.workers,
+            verifier=self.rewards.verifier, review=self.rewards.review,
         )  # fmt: skip
         found = dict(gather_object(list(zip(own, verified, strict=True))))
         self.groups = [found[i] for i in range(len(problems))]
+        self.rewards.check(self.groups)  # of all processes, so that all of them end here or none
+        if self.rewards.judge is not None:
+            self.judged = reduce(operator.add, gather_object([self.rewards.judge.usage])).record()
         if accelerator.is_main_process:
             rows = [{"step": step + 1, **group_to_row(group)} for group in self.groups]
             append_jsonl(job.directory / "rollouts.jsonl", rows)
@@ -83,19 +86,49 @@ class Rollouts:
     ) -> list[tuple[Problem, tuple[Rollout, ...]]]:
         """Whole groups under the weights that the trainer has now."""
         job, model = self.job, trainer.accelerator.unwrap_model(trainer.model)
+        n, seed = job.spec.group_size, job.seed_of(step)
         if self.use_vllm:
-            sampler: Any = VllmSampler(self.policy.trained, trainer.vllm_generation)
-            collected = sampler.collect(problems, n=job.spec.group_size, params=job.params, seed=job.seed_of(step))
-            return list(zip(problems, collected, strict=True))
-        sampler = LocalSampler(self.policy.plain(model))
-        rollouts = sample(sampler, problems, n=job.spec.group_size, params=job.params, seed=job.seed_of(step))
+            rollouts = from_vllm(trainer, self.policy.trained, problems, n=n, seed=seed)
+        else:
+            rollouts = sample(LocalSampler(self.policy.plain(model)), problems, n=n, params=job.params, seed=seed)
         return list(zip(problems, rollouts, strict=True))
 
     def row(self, step: int) -> Mapping[str, Any]:
         """What the step logs about its groups, as the local engine does."""
         weights = [credit(group, self.job.credit)[0].weight for group in self.groups]
         tokens = sum(len(r.prompt_tokens or ()) + r.num_tokens for group in self.groups for r in group.rollouts)
-        return {"tokens": tokens, **step_metrics(self.groups, weights)}
+        judged = {"judge": self.judged} if self.judged else {}
+        return {"tokens": tokens, **step_metrics(self.groups, weights), **judged}
+
+
+def from_vllm(
+    trainer: Any, language_model: LanguageModel, problems: Sequence[Problem], *, n: int, seed: int
+) -> list[tuple[Rollout, ...]]:
+    """n rollouts per problem by the vLLM that the trainer keeps in step with its weights, all of them in one call.
+
+    The trainer's generation carries the sampling parameters and the seed of vLLM decides the draws: rollouts of a
+    continued run are not those of an uninterrupted one.
+    """
+    asked = to_ask(problems, n=n, seed=seed)
+    prompts = [language_model.render(one.conversation) for one in asked for _ in one.samples]
+    answers = iter(zip(prompts, ask_vllm(trainer, prompts), strict=True))
+    ends = language_model.end_tokens
+
+    def answer() -> Rollout:
+        prompt, (tokens, logprobs) = next(answers)
+        has_ended = bool(tokens) and tokens[-1] in ends
+        return Rollout(
+            problem_id="",
+            index=0,
+            text=language_model.decode(tokens[:-1] if has_ended else tokens),
+            stop=Stop.EOS if has_ended else Stop.LENGTH,
+            num_tokens=len(tokens),
+            tokens=tuple(tokens),
+            logprobs=tuple(logprobs),
+            prompt_tokens=tuple(prompt),
+        )
+
+    return by_problem(asked, [tuple(answer() for _ in one.samples) for one in asked])
 
 
 def score(completions: Sequence[Any], score: list[float | None], **_: Any) -> list[float | None]:
@@ -105,7 +138,7 @@ def score(completions: Sequence[Any], score: list[float | None], **_: Any) -> li
 
 def reinforce(job: RlJob, settings: wire.Settings) -> None:
     """All steps of the phase; leaves its checkpoint."""
-    policy = Policy(job.source, settings)
+    policy = Policy(job.source, settings, system=job.system)
     rollouts = Rollouts(job, policy, use_vllm=settings.trl.vllm != "off")
     trainer = Reinforced(
         model=policy.trained.model,
@@ -119,7 +152,7 @@ def reinforce(job: RlJob, settings: wire.Settings) -> None:
     )
     trainer.own = job.optim
     if settings.trl.vllm == "off" and settings.autocast != "off":
-        trainer.use_vllm, trainer.vllm_generation, trainer._last_loaded_step = True, InProcess(), -1
+        correct_in_process(trainer)
     train(trainer, job.directory)
     if trainer.accelerator.is_main_process:
         plain = policy.plain(trainer.accelerator.unwrap_model(trainer.model))

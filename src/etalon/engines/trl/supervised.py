@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from etalon.engines.jobs import CHECKPOINTS, SupervisedJob
 from etalon.engines.trl import wire
+from etalon.engines.trl.internals import InOrder
 from etalon.engines.trl.training import Follow, OwnOptimiser, Policy, arguments, train
 from etalon.model import loader
 from etalon.model.packed import TokenRow
@@ -28,11 +28,8 @@ SAVE_EVERY = 200  # (ours) steps between resumable states, where checkpoints are
 Bin = dict[str, list[int]]  # input_ids, labels, seq_lengths
 
 
-class Supervised(OwnOptimiser, SFTTrainer):  # type: ignore[misc]
-    """`SFTTrainer` that takes its rows in order."""
-
-    def _get_train_sampler(self, dataset: Any = None) -> Any:
-        return torch.utils.data.SequentialSampler(self.train_dataset if dataset is None else dataset)
+class Supervised(InOrder, OwnOptimiser, SFTTrainer):  # type: ignore[misc]
+    """`SFTTrainer` that takes its rows in order, with the recipe's optimiser."""
 
 
 def supervise(job: SupervisedJob, settings: wire.Settings) -> None:

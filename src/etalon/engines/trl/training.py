@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from etalon.engines.jobs import timed
 from etalon.engines.local import optim
 from etalon.engines.trl import wire
 from etalon.engines.trl.launch import whole_state
@@ -27,12 +28,15 @@ from etalon.store import append_jsonl, write_json_atomic
 
 
 class Policy:
-    """The checkpoint that is trained. With LoRA, `plain` is a second copy that the adapter is added to."""
+    """The checkpoint that is trained. With LoRA, `plain` is a second copy that the adapter is added to.
 
-    def __init__(self, source: Path, settings: wire.Settings) -> None:
+    system: message before every prompt that it is asked.
+    """
+
+    def __init__(self, source: Path, settings: wire.Settings, *, system: str = "") -> None:
         spec = settings.trl
-        self.trained = loader.load(source, device=settings.device, attention=spec.attention)
-        self.copy = loader.load(source, device=settings.device) if spec.lora_rank else None
+        self.trained = loader.load(source, device=settings.device, attention=spec.attention, system=system)
+        self.copy = loader.load(source, device=settings.device, system=system) if spec.lora_rank else None
         self.peft_config: Any = None
         if spec.lora_rank:
             from peft import LoraConfig
@@ -151,8 +155,8 @@ class Follow(TrainerCallback):  # type: ignore[misc]
                 "grad_norm": float(logs["grad_norm"]),
                 "lr": self.spec.lr * share(self.spec, step - 1, state.max_steps),
             }
-            seconds = round(time.perf_counter() - self.started, 4)
-            append_jsonl(self.directory / "metrics.jsonl", [{**own, **self.row(step), "seconds": seconds}])
+            row = timed({**own, **self.row(step)}, time.perf_counter() - self.started)
+            append_jsonl(self.directory / "metrics.jsonl", [row])
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from etalon.config.plugins import searched
 from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.recipe import OptimSpec, Recipe, RlSpec, SandboxSpec, TrlSpec
 from etalon.store import read_json, write_json_atomic
@@ -38,6 +39,7 @@ class Settings(BaseModel):
     threads: int
     sandbox: SandboxSpec
     trl: TrlSpec
+    searched: tuple[str, ...] = ()  # folders in which a reward of the user's is looked for
     job: dict[str, Any]
 
 
@@ -73,7 +75,7 @@ def write_rl(job: RlJob, recipe: Recipe) -> None:
     fields = {
         "source": str(job.source),
         "prompts": [problem_to_row(problem) for problem in job.prompts],
-        "spec": job.spec.model_dump(by_alias=True),
+        "spec": job.spec.model_dump_json(by_alias=True),  # text, so that its tuples can be told from lists
         "credit": asdict(job.credit),
         "seed": job.seed,
         "directory": str(job.directory),
@@ -88,7 +90,7 @@ def write_rl(job: RlJob, recipe: Recipe) -> None:
 def _write(folder: Path, kind: Literal["supervised", "rl"], recipe: Recipe, fields: dict[str, Any]) -> None:
     settings = Settings(
         kind=kind, device=recipe.device, autocast=recipe.autocast, threads=recipe.threads, sandbox=recipe.sandbox,
-        trl=recipe.trl, job=fields,
+        trl=recipe.trl, searched=searched(), job=fields,
     )  # fmt: skip
     write_json_atomic(folder / JOB, settings.model_dump())
 
@@ -133,7 +135,7 @@ def rl_job(settings: Settings) -> RlJob:
     return RlJob(
         source=Path(fields["source"]),
         prompts=[problem_from_row(row) for row in fields["prompts"]],
-        spec=RlSpec.model_validate(fields["spec"]),
+        spec=RlSpec.model_validate_json(fields["spec"]),
         credit=CreditSpec(**fields["credit"]),
         seed=fields["seed"],
         directory=Path(fields["directory"]),

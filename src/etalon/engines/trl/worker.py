@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from etalon.config.plugins import search_in
 from etalon.engines.trl import wire
 from etalon.errors import ConfigError, EtalonError
 from etalon.sandbox.choice import connect
@@ -32,6 +33,7 @@ def work(settings: wire.Settings) -> None:
     torch.set_num_threads(settings.threads)
     if torch.cuda.is_available() and settings.device != "cpu":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    search_in(*map(Path, settings.searched))
     judge_by_cpu_time()
     connect(settings.sandbox.url, concurrency=settings.sandbox.concurrency, key_env=settings.sandbox.key_env)
     try:
@@ -45,8 +47,9 @@ def work(settings: wire.Settings) -> None:
             supervise(wire.supervised_job(settings), settings)
     except torch.OutOfMemoryError as error:
         raise ConfigError(
-            "the model does not fit on the device: lower rl.micro_tokens and sft.micro_tokens, or set trl.lora_rank "
-            f"or trl.gradient_checkpointing ({str(error).splitlines()[0]})"
+            f"{Path(settings.job['directory']).name}: the model does not fit on the device: lower the stage's "
+            "micro_tokens (of a base, sft.micro_tokens), or set trl.lora_rank or trl.gradient_checkpointing "
+            f"({str(error).splitlines()[0]})"
         ) from error
 
 

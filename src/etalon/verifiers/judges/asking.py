@@ -80,6 +80,11 @@ class Usage:
     looked_twice: int = 0
     agreed: int = 0  # of those, with the same verdict
 
+    def __add__(self, other: Usage) -> Usage:
+        """Of two judges that share the work of one."""
+        mine, theirs = asdict(self), asdict(other)
+        return Usage(**{name: mine[name] + theirs[name] for name in mine})
+
     def record(self) -> dict[str, float | int | None]:
         """As JSON values; agreement is the share of second looks that said the same, None without any."""
         agreement = self.agreed / self.looked_twice if self.looked_twice else None
