@@ -27,7 +27,8 @@ from verl.trainer.ppo.utils import need_critic, need_reference_policy  # noqa: E
 from verl.utils.config import omega_conf_to_dataclass, validate_config  # noqa: E402
 
 from etalon import config as recipes  # noqa: E402
-from etalon.engines.verl import launch, shards  # noqa: E402
+from etalon.config.stages import listed  # noqa: E402
+from etalon.engines.verl import checkpoints, launch  # noqa: E402
 from etalon.engines.verl.dataset import TokenRows  # noqa: E402
 from etalon.engines.verl.export import write_order, write_problems, write_token_rows  # noqa: E402
 from etalon.engines.verl.plan import SFT_BASE, Files, planned  # noqa: E402
@@ -39,7 +40,7 @@ from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from etalon.rl.objective import sequence_mean, surrogate, truncated_importance  # noqa: E402
 from etalon.types import Domain, Group, Problem  # noqa: E402
 from groups import make_group  # noqa: E402
-from test_verl_plan import RECIPE  # noqa: E402
+from test_verl_plan import PHASE, RECIPE, RL_STAGES, branches, settings_of  # noqa: E402
 from tiny_models import random_rows, tiny_language_model  # noqa: E402
 from verl_batches import Rows, verl_rows  # noqa: E402
 
@@ -88,7 +89,7 @@ def test_importing_verl_registers_both_estimators() -> None:
 def test_importing_verl_survives_a_plug_in_that_cannot_load(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['etalon.rl.credit'] = None\nimport verl\n"
-        "from etalon.engines.verl.probe import plugin_problem\nprint(plugin_problem())"
+        "from etalon.engines.verl.cluster import plugin_problem\nprint(plugin_problem())"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -268,7 +269,6 @@ torch.testing.assert_close(output.log_probs, wanted)
 
 # configs --------------------------------------------------------------------------------------------------------------
 
-RL_STAGES = ("rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct")
 SFT_STAGES = ("base", "sft-broad", "sft-hard", "distill")
 ADDED = (
     "algorithm.etalon.",
@@ -298,13 +298,24 @@ def test_verls_own_validation_accepts_the_config_of_every_rl_stage(tmp_path: Pat
 @pytest.mark.parametrize("name", ["vibethinker-1.5b", "vibethinker-3b"])
 def test_verl_accepts_the_configs_of_the_papers_recipes(tmp_path: Path, model_dir: Path, name: str) -> None:
     papers = recipes.load(recipes.packaged_recipe(name)).resolved()
-    config = composed(tmp_path, "rl-long2short", model_dir, of=papers)
+    phase = next(stage for stage in reversed(listed(papers)) if stage.kind == "rl")
+    config = composed(tmp_path, phase.name, model_dir, of=papers)
     validate_config(config=config, use_reference_policy=False, use_critic=False)
-    assert config.data.max_response_length == papers.rl.max_tokens
+    assert config.data.max_response_length == phase.spec.max_tokens
     tokens = config.actor_rollout_ref.actor.ppo_max_token_len_per_gpu * papers.verl.sequence_parallel
-    assert tokens >= papers.rl.max_tokens
-    supervised = composed(tmp_path, "sft-broad", model_dir, of=papers)
+    assert tokens >= phase.spec.max_tokens
+    first = next(stage for stage in listed(papers) if stage.kind == "sft")
+    supervised = composed(tmp_path, first.name, model_dir, of=papers)
     assert omega_conf_to_dataclass(supervised.optim).lr == papers.sft.optim.lr
+
+
+def test_the_reward_and_the_judge_of_a_stage_come_through_as_they_were_told(tmp_path: Path, model_dir: Path) -> None:
+    made = branches(tmp_path)
+    config = composed(tmp_path, "rl-plain", model_dir, of=made)
+    validate_config(config=config, use_reference_policy=False, use_critic=False)
+    told = OmegaConf.to_container(config.reward, resolve=True)["custom_reward_function"]["reward_kwargs"]["phase"]
+    assert told == settings_of(made, "rl-plain")[PHASE]
+    assert json.loads(told)["keys"]["judge"] == "toy@http://127.0.0.1:9/v1"
 
 
 @pytest.mark.parametrize("stage", SFT_STAGES)
@@ -385,7 +396,7 @@ PROBLEMS = [
 def test_verls_data_set_reads_the_problems_as_they_were_written(tmp_path: Path, model_dir: Path) -> None:
     from verl.trainer.main_ppo_v0 import create_rl_dataset
 
-    path = write_problems(tmp_path / "data.parquet", [*PROBLEMS, *PROBLEMS], seed=0)
+    path = write_problems(tmp_path / "data.parquet", [*PROBLEMS, *PROBLEMS], seed=0, system="Think.")
     data = composed(tmp_path, "rl-math", model_dir).data
     data = OmegaConf.create({**data, "cache_dir": str(tmp_path / "cache")})
     dataset = create_rl_dataset([str(path)], data, models.load_tokenizer(model_dir), None, is_train=True)
@@ -396,7 +407,9 @@ def test_verls_data_set_reads_the_problems_as_they_were_written(tmp_path: Path, 
     assert sorted(map(tuple, orders)) == [("A", "B"), ("B", "A")]  # each row of a question has an order of its own
     for row in (rows[3], rows[7]):
         first = "one" if row["extra_info"]["order"][0] == "A" else "two"
-        assert row["raw_prompt"][0]["content"].startswith(f"Which?\nA. {first}")
+        system, question = row["raw_prompt"]
+        assert system == {"role": "system", "content": "Think."}
+        assert question["content"].startswith(f"Which?\nA. {first}")
 
 
 # drivers and shards ---------------------------------------------------------------------------------------------------
@@ -444,11 +457,11 @@ def test_shards_that_are_not_there_are_one_line(tmp_path: Path) -> None:
 def test_a_driver_that_fails_names_its_log_and_the_last_lines(tmp_path: Path) -> None:
     from etalon.engines.verl.plan import SFT_MODULE
 
-    files = Files(tmp_path / "05-sft-broad")
+    files = Files(tmp_path / "sft-broad")
     files.inner.mkdir(parents=True)
     files.config.write_text(f"defaults: [{SFT_BASE}, _self_]\n")
     follower = launch.Follower(files, lambda step, logged: {}, lambda step, row: None)
-    with pytest.raises(RunError, match=r"verl, 05-sft-broad: ended with status 1; .*log.txt ends with: .*no_such_key"):
+    with pytest.raises(RunError, match=r"verl, sft-broad: ended with status 1; .*log.txt ends with: .*no_such_key"):
         launch.run_driver(recipe(tmp_path, "verl.overrides=trainer.no_such_key=1"), SFT_MODULE, files, follower)
 
 
@@ -479,7 +492,7 @@ def test_the_steps_of_verls_own_file_logger_become_ours_once_each(
     assert seen == [1, 2, 3]
     # killed after step 3, shards of step 2: verl takes step 3 again and truncates its file
     fake_shards(files.shards / "global_step_2", world=1)
-    (files.shards / shards.LATEST).write_text("2")
+    (files.shards / checkpoints.LATEST).write_text("2")
     follower = launch.Follower(files, lambda _, row: supervised_row(row), lambda step, _: seen.append(step))
     assert follower.resume() == 2
     logged(3, 4)
@@ -499,26 +512,26 @@ def fake_shards(folder: Path, *, world: int) -> None:
 
 def test_shards_are_continued_when_they_are_whole_logged_and_not_newer_than_the_mark(tmp_path: Path) -> None:
     files = Files(tmp_path)
-    assert shards.steps_saved(files, 9) == 0
+    assert checkpoints.steps_saved(files, 9) == 0
     for step in (2, 4, 6, 10):
         fake_shards(files.shards / f"global_step_{step}", world=2)
-    mark = files.shards / shards.LATEST
+    mark = files.shards / checkpoints.LATEST
     for text, logged, expected in (("6", 9, 6), ("6", 5, 4), ("4", 9, 4), ("", 9, 6), ("\0\0", 99, 10), ("6", 1, 0)):
         mark.write_text(text)
-        assert shards.steps_saved(files, logged) == expected
+        assert checkpoints.steps_saved(files, logged) == expected
     (files.shards / "global_step_6" / "model_world_size_2_rank_1.pt").unlink()
-    assert shards.steps_saved(files, 9) == 4
-    shards.continue_from(files, 4)
-    assert (mark.read_text(), sorted(shards.found(files))) == ("4", [2, 4])
-    shards.continue_from(files, 0)
-    assert (mark.exists(), shards.found(files)) == (False, [])
+    assert checkpoints.steps_saved(files, 9) == 4
+    checkpoints.continue_from(files, 4)
+    assert (mark.read_text(), sorted(checkpoints.found(files))) == ("4", [2, 4])
+    checkpoints.continue_from(files, 0)
+    assert (mark.exists(), checkpoints.found(files)) == (False, [])
 
 
 def test_shards_of_another_number_of_gpus_are_refused(tmp_path: Path) -> None:
     files = Files(tmp_path)
     fake_shards(files.shards / "global_step_20", world=8)
     with pytest.raises(RunError, match="was saved by 8 GPUs, and now there are 16"):
-        shards.check_world(files, recipe(tmp_path))
+        checkpoints.check_world(files, recipe(tmp_path))
 
 
 def test_the_registry_holds_one_function_per_name() -> None:

@@ -1,6 +1,7 @@
-"""engine = "verl" without verl: a dry run writes configs and commands, and what cannot be honoured is one line."""
+"""engine = "verl" without verl: a dry run writes configs and commands, and what is refused is one line."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -9,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from etalon import config, pipeline
+from etalon.config.stages import listed
 from etalon.engines.jobs import engine_of
+from etalon.engines.verl.checkpoints import nearest_saved, save_every
 from etalon.engines.verl.engine import longest_prompt, prompts_per_step
 from etalon.engines.verl.export import problem_row
-from etalon.engines.verl.honour import check_installed, check_recipe
-from etalon.engines.verl.marks import marks, save_every
 from etalon.engines.verl.plan import Files, planned, train_command
+from etalon.engines.verl.refusals import check_installed, check_recipe
 from etalon.engines.verl.settings import Setting, to_yaml
 from etalon.errors import ConfigError
 from etalon.pipeline import forecast, graph
-from etalon.recipe import Recipe
+from etalon.recipe import Recipe, StageSpec
 from etalon.sft.rows import checkpoint_steps
 from etalon.types import Domain, Problem
 
@@ -38,13 +40,69 @@ max_tokens = 4096
 nodes = 2
 sequence_parallel = 4
 """
-STAGES = {"base", "sft-broad", "sft-hard", "distill", "rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct"}
+RL_STAGES = ("rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct")
+STAGES = {"base", "sft-broad", "sft-hard", "distill", *RL_STAGES}  # of the list that a recipe without one has
+PHASE = "reward.custom_reward_function.reward_kwargs.phase"
+BRANCHES = """
+engine = "verl"
+autocast = "bf16"
+jobs = 1
+[model]
+max_positions = 8192
+heads = 8
+[rl]
+max_tokens = 4096
+[[stages]]
+name = "base"
+kind = "base"
+model = "nowhere"
+[[stages]]
+name = "rl-all"
+kind = "rl"
+[[stages]]
+name = "rl-plain"
+kind = "rl"
+from = "base"
+domains = ["math"]
+gamma = 0.0
+reward = "own.py:score"
+judge = "toy@http://127.0.0.1:9/v1"
+[[stages]]
+name = "rl-none"
+kind = "rl"
+steps = 0
+"""
 
 
 def recipe(folder: Path, *overrides: str) -> Recipe:
     path = folder / "cluster.toml"
     path.write_text(RECIPE)
     return config.load(path, overrides).resolved()
+
+
+def branches(folder: Path) -> Recipe:
+    """RL alone: one base, two phases from it, and one that takes no step."""
+    (folder / "own.py").write_text("def score(problem, response):\n    return 1.0\n")
+    (folder / "branches.toml").write_text(BRANCHES)
+    return config.load(folder / "branches.toml").resolved()
+
+
+def two_bases(folder: Path, *, from_narrow: int) -> Recipe:
+    """A base with a short window, and one with a long one; a phase behind each."""
+    stages = [
+        {"name": "a", "kind": "base", "model": str(folder / "narrow")},
+        {"name": "rl-a", "kind": "rl", "from": "a", "max_tokens": from_narrow},
+        {"name": "b", "kind": "base", "model": str(folder / "wide")},
+        {"name": "rl-b", "kind": "rl", "from": "b", "max_tokens": 32768},
+    ]
+    rows = tuple(StageSpec.model_validate(row) for row in stages)
+    values = {"engine": "verl", "autocast": "bf16", "jobs": 1, "stages": rows}
+    return Recipe.model_validate(values)
+
+
+def config_text(recipe: Recipe, stage: str) -> str:
+    [text] = [to_yaml(found, base=base) for name, _, base, found in planned(recipe, Path("run")) if name == stage]
+    return text
 
 
 def settings_of(recipe: Recipe, stage: str) -> dict[str, object]:
@@ -111,30 +169,62 @@ def test_the_forecast_reckons_with_the_tokens_that_verl_is_told(name: str, overr
     assert max(told) == forecast.setup_of(papers).tokens
 
 
-def test_a_phase_has_its_own_window_and_what_is_left_out_has_no_config() -> None:
-    papers = config.load(config.packaged_recipe("vibethinker-1.5b"), ["distill.micro_tokens=65536"]).resolved()
-    names = {name for name, *_ in planned(papers, Path("run"))}
-    assert {"rl-math", "rl-code", "sft-broad"} <= names
-    assert not names & {"base", "sft-hard", "distill", "rl-stem", "instruct"}
-    windows = [settings_of(papers, stage)["data.max_response_length"] for stage in ("rl-math", "rl-code")]
-    assert windows == [16384, 32768]
-    again = papers.model_copy(update={"distill": papers.distill.model_copy(update={"epochs": 1})})
-    longest = max(65536, papers.data.max_tokens + 2048)
-    wanted = -(-longest // papers.verl.sequence_parallel)
-    assert settings_of(again, "distill")["data.max_token_len_per_gpu"] == wanted
+def test_each_stage_of_the_list_has_a_config_and_its_own_window() -> None:
+    papers = config.load(config.packaged_recipe("vibethinker-1.5b")).resolved()
+    rl = {stage.name: stage.spec.max_tokens for stage in listed(papers) if stage.kind == "rl"}
+    supervised = {stage.name for stage in listed(papers) if stage.kind in ("sft", "distill")}
+    assert {name for name, *_ in planned(papers, Path("run"))} == rl.keys() | supervised
+    assert len(set(rl.values())) > 1
+    for name, window in rl.items():
+        assert settings_of(papers, name)["data.max_response_length"] == window
+
+
+def test_branches_have_configs_of_their_own_and_a_stage_without_steps_has_none(tmp_path: Path) -> None:
+    made = branches(tmp_path)
+    assert [name for name, *_ in planned(made, Path("run"))] == ["rl-all", "rl-plain"]
+    gammas = [settings_of(made, name)["algorithm.etalon.gamma"] for name in ("rl-all", "rl-plain")]
+    assert gammas == [1.0, 0.0]
+    [command] = [line for line in engine_of(made).plan(tmp_path / "run") if "rl-plain" in line]
+    assert f"--config-dir {tmp_path / 'run.verl'}" in command
+    places = settings_of(made, "rl-plain")
+    assert places["trainer.default_local_dir"] == "run/stages/rl-plain/state/shards"
+    assert places["trainer.experiment_name"] == "rl-plain"
+
+
+def test_a_reward_worker_is_told_of_a_reward_and_a_judge_of_the_stage_alone(tmp_path: Path) -> None:
+    made = branches(tmp_path)
+    assert settings_of(made, "rl-all")[PHASE] == ""
+    told = json.loads(str(settings_of(made, "rl-plain")[PHASE]))
+    assert told["name"] == "rl-plain"
+    assert told["keys"] == {
+        "domains": ["math"], "reward": f"{tmp_path}/own.py:score", "judge": "toy@http://127.0.0.1:9/v1",
+    }  # fmt: skip
+    assert str(tmp_path) in told["searched"]
+    assert f"phase: {json.dumps(json.dumps(told))}" in config_text(made, "rl-plain")
 
 
 def test_keys_of_stages_that_are_left_out_are_refused_all_the_same(tmp_path: Path) -> None:
-    none = [f"rl.{phase}.steps=0" for phase in ("math", "long2short", "code", "stem")]
+    none = [f"{stage}.steps=0" for stage in RL_STAGES]
     override = "verl.overrides=actor_rollout_ref.actor.ppo_epochs=4"
     with pytest.raises(ConfigError, match="ppo_epochs: is set from the recipe"):
-        check_recipe(recipe(tmp_path, *none, "instruct.steps=0", override))
+        check_recipe(recipe(tmp_path, *none, override))
 
 
 def test_the_widest_phase_must_fit_the_window_of_the_model(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"rl\.code\.max_tokens: is 16384, but \[model\] says a window of 8192"):
-        check_recipe(recipe(tmp_path, "rl.code.max_tokens=16384"))
-    check_recipe(recipe(tmp_path, "rl.code.max_tokens=16384", "rl.code.steps=0"))
+    with pytest.raises(ConfigError, match=r"rl-code\.max_tokens: is 16384, but \[model\] says a window of 8192"):
+        check_recipe(recipe(tmp_path, "rl-code.max_tokens=16384"))
+    check_recipe(recipe(tmp_path, "rl-code.max_tokens=16384", "rl-code.steps=0"))
+
+
+def test_every_base_of_the_list_must_do_for_the_phases_behind_it(tmp_path: Path) -> None:
+    for name, window in (("narrow", 2048), ("wide", 65536)):
+        (tmp_path / name).mkdir()
+        shape = {"max_position_embeddings": window, "num_attention_heads": 8, "num_key_value_heads": 8}
+        (tmp_path / name / "config.json").write_text(json.dumps(shape))
+    message = rf"rl-a\.max_tokens: is 4096, but {tmp_path}/narrow/config\.json says a window of 2048"
+    with pytest.raises(ConfigError, match=message):
+        check_recipe(two_bases(tmp_path, from_narrow=4096))
+    check_recipe(two_bases(tmp_path, from_narrow=1024))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +241,11 @@ def test_the_widest_phase_must_fit_the_window_of_the_model(tmp_path: Path) -> No
         ("verl.sequence_parallel=5", "verl.sequence_parallel: is 5, which does not divide all 16 GPUs"),
         ("verl.address=ray://head:10001", "verl.address: is 'ray://head:10001'; run etalon on a node of the cluster"),
         ("sft.batch=6", "sft.batch: is 6, which does not spread evenly over 4 data-parallel ranks"),
+        ("sft-hard.optim.name=muon", "sft-hard.optim.name: is 'muon', but verl has AdamW only"),
+        ("sft-hard.batch=6", "sft-hard.batch: is 6, which does not spread"),
+        ("rl-code.judge=nano", "rl-code.judge: is 'nano', and every reward worker of verl would load it; serve it"),
         ("verl.overrides=nonsense", "verl.overrides: nonsense: expected KEY=VALUE"),
+        ("verl.overrides=reward.custom_reward_function.reward_kwargs.phase=x", "phase: is set from the recipe"),
         ("verl.overrides=+algorithm.etalon.gamma=3", "verl.overrides: algorithm.etalon.gamma: is set from the recipe"),
         (
             "verl.overrides=['actor_rollout_ref.rollout={top_p:0.5}']",
@@ -177,6 +271,13 @@ def test_what_verl_cannot_honour_is_refused_before_anything_is_trained(
         engine_of(recipe(tmp_path, override)).check()
 
 
+def test_the_prompts_of_every_stage_must_spread_over_the_ranks(tmp_path: Path) -> None:
+    one = ("rl-code.prompts_per_step=3", "rl-code.group_size=3")
+    message = r"rl-code\.prompts_per_step \* rl-code\.group_size: is 9, which does not spread evenly over 4"
+    with pytest.raises(ConfigError, match=message):
+        check_recipe(recipe(tmp_path, *one))
+
+
 def test_the_recipe_of_these_tests_is_accepted(tmp_path: Path) -> None:
     check_recipe(recipe(tmp_path))
 
@@ -188,7 +289,7 @@ def test_verl_that_is_not_installed_is_one_line(tmp_path: Path) -> None:
 
 
 def test_commands_are_lists_and_paths_with_spaces_stay_whole(tmp_path: Path) -> None:
-    files = Files(tmp_path / "a run; rm -rf x" / "09-rl-math")
+    files = Files(tmp_path / "a run; rm -rf x" / "rl-math")
     command = train_command("verl.trainer.main_ppo", files.config, recipe(tmp_path, "verl.overrides=trainer.x=a b"))
     assert command[1:] == [
         "-m", "verl.trainer.main_ppo", "--config-dir", str(files.inner), "--config-name", "config", "trainer.x=a b"
@@ -199,7 +300,7 @@ def test_commands_are_lists_and_paths_with_spaces_stay_whole(tmp_path: Path) -> 
 def test_supervised_checkpoints_are_near_those_of_the_other_engines(steps: int, count: int) -> None:
     wanted = checkpoint_steps(steps, count)
     every = save_every(wanted)
-    found = marks(wanted, every)
+    found = nearest_saved(wanted, every)
     assert found == sorted(set(found))
     assert (len(found), found[-1]) == (len(wanted), steps)
     assert all(step % every == 0 for step in found[:-1])  # verl saves no other
@@ -210,7 +311,7 @@ def test_supervised_checkpoints_are_near_those_of_the_other_engines(steps: int, 
 
 def test_a_number_of_steps_that_divides_is_saved_no_more_often_than_needed() -> None:
     assert save_every(checkpoint_steps(1000, 8)) == 125
-    assert marks(checkpoint_steps(1000, 8), 125) == checkpoint_steps(1000, 8)
+    assert nearest_saved(checkpoint_steps(1000, 8), 125) == checkpoint_steps(1000, 8)
     assert save_every(checkpoint_steps(7, 1)) == 7
 
 
@@ -231,9 +332,12 @@ def test_a_step_takes_as_many_prompts_as_spread_evenly(
 
 
 def test_another_cluster_redoes_nothing_and_other_overrides_do(tmp_path: Path) -> None:
-    before = graph.keys(recipe(tmp_path))
-    assert graph.keys(recipe(tmp_path, "verl.nodes=4", "verl.address=10.0.0.1:6379")) == before
-    after = graph.keys(recipe(tmp_path, "verl.overrides=actor_rollout_ref.rollout.enforce_eager=true"))
+    def keys(*overrides: str) -> dict[str, str]:
+        return graph.graph_of(recipe(tmp_path, *overrides)).keys()
+
+    before = keys()
+    assert keys("verl.nodes=4", "verl.address=10.0.0.1:6379") == before
+    after = keys("verl.overrides=actor_rollout_ref.rollout.enforce_eager=true")
     assert [name for name in before if before[name] == after[name]] == ["problems"]
 
 
@@ -241,7 +345,7 @@ class Pairs:
     """A tokenizer with one token for a full stop at the end of a line, and one for any other character."""
 
     def apply_chat_template(self, messages: list[dict[str, str]], **_: bool) -> str:
-        return messages[0]["content"]
+        return "".join(f"<{message['role'][0]}>{message['content']}" for message in messages)
 
     def encode(self, text: str, **_: bool) -> list[str]:
         return re.findall(r"\.\n|.", text, re.DOTALL)
@@ -253,9 +357,10 @@ def test_the_longest_prompt_is_measured_as_it_is_asked() -> None:
         id="p", domain=Domain.STEM, prompt="Where?\nA) up.\nB) down", answer="A", options=options, shuffle=True
     )
     asked = [problem_row(question, i, seed=0)["prompt"][0]["content"] for i in range(4)]
-    lengths = {len(Pairs().encode(text)) for text in asked}
+    lengths = {len(Pairs().encode(f"<u>{text}")) for text in asked}
     assert len(lengths) == 2
     assert longest_prompt(Pairs(), [question] * 4, seed=0) == max(lengths)
+    assert longest_prompt(Pairs(), [question] * 4, seed=0, system="Think.") == max(lengths) + len("<s>Think.")
 
 
 @pytest.mark.live

@@ -22,14 +22,15 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from verl import DataProto  # noqa: E402
 
 from etalon.engines.jobs import engine_of  # noqa: E402
-from etalon.engines.verl import probe  # noqa: E402
-from etalon.engines.verl.estimator import UNDECIDED  # noqa: E402
+from etalon.engines.verl import cluster as clusters  # noqa: E402
 from etalon.engines.verl.export import problem_row  # noqa: E402
+from etalon.engines.verl.settings import UNDECIDED  # noqa: E402
 from etalon.errors import ConfigError  # noqa: E402
 from etalon.model import loader  # noqa: E402
-from etalon.recipe import VerlSpec  # noqa: E402
+from etalon.recipe import Recipe, VerlSpec  # noqa: E402
 from etalon.types import Domain, Problem  # noqa: E402
 from test_verl import composed, recipe  # noqa: E402
+from test_verl_plan import branches  # noqa: E402
 from tiny_models import tiny_language_model  # noqa: E402
 
 PATIENCE = 60
@@ -78,7 +79,7 @@ def test_a_ray_worker_knows_the_estimators_after_importing_verl(cluster: Cluster
 def test_a_whole_cluster_lacks_only_the_gpus(cluster: Cluster) -> None:
     # the check gets past the connection, the nodes and the plug-in on both of them
     with pytest.raises(ConfigError, match=r"verl.gpus_per_node: is 8, but node 2 of the cluster has no GPU$"):
-        probe.check_cluster(spec(cluster, nodes=2))
+        clusters.check_cluster(spec(cluster, nodes=2))
 
 
 def test_a_plug_in_that_workers_do_not_load_is_named_with_its_node(
@@ -94,7 +95,7 @@ def test_a_plug_in_that_workers_do_not_load_is_named_with_its_node(
             environment = {"env_vars": {"VERL_USE_EXTERNAL_PLUGINS": "none"}}
             return ray.remote(**options, runtime_env=environment)
 
-    found = probe._cluster_problem(WithoutPlugins, 2, 1)
+    found = clusters._cluster_problem(WithoutPlugins, 2, 1)
     assert re.match(r"engine: node [\d.]+: verl does not load etalon's plug-in: install etalon", found)
 
 
@@ -112,11 +113,11 @@ DOUBLE = Problem(id="double", domain=Domain.CODE, prompt="f", tests={"inputs": [
 RIGHT, LOOP = "```python\ndef f(x):\n return 2*x\n```", "```python\ndef f(x):\n while True: pass\n```"
 
 
-def reward_worker(folder: Path, model_dir: Path) -> Any:
+def reward_worker(folder: Path, model_dir: Path, stage: str = "rl-math", of: Recipe | None = None) -> Any:
     """verl's own reward worker, as its trainer starts it."""
     from verl.experimental.reward_loop.reward_loop import RewardLoopWorker
 
-    config = composed(folder, "rl-math", model_dir)
+    config = composed(folder, stage, model_dir, of=of)
     OmegaConf.resolve(config.reward)
     return ray.remote(num_cpus=0)(RewardLoopWorker).remote(config, None)
 
@@ -153,6 +154,15 @@ def test_verls_reward_worker_gives_the_verifiers_score(
     assert found["reward_extra_info"]["undecided"] == float(score == UNDECIDED)
 
 
+def test_verls_reward_worker_asks_the_reward_of_the_stage(cluster: Cluster, tmp_path: Path, model_dir: Path) -> None:
+    made = branches(tmp_path)
+    (tmp_path / "own.py").write_text("def score(problem, response):\n    return len(response) / 10\n")
+    own = reward_worker(tmp_path, model_dir, "rl-plain", made)
+    found = ray.get(own.compute_score.remote(item(SUM, "\\boxed{4}", loader.load_tokenizer(model_dir))))
+    assert found["reward_score"] == 0.9
+    assert found["reward_extra_info"]["reason"] == "reward"
+
+
 def test_a_row_that_cannot_be_read_is_undecided(worker: Any, model_dir: Path) -> None:
     data = item(SUM, "\\boxed{4}", loader.load_tokenizer(model_dir))
     data.non_tensor_batch["extra_info"][0]["problem"] = "{"
@@ -176,24 +186,24 @@ def test_a_program_that_never_ends_does_not_hold_up_other_rewards(worker: Any, m
 
 def test_no_cluster_is_one_line() -> None:
     with pytest.raises(ConfigError, match=r"verl.address: 127.0.0.1:9: no Ray cluster answers .*`ray start`"):
-        probe.check_cluster(VerlSpec(address="127.0.0.1:9", patience_seconds=25))
+        clusters.check_cluster(VerlSpec(address="127.0.0.1:9", patience_seconds=25))
 
 
 def test_this_machine_without_gpus_is_one_line() -> None:
     with pytest.raises(ConfigError, match=r"verl.gpus_per_node: is 8, but this machine has no GPU$"):
-        probe.check_cluster(VerlSpec(patience_seconds=PATIENCE))
+        clusters.check_cluster(VerlSpec(patience_seconds=PATIENCE))
 
 
 def test_several_nodes_need_an_address() -> None:
     with pytest.raises(ConfigError, match=r"verl.nodes: is 2, but verl.address names no cluster"):
-        probe.check_cluster(VerlSpec(nodes=2, patience_seconds=PATIENCE))
+        clusters.check_cluster(VerlSpec(nodes=2, patience_seconds=PATIENCE))
 
 
 def test_a_plug_in_that_fails_to_import_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['etalon.rl.credit'] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ConfigError, match=r"engine: etalon's plug-in for verl cannot be imported: ModuleNotFoundError"):
-        probe.check_cluster(VerlSpec(patience_seconds=PATIENCE))
+        clusters.check_cluster(VerlSpec(patience_seconds=PATIENCE))
 
 
 def test_a_dead_node_is_named(cluster: Cluster) -> None:  # last: it takes a node away
@@ -205,4 +215,4 @@ def test_a_dead_node_is_named(cluster: Cluster) -> None:  # last: it takes a nod
     with pytest.raises(
         ConfigError, match=r"verl.nodes: is 2, but the cluster has 1 alive \(dead: [\d.]+\); start `ray`"
     ):
-        probe.check_cluster(spec(cluster, nodes=2))
+        clusters.check_cluster(spec(cluster, nodes=2))

@@ -12,6 +12,8 @@ import pytest
 pytestmark = [pytest.mark.verl, pytest.mark.live]
 pytest.importorskip("verl", reason="the verl extra has an environment of its own: make test-verl")
 
+import pyarrow.parquet as pq  # noqa: E402
+
 from etalon.engines.jobs import RlJob, SupervisedJob  # noqa: E402
 from etalon.engines.verl import engine as verl_engine  # noqa: E402
 from etalon.errors import InputError, RunError  # noqa: E402
@@ -42,10 +44,10 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rl_job(folder: Path, model_dir: Path, **changes: Any) -> RlJob:
-    spec = RlSpec(group_size=4, prompts_per_step=2, max_tokens=64, save_every=2)
+    spec = RlSpec(group_size=4, prompts_per_step=2, max_tokens=64, save_every=2, steps=5)
     job = RlJob(
-        source=model_dir, prompts=PROMPTS, spec=spec, credit=CreditSpec.of(spec), steps=5, lr=1e-6, seed=7,
-        directory=folder / "07-rl-math",
+        source=model_dir, prompts=PROMPTS, spec=spec, credit=CreditSpec.of(spec), seed=7, name="rl-math",
+        directory=folder / "rl-math",
     )  # fmt: skip
     return replace(job, **changes)
 
@@ -54,7 +56,7 @@ def sft_job(folder: Path, model_dir: Path) -> SupervisedJob:
     steps = [[0, 1], [2, 3], [3, 1], [2, 0], [1, 2], [0, 3], [1]]  # the last is smaller than the others
     return SupervisedJob(
         source=model_dir, rows=random_rows([(2, 3), (4, 1), (1, 6), (3, 3)]), steps=steps, optim=OptimSpec(),
-        micro_tokens=64, num_checkpoints=3, directory=folder / "03-sft-broad",
+        micro_tokens=64, num_checkpoints=3, directory=folder / "sft-broad",
     )  # fmt: skip
 
 
@@ -87,7 +89,7 @@ def test_a_killed_phase_continues_from_its_newest_shards(
     whole = rl_job(tmp_path / "whole", model_dir)
     engine.reinforce(whole, lambda step, row: None)
     monkeypatch.setenv("STAND_IN_DIES_AT", "4")
-    message = r"verl, 07-rl-math: ended with signal SIGKILL; .*log.txt ends with: .*illegal memory access"
+    message = r"verl, rl-math: ended with signal SIGKILL; .*log.txt ends with: .*illegal memory access"
     with pytest.raises(RunError, match=message):
         engine.reinforce(job, lambda step, row: None)
     monkeypatch.delenv("STAND_IN_DIES_AT")
@@ -154,7 +156,7 @@ def test_a_step_that_verl_never_logs_is_an_error_and_not_a_gap(
 ) -> None:
     job, engine = rl_job(tmp_path, model_dir), verl_engine.engine(recipe(tmp_path, *ONE_GPU))
     monkeypatch.setenv("STAND_IN_LOSES", "3")
-    with pytest.raises(RunError, match="07-rl-math: verl has ended, but step 3 of 5 is not in its log"):
+    with pytest.raises(RunError, match="rl-math: verl has ended, but step 3 of 5 is not in its log"):
         engine.reinforce(job, lambda step, row: None)
     monkeypatch.delenv("STAND_IN_LOSES")
     engine.reinforce(job, lambda step, row: None)  # from step 2
@@ -185,7 +187,7 @@ def test_a_supervised_run_leaves_its_checkpoints_oldest_first(
 ) -> None:
     job = sft_job(tmp_path, model_dir)
     paths = verl_engine.engine(recipe(tmp_path, *ONE_GPU)).supervise(job, lambda step, row: None)
-    assert "03-sft-broad: 1 of 13 rows, over all epochs, left out" in capsys.readouterr().err
+    assert "sft-broad: 1 of 13 rows, over all epochs, left out" in capsys.readouterr().err
     assert [path.name for path in paths] == ["step-000002", "step-000004", "step-000006"]
     assert [mark(path) for path in paths] == [2.0, 4.0, 6.0]
     assert [row["step"] for row in read_jsonl(job.directory / "metrics.jsonl")] == [1, 2, 3, 4, 5, 6]
@@ -194,8 +196,31 @@ def test_a_supervised_run_leaves_its_checkpoints_oldest_first(
 def test_prompts_that_leave_no_room_in_the_window_are_named(tmp_path: Path, model_dir: Path) -> None:
     job = rl_job(tmp_path, model_dir, prompts=[replace(PROMPTS[0], prompt="1+" * 40 + "1=?")] * 4)
     with pytest.raises(
-        InputError, match=r"07-rl-math: prompts of up to \d+ tokens .* window of 96; lower rl.max_tokens"
+        InputError, match=r"rl-math: prompts of up to \d+ tokens .* window of 96; lower rl-math.max_tokens"
     ):
+        verl_engine.engine(recipe(tmp_path, *ONE_GPU)).reinforce(job, lambda step, row: None)
+
+
+def test_a_system_message_is_before_every_prompt_and_counted(tmp_path: Path, model_dir: Path) -> None:
+    job = rl_job(tmp_path, model_dir, system="7+5=12")
+    verl_engine.engine(recipe(tmp_path, *ONE_GPU)).reinforce(job, lambda step, row: None)
+    asked = [row["prompt"] for row in pq.read_table(job.directory / "verl" / "data.parquet").to_pylist()]
+    assert len(asked) == 10
+    assert all(one[0] == {"role": "system", "content": "7+5=12"} and one[1]["role"] == "user" for one in asked)
+    tokenizer = loader.load_tokenizer(model_dir)
+    rendered = [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in asked]
+    longest = max(len(tokenizer.encode(text, add_special_tokens=False)) for text in rendered)
+    assert f"max_prompt_length: {longest} " in (job.directory / "verl" / "config.yaml").read_text()
+
+
+def test_a_reward_that_decides_nothing_ends_the_run(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.py").write_text("def score(problem, response):\n    return 'good'\n")
+    job = rl_job(tmp_path, model_dir)
+    job = replace(job, spec=job.spec.model_copy(update={"reward": f"{tmp_path / 'own.py'}:score"}))
+    monkeypatch.setenv("STAND_IN_DECIDES", "nothing")
+    with pytest.raises(RunError, match=r"^rl-math\.reward: 8 of 8 responses have no verdict, more than 20%"):
         verl_engine.engine(recipe(tmp_path, *ONE_GPU)).reinforce(job, lambda step, row: None)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from etalon.engines.verl.estimator import UNDECIDED
+from etalon.engines.verl.settings import UNDECIDED
 from etalon.types import Group
 
 

@@ -3,8 +3,9 @@
 Config through hydra, metrics through verl's Tracking, dumps through verl's own writer; only the training is missing.
 STAND_IN_DIES_AT: the step in which it is killed, before that step's shards are written.
 STAND_IN_DIES_AFTER_SAVE, _AFTER_LOG: the step in which it is killed, its shards written, nothing (or no dump) logged.
-STAND_IN_LOSES: the step that it does not log. STAND_IN_SAYS: what every rollout begins with. STAND_IN_DUMPS_LATE: its
-dumps follow its log by half a second, as the thread that writes them may.
+STAND_IN_LOSES: the step that it does not log. STAND_IN_SAYS: what every rollout begins with. STAND_IN_DECIDES: is
+"nothing" where no rollout has a score. STAND_IN_DUMPS_LATE: its dumps follow its log by half a second, as the thread
+that writes them may.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ def dump(config: Any, step: int) -> None:
     size, n = config.data.train_batch_size, config.actor_rollout_ref.rollout.n
     batch = rows[(step - 1) * size : step * size]
     entries = [(p, i, row) for p, row in enumerate(batch) for i in range(n)]
-    scores = [-1.0 if (p, i) == (1, n - 1) else float(i % 2) for p, i, _ in entries]
+    decides = os.environ.get("STAND_IN_DECIDES") != "nothing"
+    scores = [float(i % 2) if decides and (p, i) != (1, n - 1) else -1.0 for p, i, _ in entries]
     PPOTrainer._write_generations(
-        [row["prompt"][0]["content"] for *_, row in entries],
+        [row["prompt"][-1]["content"] for *_, row in entries],
         [os.environ.get("STAND_IN_SAYS", "") + "7+5=12" * (1 + i) for _, i, _ in entries],
         [row["reward_model"]["ground_truth"] for *_, row in entries],
         scores,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from etalon.engines.jobs import CHECKPOINT, CHECKPOINTS, OnStep, RlJob, SupervisedJob
-from etalon.engines.verl.honour import check_installed, check_recipe
 from etalon.engines.verl.plan import RL_BASE, RL_MODULE, SFT_BASE, SFT_MODULE, Files, write_plan
+from etalon.engines.verl.refusals import check_installed, check_recipe
 from etalon.errors import InputError
 from etalon.recipe import Recipe
 from etalon.store import append_jsonl, read_json, write_atomic
@@ -34,7 +34,7 @@ class VerlEngine:
         """ConfigError for a value it cannot honour, a missing package, a cluster or GPU that is not there."""
         check_recipe(self.recipe)
         check_installed()
-        from etalon.engines.verl.probe import check_cluster
+        from etalon.engines.verl.cluster import check_cluster
 
         check_cluster(self.recipe.verl)
 
@@ -46,8 +46,8 @@ class VerlEngine:
     def supervise(self, job: SupervisedJob, on_step: OnStep) -> list[Path]:
         """The checkpoints of one supervised run; a step smaller than the others, at the end, is left out."""
         from etalon.engines.verl import launch
+        from etalon.engines.verl.checkpoints import nearest_saved, save_every
         from etalon.engines.verl.export import write_order, write_token_rows
-        from etalon.engines.verl.marks import marks, save_every
         from etalon.engines.verl.settings import sft_settings
         from etalon.engines.verl.steps import supervised_row
         from etalon.sft.rows import checkpoint_steps
@@ -75,7 +75,7 @@ class VerlEngine:
         target = job.directory / CHECKPOINTS
         return [
             launch.merged(files.shards / f"global_step_{step}", target / f"step-{step:06d}", files)
-            for step in marks(wanted, every)
+            for step in nearest_saved(wanted, every)
         ]
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
@@ -88,15 +88,16 @@ class VerlEngine:
         count = prompts_per_step(len(job.prompts), job.spec.prompts_per_step, job.spec.group_size, self.ranks)
         if not count:
             raise InputError(
-                f"{files.directory.name}: {len(job.prompts)} prompts x {job.spec.group_size} rollouts do not spread "
+                f"{job.name}: {len(job.prompts)} prompts x {job.spec.group_size} rollouts do not spread "
                 f"over {self.ranks} data-parallel ranks; give it more problems, or fewer GPUs"
             )
         tokenizer = load_tokenizer(job.source)
         follower = launch.Follower(files, self._rl_rows(files, job, count, tokenizer), on_step)
         if follower.resume() < job.steps:
             prompts = [p for s in range(job.steps) for p in prompts_of_step(job.prompts, s, count, job.seed)]
-            write_problems(files.data, prompts, seed=job.seed)
-            self._write_rl_config(files, job, count, longest_prompt(tokenizer, prompts, seed=job.seed))
+            write_problems(files.data, prompts, seed=job.seed, system=job.system)
+            longest = longest_prompt(tokenizer, prompts, seed=job.seed, system=job.system)
+            self._write_rl_config(files, job, count, longest)
             launch.run_driver(self.recipe, RL_MODULE, files, follower)
         follower.finish(job.steps)
         shards = files.shards / f"global_step_{job.steps}" / "actor"
@@ -108,12 +109,11 @@ class VerlEngine:
         window = read_json(job.source / "config.json").get("max_position_embeddings", 0)
         if window and prompt_tokens + job.spec.max_tokens > window:
             raise InputError(
-                f"{files.directory.name}: prompts of up to {prompt_tokens} tokens and rl.max_tokens = "
-                f"{job.spec.max_tokens} do not fit the model's window of {window}; lower rl.max_tokens"
+                f"{job.name}: prompts of up to {prompt_tokens} tokens and max_tokens = {job.spec.max_tokens} do not "
+                f"fit the model's window of {window}; lower {job.name}.max_tokens"
             )
         settings = rl_settings(
-            files.place(self.recipe, job.source), job.spec, self.recipe.verl, job.optim, self.recipe.sandbox,
-            brevity=job.credit.brevity, steps=job.steps, prompts=count, prompt_tokens=prompt_tokens,
+            files.place(self.recipe, job.source), job.spec, self.recipe, prompts=count, prompt_tokens=prompt_tokens,
             seed=job.seed % 2**31,
         )  # fmt: skip
         write_config(files, settings, RL_BASE)
@@ -121,7 +121,9 @@ class VerlEngine:
     def _rl_rows(self, files: Files, job: RlJob, count: int, tokenizer: Any) -> Any:
         from etalon.engines.verl.launch import dumped
         from etalon.engines.verl.steps import RlSteps, group_rows
+        from etalon.rl.rewards import Rewards
 
+        rewards = Rewards.of(job)  # verl's reward workers have their own; this one counts what they left undecided
         reader = RlSteps(
             problems={p.id: p for p in job.prompts},
             credit=job.credit,
@@ -134,6 +136,7 @@ class VerlEngine:
             if len(dump) < count * job.spec.group_size:
                 return None  # verl writes it beside the next step
             groups = reader.groups(dump)
+            rewards.check(groups)
             append_jsonl(files.directory / "rollouts.jsonl", group_rows(step, groups))
             return reader.row(logged, groups)
 
@@ -166,14 +169,15 @@ def load_tokenizer(source: Path) -> Any:
     return tokenizer
 
 
-def longest_prompt(tokenizer: Any, prompts: Sequence[Problem], *, seed: int) -> int:
+def longest_prompt(tokenizer: Any, prompts: Sequence[Problem], *, seed: int, system: str = "") -> int:
     """Tokens of the longest rendered prompt among the rows that `write_problems` writes, options in their order."""
     from etalon.engines.verl.export import problem_row
 
-    asked = {problem_row(p, index, seed=seed)["prompt"][0]["content"] for index, p in enumerate(prompts)}
+    rows = [problem_row(problem, index, seed=seed, system=system) for index, problem in enumerate(prompts)]
+    by_text = {row["prompt"][-1]["content"]: row["prompt"] for row in rows}  # a problem comes again in later steps
     texts = [
-        tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
-        for text in asked
+        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        for messages in by_text.values()
     ]
     return max(len(tokenizer.encode(text, add_special_tokens=False)) for text in texts)
 

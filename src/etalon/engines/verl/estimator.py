@@ -3,7 +3,7 @@
     rewards_BT, response_mask_BT, uids_B -> groups by uid -> etalon.rl.credit.credit -> advantages_BT
 
 verl hands an estimator token rewards, the response mask and the uid of each row, and nothing else. So the reward
-function writes the verifier's score on the last token, and `UNDECIDED` where there is no score. Rows come in any
+function writes the verifier's score on the last token, and `settings.UNDECIDED` where there is none. Rows come in any
 order (they are balanced over ranks before), and verl may append padding rows without a single response token.
 Axes: B rows of the batch, T response tokens. Loads torch, not verl.
 """
@@ -19,7 +19,6 @@ import torch
 from etalon.rl.credit import CreditSpec, credit
 from etalon.types import Domain, Group, Problem, Rollout, Stop, Verdict
 
-UNDECIDED = -1.0  # (ours) no score: scores are in [0, 1], and a float32 tensor holds -1 exactly
 CORRECT_ABOVE = 1 - 1e-6  # scores went through float32
 
 

@@ -6,7 +6,6 @@ token rows  {prompt: [ids], response: [ids]}
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,15 +19,15 @@ from etalon.store import to_json, writing
 from etalon.types import Problem
 
 
-def write_problems(path: Path, problems: Sequence[Problem], *, seed: int) -> Path:
-    """One row per problem, in order; a problem may come again, for another step.
+def write_problems(path: Path, problems: Sequence[Problem], *, seed: int, system: str = "") -> Path:
+    """One row per problem, in order; a problem may come again, for another step. system: message before every prompt.
 
     The problem is in extra_info as JSON text: parquet would merge the fields of different tests into one struct.
     """
-    return _write(path, [problem_row(problem, index, seed=seed) for index, problem in enumerate(problems)])
+    return _write(path, [problem_row(one, index, seed=seed, system=system) for index, one in enumerate(problems)])
 
 
-def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
+def problem_row(problem: Problem, index: int, *, seed: int, system: str = "") -> dict[str, Any]:
     """The row of one problem; `index` is its place in the file.
 
     A problem whose options are shuffled gets one order per row: verl samples a whole group from one prompt. The
@@ -36,9 +35,10 @@ def problem_row(problem: Problem, index: int, *, seed: int) -> dict[str, Any]:
     """
     order = draw_order(problem, seed=seed, index=index)
     asked = as_asked(problem, order)
+    before = [{"role": "system", "content": system}] if system else []
     return {
         "data_source": f"etalon/{problem.domain.value}",
-        "prompt": [{"role": "user", "content": asked.prompt}],
+        "prompt": [*before, {"role": "user", "content": asked.prompt}],
         "ability": problem.domain.value,
         "reward_model": {"style": "rule", "ground_truth": problem.id},
         "extra_info": {
@@ -58,12 +58,6 @@ def write_token_rows(path: Path, rows: Iterable[TokenRow]) -> Path:
 def write_order(path: Path, steps: Sequence[Sequence[int]]) -> Path:
     """The rows of every step, end to end."""
     return _write(path, [{"row": row} for step in steps for row in step])
-
-
-def read_problem_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file that `write_problems` wrote, each problem parsed."""
-    rows = _arrow()[1].read_table(path).to_pylist()
-    return [row | {"problem": json.loads(row["extra_info"]["problem"])} for row in rows]
 
 
 def _write(path: Path, rows: Sequence[dict[str, Any]]) -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from etalon.engines.jobs import OnStep
+from etalon.engines.verl.checkpoints import check_world, continue_from, steps_saved
 from etalon.engines.verl.plan import Files, merge_command, train_command
-from etalon.engines.verl.shards import check_world, continue_from, steps_saved
 from etalon.errors import RunError
 from etalon.processes.children import Child
 from etalon.recipe import Recipe

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etalon.config.stages import Listed, listed
+from etalon.config.stages import Listed, base_model, listed
 from etalon.cost.compute import LONGEST_PROMPT
 from etalon.engines.verl.settings import Place, Setting, rl_settings, sft_settings, to_yaml
 from etalon.recipe import BaseSpec, DistillSpec, OptimSpec, Recipe, RlSpec, SftSpec, StageSpec
@@ -95,14 +95,9 @@ def supervised(stage: Listed, recipe: Recipe) -> tuple[OptimSpec, int, int] | No
         return spec.optim.scaled(spec.lr_scale), spec.batch, spec.micro_tokens
     if isinstance(spec, DistillSpec):
         return spec.optim, spec.batch, spec.micro_tokens
-    if isinstance(spec, BaseSpec) and is_scratch(spec, recipe):
+    if isinstance(spec, BaseSpec) and base_model(stage, recipe)[1] == "scratch":
         return spec.optim, spec.batch, recipe.sft.micro_tokens
     return None
-
-
-def is_scratch(spec: BaseSpec, recipe: Recipe) -> bool:
-    """Whether a base is pretrained here."""
-    return (spec.model or recipe.model.base) == "scratch"
 
 
 def planned(recipe: Recipe, run_dir: Path) -> Iterator[tuple[str, str, str, list[Setting]]]:
@@ -118,10 +113,9 @@ def planned(recipe: Recipe, run_dir: Path) -> Iterator[tuple[str, str, str, list
             )  # fmt: skip
         spec = stage.spec
         if isinstance(spec, RlSpec) and spec.steps:
-            rate = OptimSpec(lr=spec.lr, final_lr=spec.lr, beta1=spec.beta1, beta2=spec.beta2, clip=spec.clip)
             yield stage.name, RL_MODULE, RL_BASE, rl_settings(
-                place, spec, recipe.verl, rate, recipe.sandbox, brevity=spec.lambda_, steps=spec.steps,
-                prompts=spec.prompts_per_step, prompt_tokens=GUESSED_PROMPT_TOKENS, seed=recipe.seed,
+                place, spec, recipe, prompts=spec.prompts_per_step, prompt_tokens=GUESSED_PROMPT_TOKENS,
+                seed=recipe.seed,
             )  # fmt: skip
 
 

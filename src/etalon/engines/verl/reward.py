@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from etalon.engines.verl.estimator import UNDECIDED
+from etalon.config.plugins import search_in
+from etalon.engines.verl.settings import UNDECIDED
 from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import RlSpec
@@ -46,11 +49,12 @@ async def compute_score(
     """verl's reward of one response: `score` for the estimator, the rest is logged.
 
     threads: responses judged at a time in one reward worker. sandbox_*: the recipe's [sandbox] table. phase: the
-    stage's own reward and judge, as JSON of `phase_json`; empty is the domains' verifiers.
+    stage's own reward and judge, as `settings.phase_json` tells them; empty is the domains' verifiers.
     Anything that goes wrong is undecided; an exception would end verl's whole step.
     """
     pool = _threads(threads, sandbox_url, sandbox_concurrency, sandbox_key_env)
-    verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, extra_info, solution_str, phase)
+    rewards = _rewards(phase) if phase else None  # here: threads would load the user's file at the same time
+    verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, extra_info, solution_str, rewards)
     return {
         "score": UNDECIDED if verdict.score is None else float(verdict.score),
         "acc": float(verdict.is_correct),
@@ -59,13 +63,14 @@ async def compute_score(
     }
 
 
-def judge(extra_info: Mapping[str, Any], response: str, phase: str = "") -> Verdict:
-    """The verdict on a response to the problem that the data row carries."""
+def judge(extra_info: Mapping[str, Any], response: str, rewards: Rewards | str | None = None) -> Verdict:
+    """The verdict on a response to the problem in a data row. rewards: of the stage, or why there are none."""
+    if isinstance(rewards, str):
+        return Verdict(score=None, reason=rewards)
     try:
         problem = problem_from_row(json.loads(extra_info["problem"]))
         order = extra_info.get("order")
         shown = None if order is None or len(order) == 0 else tuple(order)
-        rewards = _rewards(phase) if phase else None
         verdict = verify(problem, response, order=shown, verifier=rewards.verifier if rewards else None)
         if rewards is None or rewards.review is None:
             return verdict
@@ -74,22 +79,21 @@ def judge(extra_info: Mapping[str, Any], response: str, phase: str = "") -> Verd
         return Verdict(score=None, reason=f"bad_row: {type(error).__name__}: {error}"[:200])
 
 
-def phase_json(name: str, spec: RlSpec, *, prompts_folder: str, seed: int) -> str:
-    """What a reward worker must know of a stage that has a reward or a judge of its own; "" for any other."""
-    if not (spec.reward or spec.judge):
-        return ""
-    keys = {"domains": spec.domains, "reward": spec.reward, "judge": spec.judge}
-    return json.dumps({"name": name, "keys": keys, "prompts": prompts_folder, "seed": seed})
-
-
 @lru_cache(maxsize=1)
-def _rewards(phase: str) -> Rewards:
-    """The judgement of one stage; made once per worker."""
-    told = json.loads(phase)
-    keys = told["keys"] | {"domains": tuple(told["keys"]["domains"])}
-    return Rewards.made(
-        RlSpec.model_validate(keys), name=told["name"], prompts_folder=told["prompts"], seed=told["seed"]
-    )  # fmt: skip
+def _rewards(phase: str) -> Rewards | str:
+    """The judgement of one stage, made once per worker; or a reason, which this worker's log says once.
+
+    The run ends soon after: `etalon.rl.rewards.Rewards.check` counts what has no verdict.
+    """
+    try:
+        told = json.loads(phase)
+        search_in(*map(Path, told["searched"]))
+        spec = RlSpec.model_validate_json(json.dumps(told["keys"]))
+        return Rewards.made(spec, name=told["name"], prompts_folder=told["prompts"], seed=told["seed"])
+    except Exception as error:  # such as a reward file that this node does not have
+        reason = f"no_reward: {type(error).__name__}: {error}"[:200]
+        sys.stderr.write(f"etalon: {reason}\n")
+        return reason
 
 
 @lru_cache(maxsize=1)

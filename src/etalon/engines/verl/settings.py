@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etalon.config.plugins import searched
+from etalon.engines.jobs import rl_optim
 from etalon.errors import ConfigError
-from etalon.recipe import OptimSpec, RlSpec, SandboxSpec, VerlSpec
+from etalon.recipe import OptimSpec, Recipe, RlSpec, SandboxSpec, VerlSpec
 
+UNDECIDED = -1.0  # (ours) reward of a response without a score: scores are in [0, 1], a float32 tensor holds -1 exactly
 ESTIMATORS = ("mgpo", "mgpo_long2short")  # the names under which `plugin` registers
 PACKAGE = Path(__file__).parent
 NO_DUAL_CLIP = 1e9  # verl clamps log rho to 20, so rho <= e^20 = 4.9e8: a bound above it never acts
@@ -46,30 +49,40 @@ class Place:
 
 
 def rl_settings(
-    place: Place, spec: RlSpec, cluster: VerlSpec, optim: OptimSpec, sandbox: SandboxSpec, *, brevity: float,
-    steps: int, prompts: int, prompt_tokens: int, seed: int,
+    place: Place, spec: RlSpec, recipe: Recipe, *, prompts: int, prompt_tokens: int, seed: int
 ) -> list[Setting]:  # fmt: skip
     """The config of one RL phase for `python -m verl.trainer.main_ppo`. prompts: of one step."""
+    cluster = recipe.verl
+    phase = phase_json(place.stage, spec, prompts_folder=recipe.prompts, seed=seed)
     return [
-        *_algorithm(spec, brevity),
+        *_algorithm(spec),
         *_rl_data(place, spec, prompts, prompt_tokens, seed),
-        *_actor(spec, cluster, optim, prompts, prompt_tokens),
+        *_actor(spec, cluster, prompts, prompt_tokens),
         *_rollout(spec, cluster, prompt_tokens, seed),
-        *_reward(cluster, sandbox),
+        *_reward(cluster, recipe.sandbox, phase),
         *_model("actor_rollout_ref.model", place),
-        *_rl_trainer(place, spec, cluster, steps),
+        *_rl_trainer(place, spec, cluster),
     ]
 
 
-def _algorithm(spec: RlSpec, brevity: float) -> list[Setting]:
+def phase_json(name: str, spec: RlSpec, *, prompts_folder: str, seed: int) -> str:
+    """What a reward worker must know of a stage that has a reward or a judge of its own; "" for any other."""
+    if not (spec.reward or spec.judge):
+        return ""
+    keys = {"domains": spec.domains, "reward": spec.reward, "judge": spec.judge}
+    told = {"name": name, "keys": keys, "prompts": prompts_folder, "seed": seed, "searched": searched()}
+    return json.dumps(told)
+
+
+def _algorithm(spec: RlSpec) -> list[Setting]:
     here = "algorithm"
     truncated = spec.importance == "token-truncate"
     return [
-        Setting(f"{here}.adv_estimator", ESTIMATORS[bool(brevity)], "2.2; registered by etalon's plug-in"),
+        Setting(f"{here}.adv_estimator", ESTIMATORS[bool(spec.lambda_)], "2.2; registered by etalon's plug-in"),
         Setting(f"{here}.etalon.gamma", spec.gamma, "2.2: w(q) = exp(-gamma D_ME)"),
         Setting(f"{here}.etalon.std_ddof", spec.std_ddof, "1.5B section 2"),
         Setting(f"{here}.etalon.std_epsilon", spec.std_epsilon),
-        Setting(f"{here}.etalon.brevity", brevity, "2.2: lambda of Long2Short"),
+        Setting(f"{here}.etalon.brevity", spec.lambda_, "2.2: lambda of Long2Short"),
         Setting(f"{here}.etalon.aggregation", spec.aggregation),
         Setting(f"{here}.use_kl_in_reward", False, "2.2 has no KL term; it would also shift the scores"),
         Setting(f"{here}.filter_groups.enable", False, "would drop all-correct groups, which Long2Short learns from"),
@@ -99,7 +112,7 @@ def _rl_data(place: Place, spec: RlSpec, prompts: int, prompt_tokens: int, seed:
     ]
 
 
-def _actor(spec: RlSpec, cluster: VerlSpec, optim: OptimSpec, prompts: int, prompt_tokens: int) -> list[Setting]:
+def _actor(spec: RlSpec, cluster: VerlSpec, prompts: int, prompt_tokens: int) -> list[Setting]:
     here = "actor_rollout_ref.actor"
     mode = "seq-mean-token-mean" if spec.aggregation == "sequence-mean-token-mean" else "token-mean"
     tokens = tokens_per_gpu(spec.micro_tokens, prompt_tokens + spec.max_tokens, cluster)
@@ -121,8 +134,8 @@ def _actor(spec: RlSpec, cluster: VerlSpec, optim: OptimSpec, prompts: int, prom
         Setting(f"{here}.fsdp_config.ulysses_sequence_parallel_size", cluster.sequence_parallel),
         Setting(f"{here}.fsdp_config.param_offload", cluster.offload),
         Setting(f"{here}.fsdp_config.optimizer_offload", cluster.offload),
-        Setting(f"{here}.grad_clip", optim.clip),
-        *_optim(f"{here}.optim", optim),
+        Setting(f"{here}.grad_clip", spec.clip),
+        *_optim(f"{here}.optim", rl_optim(spec)),
         Setting(f"{here}.optim.lr_scheduler_type", "constant", "RL has no schedule (ours)"),
         Setting(f"{here}.checkpoint.save_contents", ["model", "optimizer", "extra"], "all that a resume needs"),
     ]
@@ -145,7 +158,7 @@ def _rollout(spec: RlSpec, cluster: VerlSpec, prompt_tokens: int, seed: int) -> 
     ]
 
 
-def _reward(cluster: VerlSpec, sandbox: SandboxSpec) -> list[Setting]:
+def _reward(cluster: VerlSpec, sandbox: SandboxSpec, phase: str) -> list[Setting]:
     here = "reward.custom_reward_function"
     return [
         Setting("reward.num_workers", cluster.reward_workers, "processes that verify"),
@@ -154,16 +167,17 @@ def _reward(cluster: VerlSpec, sandbox: SandboxSpec) -> list[Setting]:
         Setting(f"{here}.reward_kwargs.sandbox_url", sandbox.url),
         Setting(f"{here}.reward_kwargs.sandbox_concurrency", sandbox.concurrency),
         Setting(f"{here}.reward_kwargs.sandbox_key_env", sandbox.key_env, "its value must be set on every node"),
+        Setting(f"{here}.reward_kwargs.phase", phase, "the stage's own reward and judge, if it has any"),
     ]
 
 
-def _rl_trainer(place: Place, spec: RlSpec, cluster: VerlSpec, steps: int) -> list[Setting]:
+def _rl_trainer(place: Place, spec: RlSpec, cluster: VerlSpec) -> list[Setting]:
     return [
         *_trainer(place, cluster),
         Setting("trainer.use_v1", True),
         Setting("trainer.v1.trainer_mode", "sync", "2.2: no rollout of an older policy"),
         Setting("trainer.total_epochs", 1),
-        Setting("trainer.total_training_steps", steps),
+        Setting("trainer.total_training_steps", spec.steps),
         Setting("trainer.save_freq", spec.save_every),
         Setting("trainer.max_actor_ckpt_to_keep", 2, "the newest may be torn by a crash"),
         Setting("trainer.test_freq", -1, "etalon evaluates"),
@@ -203,7 +217,7 @@ def sft_settings(
         *_trainer(place, cluster),
         Setting("trainer.total_epochs", 1, "the order file holds all epochs"),
         Setting("trainer.total_training_steps", steps),
-        Setting("trainer.save_freq", save_every, "2.1.2: every k steps, for the probe"),
+        Setting("trainer.save_freq", save_every, "2.1.2: every k steps, for a fuse stage to choose from"),
         Setting("trainer.test_freq", -1, "etalon evaluates"),
         Setting("trainer.seed", seed),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etalon.engines.jobs import timed
 from etalon.engines.verl.estimator import group_of
 from etalon.rl.credit import CreditSpec, credit
 from etalon.rl.metrics import step_metrics
@@ -36,9 +37,9 @@ class RlSteps:
     count_tokens: Callable[[str], int]  # verl dumps texts: they are counted again
 
     def row(self, logged: Mapping[str, Any], groups: Sequence[Group]) -> dict[str, Any]:
-        """Our row of one RL step."""
+        """Our row of one RL step; without the share that gave no answer, which scores alone do not tell."""
         weights = [credit(group, self.credit)[0].weight for group in groups]
-        return {
+        row = {
             "loss": logged.get("actor/pg_loss", logged.get("actor/loss")),
             "grad_norm": logged["actor/grad_norm"],
             "lr": logged.get("actor/lr"),
@@ -46,8 +47,10 @@ class RlSteps:
             **step_metrics(groups, weights),
             "mean_tokens": logged["response_length/mean"],
             "truncated": logged["response_length/clip_ratio"],
-            "seconds": logged.get("timing_s/step"),
         }
+        del row["no_answer"]
+        seconds = logged.get("timing_s/step")
+        return row if seconds is None or row["tokens"] is None else timed(row, seconds)
 
     def groups(self, dump: Sequence[Mapping[str, Any]]) -> list[Group]:
         """The groups of one step, in the order of verl's keys; padding left out."""

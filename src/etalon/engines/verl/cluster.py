@@ -1,6 +1,6 @@
 """Whether verl, our plug-in and the cluster are what a run needs: one line of what is not. Runs as a program.
 
-    python -m etalon.engines.verl.probe ADDRESS NODES GPUS_PER_NODE   ->   {"problem": "..."} on the last line
+    python -m etalon.engines.verl.cluster ADDRESS NODES GPUS_PER_NODE   ->   {"problem": "..."} on the last line
 
 verl logs a plug-in that fails to import at DEBUG only; the run would then end at its first step. So the estimators
 are looked for here: in this process, and in a worker on every node of the cluster. A process of its own, because a
@@ -28,7 +28,7 @@ def check_cluster(spec: VerlSpec) -> None:
     """ConfigError with the first thing that is missing; returns when a stage can be started."""
     where = spec.address or "this machine"
     arguments = [spec.address, str(spec.nodes), str(spec.gpus_per_node)]
-    command = [sys.executable, "-W", "ignore", "-m", "etalon.engines.verl.probe", *arguments]
+    command = [sys.executable, "-W", "ignore", "-m", "etalon.engines.verl.cluster", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=spec.patience_seconds, check=False)
     except subprocess.TimeoutExpired:
@@ -114,9 +114,9 @@ def main() -> None:
     """Print what is wrong as one JSON line, whatever else the libraries print before it."""
     warnings.simplefilter("ignore")
     address, nodes, gpus = sys.argv[1:]
-    from etalon.engines.verl import probe  # workers import functions by the module's name, not from __main__
+    from etalon.engines.verl import cluster  # workers import functions by the module's name, not from __main__
 
-    sys.stdout.write("\n" + json.dumps({"problem": probe.problem_of(address, int(nodes), int(gpus))}) + "\n")
+    sys.stdout.write("\n" + json.dumps({"problem": cluster.problem_of(address, int(nodes), int(gpus))}) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from etalon.config.stages import Listed, listed
+from etalon.config.stages import ROOT, Listed, base_model, base_of, listed
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe, RlSpec
 from etalon.store import read_json
@@ -21,8 +21,8 @@ KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)*")  # of a single value or table; not a g
 
 def check_recipe(recipe: Recipe) -> None:
     """ConfigError with the first value that verl, or this adapter, cannot do as written."""
-    for problem in problems(recipe):
-        raise ConfigError(problem)
+    for refusal in refusals(recipe):
+        raise ConfigError(refusal)
 
 
 def check_installed() -> None:
@@ -34,7 +34,7 @@ def check_installed() -> None:
         raise ConfigError(f"engine: 'verl' needs verl {SERIES}x, found {found}; {INSTALL}")
 
 
-def problems(recipe: Recipe) -> Iterator[str]:
+def refusals(recipe: Recipe) -> Iterator[str]:
     """Everything that is refused, in the order of the recipe's page."""
     if recipe.device == "cpu":
         yield "device: is 'cpu', but verl trains on GPUs only; use engine = 'local'"
@@ -45,13 +45,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
     yield from _optimisers(recipe)
     yield from _judges(recipe)
     yield from _spread(recipe)
-    yield from _model(recipe)
+    yield from _models(recipe)
     yield from _overrides(recipe)
-
-
-def _key(stage: Listed, name: str) -> str:
-    """Where a recipe says a value: at the stage, or at its kind's table."""
-    return f"{stage.name if name in stage.own else stage.kind}.{name}"
 
 
 def _optimisers(recipe: Recipe) -> Iterator[str]:
@@ -60,7 +55,7 @@ def _optimisers(recipe: Recipe) -> Iterator[str]:
     for stage in listed(recipe):
         found = supervised(stage, recipe)
         if found is not None and found[0].name != "adamw":
-            key = _key(stage, "optim")
+            key = stage.key_of("optim")
             yield f"{key}.name: is {found[0].name!r}, but verl has AdamW only; use 'adamw', or engine = 'local'"
 
 
@@ -71,26 +66,38 @@ def _judges(recipe: Recipe) -> Iterator[str]:
         judge = stage.spec.judge
         if judge and "@http" not in judge:
             yield (
-                f"{_key(stage, 'judge')}: is {judge!r}, and every reward worker of verl would load it; serve it, and "
+                f"{stage.key_of('judge')}: is {judge!r}, and every reward worker of verl would load it; serve it, and "
                 "write NAME@http://HOST:PORT/v1"
             )
 
 
-def _model(recipe: Recipe) -> Iterator[str]:
+def _models(recipe: Recipe) -> Iterator[str]:
+    """What the models that a path begins with are too small for."""
     from etalon.engines.verl.plan import rl_stages
 
-    spec = recipe.model
-    config = Path(spec.base) / "config.json"
-    if spec.base == "scratch":
+    stages = listed(recipe)
+    phases: dict[str, list[Listed]] = {
+        base_model(one, recipe)[1]: [] for one in stages if one.kind == ROOT
+    }  # fmt: skip
+    for stage in rl_stages(recipe):
+        if stage.spec.steps:
+            phases[base_model(base_of(stage, stages), recipe)[1]].append(stage)
+    for model, own in phases.items():
+        yield from _model(model, own, recipe)
+
+
+def _model(model: str, phases: Sequence[Listed], recipe: Recipe) -> Iterator[str]:
+    """model: a directory, or "scratch". phases: the RL stages behind it."""
+    spec, config = recipe.model, Path(model) / "config.json"
+    if model == "scratch":
         where, found = "[model]", _shape(spec.max_positions, spec.heads, spec.kv_heads)
     else:
         where, found = str(config), read_json(config) if config.exists() else {}
     window, heads = found.get("max_position_embeddings"), found.get("num_attention_heads")
     groups = found.get("num_key_value_heads", heads)
-    phases = [stage for stage in rl_stages(recipe) if stage.spec.steps]
     widest = max(phases, key=lambda stage: int(stage.spec.max_tokens), default=None)
     if window and widest and window <= widest.spec.max_tokens:  # a prompt needs room as well
-        key = _key(widest, "max_tokens")
+        key = widest.key_of("max_tokens")
         yield (
             f"{key}: is {widest.spec.max_tokens}, but {where} says a window of {window}, and vLLM refuses a "
             f"longer one; set {key} below it, or raise it together with the model's rope settings"
@@ -122,9 +129,9 @@ def _spread(recipe: Recipe) -> Iterator[str]:
     for stage in listed(recipe):
         found = supervised(stage, recipe)
         if found is not None:
-            batches[_key(stage, "batch")] = found[1]
+            batches[stage.key_of("batch")] = found[1]
         if isinstance(stage.spec, RlSpec):
-            prompts, size = _key(stage, "prompts_per_step"), _key(stage, "group_size")
+            prompts, size = stage.key_of("prompts_per_step"), stage.key_of("group_size")
             batches[f"{prompts} * {size}"] = stage.spec.prompts_per_step * stage.spec.group_size
     for key, batch in batches.items():
         if batch % ranks:

@@ -1,16 +1,18 @@
-"""The shards that a killed run has left, and the one that verl continues from.
+"""What verl saves of a run: at which steps, which of them are a supervised run's checkpoints, where a run continues.
 
     shards/latest_checkpointed_iteration.txt     the step that verl loads when it starts; no file: from the beginning
-    shards/global_step_N/[actor/]*.pt, data*.pt  one step: every rank's part, and the place in the data
+    shards/global_step_N/[actor/]*.pt, data*.pt  one step: every rank's part ("shards"), and the place in the data
 
-verl saves step N before it logs it, keeps the shards before N for a while, and writes the step in place: what is
-loaded here is the newest step that is whole on the disk and logged.
+verl saves every k-th step and the last. k saves as few steps as bring every checkpoint close to where the other engines
+have it (`etalon.sft.rows.checkpoint_steps`). It saves step N before it logs it, keeps the shards before N for a while,
+and writes the step in place: a killed run continues from the newest step that is whole on the disk and logged.
 """
 
 from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.engines.verl.plan import Files
@@ -20,6 +22,35 @@ from etalon.store import read_json, write_atomic
 
 LATEST = "latest_checkpointed_iteration.txt"
 PARTS = ("model", "optim", "extra_state")  # what verl saves of every rank: checkpoint.save_contents
+TOLERANCE = 0.25  # (ours) of the distance between two checkpoints
+
+
+def save_every(wanted: Sequence[int]) -> int:
+    """The k of `nearest_saved`. wanted: step numbers, increasing, the last one the end of the run; never empty."""
+    total, count = wanted[-1], len(wanted)
+    allowed = max(1.0, TOLERANCE * total / count)
+    largest = (total - 1) // (count - 1) if count > 1 else total  # above it fewer steps are saved than wanted
+    first = next(every for every in range(largest, 0, -1) if _furthest(wanted, every) <= allowed)
+    saves = -(-total // first)
+    as_few = [every for every in range(first, 0, -1) if -(-total // every) == saves]
+    return min(as_few, key=lambda every: _furthest(wanted, every))
+
+
+def nearest_saved(wanted: Sequence[int], every: int) -> list[int]:
+    """For each wanted step the nearest saved one, all different. every: of `save_every`."""
+    total = wanted[-1]
+    saved = [*range(every, total, every), total]
+    chosen: list[int] = []
+    start = 0
+    for still, step in zip(range(len(wanted) - 1, -1, -1), wanted, strict=True):
+        index = min(range(start, len(saved) - still), key=lambda i: abs(saved[i] - step))
+        chosen.append(saved[index])
+        start = index + 1
+    return chosen
+
+
+def _furthest(wanted: Sequence[int], every: int) -> int:
+    return max(abs(got - step) for got, step in zip(nearest_saved(wanted, every), wanted, strict=True))
 
 
 def steps_saved(files: Files, logged: int) -> int:
