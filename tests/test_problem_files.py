@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from etalon.errors import InputError
 from etalon.problems.files import read_problems
 from etalon.problems.rows import content_id, problem_from_row, problem_to_row
+from etalon.rows.mapping import ColumnMap
 from etalon.types import Domain, Problem, Rule
 
 BENCHMARKS = Path(__file__).parents[1].parent / "shared" / "benchmarks"
@@ -90,17 +92,20 @@ def test_an_id_made_of_content_ignores_where_the_problem_came_from(tmp_path: Pat
 
 def test_errors_name_file_line_what_was_found_and_what_was_expected(tmp_path: Path) -> None:
     assert error_of(tmp_path, GSM, {"question": "?", "answer": "#### "}) == (
-        f"{tmp_path}/rows.jsonl: line 2: answer: found \"#### \", expected a final answer after '####'"
+        f"{tmp_path}/rows.jsonl: line 2: answer: found \"#### \", expected a final answer after '####' "
+        "(1 of 2 rows cannot be read, max_bad allows 1%)"
     )
     assert "line 1: answer: found true, expected a reference answer" in error_of(
         tmp_path, {"query": "?", "answer": True}
     )
     assert "line 1: found [1], expected a JSON object" in error_of(tmp_path, [1])
-    assert "line 1: columns {text} fit no known format; known are {question, answer}" in error_of(
+    assert "line 1: question: missing; columns found: text; --map question=text would do (the only row" in error_of(
         tmp_path, {"text": "x"}
     )
     assert 'ability: found "chess", expected one of math' in error_of(tmp_path, verl("1", ability="chess"))
-    assert "tests: missing or empty" in error_of(tmp_path, {"id": "1", "domain": "code", "prompt": "?"})
+    assert "tests: missing; columns found: id, domain, prompt" in error_of(
+        tmp_path, {"id": "1", "domain": "code", "prompt": "?"}
+    )
 
 
 def test_a_gsm8k_row_without_marks_is_not_taken_for_a_plain_answer(tmp_path: Path) -> None:
@@ -114,9 +119,13 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         "empty.jsonl": (b"\n", "has no rows"),
         "half.jsonl": (b'{"question": ', "line 1: not JSON"),
         "latin.jsonl": (b'{"question": "\xe9"}', "line 1: not UTF-8"),
-        "plain.jsonl.gz": (b"{}", "cannot be read"),
-        "cut.jsonl.gz": (gzip.compress(json.dumps(GSM).encode())[:-9], "damaged after line"),
-        "table.csv": (b"a,b", "expected .jsonl, .jsonl.gz or .parquet"),
+        "plain.jsonl.gz": (b"[]", "has no rows"),
+        "cut.jsonl.gz": (
+            gzip.compress(json.dumps(GSM).encode() + b"\n" + os.urandom(9000))[:-99],
+            r"damaged after line \d+: ",
+        ),
+        "table.csv": (b"a,b", "has no rows"),
+        "notes.txt": (b"a,b\nc,d", "none of 2 rows can be read"),
     }
     for name, (content, message) in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -130,6 +139,23 @@ def test_gz_bom_and_blank_lines_do_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + json.dumps(GSM).encode() + b"\n\n"))
     assert len(read_problems(path)) == 1
+
+
+def test_a_few_bad_rows_are_left_out_and_said_and_more_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows: list[object] = [{"query": f"{number}?", "answer": number} for number in range(198)]
+    path = written(tmp_path, *rows, {"query": "?"}, {"query": "??", "answer": [1]})
+    assert len(read_problems(path)) == 198
+    assert f"{path}: line 199: answer: missing; columns found: query (2 of 200 rows cannot be read" in caplog.text
+    with pytest.raises(InputError, match=r"line 199: .* \(2 of 200 rows cannot be read, max_bad allows 0.5%\)"):
+        read_problems(path, max_bad=0.005)
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    row = {"Frage": "6*7?", "target": 42, "meta": {"uuid": "a-1"}}
+    columns = ColumnMap.read(["question=Frage", "answer=target", "id=meta.uuid"])
+    [problem] = read_problems(written(tmp_path, row), columns=columns)
+    assert (problem.id, problem.answer) == ("a-1", "42")
+    assert "question: missing; columns found: Frage, target, meta" in error_of(tmp_path, row)
 
 
 def test_exact_copies_count_once_and_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,6 +194,10 @@ def test_parquet_rows_lose_the_nulls_of_other_rows(tmp_path: Path) -> None:
         ("humaneval.jsonl.gz", 164, Domain.CODE),
         ("ifeval.jsonl", 541, Domain.INSTRUCT),
         ("ifbench_test.jsonl", 300, Domain.INSTRUCT),
+        ("gsm8k_train_2000.jsonl", 2000, Domain.MATH),
+        ("math_test.jsonl.gz", 5000, Domain.MATH),
+        ("svamp.jsonl", 1000, Domain.MATH),
+        ("imo_answerbench_v2.csv", 399, Domain.MATH),  # algebra-036 has lost a quote: line 150 is no CSV
     ],
 )
 def test_public_sets_are_read_whole(name: str, count: int, domain: Domain) -> None:

@@ -8,6 +8,7 @@ from etalon.problems.files import read_problems
 from etalon.problems.formats import FORMATS, recognise
 from etalon.problems.instructions import instructions, with_instruction, without_instruction
 from etalon.types import Domain, Problem, Rule
+from etalon.verifiers import verify
 
 BOX = r"Let's think step by step and output the final answer within \boxed{}."
 GSM = {"question": "How many?", "answer": "She has 4*500=<<4*500=2000>>2,000.\n#### 2,000"}
@@ -120,6 +121,58 @@ def test_a_question_and_an_answer_column_make_a_math_problem(tmp_path: Path, que
     assert (problem.skill, problem.level) == ("algebra", 3)
 
 
+def test_a_solution_with_a_box_is_an_answer_where_there_is_none(tmp_path: Path) -> None:
+    row = {"problem": "1+1?", "level": "Level 2", "type": "Algebra", "solution": "It is $\\boxed{\\frac{4}{2}}$."}
+    problem = read_one(tmp_path, row)
+    assert (problem.answer, problem.level) == ("\\frac{4}{2}", 2)
+    assert problem.solutions == ("<think>It is $\\boxed{\\frac{4}{2}}$.</think>\n\\boxed{\\frac{4}{2}}",)
+    assert "answer: missing" in error_of(tmp_path, {**row, "solution": "It is 2."})
+
+
+def test_our_own_rows_may_have_other_columns_but_none_misspelt(tmp_path: Path) -> None:
+    row = {"domain": "math", "prompt": "?", "answer": 70, "id": 7, "idx": 3, "response": "x", "model": "m"}
+    problem = read_one(tmp_path, row)
+    assert (problem.id, problem.answer) == ("7", "70")
+    del row["answer"]
+    assert "answr: unknown column; did you mean 'answer'?" in error_of(tmp_path, {**row, "answr": "70"})
+
+
+def test_letters_of_options_stay_what_they_are_and_other_labels_become_letters(tmp_path: Path) -> None:
+    problem = read_one(tmp_path, {"question": "?", "options": {"B": "two", "A": "one"}, "answer": "B"})
+    assert (problem.answer, problem.options) == ("B", {"A": "one", "B": "two"})
+    problem = read_one(tmp_path, {"question": "?", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answer": 2})
+    assert (problem.answer, problem.options) == ("B", {"A": "x", "B": "y"})
+    problem = read_one(tmp_path, {"question": "?", "options": {"A": "B", "B": "A"}, "answer": "A"})
+    assert problem.answer == "A"  # where the row gives names, a name is meant
+
+
+@pytest.mark.parametrize("answer", ["nan", "N/A", "a rationale ####", " "])
+def test_a_reference_that_is_no_answer_is_a_bad_row(tmp_path: Path, answer: str) -> None:
+    assert "which is no answer" in error_of(tmp_path, {"problem": "?", "answer": answer})
+
+
+@pytest.mark.parametrize(
+    ("row", "domain"),
+    [
+        ({"question": "Why?"}, Domain.MATH),
+        ({"prompt": "Why?", "answer": None}, Domain.MATH),
+        ({"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]}, Domain.MATH),
+        ({"prompt": [{"role": "user", "content": "Why?"}], "reward_model": {}, "ability": "code"}, Domain.CODE),
+        ({"domain": "stem", "prompt": "Why?"}, Domain.STEM),
+        ({"question": "Why?", "domain": "facts"}, Domain.FACTS),
+    ],
+)
+def test_a_question_is_enough_only_where_no_reference_is_needed(
+    tmp_path: Path, row: dict[str, object], domain: Domain
+) -> None:
+    [problem] = read_problems(written(tmp_path, row), needs_reference=False)
+    assert (problem.domain, problem.answer, problem.tests) == (domain, None, None)
+    assert problem.prompt.startswith("Why?")
+    assert verify(problem, "\\boxed{1}\n```python\nx = 1\n```").reason.startswith("bad_reference")
+    with pytest.raises(InputError, match=r"missing|expected"):
+        read_problems(written(tmp_path, row))
+
+
 def test_every_example_row_is_recognised_as_its_own_format() -> None:
     rows = [
         {"id": "1", "domain": "math", "prompt": "?", "answer": "1"},
@@ -129,6 +182,7 @@ def test_every_example_row_is_recognised_as_its_own_format() -> None:
         {"key": "0", "prompt": "?", "instruction_id_list": ["a"], "kwargs": [{}]},
         {"question": "?", "options": ["a", "b"], "answer": "A"},
         {"ID": "chal-1", "Body": "2 and 2.", "Question": "Sum?", "Equation": "( 2 + 2 )", "Answer": 4.0},
+        {"Problem ID": "imo-1", "Problem": "?", "Short Answer": "3", "Category": "Algebra"},
         GSM,
         {"query": "?", "answer": "1"},
     ]

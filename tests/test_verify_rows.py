@@ -4,11 +4,36 @@ import base64
 import json
 import pickle
 import zlib
+from contextlib import suppress
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from etalon.verifiers.rows import verify_lines, verify_row
-from etalon.verifiers.tally import Tally
+from etalon.data.row_gates import texts
+from etalon.errors import InputError
+from etalon.problems.formats import Reading, read_row
+from etalon.problems.formats.references import doubt
+from etalon.rows.files import Row, row_of
+from etalon.rows.mapping import AS_NAMED
+from etalon.rows.work import in_order
+from etalon.types import Domain
+from etalon.verifiers.rows import Tally, VerifyRows, verify_row
+
+COLUMNS = (
+    *("id", "domain", "prompt", "question", "answer", "response", "options", "choices", "tests", "rules", "rubric"),
+    *("test", "entry_point", "task_id", "reward_model", "ground_truth", "ability", "messages", "role", "content"),
+    *("instruction_id_list", "kwargs", "key", "input_output", "inputs", "outputs", "test_list", "examples", "input"),
+    *("Body", "Question", "Answer", "Problem", "Short Answer", "solution", "label", "text", "shuffle", "level"),
+    *("public_test_cases", "private_test_cases", "metadata", "criterion", "weight", "starter_code", "official_tests"),
+)
+
+
+def verify_lines(lines, domain, threads):
+    """The output rows of `etalon verify` for lines of a file."""
+    rows = (row_of(f"line {number}", line.encode()) for number, line in enumerate(lines, start=1))
+    work = VerifyRows(domain=domain, threads=threads)
+    return (verdict for _, verdict in in_order(work.verdict, rows, threads=threads))
 
 
 def test_each_domain_reads_its_rows():
@@ -93,6 +118,84 @@ def test_as_many_arguments_as_instructions_or_a_bad_reference(kwargs):
     found = verify_row(row, "instruct")
     assert (found["id"], found["score"]) == ("i", None)
     assert found["reason"].startswith("bad_reference: kwargs: found ")
+
+
+BOXED = r"so \boxed{4}"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "2+2?", "answer": "2+2 is 4.\n#### 4", "response": BOXED},
+        {"problem": "2+2?", "solution": r"It is $\boxed{4}$.", "level": "Level 1", "response": BOXED},
+        {"Body": "2 and 2", "Question": "Sum?", "Answer": 4.0, "ID": "chal-1", "response": BOXED},
+        {"prompt": "2+2?", "answer": 4, "completion": [{"role": "assistant", "content": BOXED}]},
+        {"answer": 4, "messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": BOXED}]},
+        {
+            "prompt": [{"role": "user", "content": "2+2?"}],
+            "reward_model": {"ground_truth": '["4"]', "style": "rule"},
+            "ability": "MATH",
+            "response": BOXED,
+        },
+        {"question": "2+2?", "choices": ["3", "4"], "answer": 1, "response": r"\boxed{B}"},
+        {"question": "2+2?", "options": '["3", "4"]', "answer": "B", "response": r"\boxed{4}"},  # as CSV holds lists
+        {
+            "task_id": "HumanEval/0",
+            "prompt": "def f(x):\n",
+            "entry_point": "f",
+            "test": "def check(candidate):\n    assert candidate(1) == 1\n",
+            "response": "```python\ndef f(x):\n    return x\n```",
+        },
+        {"key": 7, "prompt": "Hi", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}], "response": "hi"},
+    ],
+)
+def test_a_row_in_a_format_of_the_field_is_read_as_a_run_reads_it_and_needs_no_domain(row):
+    found = verify_row(row, None)
+    assert found["score"] == 1.0, found
+    assert found["id"] == next((row[name] for name in ("task_id", "key", "ID") if name in row), None)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"target": "4", "output": "x"}, "response: missing; columns found: target, output; --map response=output"),
+        ({"gold": 4, "response": "x"}, "answer: missing; columns found: gold, response; --map answer=gold would do"),
+        ({"answer": "4", "text": "x"}, "response: missing; columns found: answer, text; --map response=text would do"),
+        ({"answer": "4", "response": ["x"]}, 'response: found ["x"], expected text'),
+        ({"answer": [4], "response": "x"}, "answer: found [4], expected a reference answer (text or a number)"),
+    ],
+)
+def test_a_row_that_lacks_something_says_what_it_has(row, told):
+    assert verify_row(row, "math")["reason"].startswith(f"unreadable: {told}")
+
+
+@pytest.mark.parametrize("response", ["", "<think>x</think>", "x"])
+def test_a_rubric_waits_for_its_judge(response):
+    row = {"domain": "instruct", "prompt": "Sing.", "rubric": [{"criterion": "It sings."}], "response": response}
+    expected = "needs_judge" if response == "x" else "no_answer"
+    assert verify_row(row, None)["reason"].partition(":")[0] == expected
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 99) | st.floats() | st.text(max_size=4) | st.just("[{"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(COLUMNS), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    row=st.dictionaries(st.sampled_from(COLUMNS), json_values, max_size=7),
+    domain=st.sampled_from([None, "math", "stem", "code", "instruct", "claims"]),
+)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_row_at_all_makes_the_reader_fail(row, domain):
+    """The verifiers are left out: programs would run."""
+    for needs in (True, False):
+        reading = Reading(domain=domain and Domain(domain), needs_question=needs, needs_reference=needs)
+        with suppress(InputError):
+            doubt(read_row(row, reading)[1])
+    with suppress(InputError):
+        texts(Row("line 1", row), AS_NAMED)
 
 
 def test_rows_are_counted_by_outcome_and_undecided_ones_by_reason():

@@ -10,6 +10,8 @@ from typing import Any
 from etalon import stats
 from etalon.errors import EtalonError, RunError
 from etalon.problems.files import read_problems
+from etalon.rows.bad import MAX_BAD
+from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.sampling import attempt
 from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
 from etalon.types import Group, Sampler, SamplingParams, Stop
@@ -28,22 +30,26 @@ def evaluate_files(
     temperature: float = 1.0,
     top_p: float = 0.95,
     seed: int = 0,
+    columns: ColumnMap = AS_NAMED,
+    max_bad: float = MAX_BAD,
 ) -> None:
     """Sample n responses per problem of every file, verify them, print one table row per file and domain.
 
     identity: what the sampler is, as JSON: an `out` of another one is refused.
     out: directory for rollouts and scores; the same command continues there after an interruption.
     max_tokens: None is whatever the model's window leaves.
+    columns: other names of the files' columns. max_bad: share of a file's rows that may be left out as unreadable.
     What drops out of a score is said on standard error. Raises RunError when `out` holds another evaluation, and
     EtalonError when nothing at all was scored.
     """
     from etalon.show.progress import Progress
 
-    problems = {file: read_problems(file) for file in files}
+    problems = {file: read_problems(file, columns=columns, max_bad=max_bad) for file in files}
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     if out is not None:
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
-        _claim(out, settings | {"model": dict(identity)})
+        renamed = {"map": dict(columns.pairs)} if columns.pairs else {}
+        _claim(out, settings | renamed | {"model": dict(identity)})
     progress = Progress()
     scored: list[Scored] = []
     left_out: list[str] = []

@@ -49,6 +49,8 @@ class ProblemsSpec(Spec):
     source: Literal["auto", "nano", "files"] = "auto"  # "auto": files when some are named, else the nano world
     files: tuple[str, ...] = ()  # JSONL, JSON, CSV or parquet, packed or not
     test_files: tuple[str, ...] = ()  # (ours) held-out problems; never cut into other splits. Empty: a part of `files`
+    map: dict[str, str] = {}  # (ours) field = "column": other names of the files' columns, dotted inside JSON
+    max_bad: Share = 0.01  # (ours) rows of a file that may be left out because they cannot be read
     domains: tuple[DomainName, ...] = ()  # (ours) only these; empty is every domain that is found
     shuffle: bool = True  # (ours) problems from files: every sample sees the options of a question in its own order
     mix: dict[

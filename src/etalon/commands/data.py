@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from etalon.commands.options import RAY_HELP, check_place, need_out, written
+from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, check_place, need_out, written
 from etalon.errors import ConfigError
-
-if TYPE_CHECKING:
-    from etalon.data.lines import GateLines
 
 app = typer.Typer(name="data")
 
@@ -25,9 +21,7 @@ def data() -> None:
 
 @app.command("filter")
 def sift(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Rows: JSONL, JSONL.gz or parquet; - reads standard input.")
-    ],
+    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
     against: Annotated[
         list[Path] | None,
         typer.Option("--against", metavar="FILE", help="Problems that no query may overlap with; may be repeated."),
@@ -42,45 +36,47 @@ def sift(
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
+    columns: MapOption = None,
+    max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
     workers: Annotated[int | None, typer.Option(min=1, help="With --ray: parts worked on at the same time.")] = None,
 ) -> None:
     """Drop rows that overlap with an evaluation set or repeat themselves; the others stay as they are, in order.
 
-    A row's query is its `prompt` (or `question`, `problem`, `messages`), its answer `response` (or `completion`). A row
-    without either, or that cannot be read, is not kept, and counted as undecided. Counts go to standard error.
+    A row's query is its `prompt` (or `question`, `problem`, `query`, what the users of its `messages` say), its answer
+    `response` (or `completion`, the last message of `messages`). A row without either, or that cannot be read, is not
+    kept, and counted as undecided; more of them than --max-bad end the command. Counts go to standard error.
     """
     if workers is not None and not ray:
         raise ConfigError("--workers: needs --ray")
     need_out(ray, out)
     if report is not None:
         check_place("--report", report)
-    from etalon.data.lines import GateLines, Sifted
+    from etalon.data.row_gates import GateRows, Sifted
     from etalon.problems.files import read_problems
     from etalon.problems.instructions import instructions
+    from etalon.rows.bad import BadRows
+    from etalon.rows.mapping import ColumnMap
+    from etalon.rows.packed import name_of
+    from etalon.rows.spread import map_rows
     from etalon.store import write_json_atomic, writing
 
-    evaluation = tuple(problem.prompt for path in against or [] for problem in read_problems(path))
-    work = GateLines(
-        evaluation=evaluation, boilerplate=tuple(instructions()), ngram=ngram, max_repetition=max_repetition
+    names = ColumnMap.read(columns or [])
+    evaluation = tuple(
+        problem.prompt
+        for path in against or []
+        for problem in read_problems(path, columns=names, max_bad=max_bad, needs_reference=False)
     )
-    sifted = Sifted()
+    work = GateRows(
+        evaluation=evaluation, boilerplate=tuple(instructions()), ngram=ngram, max_repetition=max_repetition,
+        columns=names,
+    )  # fmt: skip
+    bad = BadRows(name_of(file), max_bad)
+    sifted = Sifted(bad)
     with writing(out or Path("standard output")), written(out) as stream:
-        for line in sifted.kept(_marked(file, work, ray, workers)):
+        for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers)):
             stream.write(line + b"\n")
-    if report is not None:
-        write_json_atomic(report, sifted.rows())
-    print(sifted, file=sys.stderr)  # noqa: T201
-
-
-def _marked(file: str, work: GateLines, ray: str, workers: int | None) -> Iterator[bytes]:
-    from etalon.commands.row_files import open_lines, plain_file
-
-    if ray:
-        from etalon.engines.ray_data import map_lines
-
-        for part in map_lines(plain_file(file), work, address=ray, workers=workers):
-            yield from part
-        return
-    with open_lines(file) as lines:
-        yield from work.start()(lines)
+        if report is not None:
+            write_json_atomic(report, sifted.rows())
+        print(sifted, file=sys.stderr)  # noqa: T201
+        bad.check()

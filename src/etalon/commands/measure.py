@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from etalon.commands.options import refuse_without_clr
+from etalon.commands.options import MapOption, MaxBadOption, refuse_without_clr
 from etalon.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE.jsonl", help="Problems in any format of the field.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Problems in any format of the field: JSONL, CSV, parquet.")
+    ],
     model: Annotated[str, typer.Option(metavar="DIR|NAME", help="A model directory, or a model of --endpoint.")],
     endpoint: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="OpenAI-compatible server; may be repeated.")
@@ -33,6 +35,8 @@ def evaluate(
     top_p: Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")] = 32,
+    columns: MapOption = None,
+    max_bad: MaxBadOption = 0.01,
 ) -> None:
     """Score a model on problem files. Pass@1 is the mean over n generations, with its interval.
 
@@ -48,6 +52,7 @@ def evaluate(
     else:
         refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
+    from etalon.rows.mapping import ColumnMap
     from etalon.sandbox.choice import connect
 
     connect("", concurrency=1, key_env="", fork_each=True)
@@ -61,7 +66,7 @@ def evaluate(
         sampler, identity = ClrSampler(sampler, k=k, m=m), identity | {"clr": {"k": k, "m": m}}
     evaluate_files(
         files, sampler, identity=identity, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p,
-        seed=seed,
+        seed=seed, columns=ColumnMap.read(columns or []), max_bad=max_bad,
     )  # fmt: skip
 
 

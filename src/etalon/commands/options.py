@@ -7,12 +7,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import typer
 
 from etalon.errors import ConfigError, InputError
 
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="The column that holds a field: answer=target; repeatable."),
+]
+MaxBadOption = Annotated[
+    float,
+    typer.Option("--max-bad", min=0.0, max=1.0, metavar="SHARE", help="Rows that may be unreadable, as a share."),
+]
+FILE_HELP = "Rows: JSONL, a JSON array, CSV or parquet, also packed by gzip or zstd; - reads standard input."
 RAY_HELP = "Spread the rows over a running Ray cluster: auto, or HOST:PORT. FILE is on every machine; needs --out."
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from etalon.commands.options import MapOption, MaxBadOption
 from etalon.commands.run import RunOption, SetOption, start
 from etalon.errors import ConfigError
 
@@ -32,6 +33,8 @@ def rl(
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of RL.")] = 100,
     max_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Longest response.")] = 1024,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System message before every prompt.")] = None,
+    columns: MapOption = None,
+    max_bad: MaxBadOption = 0.01,
     run_dir: RunOption = None,
     overrides: SetOption = None,
     preflight: Annotated[
@@ -41,11 +44,19 @@ def rl(
 ) -> None:
     """Train a model by MGPO on questions and answers alone: no traces, no fine-tuning, no CLR.
 
-    The recipe it runs is written beside the run directory; edit it and go on with `etalon run`.
+    With --reward a question alone will do. The recipe it runs is written beside the run directory; edit a copy of it
+    and go on with `etalon run`.
     """
+    from etalon.rows.mapping import ColumnMap
+
     directory = run_dir or Path("runs") / f"rl-{Path(model).resolve().name}"
     stage: dict[str, Any] = {"name": "rl", "kind": "rl", "domains": domain or None, "reward": absolute(reward)}
-    files = {"files": [resolved(path) for path in problems], "test_files": [resolved(path) for path in test or ()]}
+    files = {
+        "files": [resolved(path) for path in problems],
+        "test_files": [resolved(path) for path in test or ()],
+        "map": dict(ColumnMap.read(columns or []).pairs) or None,
+        "max_bad": max_bad,
+    }
     tables: dict[str, dict[str, Any]] = {
         "model": {"base": str(Path(model).resolve()), "system": system},
         "problems": {**files, "rl": min(MOST_PROMPTS, max(FEWEST_PROMPTS, 2 * steps * PROMPTS_PER_STEP))},

@@ -1,19 +1,16 @@
-"""`etalon verify`: JSONL of responses in, JSONL of verdicts out, row by row."""
+"""`etalon verify`: rows of responses in, JSONL of verdicts out, row by row."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from etalon.commands.options import RAY_HELP, need_out, written
+from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, need_out, written
 from etalon.errors import ConfigError
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
@@ -22,13 +19,15 @@ DOMAINS = ("math", "code", "stem", "instruct", "claims", "facts")
 
 
 def verify(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Rows: JSONL, JSONL.gz or parquet; - reads standard input.")
-    ] = "-",
+    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)] = "-",
     domain: Annotated[
         str | None,
-        typer.Option(metavar="|".join(DOMAINS), help="What is checked; not needed when every row has a `domain`."),
+        typer.Option(
+            metavar="|".join(DOMAINS), help="What is checked in rows that do not tell by `domain` or columns."
+        ),
     ] = None,
+    columns: MapOption = None,
+    max_bad: MaxBadOption = 0.01,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")
     ] = None,
@@ -53,8 +52,12 @@ def verify(
     ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
 
     \b
-    Rows in, one JSON object per line (a blank line is a row that cannot be read); id, domain and stop (eos, length
-    or error) may be left out:
+    Exit code 2 when no row could be read, or more than --max-bad; every row's verdict is written all the same.
+
+    \b
+    Rows in, as etalon run reads problems, with a response (or completion, or messages); a row of any format of the
+    field is one. These are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an
+    unreadable row, and is not counted as bad):
     \b
     math, facts: the last \\boxed{} or "Answer:" line after any </think>; of an answer that is a solution, what
     follows its "####"
@@ -84,47 +87,33 @@ def verify(
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
     need_out(ray, out)
+    from etalon.rows.bad import BadRows
+    from etalon.rows.mapping import ColumnMap
+    from etalon.rows.packed import name_of
+    from etalon.rows.spread import map_rows
     from etalon.sandbox.choice import connect
     from etalon.store import writing
-    from etalon.verifiers.tally import Tally
+    from etalon.verifiers.rows import Tally, VerifyRows, is_blank, unreadable
 
-    threads = workers or os.cpu_count() or 1
-    connect(sandbox, concurrency=threads, key_env=KEY_ENV, fork_each=fork_each, is_checked=True)
-    verdicts = (
-        on_cluster(file, domain, sandbox, ray, workers, fork_each=fork_each) if ray else here(file, domain, threads)
-    )
-    is_counted = counts or (counts is None and sys.stderr.isatty())
-    tally = Tally()
-    with verdicts as lines, writing(out or Path("standard output")), written(out) as stream:
-        for line in lines:
+    here = workers or os.cpu_count() or 1
+    if ray:  # the service is asked here first, too
+        connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True)
+    work = VerifyRows(
+        domain=domain, columns=ColumnMap.read(columns or []), sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each,
+        is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
+    )  # fmt: skip
+    lines = map_rows(file, work, ray=ray, workers=workers)
+    tally, bad = Tally(), BadRows(name_of(file), max_bad)
+    with writing(out or Path("standard output")), written(out) as stream:
+        for place, line in lines:
             stream.write(line + b"\n")
             stream.flush()
-            if is_counted:
-                tally.add(json.loads(line))
-    if is_counted:
+            verdict = json.loads(line)
+            tally.add(verdict)
+            if not is_blank(verdict):
+                bad.count(place, unreadable(verdict))
+    if counts or (counts is None and sys.stderr.isatty()):
         typer.echo(tally, err=True)
-
-
-@contextmanager
-def here(file: str, domain: str | None, threads: int) -> Iterator[Iterator[bytes]]:
-    """JSON lines of verdicts from the threads of this process."""
-    from etalon.commands.row_files import open_lines
-    from etalon.store import to_json
-    from etalon.verifiers.rows import verify_lines
-
-    with open_lines(file) as lines:
-        yield map(to_json, verify_lines(lines, domain=domain, workers=threads))
-
-
-@contextmanager
-def on_cluster(
-    file: str, domain: str | None, sandbox: str, address: str, workers: int | None, *, fork_each: bool
-) -> Iterator[Iterator[bytes]]:
-    """The same from the machines of a Ray cluster."""
-    from etalon.commands.row_files import plain_file
-    from etalon.engines.ray_data import map_lines
-    from etalon.verifiers.lines import VerifyLines
-
-    threads = SERVICE_THREADS if sandbox else 1
-    work = VerifyLines(domain=domain, sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each, threads=threads)
-    yield chain.from_iterable(map_lines(plain_file(file), work, address=address, workers=workers))
+    bad.check()
+    if not bad.rows:
+        typer.echo(f"{bad.name}: has no rows", err=True)

@@ -21,7 +21,7 @@ from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.pipeline.stage import Stage, finished
-from etalon.problems.files import read_problems
+from etalon.pipeline.stages.problems import read_file
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
 from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic
@@ -106,7 +106,7 @@ def with_domains_found(recipe: Recipe) -> Recipe:
         return recipe
     if sum(file.stat().st_size for file in files) > PEEKED_BYTES:
         return recipe
-    found = {problem.domain for file in files for problem in read_problems(file, prompts=recipe.prompts)}
+    found = {problem.domain for file in spec.files for problem in read_file(recipe, file)}
     domains = tuple(domain.value for domain in Domain if domain in found)
     return recipe.model_copy(update={"problems": spec.model_copy(update={"domains": domains})})
 

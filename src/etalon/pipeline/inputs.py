@@ -13,6 +13,7 @@ from etalon.errors import ConfigError, EtalonError, InputError, UnsupportedModel
 from etalon.model.directory import check_runnable
 from etalon.prompts import PACKAGED
 from etalon.recipe import BaseSpec, DataSpec, DistillSpec, Recipe, RlSpec
+from etalon.rows.mapping import ColumnMap
 from etalon.sampling.source import JUDGES, is_endpoint, named_sampler
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -57,6 +58,7 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
 
     absent: paths that a dry run does without.
     """
+    ColumnMap.of(recipe.problems.map, key="problems.map")
     for key, files in (("problems.files", recipe.problems.files), ("problems.test_files", recipe.problems.test_files)):
         for file in files:
             if file not in absent and not Path(file).is_file():

@@ -1,145 +1,103 @@
-"""Read problems from a file in one of the field's formats: JSONL, JSONL.gz or parquet, recognised by its columns.
+"""Read problems from a file in one of the field's formats, recognised by its columns.
 
-file -> (place, row) -> format of the first row -> Problem -> exact copies merged, ids checked
+file -> Row (rows.files) -> --map -> format of the first row -> Problem -> exact copies merged, ids checked
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.formats import FORMATS, Format, recognise
-from etalon.problems.rows import content_id, shown
+from etalon.problems.formats import Format, Reading, read_row
+from etalon.problems.formats.references import doubt
+from etalon.problems.rows import content_id
+from etalon.rows.bad import MAX_BAD, BadRows, shown
+from etalon.rows.files import Row, read_rows
+from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.types import Problem
 
 LOG = logging.getLogger(__name__)
 
-Rows = Iterator[tuple[str, dict[str, Any]]]  # (place: "line 7", row)
 
-
-def read_problems(path: Path, *, prompts: str = "default") -> list[Problem]:
-    """All problems of a file, in its order; InputError names the file, the line and what would do.
+def read_problems(
+    path: Path,
+    *,
+    prompts: str = "default",
+    columns: ColumnMap = AS_NAMED,
+    max_bad: float = MAX_BAD,
+    needs_reference: bool = True,
+    reading: Reading | None = None,
+) -> list[Problem]:
+    """All problems of a file, in its order; InputError names the file, the line, the column and what would do.
 
     Args:
         prompts: folder of prompt files whose math.txt, code.txt and stem.txt say how to answer.
+        columns: other names of its columns.
+        max_bad: share of rows that may be left out because they cannot be read.
+        needs_reference: False where a reward of the user's own decides, so that a question is enough.
+        reading: all that is asked of a row, in place of `prompts` and `needs_reference`.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        problems = _collect(path, _problems(path, prompts))
-    except OSError as error:  # gzip.BadGzipFile is one
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if not problems:
+    reading = reading or Reading(prompts=prompts, needs_reference=needs_reference)
+    bad = BadRows(str(path), max_bad)
+    found = _Collected(path)
+    for row in read_rows(path):
+        if row.is_blank:
+            continue
+        try:
+            found.add(row.place, *_read(row, columns, reading))
+        except (InputError, RecursionError) as error:
+            bad.count(row.place, str(error) or "nested too deep")
+        else:
+            bad.count(row.place)
+    bad.check()
+    bad.warn()
+    if not bad.rows:
         raise InputError(f"{path}: has no rows")
-    return problems
+    found.warn()
+    return list(found)
 
 
-def _collect(path: Path, problems: Iterator[tuple[str, Problem]]) -> list[Problem]:
+def _read(row: Row, columns: ColumnMap, reading: Reading) -> tuple[Format, Problem]:
+    if row.columns is None:
+        raise InputError(row.why)
+    format_, problem = read_row(columns.apply(row.columns), reading)
+    if reading.needs_reference and (why := doubt(problem)):
+        raise InputError(why)
+    return format_, problem if problem.id else replace(problem, id=content_id(problem))
+
+
+class _Collected:
     """Problems by id: exact copies count once (DAPO-Math repeats each of its 17k problems 100 times)."""
-    by_id: dict[str, tuple[str, Problem]] = {}
-    num_copies = 0
-    for place, problem in problems:
-        first_place, first = by_id.setdefault(problem.id, (place, problem))
-        if first != problem:
-            raise InputError(f"{path}: {place}: id {shown(problem.id)} already names another problem ({first_place})")
-        num_copies += first_place != place
-    fixed = [p.id for _, p in by_id.values() if p.options and not p.shuffle]
-    if fixed:
-        LOG.warning("%s: %d problems show their options in one order to every sample (%s)", path, len(fixed), fixed[0])
-    if num_copies:
-        LOG.warning("%s: %d rows are exact copies of earlier ones and count once", path, num_copies)
-    return [problem for _, problem in by_id.values()]
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._format: Format | None = None
+        self._by_id: dict[str, tuple[str, Problem]] = {}
+        self._num_copies = 0
 
-def _problems(path: Path, prompts: str) -> Iterator[tuple[str, Problem]]:
-    """(place, problem) per row; every row must be in the format of the first."""
-    expected: Format | None = None
-    for place, row in _rows(path):
-        found = recognise(row)
-        if found is None:
-            raise InputError(f"{path}: {place}: columns {_columns(row)} fit no known format; {_known()}")
-        expected = expected or found
-        if found is not expected:
+    def __iter__(self) -> Iterator[Problem]:
+        return (problem for _, problem in self._by_id.values())
+
+    def add(self, place: str, format_: Format, problem: Problem) -> None:
+        """One more; InputError for another format than the first row's, and for an id that names another problem."""
+        self._format = self._format or format_
+        if format_ is not self._format:
             raise InputError(
-                f"{path}: {place}: a {found.name} row ({_columns(row)}) in a file that began as {expected.name}; "
-                "put each format in its own file"
+                f"a {format_.name} row in a file that began as {self._format.name}; put each format in its own file"
             )
-        try:
-            problem = found.read(row, prompts)
-        except InputError as error:
-            raise InputError(f"{path}: {place}: {error}") from None
-        yield place, problem if problem.id else replace(problem, id=content_id(problem))
+        first_place, first = self._by_id.setdefault(problem.id, (place, problem))
+        if first != problem:
+            raise InputError(f"id {shown(problem.id)} already names another problem ({first_place})")
+        self._num_copies += first_place != place
 
-
-def _columns(row: dict[str, Any]) -> str:
-    return "{" + ", ".join(list(row)[:12]) + "}"
-
-
-def _known() -> str:
-    return "known are {question, answer}, {id, domain, prompt, ...} and " + ", ".join(f.name for f in FORMATS[1:-1])
-
-
-def _rows(path: Path) -> Rows:
-    name = path.name.lower()
-    if name.endswith(".parquet"):
-        return parquet_rows(path)
-    if name.endswith((".jsonl", ".jsonl.gz")):
-        return _jsonl_rows(path)
-    raise InputError(f"{path}: unknown kind of file; expected .jsonl, .jsonl.gz or .parquet")
-
-
-def _jsonl_rows(path: Path) -> Rows:
-    is_packed = path.name.lower().endswith(".gz")
-    with gzip.open(path, "rb") if is_packed else path.open("rb") as lines:
-        number = 0
-        try:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield f"line {number}", _object(path, number, line)
-        except (EOFError, zlib.error) as error:
-            raise InputError(f"{path}: damaged after line {number}: {error}") from None
-
-
-def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: line {number}: not UTF-8 (byte {error.start})") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: line {number}: not JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{path}: line {number}: found {shown(row)}, expected a JSON object")
-    return row
-
-
-def parquet_rows(path: Path) -> Rows:
-    """(place, row) of a parquet file, without nulls; InputError when it is damaged or pyarrow is missing."""
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise InputError(f"{path}: parquet needs pyarrow; run: pip install pyarrow") from None
-    try:
-        number = 0
-        with parquet.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", {name: _without_nulls(value) for name, value in row.items()}
-    except ArrowException as error:
-        raise InputError(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
-
-
-def _without_nulls(value: Any) -> Any:
-    """A parquet struct has the keys of all rows; those that are null here are not this row's."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_without_nulls(inner) for inner in value]
-    return value
+    def warn(self) -> None:
+        """Say what nobody would see in the problems."""
+        fixed = [problem.id for problem in self if problem.options and not problem.shuffle]
+        if fixed:
+            told = "%s: %d problems show their options in one order to every sample (%s)"
+            LOG.warning(told, self._path, len(fixed), fixed[0])
+        if self._num_copies:
+            LOG.warning("%s: %d rows are exact copies of earlier ones and count once", self._path, self._num_copies)

@@ -10,9 +10,12 @@ from dataclasses import fields
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.rows.bad import shown
 from etalon.types import Criterion, Domain, Problem, Rule
 
 Row = Mapping[str, Any]
+
+CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
 
 FIELDS = tuple(field.name for field in fields(Problem))
 
@@ -72,14 +75,7 @@ def content_id(problem: Problem) -> str:
     row = problem_to_row(problem)
     del row["id"]
     row.pop("shuffle", None)  # how a problem is asked, not what it is
-    text = json.dumps(row, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def shown(value: object) -> str:
-    """A value as an error message quotes it: JSON, at most 60 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return hashlib.sha256(CANONICAL.encode(row).encode()).hexdigest()[:16]
 
 
 def _domain(row: Row) -> Domain:

@@ -1,68 +1,86 @@
-"""Rows of `etalon verify`: a JSON object in, a JSON object out, in order, whatever the input.
+"""The verdict on a row: a JSON object in, a JSON object out, whatever the input. What `etalon verify` does per row.
 
-    line -> JSON -> problem_of(row) -> verify -> {id, score, reason, extracted, seconds}
+    row -> problem (problems.formats, the reader of every command) + response -> verify -> {id, score, reason, ...}
 
-A row that cannot be read gets score null and a reason that starts with "unreadable". Nothing here raises on input.
+A row that cannot be read gets score null and a reason that starts with "unreadable", and says which columns it has.
+Nothing here raises on input.
 """
 
 from __future__ import annotations
 
 import json
-import string
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from etalon.problems.cases import BadRowError, has_tests, read_tests
-from etalon.types import Domain, Problem, Rule, Stop, Verifier
+from etalon.errors import InputError
+from etalon.problems.formats import BadReferenceError, Reading, read_row
+from etalon.problems.formats.columns import ANSWERS, first_of, structured
+from etalon.problems.texts import RESPONSES, response_of
+from etalon.rows.bad import shown
+from etalon.rows.files import BLANK, Row
+from etalon.rows.mapping import AS_NAMED, ColumnMap, missing
+from etalon.rows.work import RowFunction
+from etalon.sandbox.choice import connect
+from etalon.store import to_json
+from etalon.types import Domain, Problem, Stop, Verifier
 from etalon.verifiers import verify
 from etalon.verifiers.instruct.verdict import rule_verifier
 
-AHEAD = 16  # (ours) rows read ahead per worker
+IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid", "doc_id", "ID", "Problem ID")
+UNREADABLE = "unreadable: "
 
 RowOut = dict[str, Any]
 
 
-class BadReferenceError(BadRowError):
-    """What the response is held against cannot be used; the row itself can be read."""
+@dataclass(frozen=True, kw_only=True)
+class VerifyRows:
+    """`etalon verify` as a description that can travel: in this process, or on a cluster.
 
+    domain: of rows that do not tell theirs. columns: other names of the columns.
+    sandbox: URL of a service for programs, "" is the machine itself. key_env: environment variable with the service's
+    key, on the machine that asks. is_checked: ask the service first; ConfigError when it does not answer.
+    threads: rows at a time in one process.
+    """
 
-def verify_lines(lines: Iterable[str], domain: str | None, workers: int) -> Iterator[RowOut]:
-    """One output row per line, in order, from `workers` threads; lines are read only a little ahead."""
-    waiting: deque[Future[RowOut]] = deque()
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="verify") as threads:
-        for line in lines:
-            waiting.append(threads.submit(_verify_line, line, domain))
-            if len(waiting) >= AHEAD * max(1, workers):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    domain: str | None = None
+    columns: ColumnMap = AS_NAMED
+    sandbox: str = ""
+    key_env: str = ""
+    fork_each: bool = False
+    is_checked: bool = False
+    threads: int = 1
 
+    def start(self) -> RowFunction:
+        """Choose the sandbox of this process; the function gives one JSON line per row."""
+        connect(
+            self.sandbox, concurrency=self.threads, key_env=self.key_env, fork_each=self.fork_each,
+            is_checked=self.is_checked,
+        )  # fmt: skip
+        return lambda row: to_json(self.verdict(row))
 
-def _verify_line(line: str, domain: str | None) -> RowOut:
-    if not line.strip():
-        return _unreadable(None, "the line is blank")
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return _unreadable(None, f"not JSON: {error}")
-    return verify_row(row, domain)
+    def verdict(self, row: Row) -> RowOut:
+        """The output row of one row of a file."""
+        if row.columns is None:
+            return _unreadable(None, row.why)
+        return verify_row(self.columns.apply(row.columns), self.domain)
 
 
 def verify_row(row: Any, default_domain: str | None) -> RowOut:
-    """The output row of one input row; `domain` in the row wins over the default. Never raises."""
+    """The output row of one input row; what the row says of its domain wins over the default. Never raises."""
     if not isinstance(row, dict):
-        return _unreadable(None, "not a JSON object")
-    row_id = _printable(row.get("id"))
+        return _unreadable(None, f"found {shown(row)}, expected a JSON object")
+    row_id = _printable(row[name] if (name := first_of(row, IDS)) else None)
     try:
-        problem = problem_of(row, default_domain)
-        response, stop, order = _response(row), _stop(row), _order(row)
+        response, stop, order = _response(structured(row)), _stop(row), _order(row)
+        domain = None if default_domain is None else Domain(default_domain)
+        _, problem = read_row(row, Reading(domain=domain, needs_question=False))
         verifier = _verifier(row, problem)
     except BadReferenceError as error:
         return {**_unreadable(row_id, ""), "reason": f"bad_reference: {error}"}
-    except (BadRowError, RecursionError) as error:
-        return _unreadable(row_id, str(error))
+    except (InputError, RecursionError) as error:
+        return _unreadable(row_id, str(error) or "nested too deep")
     verdict = verify(problem, response, stop=stop, verifier=verifier, order=order)
     return {
         "id": row_id,
@@ -73,24 +91,16 @@ def verify_row(row: Any, default_domain: str | None) -> RowOut:
     }
 
 
-def problem_of(row: Mapping[str, Any], default_domain: str | None) -> Problem:
-    """The problem that a row describes, with the reference fields of its domain; raises BadRowError."""
-    name = row.get("domain") or default_domain
-    if not isinstance(name, str) or name not in list(Domain):
-        raise BadRowError(
-            f"domain: found {name!r}, expected one of {', '.join(Domain)} (--domain names one for all rows)"
-        )
-    domain = Domain(name)
-    prompt = row.get("prompt")
-    return Problem(
-        id=str(row.get("id", "")),
-        domain=domain,
-        prompt=prompt if isinstance(prompt, str) else "",
-        answer=_answer(row) if domain not in (Domain.CODE, Domain.INSTRUCT) else None,
-        options=_options(row) if domain is Domain.STEM else None,
-        tests=_tests(row) if domain is Domain.CODE else None,
-        rules=_rules(row) if domain is Domain.INSTRUCT else (),
-    )
+def unreadable(row: Mapping[str, Any]) -> str:
+    """Why an output row says that its row could not be read; "" when it could, or was blank and is no row."""
+    reason = str(row["reason"])
+    why = reason.removeprefix(UNREADABLE) if row["score"] is None and reason.startswith(UNREADABLE) else ""
+    return "" if why == BLANK else why
+
+
+def is_blank(row: Mapping[str, Any]) -> bool:
+    """Whether an output row stands for a blank line."""
+    return bool(row["reason"] == UNREADABLE + BLANK)
 
 
 def _printable(row_id: Any) -> Any:
@@ -99,20 +109,22 @@ def _printable(row_id: Any) -> Any:
 
 
 def _unreadable(row_id: Any, reason: str) -> RowOut:
-    return {"id": row_id, "score": None, "reason": f"unreadable: {reason}", "extracted": None, "seconds": 0.0}
+    return {"id": row_id, "score": None, "reason": UNREADABLE + reason, "extracted": None, "seconds": 0.0}
 
 
 def _response(row: Mapping[str, Any]) -> str:
-    response = row.get("response")
-    if not isinstance(response, str):
-        raise BadRowError("response: missing, or not text")
-    return response
+    response = response_of(row)
+    if response is not None:
+        return response
+    if name := first_of(row, RESPONSES):
+        raise InputError(f"{name}: found {shown(row[name])}, expected text")
+    raise missing(row, "response", *(["answer"] if first_of(row, ANSWERS) is None else []))
 
 
 def _stop(row: Mapping[str, Any]) -> Stop:
     stop = row.get("stop", Stop.EOS)
     if not isinstance(stop, str) or stop not in list(Stop):
-        raise BadRowError(f"stop: found {stop!r}, expected one of {', '.join(Stop)}")
+        raise InputError(f"stop: found {shown(stop)}, expected one of {', '.join(Stop)}")
     return Stop(stop)
 
 
@@ -122,76 +134,17 @@ def _order(row: Mapping[str, Any]) -> list[str] | None:
     if isinstance(order, str):
         order = list(order)
     if order is not None and not (isinstance(order, list) and all(isinstance(letter, str) for letter in order)):
-        raise BadRowError(f"order: found {order!r}, expected the letters of the options")
+        raise InputError(f"order: found {shown(order)}, expected the letters of the options")
     return order or None
 
 
-def _answer(row: Mapping[str, Any]) -> str:
-    answer = row.get("answer")
-    options = row.get("options", row.get("choices"))
-    if isinstance(answer, int) and not isinstance(answer, bool) and isinstance(options, list):
-        if not 0 <= answer < len(options):
-            raise BadRowError(f"answer: found {answer}, expected the position of an option from 0")
-        return string.ascii_uppercase[answer]
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        return str(answer)
-    if not isinstance(answer, str):
-        raise BadRowError("answer: missing, or neither text nor a number")
-    return answer
-
-
-def _options(row: Mapping[str, Any]) -> dict[str, str] | None:
-    options = row.get("options", row.get("choices"))
-    if options is None:
-        return None
-    if isinstance(options, list):
-        if len(options) > len(string.ascii_uppercase):
-            raise BadRowError(f"options: found {len(options)}, more than there are letters")
-        options = dict(zip(string.ascii_uppercase, options, strict=False))
-    if not isinstance(options, dict) or not options:
-        raise BadRowError("options: expected an object of letter to content")
-    if not all(isinstance(content, str | int | float) for content in options.values()):
-        raise BadRowError("options: found a content that is neither text nor a number")
-    return {letter: str(content) for letter, content in options.items()}
-
-
-def _tests(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The `tests` of a row, or columns of the field that hold tests."""
-    tests = row.get("tests")
-    if tests is None and has_tests(row):
-        return read_tests(row)
-    read = read_tests(tests)
-    if "assert_code" in read and isinstance(row.get("entry_point"), str):
-        read.setdefault("entry_point", row["entry_point"])
-    return read
-
-
-def _rules(row: Mapping[str, Any]) -> tuple[Rule, ...]:
-    rules = row.get("rules")
-    if rules is None and isinstance(row.get("instruction_id_list"), list):
-        ids, kwargs = row["instruction_id_list"], row.get("kwargs")
-        kwargs = [{}] * len(ids) if kwargs is None else kwargs
-        if not isinstance(kwargs, list) or len(kwargs) != len(ids):
-            found = f"{len(kwargs)} entries" if isinstance(kwargs, list) else f"{kwargs!r:.60}"
-            raise BadReferenceError(f"kwargs: found {found}, expected one object for each of {len(ids)} instructions")
-        rules = [{"id": id_, "kwargs": arguments} for id_, arguments in zip(ids, kwargs, strict=True)]
-    if not isinstance(rules, list) or not rules:
-        raise BadRowError("rules: missing, or not a list of {id, kwargs}")
-    return tuple(_rule(rule) for rule in rules)
-
-
-def _rule(rule: Any) -> Rule:
-    if not isinstance(rule, dict) or not isinstance(rule.get("id"), str):
-        raise BadRowError("rules: expected {id, kwargs}")
-    kwargs = rule.get("kwargs")
-    return Rule(id=rule["id"], kwargs={} if kwargs is None else kwargs)  # what is no object is a bad reference there
-
-
 def _verifier(row: Mapping[str, Any], problem: Problem) -> Verifier | None:
-    """How an instruct row wants its rules applied; other domains have one way."""
+    """How an instruct row wants its rules applied; other domains, and rubrics, have one way."""
     if problem.domain is not Domain.INSTRUCT:
         return None
     match row.get("mode") or "strict":
+        case "strict" if problem.rubric:
+            return None
         case "strict" | "loose" as mode:
             return rule_verifier(mode=mode)
         case "fraction":
@@ -199,4 +152,25 @@ def _verifier(row: Mapping[str, Any], problem: Problem) -> Verifier | None:
         case "loose-fraction":
             return rule_verifier(mode="loose", reward="fraction")
         case other:
-            raise BadRowError(f"mode: found {other!r}, expected strict, loose, fraction or loose-fraction")
+            raise InputError(f"mode: found {shown(other)}, expected strict, loose, fraction or loose-fraction")
+
+
+class Tally:
+    """Counts output rows: right, wrong, partial, and undecided by reason; undecided is never wrong. As text, a line."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.undecided: Counter[str] = Counter()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count one row; a reason counts up to its first colon."""
+        score = row["score"]
+        names = {None: "undecided", 1.0: "right", 0.0: "wrong"}
+        self.outcomes[names.get(score, "partial")] += 1
+        if score is None:
+            self.undecided[str(row["reason"]).partition(":")[0]] += 1
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.outcomes[name]} {name}" for name in ("right", "wrong", "partial", "undecided"))
+        why = ", ".join(f"{reason} {count}" for reason, count in self.undecided.most_common())
+        return f"{self.outcomes.total()} rows: {counts}{f' ({why})' if why else ''}"

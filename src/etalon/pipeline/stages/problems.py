@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from etalon.config.stages import listed
 from etalon.data.ngrams import normalise
 from etalon.data.split import split_problems
 from etalon.errors import InputError
 from etalon.pipeline.stage import SPLITS, Outputs, Stage, Work, known
 from etalon.problems import nano
 from etalon.problems.files import read_problems
+from etalon.problems.formats import Reading
 from etalon.problems.rows import problem_to_row
-from etalon.recipe import Recipe
+from etalon.recipe import Recipe, RlSpec
+from etalon.rows.mapping import ColumnMap
 from etalon.store import append_jsonl, hash_file
 from etalon.types import Domain, Problem
 
@@ -47,8 +50,11 @@ class Problems(Stage):
     @property
     def knobs(self) -> Any:
         recipe = self.recipe
-        cut = sorted(self.wanted) if recipe.problems.source == "files" else []
-        return [recipe.problems.model_dump(), self.documents, recipe.clr.m, recipe.prompts, cut]
+        is_from_files = recipe.problems.source == "files"
+        cut = sorted(self.wanted) if is_from_files else []
+        needs_reference = not is_from_files or reading_of(recipe).needs_reference
+        spec = recipe.problems.model_dump(exclude={"max_bad"})
+        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference]
 
     @property
     def outside(self) -> Mapping[str, str]:
@@ -127,10 +133,30 @@ def _file_splits(recipe: Recipe, cut_into: Collection[str]) -> dict[str, list[Pr
     return splits | ({"test": held_out} if held_out else {})
 
 
+def reading_of(recipe: Recipe) -> Reading:
+    """What a recipe asks of a row: with a reward of the user's own, a question is enough."""
+    rewards = [stage.spec.reward for stage in listed(recipe) if isinstance(stage.spec, RlSpec)]
+    domains = recipe.problems.domains
+    alone = Domain(domains[0]) if domains and Domain.MATH not in domains else Domain.MATH
+    return Reading(prompts=recipe.prompts, alone=alone, needs_reference=not any(rewards))
+
+
+def read_file(recipe: Recipe, file: str) -> list[Problem]:
+    """The problems of one of a recipe's files."""
+    spec, reading = recipe.problems, reading_of(recipe)
+    columns = ColumnMap.of(spec.map, key="problems.map")
+    try:
+        return read_problems(Path(file), columns=columns, max_bad=spec.max_bad, reading=reading)
+    except InputError as error:
+        if reading.needs_reference and "answer: missing" in str(error):
+            raise InputError(f"{error}; questions alone do where an rl stage has a `reward` of your own") from None
+        raise
+
+
 def _read(recipe: Recipe, files: Sequence[str]) -> list[Problem]:
     """The problems of all files that are of the recipe's domains, each once."""
     spec = recipe.problems
-    found = _distinct([(Path(file), read_problems(Path(file), prompts=recipe.prompts)) for file in files])
+    found = _distinct([(Path(file), read_file(recipe, file)) for file in files])
     if spec.domains:
         found = [problem for problem in found if problem.domain.value in spec.domains]
     return found if spec.shuffle else [replace(problem, shuffle=False) for problem in found]

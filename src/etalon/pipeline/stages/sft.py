@@ -16,7 +16,13 @@ from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.data import trace_from_row
 from etalon.pipeline.stages.problems import at_most
 from etalon.pipeline.stages.training import fit, fitting, load, passed_through
+from etalon.problems.formats.columns import structured
 from etalon.problems.rows import problem_from_row
+from etalon.problems.texts import prompt_of, response_of
+from etalon.recipe import Recipe
+from etalon.rows.bad import BadRows
+from etalon.rows.files import Row, read_rows
+from etalon.rows.mapping import ColumnMap, missing
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.store import hash_file, read_jsonl, write_json_atomic
@@ -79,7 +85,7 @@ class Sft(Stage):
         mean = reckoning.mean_trace(recipe)
         shape = {"batch": spec.batch, "max_steps": spec.max_steps}
         if self.file:
-            rows = sum(1 for _ in self.file.open("rb")) if self.file.is_file() else 0
+            rows = sum(not row.is_blank for row in read_rows(self.file)) if self.file.is_file() else 0
             return costs.fine_tuning(rows, spec.epochs, mean, **shape)
         if not self.is_hard:
             return costs.fine_tuning(reckoning.traces(recipe), spec.epochs, mean, **shape)
@@ -97,7 +103,7 @@ class Sft(Stage):
 
     def run(self, work: Work) -> Outputs:
         if self.file:
-            return tuned(work, _traces_of(self.file, self.name))
+            return tuned(work, _traces_of(self.file, self.name, work.recipe))
         traces = read_traces(work, self.data_stage())
         if not self.is_hard:
             return tuned(work, traces)
@@ -113,21 +119,44 @@ def read_traces(work: Work, stage: str) -> list[Trace]:
     return [trace_from_row(row) for row in read_jsonl(work.directories[stage] / "traces.jsonl")]
 
 
-def _traces_of(path: Path, stage: str) -> list[Trace]:
-    """Traces of a file: rows as traces.jsonl has them, of which prompt and response are enough."""
+def _traces_of(path: Path, stage: str, recipe: Recipe) -> list[Trace]:
+    """Traces of a file of rows: a prompt and a response are enough; `problems.map` and `problems.max_bad` hold."""
+    columns, bad = ColumnMap.of(recipe.problems.map, key="problems.map"), BadRows(str(path), recipe.problems.max_bad)
     traces = []
-    for number, row in enumerate(read_jsonl(path), start=1):
+    for row in read_rows(path):
+        if row.is_blank:
+            continue
         try:
-            domain = Domain(row.get("domain", Domain.MATH))
-            prompt, response = row["prompt"], row["response"]
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{stage}.traces: {path}: line {number}: {error}; a row has prompt and response") from None
-        identity = str(row.get("problem_id", number))
-        tokens = int(row.get("num_tokens", 0))
-        traces.append(Trace(problem_id=identity, domain=domain, prompt=prompt, response=response, num_tokens=tokens))
+            traces.append(_trace_of(row, columns))
+        except InputError as error:
+            bad.count(row.place, str(error))
+        else:
+            bad.count(row.place)
+    try:
+        bad.check()
+    except InputError as error:
+        raise InputError(f"{stage}.traces: {error}") from None
+    bad.warn()
     if not traces:
-        raise InputError(f"{stage}.traces: {path}: is empty")
+        raise InputError(f"{stage}.traces: {path}: has no rows")
     return traces
+
+
+def _trace_of(row: Row, columns: ColumnMap) -> Trace:
+    if row.columns is None:
+        raise InputError(row.why)
+    found = structured(columns.apply(row.columns))
+    prompt, response = prompt_of(found), response_of(found)
+    if not prompt or not response:
+        raise missing(found, *(name for name, text in (("prompt", prompt), ("response", response)) if not text))
+    own, tokens = found.get("domain"), found.get("num_tokens")
+    return Trace(
+        problem_id=str(found.get("problem_id", row.place)),
+        domain=Domain(own) if own in list(Domain) else Domain.MATH,
+        prompt=prompt,
+        response=response,
+        num_tokens=tokens if isinstance(tokens, int) else 0,
+    )
 
 
 def tuned(work: Work, traces: Sequence[Trace]) -> Outputs:

@@ -23,18 +23,28 @@ __all__ = ["BadRowError", "has_tests", "read_tests"]
 
 LISTS = ("official_tests", "test_cases", "examples")  # the first that is there counts
 GROUPS = ("public_tests", "private_tests", "generated_tests")  # all of them count
+FOREIGN = ("input_output", "assert_case", *LISTS, *GROUPS)
+COLUMNS = frozenset({*FOREIGN, "public_test_cases", "private_test_cases", "test", "test_list"})
 EXPECTED = "{inputs, outputs, fn_name?}, {assert_code} or a list of assertions"
 OURS = ("compare", "checker", "language", "time_limit_s", "memory_limit_mb")
 
 
 def has_tests(row: Mapping[str, Any]) -> bool:
     """Whether the columns of a row are tests that `read_tests` reads."""
+    if COLUMNS.isdisjoint(row):  # most rows
+        return False
     return (
         livecodebench.is_livecodebench(row)
-        or any(row.get(name) for name in ("input_output", "assert_case", *LISTS, *GROUPS))
+        or any(name not in LISTS or _are_pairs(value) for name in FOREIGN if (value := row.get(name)))
         or asserts.has_check(row)
         or asserts.has_assertions(row)
     )
+
+
+def _are_pairs(value: Any) -> bool:
+    """Whether a column holds inputs and outputs; `examples` are also what prompts show."""
+    first = value[0] if isinstance(value, list) and value else value
+    return (isinstance(first, Mapping) and "input" in first) or (isinstance(value, str) and value.startswith("[{"))
 
 
 def read_tests(row: Any) -> dict[str, Any]:

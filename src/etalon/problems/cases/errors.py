@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from etalon.errors import InputError
 
-class BadRowError(ValueError):
+
+class BadRowError(InputError):
     """Tests that are not what their columns promise."""
 
 

@@ -1,4 +1,4 @@
-"""The field's data formats, recognised by their columns: one small module each, tried in the order of `FORMATS`.
+"""The one reader of a row: `read_row` gives the problem that it describes, in whichever format of the field it is.
 
 native           the fields of Problem (id?, domain, prompt, ...)
 verl             {prompt: [messages], reward_model: {ground_truth}, ability, extra_info}
@@ -7,8 +7,12 @@ programs         a question with tests: LiveCodeBench, APPS, TACO, Codeforces, L
 ifeval           {key, prompt, instruction_id_list, kwargs}     IFEval and IFBench
 multiple choice  {question, options | choices, answer}
 svamp            {Body, Question, Answer, Equation, Type, ID}
+imo              {Problem ID, Problem, Short Answer, Category, Subcategory, Source}
 gsm8k            {question, answer} with "#### 72" at the end of the answer
-generic          {problem | question | query, answer | final_answer | expected_answer}
+generic          any other row with a question, or with what decides a response that is there already
+
+Formats are recognised by their columns, one small module each, tried in the order of `FORMATS`. `etalon run`, `eval`,
+`data` and `verify` all read rows here; `verify` alone asks for no question.
 """
 
 from __future__ import annotations
@@ -17,21 +21,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, native, programs, svamp, verl
+from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, imo, native, programs, svamp, verl
+from etalon.problems.formats.columns import structured
+from etalon.problems.formats.reading import BadReferenceError, Reading
 from etalon.types import Problem
+
+__all__ = ["FORMATS", "BadReferenceError", "Format", "Reading", "read_row", "recognise"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A format: whether a row is in it, and the problem such a row describes.
 
-    `read` gets the row and the folder of prompt files; it leaves `id` empty when the row has none,
-    and raises InputError (column, what was found, what was expected) for a row it cannot read.
+    `read` gets the row and what its reader asks for; it leaves `id` empty when the row has none, and raises InputError
+    (column, what was found, what was expected) for a row it cannot read.
     """
 
     name: str
     recognises: Callable[[Mapping[str, Any]], bool]
-    read: Callable[[Mapping[str, Any], str], Problem]
+    read: Callable[[Mapping[str, Any], Reading], Problem]
 
 
 FORMATS = (
@@ -42,6 +50,7 @@ FORMATS = (
     Format(name="IFEval", recognises=ifeval.recognises, read=ifeval.read),
     Format(name="multiple choice", recognises=choice.recognises, read=choice.read),
     Format(name="SVAMP", recognises=svamp.recognises, read=svamp.read),
+    Format(name="IMO-AnswerBench", recognises=imo.recognises, read=imo.read),
     Format(name="GSM8K", recognises=gsm8k.recognises, read=gsm8k.read),
     Format(name="question and answer", recognises=generic.recognises, read=generic.read),
 )
@@ -50,3 +59,13 @@ FORMATS = (
 def recognise(row: Mapping[str, Any]) -> Format | None:
     """The format of a row, None when its columns fit none."""
     return next((format_ for format_ in FORMATS if format_.recognises(row)), None)
+
+
+def read_row(row: Mapping[str, Any], reading: Reading | None = None) -> tuple[Format, Problem]:
+    """The format of a row, and its problem, without an id where the row has none.
+
+    InputError names the column, what was found and what would do; BadReferenceError where the reference alone is bad.
+    """
+    row = structured(row)
+    found = recognise(row) or FORMATS[-1]
+    return found, found.read(row, reading or Reading())

@@ -1,41 +1,136 @@
-"""A question column and an answer column, whatever they are called: math, unless `domain` names another.
+"""A row that is in no format of its own: a question, whatever its column is called, and what its domain is decided by.
 
-A `solution` column (MATH, NuminaMath) becomes a reference response.
+math, facts, claims   an answer; a `solution` column (MATH, NuminaMath) becomes a reference response, and where there is
+                      no answer its last box is one
+stem                  an answer, and options if there are any
+code                  tests, in their column or in columns of the field
+instruct              rules, or a rubric
+
+The domain is the row's own, else what its columns say, else that of whoever reads. A response that is there already is
+verified without a question; a reward of the user's own needs no reference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from etalon.errors import InputError
 from etalon.problems.formats import gsm8k
-from etalon.problems.formats.columns import ANSWERS, QUESTIONS, first_of, gold, labels, row_id, text
+from etalon.problems.formats.columns import ANSWERS, QUESTIONS, first_of, gold, labels, row_id
+from etalon.problems.formats.reading import Reading
+from etalon.problems.formats.references import Options, options, rules, tests
+from etalon.problems.golds import last_boxed
 from etalon.problems.instructions import with_instruction
+from etalon.problems.options import can_shuffle
+from etalon.problems.rows import read_rubric
+from etalon.problems.texts import CONVERSATION, said
+from etalon.rows.bad import shown
+from etalon.rows.mapping import missing
 from etalon.types import Domain, Problem
 
-ANSWERED = (Domain.MATH, Domain.STEM, Domain.FACTS)  # the domains that a question and an answer describe
+FREE = (*QUESTIONS, "prompt", CONVERSATION)  # columns of a question, the plainest first
+DOMAINS = {domain.value: domain for domain in Domain}
+# columns that tell a domain, beside those of `cases`; the first that is there
+IMPLIED = (("tests", Domain.CODE), ("rules", Domain.INSTRUCT), ("rubric", Domain.INSTRUCT))
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    return first_of(row, QUESTIONS) is not None and any(name in row for name in ANSWERS)
+    return first_of(row, FREE) is not None
 
 
-def read(row: Mapping[str, Any], prompts: str) -> Problem:
-    question = first_of(row, QUESTIONS)
-    assert question is not None
-    name = first_of(row, ANSWERS) or next(name for name in ANSWERS if name in row)
-    answer = gold(name, row[name])
-    # Data sets use `domain` for anything ("Mathematics -> Algebra"): only our own names decide
-    domain = next((domain for domain in ANSWERED if domain.value == row.get("domain")), Domain.MATH)
-    solution = row.get("solution")
+def read(row: Mapping[str, Any], reading: Reading) -> Problem:
+    """The problem of any row that says enough; InputError with the columns found and the --map that would do."""
+    question = _question(row, reading)
+    if question is None and reading.needs_question:
+        raise missing(row, "question", *(["answer"] if first_of(row, ANSWERS) is None else []))
+    answer, solution = _answer(row), row.get("solution")
+    domain = _domain(row, reading, question=question, answer=answer)
+    is_answered = domain not in (Domain.CODE, Domain.INSTRUCT)
+    found = options(row) if domain is Domain.STEM else None
+    if found and answer is not None:
+        answer = found.letter(row[first_of(row, ANSWERS) or "solution"])
     skill, level = labels(row)
-    return Problem(
+    problem = Problem(
         id=row_id(row, "id", "unique_id", "uuid"),
         domain=domain,
-        prompt=with_instruction(text(row, question), domain, prompts=prompts),
-        answer=answer,
+        prompt="" if question is None else _prompt(question, domain, found, reading.prompts),
+        answer=answer if is_answered else None,
+        options=found.shown if found else None,
+        tests=tests(row) if domain is Domain.CODE else None,
+        rules=() if is_answered else rules(row),
+        rubric=() if is_answered else read_rubric(row),
         skill=skill or domain.value,
         level=level,
         source=str(row.get("source") or ""),
-        solutions=(gsm8k.response(solution.strip(), answer),) if isinstance(solution, str) and solution.strip() else (),
+        solutions=_solutions(solution, answer) if is_answered else (),
     )
+    if reading.needs_reference and (field := lacks(problem)):
+        raise missing(row, field)
+    return replace(problem, shuffle=True) if found and can_shuffle(problem) else problem
+
+
+def _solutions(solution: Any, answer: str | None) -> tuple[str, ...]:
+    if not isinstance(solution, str) or not solution.strip() or answer is None:
+        return ()
+    return (gsm8k.response(solution.strip(), answer),)
+
+
+def lacks(problem: Problem) -> str:
+    """The field without which nothing decides a problem, "" when it is there."""
+    if problem.domain is Domain.CODE:
+        return "" if problem.tests else "tests"
+    if problem.domain is Domain.INSTRUCT:
+        return "" if problem.rules or problem.rubric else "rules"
+    return "answer" if problem.answer is None else ""
+
+
+def _question(row: Mapping[str, Any], reading: Reading) -> str | None:
+    """The first of the columns, as text: a conversation's users say it. None without one that is needed."""
+    name = first_of(row, FREE)
+    if name is None:
+        return None
+    found = said(row[name], "user")
+    if not reading.needs_question:
+        return found
+    if found is None or not found.strip():
+        raise InputError(f"{name}: found {shown(row[name])}, expected text")
+    return found
+
+
+def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None, answer: str | None) -> Domain:
+    """Data sets use `domain` for anything ("Mathematics -> Algebra"): beside a question only our own names decide."""
+    own = row.get("domain")
+    if isinstance(own, str) and own in DOMAINS:
+        return DOMAINS[own]
+    if question is None and (own or reading.domain is None):
+        known = f"expected one of {', '.join(Domain)} (--domain names one for all rows)"
+        raise InputError(f"domain: {'missing' if own is None else f'found {shown(own)}'}, {known}")
+    if reading.domain is not None:
+        return reading.domain
+    if answer is not None:
+        return Domain.STEM if first_of(row, ("options", "choices")) else Domain.MATH
+    implied = next((domain for name, domain in IMPLIED if row.get(name)), None)
+    return implied or (Domain.MATH if reading.needs_reference else reading.alone)
+
+
+def _answer(row: Mapping[str, Any]) -> str | None:
+    """The reference as text; where no column holds one, what the solution puts into its last box."""
+    name = first_of(row, ANSWERS)
+    if name is not None:
+        return gold(name, row[name])
+    solution = row.get("solution")
+    return last_boxed(solution) if isinstance(solution, str) else None
+
+
+def _prompt(question: str, domain: Domain, found: Options | None, prompts: str) -> str:
+    """The question with the options, unless it lists them, and how to answer."""
+    if found is None:
+        return with_instruction(question, domain, prompts=prompts)
+    if not all(content in question for content in found.shown.values()):
+        question += "\n\n" + "\n".join(f"{letter}. {content}" for letter, content in found.shown.items())
+    return with_instruction(question, domain, has_options=True, prompts=prompts)
+
+
+__all__ = ["lacks", "read", "recognises"]

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.errors import InputError
 from etalon.problems.formats.columns import text
+from etalon.problems.formats.reading import BadReferenceError, Reading
+from etalon.problems.golds import MARK
 from etalon.problems.instructions import with_instruction
-from etalon.problems.rows import shown
+from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 
 ANNOTATION = re.compile(r"<<[^<>]*>>")  # written by GSM8K's calculator, not by its authors
-MARK = "####"
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -21,16 +21,16 @@ def recognises(row: Mapping[str, Any]) -> bool:
     return "question" in row and isinstance(answer, str) and MARK in answer
 
 
-def read(row: Mapping[str, Any], prompts: str) -> Problem:
+def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     rationale, _, last = text(row, "answer").rpartition(MARK)
     answer = last.strip().replace(",", "")
     if not answer:
-        raise InputError(f"answer: found {shown(row['answer'])}, expected a final answer after '####'")
+        raise BadReferenceError(f"answer: found {shown(row['answer'])}, expected a final answer after '####'")
     rationale = ANNOTATION.sub("", rationale).strip()
     return Problem(
         id="",
         domain=Domain.MATH,
-        prompt=with_instruction(text(row, "question"), Domain.MATH, prompts=prompts),
+        prompt=with_instruction(text(row, "question"), Domain.MATH, prompts=reading.prompts),
         answer=answer,
         skill=Domain.MATH.value,
         source="gsm8k",

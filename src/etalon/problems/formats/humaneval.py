@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.cases import BadRowError, read_tests
+from etalon.problems.cases import read_tests
 from etalon.problems.formats.columns import text
+from etalon.problems.formats.reading import Reading
 from etalon.problems.instructions import with_instruction
 from etalon.problems.syntax import parse
 from etalon.types import Domain, Problem
@@ -19,27 +20,26 @@ def recognises(row: Mapping[str, Any]) -> bool:
     return all(column in row for column in COLUMNS) and "." not in str(row["entry_point"])
 
 
-def read(row: Mapping[str, Any], prompts: str) -> Problem:
+def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     stub, _ = text(row, "prompt"), text(row, "entry_point")
     solution = row.get("canonical_solution")
     program = f"{stub.rstrip()}\n{solution.rstrip()}" if isinstance(solution, str) and solution.strip() else ""
     return Problem(
         id=text(row, "task_id"),
         domain=Domain.CODE,
-        prompt=with_instruction(stub, Domain.CODE, prompts=prompts),
-        tests=_checks(row),
+        prompt=with_instruction(stub, Domain.CODE, prompts=reading.prompts),
+        tests=_checks(row, reading),
         skill=Domain.CODE.value,
         source="humaneval",
         solutions=(f"```python\n{program}\n```",) if program else (),
     )
 
 
-def _checks(row: Mapping[str, Any]) -> dict[str, Any]:
+def _checks(row: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
     text(row, "test")
-    try:
-        parse(row["prompt"])
-        return read_tests(row)
-    except SyntaxError as error:
-        raise InputError(f"prompt: not a Python stub ({error.msg}, its line {error.lineno})") from None
-    except BadRowError as error:
-        raise InputError(str(error)) from None
+    if reading.needs_question:
+        try:
+            parse(row["prompt"])
+        except SyntaxError as error:
+            raise InputError(f"prompt: not a Python stub ({error.msg}, its line {error.lineno})") from None
+    return read_tests(row)

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.errors import InputError
-from etalon.problems.cases import BadRowError, has_tests, read_tests
+from etalon.problems.cases import has_tests, read_tests
 from etalon.problems.formats.columns import first_of, row_id, text
+from etalon.problems.formats.reading import Reading
 from etalon.problems.instructions import with_instruction
 from etalon.types import Domain, Problem
 
@@ -28,19 +28,16 @@ def recognises(row: Mapping[str, Any]) -> bool:
     return has_tests(row) and first_of(row, QUESTIONS) is not None
 
 
-def read(row: Mapping[str, Any], prompts: str) -> Problem:
+def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     question = first_of(row, QUESTIONS)
     assert question is not None
-    try:
-        tests = read_tests(row)
-    except BadRowError as error:
-        raise InputError(str(error)) from None
+    tests = read_tests(row)
     name = first_of(row, IDS)
     solution = first_of(row, ("completion", "code", "canonical_solution"))
     return Problem(
         id=row_id(row, name) if name else "",
         domain=Domain.CODE,
-        prompt=with_instruction(_question(row, question, tests), Domain.CODE, prompts=prompts),
+        prompt=with_instruction(_question(row, question, tests), Domain.CODE, prompts=reading.prompts),
         tests=tests,
         skill=Domain.CODE.value,
         source=str(row.get("platform") or row.get("source") or ""),

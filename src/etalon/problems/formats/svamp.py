@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.problems.formats.columns import gold, row_id, text
+from etalon.problems.formats.reading import Reading
 from etalon.problems.instructions import with_instruction
 from etalon.types import Domain, Problem
 
@@ -14,7 +15,7 @@ def recognises(row: Mapping[str, Any]) -> bool:
     return "Body" in row and "Question" in row and "Answer" in row
 
 
-def read(row: Mapping[str, Any], prompts: str) -> Problem:
+def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     body, question = text(row, "Body").strip(), text(row, "Question").strip()
     answer = row["Answer"]
     if isinstance(answer, float) and answer.is_integer():
@@ -25,7 +26,7 @@ def read(row: Mapping[str, Any], prompts: str) -> Problem:
     return Problem(
         id=row_id(row, "ID"),
         domain=Domain.MATH,
-        prompt=with_instruction(whole, Domain.MATH, prompts=prompts),
+        prompt=with_instruction(whole, Domain.MATH, prompts=reading.prompts),
         answer=gold("Answer", answer),
         skill=skill,
         source="svamp",

@@ -16,8 +16,9 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import gold
+from etalon.problems.formats.reading import Reading
 from etalon.problems.instructions import instruction, with_instruction
-from etalon.problems.rows import shown
+from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 
 ABILITIES = {
@@ -35,33 +36,33 @@ _OPTION = re.compile(r"^[ \t]*\(?([A-Z])[.)][ \t]+", re.MULTILINE)
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    return "prompt" in row and "reward_model" in row
+    return "prompt" in row and "reward_model" in row and ("ability" in row or "answer" not in row)
 
 
-def read(row: Mapping[str, Any], prompts: str) -> Problem:
+def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     ability = row.get("ability")
-    domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else None
+    domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else reading.domain
     if domain is None:
         raise InputError(f"ability: found {shown(ability)}, expected one of {', '.join(ABILITIES)}")
     reward_model = row["reward_model"]
-    if not isinstance(reward_model, dict) or reward_model.get("ground_truth") is None:
+    truth = reward_model.get("ground_truth") if isinstance(reward_model, dict) else None
+    if truth is None and reading.needs_reference:
         raise InputError(f"reward_model: found {shown(reward_model)}, expected {{ground_truth, style}}")
-    truth = reward_model["ground_truth"]
     is_code = domain is Domain.CODE
     question = _question(row["prompt"])
-    answer = None if is_code else gold("reward_model.ground_truth", _only(truth))
-    options = _options(question.replace(instruction(Domain.STEM, has_options=True, prompts=prompts), "\n\n"))
+    answer = None if is_code or truth is None else gold("reward_model.ground_truth", _only(truth))
+    options = _options(question.replace(instruction(Domain.STEM, has_options=True, prompts=reading.prompts), "\n\n"))
     if answer not in options:
         options = {}
     domain = Domain.STEM if options else domain
     return Problem(
         id="",
         domain=domain,
-        prompt=with_instruction(question, domain, has_options=bool(options), prompts=prompts),
+        prompt=with_instruction(question, domain, has_options=bool(options), prompts=reading.prompts),
         answer=answer,
         options=options or None,
         shuffle=bool(options),
-        tests=_tests(truth) if is_code else None,
+        tests=_tests(truth) if is_code and truth is not None else None,
         skill=domain.value,
         source=str(row.get("data_source") or ""),
     )

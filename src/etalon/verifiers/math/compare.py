@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from etalon.problems.golds import MAX_ANSWER_CHARS
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.formula import (
     TooLargeError,
@@ -23,7 +24,7 @@ from etalon.verifiers.math.formula import (
     is_unevaluated,
 )
 from etalon.verifiers.math.parts import match_parts
-from etalon.verifiers.math.read.normalise import MAX_ANSWER_CHARS, Reading, read
+from etalon.verifiers.math.read.normalise import Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.math.read.quantities import conversion, converted, split_unit
 from etalon.verifiers.math.read.relations import is_equation, name_and_value, union_of, value_of, with_argument

@@ -11,11 +11,11 @@ import functools
 import re
 from dataclasses import dataclass
 
+from etalon.problems.golds import MAX_ANSWER_CHARS
 from etalon.verifiers.math.read.quantities import split_unit
 from etalon.verifiers.math.read.shapes import split_top
 from etalon.verifiers.math.read.spelling import one_spelling
 
-MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
 MAX_WRAPPERS = 12  # (ours)
 
 _WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"))

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shrunk
-from etalon.commands.row_files import open_lines
-from etalon.data.lines import GateLines, Sifted
-from etalon.engines.ray_data import Source, read_slice, run_slice, slices, source_of
+from etalon.data.row_gates import GateRows, Sifted
 from etalon.errors import InputError
-from etalon.verifiers.lines import VerifyLines
+from etalon.rows.cluster import Source, read_slice, run_slice, slices, source_of
+from etalon.rows.files import read_rows, row_of
+from etalon.verifiers.rows import VerifyRows
 
 QUERY = "How many positive integers below one hundred are divisible by three or by five?"
 LOOP = "and again we see that it holds " * 60
@@ -57,8 +57,8 @@ def test_parts_cover_a_file_and_its_lines_are_those_of_the_whole(
     parts = slices(source, size)
     assert [start for start, _ in parts] == [0, *(stop for _, stop in parts)][:-1]
     assert parts[-1][1] == source.size
-    with open_lines(str(path)) as lines:
-        assert [line for part in parts for line in read_slice(source, *part)] == list(lines)
+    there = [row._replace(place="") for row in read_rows(path)]
+    assert [row for part in parts for row in read_slice(source, *part)] == there
 
 
 def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
@@ -73,38 +73,37 @@ def test_a_part_says_why_it_cannot_be_worked_on(tmp_path: Path) -> None:
     path.write_text("{}\n")
     from etalon import __version__
 
-    gone = run_slice(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateLines(), version=__version__)
+    gone = run_slice(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateRows(), version=__version__)
     assert gone["error"].startswith("/no/where.jsonl: no such file or directory on machine ")
     assert gone["error"].endswith("; put it where every machine sees it")
-    other = run_slice(0, 3, source=Source(path=str(path), size=4), work=GateLines(), version=__version__)
+    other = run_slice(0, 3, source=Source(path=str(path), size=4), work=GateRows(), version=__version__)
     assert "has 3 bytes on machine" in other["error"]
-    old = run_slice(0, 3, source=source_of(path), work=GateLines(), version="0.0")
+    old = run_slice(0, 3, source=source_of(path), work=GateRows(), version="0.0")
     assert "install the same" in old["error"]
-    assert not run_slice(0, 3, source=source_of(path), work=GateLines(), version=__version__)["error"]
+    assert not run_slice(0, 3, source=source_of(path), work=GateRows(), version=__version__)["error"]
 
 
-@pytest.mark.parametrize("work", [GateLines(evaluation=(QUERY,)), VerifyLines(domain="math")])
-def test_work_travels_and_gives_one_line_per_line(work: GateLines | VerifyLines) -> None:
+@pytest.mark.parametrize("work", [GateRows(evaluation=(QUERY,)), VerifyRows(domain="math")])
+def test_work_travels_and_gives_one_line_per_line(work: GateRows | VerifyRows) -> None:
     again = pickle.loads(pickle.dumps(work))
     assert again == work
     assert hash(again) == hash(work)
-    lines = [f"{line}\n" for line in ROWS]
-    outcome = list(again.start()(lines))
-    assert len(outcome) == len(lines)
-    assert not any(b"\n" in line for line in outcome)
+    run = again.start()
+    assert not any(b"\n" in run(row_of("", line.encode())) for line in ROWS)
 
 
 def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> None:
     sifted = Sifted()
-    work = GateLines(evaluation=(QUERY,), ngram=8)
-    kept = list(sifted.kept(work.start()(f"{line}\n" for line in ROWS)))
+    work = GateRows(evaluation=(QUERY,), ngram=8)
+    run = work.start()
+    kept = list(sifted.kept((f"line {i}", run(row_of("", line.encode()))) for i, line in enumerate(ROWS, start=1)))
     assert kept == [ROWS[i].encode() for i in (1, 5, 7)]
     read, overlap, repetition = sifted.rows()
     assert (read["kept"], read["dropped"], read["undecided"]) == (5, 0, 3)
     assert set(read["reasons"]) == {
         "unreadable: not JSON",
-        "unreadable: a blank line",
-        "unreadable: none of prompt, question, problem, messages, response, completion holds text",
+        "unreadable: the line is blank",
+        "unreadable: prompt: missing",
     }
     assert (overlap["kept"], overlap["dropped"]) == (4, 1)
     assert overlap["examples"][0]["text"].startswith("how many positive integers")
@@ -117,7 +116,7 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     (tmp_path / "eval.jsonl").write_text(row(question=QUERY, answer="47") + "\n")
     done = etalon(
         "data", "filter", "rows.jsonl", "--against", "eval.jsonl", "--ngram", "8", "-o", "kept.jsonl",
-        "--report", "gates.json", folder=tmp_path,
+        "--report", "gates.json", "--max-bad", "0.3", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 5, 7))

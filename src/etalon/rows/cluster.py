@@ -11,35 +11,25 @@ from __future__ import annotations
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from etalon import __version__
 from etalon.errors import ConfigError, EtalonError, InputError, RunError
+from etalon.rows.files import Row, row_of
+from etalon.rows.packed import MARK
+from etalon.rows.work import RowFunction, RowWork, in_order
 
 SLICE_BYTES = 1 << 20  # (ours) what one call works on, and what is repeated when its worker dies
 CONNECT_SECONDS = 10.0  # (ours)
 MAX_SLICES = 10_000  # (ours) a longer file has larger slices
 MAX_TRIES = 4  # (ours) of one slice, by workers that die of it or under it
-
-LineFunction = Callable[[Iterable[str]], Iterator[bytes]]
-
-
-class LineWork(Protocol):
-    """What is done with lines: a frozen, picklable description. `start` makes the function, once per process.
-
-    The function gives one line of output per line of input, without its end.
-    """
-
-    def start(self) -> LineFunction: ...
-
-    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +62,17 @@ def slices(source: Source, size: int) -> list[tuple[int, int]]:
     return [(start, stop) for start, stop in pairwise(cuts) if start < stop]
 
 
-def read_slice(source: Source, start: int, stop: int) -> list[str]:
-    """The lines of a slice, as `open_lines` gives them: bytes that are not UTF-8 stay visible as escapes."""
+def read_slice(source: Source, start: int, stop: int) -> list[Row]:
+    """The rows of a slice, as `read_rows` gives them, but for their places: which line it is, nobody here knows."""
     with open(source.path, "rb") as stream:
         stream.seek(start)
-        text = stream.read(stop - start).decode("utf-8", "surrogateescape")
-    lines = text.split("\n")
-    ends = [f"{line}\n" for line in lines[:-1]]
-    return [*ends, lines[-1]] if lines[-1] else ends
+        text = stream.read(stop - start)
+    lines = (text if start else text.removeprefix(MARK)).split(b"\n")
+    return [row_of("", line) for line in (lines if lines[-1] else lines[:-1])]
 
 
 def map_lines(
-    path: Path, work: LineWork, *, address: str, workers: int | None = None, slice_bytes: int = SLICE_BYTES
+    path: Path, work: RowWork, *, address: str, workers: int | None = None, slice_bytes: int = SLICE_BYTES
 ) -> Iterator[list[bytes]]:
     """The output of `work` for all lines of a file, slice by slice, in order.
 
@@ -107,7 +96,7 @@ def map_lines(
         raise RunError(f"{path}: bytes {expected} to {source.size} never came back from Ray; run it again")
 
 
-def _dataset(source: Source, work: LineWork, workers: int | None, slice_bytes: int) -> Any:
+def _dataset(source: Source, work: RowWork, workers: int | None, slice_bytes: int) -> Any:
     import ray.data
 
     context = ray.data.DataContext.get_current()
@@ -152,7 +141,7 @@ def outcome(start: int, stop: int, *, output: bytes = b"", error: str = "") -> d
     return {"start": start, "stop": stop, "output": output, "error": error}
 
 
-def run_slice(start: int, stop: int, *, source: Source, work: LineWork, version: str) -> dict[str, Any]:
+def run_slice(start: int, stop: int, *, source: Source, work: RowWork, version: str) -> dict[str, Any]:
     """One slice, in a process of the cluster."""
     machine = socket.gethostname()
     if version != __version__:
@@ -160,7 +149,7 @@ def run_slice(start: int, stop: int, *, source: Source, work: LineWork, version:
         return outcome(start, stop, error=error)
     try:
         size = Path(source.path).stat().st_size
-        lines = read_slice(source, start, stop)
+        rows = read_slice(source, start, stop)
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         error = f"{source.path}: {reason} on machine {machine}; put it where every machine sees it"
@@ -168,13 +157,12 @@ def run_slice(start: int, stop: int, *, source: Source, work: LineWork, version:
     if size != source.size:
         error = f"{source.path}: has {size} bytes on machine {machine}, {source.size} here"
         return outcome(start, stop, error=error)
-    rows = [line + b"\n" for line in started(work)(lines)]
-    assert len(rows) == len(lines), f"{len(lines)} lines in, {len(rows)} out"
-    return outcome(start, stop, output=b"".join(rows))
+    lines = [line + b"\n" for _, line in in_order(started(work), rows, threads=work.threads)]
+    return outcome(start, stop, output=b"".join(lines))
 
 
 @lru_cache(1)
-def started(work: LineWork) -> LineFunction:
+def started(work: RowWork) -> RowFunction:
     """The work's function; a process keeps it, with the pools behind it, for all its slices."""
     return work.start()
 

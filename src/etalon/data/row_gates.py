@@ -1,0 +1,134 @@
+"""The n-gram gates (2.1.1 step 4a) over the rows of a file: overlap with evaluation sets, and degenerate repetition.
+
+row -> overlap of its prompt -> repetition in its response -> kept as it is, or the gate that stopped it and why
+
+A row that cannot be read, or that has neither a prompt nor a response, is undecided and not kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from etalon.data.decontaminate import OverlapIndex, index
+from etalon.data.gates import KEEP, OVERLAP, Decision, Outcome, Sieve, drop, excerpt
+from etalon.data.repetition import degeneration, measure
+from etalon.errors import InputError
+from etalon.problems.formats import Reading, read_row
+from etalon.problems.formats.columns import structured
+from etalon.problems.texts import prompt_of, response_of
+from etalon.rows.bad import BadRows
+from etalon.rows.files import BLANK, Row
+from etalon.rows.mapping import AS_NAMED, ColumnMap, missing
+from etalon.rows.work import RowFunction
+from etalon.store import to_json
+
+GATES = ("read", "overlap", "repetition")
+KEPT = b"+"  # a row that passed, as it was
+STOPPED = b"-"  # a JSON object: gate, outcome, reason, text, told
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRows:
+    """evaluation: prompts that no query may share `ngram` words with. boilerplate: instructions of many prompts.
+
+    max_repetition: share of repeated n-grams above which a response counts as degenerate.
+    columns: other names of the columns that are looked at.
+    """
+
+    evaluation: tuple[str, ...] = ()
+    boilerplate: tuple[str, ...] = ()
+    ngram: int = 10
+    max_repetition: float = 0.5
+    columns: ColumnMap = AS_NAMED
+    threads: int = 1
+
+    def start(self) -> RowFunction:
+        """Build the index of the evaluation prompts; the function gives one marked line per row."""
+        seen = index(self.evaluation, n=self.ngram, boilerplate=self.boilerplate)
+        return lambda row: self._marked(row, seen)
+
+    def _marked(self, row: Row, seen: OverlapIndex) -> bytes:
+        """The row's line with KEPT before it, or STOPPED and what the counts need."""
+        try:
+            prompt, response = texts(row, self.columns)
+        except InputError as error:
+            undecided = Decision(outcome=Outcome.UNDECIDED, reason=_kind(str(error)), text=_shown(row))
+            return stopped("read", undecided, told=str(error))
+        overlap = seen.overlap(prompt) if prompt is not None else None
+        if overlap is not None:
+            return stopped("overlap", drop(OVERLAP, f"{overlap} | {prompt}"))
+        if response is not None:
+            reason = degeneration(measure(response, n=self.ngram), max_share=self.max_repetition)
+            if reason is not None:
+                return stopped("repetition", drop(reason, response))
+        return KEPT + row.line()
+
+
+def texts(row: Row, columns: ColumnMap) -> tuple[str | None, str | None]:
+    """(prompt, response) of a row, of which it has one at least; InputError when it has none."""
+    if row.columns is None:
+        raise InputError(row.why)
+    found = structured(columns.apply(row.columns))
+    prompt, response = prompt_of(found), response_of(found)
+    if prompt is None and response is None:
+        try:  # a format of the field, whose question is put together
+            prompt = read_row(found, Reading(needs_reference=False))[1].prompt
+        except InputError:
+            raise missing(found, "prompt", "response") from None
+    return prompt, response
+
+
+def _kind(why: str) -> str:
+    """A reason as it is counted: without what is different in every row."""
+    return "unreadable: " + re.sub(r"; columns found.*| \(.*|^found .*, (?=expected)", "", why, flags=re.DOTALL)
+
+
+def _shown(row: Row) -> str:
+    return (row.text or row.line()).decode("utf-8", "replace").strip() if row.text or row.columns else row.why
+
+
+def stopped(gate: str, decision: Decision, *, told: str = "") -> bytes:
+    """A gate's decision as a marked line. told: what is wrong with the row, in full."""
+    outcome, text = decision.outcome.value, excerpt(decision.text)
+    return STOPPED + to_json({"gate": gate, "outcome": outcome, "reason": decision.reason, "text": text, "told": told})
+
+
+class Sifted:
+    """Takes marked lines apart: what passed, and the counts of every gate. bad: counts the rows that cannot be read."""
+
+    def __init__(self, bad: BadRows | None = None) -> None:
+        self.sieves = {gate: Sieve(gate) for gate in GATES}
+        self._bad = bad or BadRows("rows")
+
+    def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+        """The rows that passed, as they were, without line ends; lines: (place, marked line)."""
+        for place, line in lines:
+            if line.startswith(KEPT):
+                self._bad.count(place)
+                for sieve in self.sieves.values():
+                    sieve.passes(KEEP)
+                yield line[1:]
+                continue
+            stop = json.loads(line[1:])
+            if stop["told"] != BLANK:
+                self._bad.count(place, stop["told"])
+            for gate, sieve in self.sieves.items():
+                if gate == stop["gate"]:
+                    outcome = Outcome(stop["outcome"])
+                    sieve.passes(Decision(outcome=outcome, reason=stop["reason"], text=stop["text"]))
+                    break
+                sieve.passes(KEEP)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The report of every gate, in their order, as JSON values."""
+        return [sieve.report().to_row() for sieve in self.sieves.values()]
+
+    def __str__(self) -> str:
+        reports = [sieve.report() for sieve in self.sieves.values()]
+        read = reports[0].kept + reports[0].dropped + reports[0].undecided
+        stopped = [f"{reason} {count}" for report in reports for reason, count in report.reasons.items()]
+        return f"{read} rows: {reports[-1].kept} kept{''.join(f', {one}' for one in stopped)}"

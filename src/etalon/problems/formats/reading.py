@@ -1,0 +1,30 @@
+"""What whoever reads a row asks for, and what a reader of a format says it cannot use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etalon.errors import InputError
+from etalon.types import Domain
+
+
+class BadReferenceError(InputError):
+    """The row can be read; what a response would be held against cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a row must say, and what holds where it says nothing.
+
+    prompts: folder of prompt files whose math.txt, code.txt and stem.txt say how to answer.
+    domain: of rows that leave it open: neither a `domain` nor their columns tell.
+    alone: of questions without a reference that leave it open.
+    needs_question: to train and to evaluate; a response that is there already is verified without.
+    needs_reference: where verifiers decide; a reward of the user's own may do without.
+    """
+
+    prompts: str = "default"
+    domain: Domain | None = None
+    alone: Domain = Domain.MATH
+    needs_question: bool = True
+    needs_reference: bool = True

@@ -1,0 +1,67 @@
+r"""What a reference asks for: data sets keep whole solutions in their answer column, and tables write nan for nothing.
+
+    "... #### 18" -> "18"    "The answer is 5." -> "5"    r"so \boxed{7}" -> "7"    "nan" -> None
+
+Compared as they are, such references would call every response wrong.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
+MARK = "####"  # GSM8K's
+
+_BOX = "\\boxed"
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_MISSING = frozenset({"nan", "NaN", "NAN", "null", "NULL", "N/A", "n/a", "<NA>"})
+_PHRASE = re.compile(
+    r"(?:^|(?<=[.!?;\n])|\b(?:so|thus|hence|therefore),?)[\s*_>$-]{0,8}"
+    r"(?:the |our |my )?(?:final |correct |right )?(?:answer|solution)[ \t]{0,4}[*_]{0,3}"
+    r"(?:[ \t]{0,4}(?:is\b|[:：=])){1,2}[ \t]{0,4}[*_]{0,3}(?P<answer>[^\n]*)",
+    re.IGNORECASE,
+)
+
+
+def last_boxed(text: str) -> str | None:
+    r"""The content of the last balanced `\boxed{...}` of at most 4 KB, or None."""
+    position = len(text)
+    for _ in range(MAX_BOX_ATTEMPTS):
+        position = text.rfind(_BOX, 0, position)
+        if position < 0:
+            return None
+        content = _braced(text, position + len(_BOX))
+        if content is not None:
+            return content.strip()
+    return None
+
+
+def _braced(text: str, start: int) -> str | None:
+    """The content of the brace group that opens at `start` (blanks before it allowed); None if it never closes."""
+    limit = min(len(text), start + MAX_ANSWER_CHARS + 2)
+    while start < limit and text[start] in " \t\n":
+        start += 1
+    if start >= limit or text[start] != "{":
+        return None
+    depth = 0
+    for brace in _BRACES.finditer(text, start, limit):
+        depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+        if depth == 0:
+            return text[start + 1 : brace.start()]
+    return None
+
+
+@functools.lru_cache(maxsize=20_000)
+def final_reference(reference: str) -> str | None:
+    """What a reference asks for, or None when it asks for nothing; a plain answer comes back as it is."""
+    answer = reference.strip()
+    if MARK in answer:
+        answer = answer.rpartition(MARK)[2].strip()
+    boxed = last_boxed(answer)
+    if boxed and answer.count("\\boxed") == 1 and any(c.isalpha() for c in answer.partition("\\boxed")[0]):
+        answer = boxed
+    elif phrases := list(_PHRASE.finditer(answer)):
+        answer = phrases[-1]["answer"].strip(" \t*_")
+    return None if answer in _MISSING or not any(not c.isspace() for c in answer) else answer

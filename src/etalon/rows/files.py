@@ -1,0 +1,190 @@
+"""Rows of a file or of standard input, one after the other: memory does not grow with the file.
+
+JSONL        an object a line
+JSON array   of objects
+CSV          with a header, when the name says .csv or .tsv (before .gz or .zst)
+parquet      needs pyarrow, and a file that is not packed; a null is no value
+
+All of it UTF-8, with or without a byte order mark. What a file is, its first bytes say; CSV alone goes by its name.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+import re
+import sys
+import zlib
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etalon.errors import InputError
+from etalon.rows import arrays
+from etalon.rows.bad import shown
+from etalon.rows.packed import MARK, PARQUET, name_of, opened, start_of, unpacked
+
+BLANK = "the line is blank"
+_DELIMITED = re.compile(r"\.(?:csv|tsv)(?:\.gz|\.zst)?$", re.IGNORECASE)
+
+
+class Row(NamedTuple):
+    """One row of a file. columns: None where it cannot be read, and `why` says why.
+
+    place: as people count, "line 1" first. text: the bytes of its line, without its end; b"" where it has no line.
+    """
+
+    place: str
+    columns: dict[str, Any] | None
+    why: str = ""
+    text: bytes = b""
+
+    @property
+    def is_blank(self) -> bool:
+        """A line with nothing in it: no row, and no bad one."""
+        return self.why == BLANK
+
+    def line(self) -> bytes:
+        """The row as one line of JSONL: as it stood in the file where it was a line there."""
+        if self.text and b"\n" not in self.text:
+            return self.text
+        try:
+            return json.dumps(self.columns, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return json.dumps(self.columns).encode()
+
+
+def read_rows(file: str | Path) -> Iterator[Row]:
+    """The rows of a file, "-" for standard input; InputError when it cannot be read as a file of rows, or not further.
+
+    A row that cannot be read comes without columns: whoever counts decides how many may be.
+    """
+    name, last = name_of(file), ""
+    try:
+        with opened(file) as stream, unpacked(name, stream) as content:
+            for row in _rows(file, name, content, is_packed=content is not stream):
+                last = row.place
+                yield row
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{name}: damaged after {last or 'its first bytes'}: {error}") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+
+def _rows(file: str | Path, name: str, stream: io.BufferedReader, *, is_packed: bool) -> Iterator[Row]:
+    start = start_of(stream)
+    if start.startswith(MARK):
+        stream.read(len(MARK))
+        start = start[len(MARK) :]
+    if start.startswith(PARQUET):
+        if is_packed or name == "standard input":
+            raise InputError(f"{name}: is parquet, which is read from a file only, and not from a packed one")
+        return _parquet_rows(Path(file))
+    if arrays.STARTS.match(start):
+        return _array_rows(name, stream)
+    if _DELIMITED.search(name):
+        return _csv_rows(name, stream)
+    return (row_of(f"line {number}", line) for number, line in enumerate(stream, start=1))
+
+
+def row_of(place: str, line: bytes) -> Row:
+    """The row in one line, or in one element of an array."""
+    text = line.removesuffix(b"\n")
+    try:
+        decoded = text.decode()
+        if not decoded or decoded.isspace():
+            return Row(place, None, BLANK, text)
+        value = json.loads(decoded)
+    except UnicodeDecodeError as error:
+        return Row(place, None, f"not UTF-8 (column {error.start + 1})", text)
+    except json.JSONDecodeError as error:
+        where = (
+            f"column {error.colno}" if place.startswith("line") else f"line {error.lineno}, column {error.colno} of it"
+        )
+        return Row(place, None, f"not JSON ({error.msg}: {where})", text)
+    except (ValueError, RecursionError) as error:  # a number of too many digits; brackets too deep
+        return Row(place, None, f"not JSON ({error})", text)
+    if not isinstance(value, dict):
+        return Row(place, None, f"found {shown(value)}, expected a JSON object", text)
+    return Row(place, value, "", text)
+
+
+def _array_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
+    try:
+        for number, (line, element) in enumerate(arrays.elements(stream), start=1):
+            yield row_of(f"row {number}, line {line}" if line > 1 else f"row {number}", element)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _csv_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
+    """Cells are text. A line break in a cell is one; the place of a row is the line where it begins."""
+    csv.field_size_limit(sys.maxsize)  # of the whole process; the module's own limit is below one long response
+    first = stream.readline()
+    lines = (line.decode("utf-8", "surrogateescape") for part in ((first,), stream) for line in part)
+    delimiter = max(",\t;", key=first.decode("utf-8", "replace").count)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    header = [column.strip() for column in next(reader, [])]
+    if twice := next((column for column in header if header.count(column) > 1), None):
+        raise InputError(f"{name}: line 1: two columns have the name {shown(twice)}")
+    while True:
+        place = f"line {reader.line_num + 1}"
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Row(place, None, f"not CSV ({error})")
+            continue
+        if cells:
+            yield _csv_row(place, header, cells)
+
+
+def _csv_row(place: str, header: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(header):
+        return Row(place, None, f"found {len(cells)} cells, expected {len(header)} as in the header")
+    for column, cell in zip(header, cells, strict=True):
+        try:
+            cell.encode()
+        except UnicodeEncodeError:
+            return Row(place, None, f"{column}: not UTF-8")
+    return Row(place, dict(zip(header, cells, strict=True)))
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise InputError(f"{path}: parquet needs pyarrow; run: pip install pyarrow") from None
+    try:
+        number = 0
+        with parquet.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=1024):
+                for columns in batch.to_pylist():
+                    number += 1
+                    yield Row(f"row {number}", _plain(columns))
+    except ArrowException as error:
+        raise InputError(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON has it. A struct has the keys of all rows: those null here are not this row's."""
+    if isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items() if not _is_null(inner)}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if value is None or isinstance(value, float):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

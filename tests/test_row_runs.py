@@ -1,0 +1,134 @@
+"""A run on rows as people have them: other names of columns, questions alone with a reward, traces of a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import shrunk
+
+pytestmark = pytest.mark.torch
+
+RECIPE = """
+name = "rows"
+threads = 1
+jobs = 1
+model = { vocabulary = 384, hidden = 32, layers = 1, heads = 2, kv_heads = 1, mlp = 64, max_positions = 512 }
+
+[problems]
+files = ["questions.csv"]
+map = { question = "Frage", response = "Antwort" }
+max_bad = 0.05
+train = 10
+probe = 1
+rl = 24
+test = 6
+
+[base]
+documents = 32
+batch = 16
+
+[rl]
+group_size = 4
+prompts_per_step = 4
+max_tokens = 24
+prefilter_attempts = 4
+micro_tokens = 1024
+
+[eval]
+n = 1
+k = 1
+max_tokens = 16
+
+[[stages]]
+name = "base"
+kind = "base"
+
+[[stages]]
+name = "tuned"
+kind = "sft"
+traces = "traces.csv"
+epochs = 1
+batch = 8
+micro_tokens = 1024
+checkpoints = 1
+
+[[stages]]
+name = "taught"
+kind = "rl"
+steps = 1
+reward = "reward.py:score"
+"""
+REWARD = """
+def score(problem, response):
+    assert problem.answer is None and problem.prompt.startswith("Was ist ")
+    return sum(map(ord, response)) % 2
+"""
+
+
+def written(folder: Path, *, reward: bool = True) -> Path:
+    with (folder / "questions.csv").open("w", newline="", encoding="utf-8-sig") as stream:
+        table = csv.writer(stream)
+        table.writerow(["Frage"])
+        table.writerows([f"Was ist {number}\nund {number * number}?"] for number in range(40))
+        stream.write('1,"2"\n')  # one bad row
+    with (folder / "traces.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["Frage", "Antwort"])
+        table.writerows([f"{number}?", f"<think>hm, {number}</think>\\boxed{{{number}}}"] for number in range(20))
+    (folder / "reward.py").write_text(REWARD)
+    text = RECIPE if reward else RECIPE.replace('reward = "reward.py:score"\n', "")
+    (folder / "rows.toml").write_text(text)
+    return folder / "rows.toml"
+
+
+def test_questions_alone_are_trained_on_by_a_reward_and_evaluated_as_undecided(tmp_path: Path) -> None:
+    recipe = written(tmp_path)
+    done = shrunk.etalon("run", recipe, "--run", tmp_path / "run", "--no-preflight")
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path}/questions.csv: line 82: found 2 cells, expected 1 as in the header (1 of 41 rows" in done.stderr
+    stages = shrunk.done(tmp_path / "run")
+    assert stages["tuned"]["outputs"]["rows"] == 20
+    assert stages["taught"]["outputs"]["pool"]["prompts"] > 20
+    steps = [json.loads(line) for line in (tmp_path / "run/stages/taught/metrics.jsonl").read_text().splitlines()]
+    assert len(steps) == 1
+    [*_, last] = shrunk.summary(tmp_path / "run")["stages"]
+    scores = last["domains"]["math"]
+    assert scores["pass1"] is None
+    assert scores["undecided_problems"] > 4
+
+    model = tmp_path / "run/stages" / stages["base"]["outputs"]["checkpoint"]
+    words = ("--model", model, "--problems", tmp_path / "questions.csv", "--reward", f"{tmp_path}/reward.py:score")
+    options = ("--map", "question=Frage", "--max-bad", "0.05", "--steps", "1", "--run", tmp_path / "short", "--dry-run")
+    planned = shrunk.etalon("rl", *words, *options)
+    assert planned.returncode == 0, planned.stderr
+    assert 'map = {question = "Frage"}\nmax_bad = 0.05\n' in (tmp_path / "short.toml").read_text()
+    bare = shrunk.etalon("rl", *words, "--run", tmp_path / "bare", "--dry-run")
+    assert "question: missing; columns found: Frage" in bare.stderr
+
+
+def test_without_a_reward_questions_alone_are_an_error_that_says_what_would_do(tmp_path: Path) -> None:
+    failed = shrunk.etalon("run", written(tmp_path, reward=False), "--run", tmp_path / "run")
+    assert failed.returncode == 2
+    [line] = [line for line in failed.stderr.splitlines() if line.startswith("etalon: ")]
+    assert "questions.csv: line 2: answer: missing; columns found: question (none of 41 rows can be read)" in line
+    assert line.endswith("questions alone do where an rl stage has a `reward` of your own")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("problems.map.anwser=x", "problems.map: anwser: unknown field; did you mean 'answer'?"),
+        ("problems.max_bad=2", "problems.max_bad: must be at most 1, found 2"),
+        ("problems.max_bad=0", "line 82: found 2 cells, expected 1 as in the header (1 of 41 rows cannot be read"),
+        ("tuned.traces=reward.py", "tuned.traces: "),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, override: str, told: str) -> None:
+    failed = shrunk.etalon("run", written(tmp_path), "--run", tmp_path / "run", "--set", override, "--no-preflight")
+    assert failed.returncode == 2
+    [line] = [line for line in failed.stderr.splitlines() if line.startswith("etalon: ")]
+    assert told in line
