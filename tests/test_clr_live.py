@@ -397,6 +397,12 @@ def test_json_schemas_are_sent_when_asked_for_and_their_replies_read() -> None:
     assert {str(schema["name"]) for schema in sent} == {"clr_answer", "clr_verdicts"}
 
 
+def test_a_model_that_cannot_be_told_a_form_is_refused_before_anything_is_asked() -> None:
+    model = Model([])
+    with pytest.raises(ConfigError, match=r"clr\.json_schema: it takes a server to enforce a form, and .* is none"):
+        solve(model, json_schema=True)
+
+
 def test_judging_is_what_the_scripts_say() -> None:
     assert judged("q\n<claims>\na\nfalse b\n</claims>\n<verify>").text == "<verdicts>\nv\nx\n</verdicts>"
 

@@ -249,6 +249,8 @@ def test_what_the_user_can_fix_is_one_line(tmp_path: Path) -> None:
     assert complaint("solve", "q", "-k", "4", "--no-repair", "--out", "x/y") == "-k, --repair, --out: needs --clr"
     assert complaint("solve", "q", "--early", "off", "--reference", "4") == "--early, --reference: needs --clr"
     assert complaint("solve", "q", "--model", "m", "--clr", "--max-money", "3").startswith("--max-money: needs --price")
+    line = complaint("solve", "q", "--model", "m", "--clr", "--json-schema")
+    assert line == "--json-schema: it takes a server to enforce the form; name one with --endpoint URL"
     assert complaint("explain", "gone", cwd=tmp_path).startswith("gone: no such file; name a record")
     (tmp_path / "x.json").write_text('{"answer": 1}')
     assert complaint("explain", "x.json", cwd=tmp_path).startswith("x.json: holds no record of CLR")

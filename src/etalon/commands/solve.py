@@ -74,6 +74,8 @@ def solve(
 
     if not clr:
         refuse_without_clr(context, *OF_CLR)
+    if json_schema and not endpoint:
+        raise ConfigError("--json-schema: it takes a server to enforce the form; name one with --endpoint URL")
     for option, path in (("--out", out), ("--journal", journal)):
         if path is not None:
             check_place(option, path)

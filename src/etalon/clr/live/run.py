@@ -10,6 +10,7 @@ any object with `complete` (`CompletionSampler`), and needs no server.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +37,8 @@ TICK_SECONDS = 1.0  # (ours) longest silence towards a watcher
 class CompletionSampler(Protocol):
     """Anything that answers one conversation asynchronously; cancelling the task ends the request.
 
-    A failed call is a rollout with `Stop.ERROR`. on_delta is called with every piece that streams in.
+    A failed call is a rollout with `Stop.ERROR`. on_delta is called with every piece that streams in. One that can be
+    told a form of the reply (`ClrSettings.json_schema`) takes it as `extra`, further fields of the request.
     """
 
     @property
@@ -102,6 +104,8 @@ class LiveClr:
             raise ConfigError(
                 f"budget.money: no price is known for the model {sampler.name}; add it to the price table"
             )
+        if settings.json_schema and "extra" not in inspect.signature(sampler.complete).parameters:
+            raise ConfigError(f"clr.json_schema: it takes a server to enforce a form, and {sampler.name} is none")
         self.requests = Requests(self.conversation, settings)
         self.flow = Flow(
             question=asked,
