@@ -1,10 +1,12 @@
 """Answers: where they are, when two mean the same, and what is never credited."""
 
 import random
+import re
 import subprocess
 import sys
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -289,3 +291,15 @@ def test_a_query_is_judged_with_its_own_prompt():
     judge = Scripted("Fine.\nYes")
     assert query_quality_judge(judge, query="How many?").is_correct
     assert "How many?" in judge.prompts[0]
+
+
+def test_every_reason_that_the_command_names_is_one_that_a_verifier_gives():
+    source = Path(__file__).parents[1] / "src" / "etalon"
+    said = (source / "commands" / "verify.py").read_text().partition("Reasons, up to the first colon:")[2]
+    lines = re.findall(r"^ +(?:right|wrong|undecided) +(.*)$", said.partition('"""')[0], re.MULTILINE)
+    reasons = [reason for line in lines for reason in line.partition(", and what")[0].split(", ")]
+    assert len(reasons) > 15
+    given = "".join(
+        path.read_text() for folder in ("verifiers", "data", "rows") for path in (source / folder).rglob("*.py")
+    )
+    assert [reason for reason in reasons if not re.search(rf'"{reason}(?:[":{{]|$)', given, re.MULTILINE)] == []

@@ -220,7 +220,7 @@ def replace_domain(asked: Problem) -> Problem:
 def test_what_the_rules_could_not_decide_the_judge_may_and_other_domains_are_left_alone() -> None:
     judge = Judge(Program(lambda _: "Yes"))
     timeout = Verdict(score=None, reason="timeout", extracted="a+b")
-    long = Verdict(score=0.0, reason="too_long", extracted="a")
+    long = Verdict(score=0.0, reason="truncated", extracted="a")
     failed = Verdict(score=0.0, reason="violated: x", extracted="1/2")
     instruct = Problem(id="i", domain=Domain.INSTRUCT, prompt="", answer="x+y")
     found = second_opinions(

@@ -155,8 +155,9 @@ def cons_accuracy(clusters: Sequence[int | None], correct: Sequence[bool], k: in
 def cons_at_k(clusters: Sequence[int | None], correct: Sequence[bool], k: int) -> float:
     """Expected accuracy of the majority vote of k of the rollouts, drawn without replacement, in random order.
 
-    Exact. In a random order each of the tied clusters comes first equally often, and so does each member of a
-    cluster; so a cluster that wins with `votes` contributes its share of correct members, divided by the ties.
+    What majority voting at a k below the n of an evaluation comes to. Exact: in a random order each of the tied
+    clusters comes first equally often, and so does each member of a cluster; so a cluster that wins with `votes`
+    contributes its share of correct members, divided by the ties.
     """
     _check_votes(clusters, correct, k)
     sizes = Counter(cluster for cluster in clusters if cluster is not None)

@@ -27,7 +27,7 @@ from typing import Any, Self
 from etalon.errors import InputError, RunError
 
 __all__ = [
-    "Checkpoint", "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "read_json", "read_jsonl",
+    "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "read_json", "read_jsonl",
     "repair_jsonl", "stable_hash", "to_json", "truncate_jsonl", "write_atomic", "write_json_atomic", "writing",
 ]  # fmt: skip
 
@@ -207,18 +207,6 @@ def truncate_jsonl(path: Path, num_rows: int) -> None:
     size = sum(len(line) + 1 for line in lines[:num_rows])
     if size < len(content):
         os.truncate(path, size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """A directory of weights and the hash of what is in it."""
-
-    path: Path
-    fingerprint: str
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        return cls(path=path, fingerprint=hash_tree(path))
 
 
 @dataclass(frozen=True)

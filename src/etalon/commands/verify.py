@@ -78,11 +78,9 @@ def verify(
       {"domain": "claims", "answer": "1 0", "response": "<verdicts>\\n1. valid\\n2. refuted\\n</verdicts>"}
     \b
     Reasons, up to the first colon:
-      right       exact, rational, rounded, symbolic, letter, content, passed, followed
-      wrong       different, no_option, ambiguous, no_answer, truncated, unparsable, too_long, violated, and what
-                  stopped a program
-      undecided   unreadable, bad_reference, timeout, memory_or_crash, infrastructure, crashed, undecided,
-                  sampling_error, judge_unreadable, judge_unreachable, judge_undecided
+      right       exact, rational, symbolic, letter, content, passed, followed
+      wrong       different, no_option, ambiguous, no_answer, truncated, violated, and what stopped a program
+      undecided   unreadable, bad_reference, timeout, infrastructure, crashed, undecided, sampling_error, needs_judge
     """
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")

@@ -21,8 +21,8 @@ from etalon.verifiers.math.read.normalise import normalise
 from etalon.verifiers.math.read.numbers import parse_number
 
 ANSWERED = (Domain.MATH, Domain.FACTS, Domain.STEM)
-# Reasons that no judge can mend: no text to judge, too much of it, a fault of ours
-FINAL = ("no_answer", "truncated", "too_long", "sampling_error", "crashed")
+# Reasons that no judge can mend: no text to judge, or a fault of ours
+FINAL = ("no_answer", "truncated", "sampling_error", "crashed")
 
 
 def equivalence_judge(
