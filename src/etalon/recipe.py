@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Aggregation = Literal["sequence-mean-token-mean", "token-mean"]
 Importance = Literal["none", "token-truncate"]
-DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]
+DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]  # those of types.Domain, says a test
 PromptSort = Literal["rules", "rubric", "long"]
 
 

@@ -12,10 +12,11 @@ import typer
 
 from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, need_out, written
 from etalon.errors import ConfigError
+from etalon.types import Domain
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
 SERVICE_THREADS = 16  # (ours) rows at a time in one process of a cluster that waits for a sandbox service
-DOMAINS = ("math", "code", "stem", "instruct", "claims", "facts")
+DOMAINS = tuple(domain.value for domain in Domain)
 
 
 def verify(

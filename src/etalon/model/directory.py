@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etalon.cost.shapes import FAMILIES
 from etalon.errors import InputError, UnsupportedModelError
 
-FAMILIES = ("qwen2", "qwen3", "llama")
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_intermediate_size")
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from etalon import prompts
 from etalon.config.stages import EVALUATION, KINDS, Listed, entries, in_order, kind_class, listed, no_stage
 from etalon.errors import ConfigError
 from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage, is_evaluated
@@ -26,7 +26,6 @@ from etalon.pipeline.stages.problems import Problems
 from etalon.pipeline.stages.rl import Rl
 from etalon.pipeline.stages.sft import Sft
 from etalon.problems import nano
-from etalon.prompts import PACKAGED
 from etalon.recipe import Recipe
 from etalon.store import hash_tree, stable_hash
 
@@ -88,7 +87,7 @@ class Graph:
 
     def keys(self) -> dict[str, str]:
         """The content key of every stage: its version and knobs, the keys of what it needs, and outside inputs."""
-        prompts = sorted(hash_tree(folder) for folder in prompt_folders(self.recipe.prompts))
+        texts = sorted(hash_tree(folder) for folder in prompts.folders(self.recipe.prompts))
         found: dict[str, str] = {}
         for stage in self.stages:
             found[stage.name] = stable_hash(
@@ -99,7 +98,7 @@ class Graph:
                     "common": _common(self.recipe, stage),
                     "knobs": stage.knobs,
                     "needs": [found[name] for name in stage.needs],
-                    "outside": sorted(stage.outside.values()) + ([] if stage.needs else prompts),
+                    "outside": sorted(stage.outside.values()) + ([] if stage.needs else texts),
                 }
             )
         return found
@@ -169,9 +168,3 @@ def _common(recipe: Recipe, stage: Stage) -> Any:
     if stage.samples:
         shared["sampler"] = recipe.sampler.name
     return shared
-
-
-def prompt_folders(name: str) -> list[Path]:
-    """The folders that prompts are read from: the named one, and the packaged default that fills its gaps."""
-    packaged = Path(str(resources.files("etalon.prompts")))
-    return [packaged / name if name in PACKAGED else Path(name), packaged / "default"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from etalon.errors import InputError
@@ -19,12 +18,17 @@ def load(name: str, folder: str = "default") -> str:
     folder: a packaged folder's name or a path. A file missing from a folder of the user's own or from "nano" is
     taken from "default". Raises InputError naming the missing file.
     """
-    roots: list[Traversable] = [resources.files(__name__) / folder] if folder in PACKAGED else [Path(folder)]
+    roots = folders(folder)
     if not roots[0].is_dir():
         raise InputError(f"prompts: {folder}: no such folder; use one of {', '.join(PACKAGED)} or a path")
-    roots.append(resources.files(__name__) / "default")
     for root in roots:
         file = root / f"{name}.txt"
         if file.is_file():
             return file.read_text(encoding="utf-8").removesuffix("\n")
     raise InputError(f"prompts: {folder}/{name}.txt: no such prompt file, and the default folder has none either")
+
+
+def folders(name: str) -> list[Path]:
+    """The folders that prompts are read from: the named one, and the packaged default that fills its gaps."""
+    packaged = Path(str(resources.files(__name__)))
+    return [packaged / name if name in PACKAGED else Path(name), packaged / "default"]
