@@ -28,7 +28,8 @@ from etalon.errors import InputError, RunError
 
 __all__ = [
     "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "read_json", "read_jsonl",
-    "repair_jsonl", "stable_hash", "to_json", "truncate_jsonl", "write_atomic", "write_json_atomic", "writing",
+    "repair_jsonl", "seed_from", "stable_hash", "to_json", "truncate_jsonl", "write_atomic", "write_json_atomic",
+    "writing",
 ]  # fmt: skip
 
 HASH_DIGITS = 16
@@ -44,6 +45,11 @@ def stable_hash(value: Any) -> str:
     """Hash of a JSON value; key order does not matter."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def seed_from(value: Any, *, bits: int = 31) -> int:
+    """A seed that depends on a JSON value alone; endpoints take 31 bits."""
+    return int(stable_hash(value), 16) % (1 << bits)
 
 
 def hash_file(path: Path) -> str:

@@ -118,7 +118,7 @@ class Rollout:
         own: ("C", "A", "B") showed the content of C as option A. Scoring reads it; nothing is ever shuffled twice.
     """
 
-    problem_id: str
+    problem_id: str = ""
     index: int
     text: str
     stop: Stop
@@ -219,7 +219,7 @@ class Sampler(Protocol):
     ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
         """Yield (index of the conversation, its n rollouts) as each is complete, in any order.
 
-        `problem_id` of the rollouts is left empty; `sampling.attempt` fills it in.
+        Whose rollouts these are is not the sampler's business: `sampling.sample` fills in `problem_id`.
         A failed call is a rollout with `Stop.ERROR` and a reason, never an exception that loses the others.
         """
         ...

@@ -26,7 +26,7 @@ from etalon.clr.knobs import check, refuse_greedy
 from etalon.clr.record import final_rollout
 from etalon.clr.replies import read_verdicts
 from etalon.clr.trajectory import read_trajectory
-from etalon.store import stable_hash
+from etalon.store import seed_from
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster as cluster_answers
 
@@ -154,14 +154,14 @@ class ClrSampler:
 
 
 def _stage_seed(seed: int, stage: str) -> int:
-    """A seed per stage, 31 bits as endpoints expect.
+    """A seed per stage.
 
     All rounds share one: with an inner sampler that draws by seed and prompt, a trajectory's verdicts do not depend
     on its round or its neighbours, so early "exact" and "off" agree verdict by verdict.
     """
-    return int(stable_hash([seed, stage]), 16) % 2**31
+    return seed_from([seed, stage])
 
 
 def _no_question(index: int) -> Rollout:
     error = "the conversation has no user message to answer"
-    return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=0, error=error)
+    return Rollout(index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=0, error=error)

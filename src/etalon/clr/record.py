@@ -28,7 +28,6 @@ def final_rollout(flow: Flow, index: int) -> Rollout:
     record = detail(flow)
     answer = record["answer"]
     return Rollout(
-        problem_id="",
         index=index,
         text="" if answer is None else stated(answer),
         stop=Stop.ERROR if answer is None else Stop.EOS,

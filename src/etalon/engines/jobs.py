@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etalon.recipe import OptimSpec, Recipe, RlSpec
-from etalon.store import stable_hash
+from etalon.store import seed_from
 from etalon.types import Problem, SamplingParams
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class RlJob:
 
     def seed_of(self, step: int) -> int:
         """The seed of the rollouts of one step."""
-        return int(stable_hash({"seed": self.seed, "step": step}), 16) % 2**62
+        return seed_from({"seed": self.seed, "step": step}, bits=62)
 
     @property
     def optim(self) -> OptimSpec:

@@ -18,7 +18,7 @@ from etalon.cost.work import Cost
 from etalon.errors import ConfigError
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import Recipe
-from etalon.store import StageDir, read_jsonl, stable_hash
+from etalon.store import StageDir, read_jsonl, seed_from
 from etalon.types import Domain, Problem
 
 Outputs = dict[str, Any]
@@ -211,7 +211,7 @@ class Work:
     @property
     def seed(self) -> int:
         """A seed of this stage's own."""
-        return int(stable_hash({"seed": self.recipe.seed, "stage": self.stage.name}), 16) % 2**31
+        return seed_from({"seed": self.recipe.seed, "stage": self.stage.name})
 
     def outputs(self, name: str) -> Outputs:
         """What a stage it needs has left."""

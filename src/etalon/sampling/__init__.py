@@ -155,6 +155,7 @@ class Asked:
     """A conversation, and the samples of one problem that it asks for. position: of the problem."""
 
     position: int
+    problem_id: str
     conversation: Conversation
     order: tuple[str, ...] | None
     samples: tuple[int, ...]
@@ -175,7 +176,8 @@ def to_ask(
             by_order.setdefault(draw_order(problem, seed=seed, index=index), []).append(index)
         found += [
             Asked(
-                position=position, conversation=converse(as_asked(problem, order)), order=order, samples=tuple(samples)
+                position=position, problem_id=problem.id, conversation=converse(as_asked(problem, order)), order=order,
+                samples=tuple(samples),
             )
             for order, samples in by_order.items()
         ]  # fmt: skip
@@ -188,7 +190,7 @@ def by_problem(asked: Sequence[Asked], answers: Sequence[Sequence[Rollout]]) -> 
     for one, rollouts in zip(asked, answers, strict=True):
         own = found.setdefault(one.position, {})
         for index, rollout in zip(one.samples, rollouts, strict=True):
-            own[index] = replace(rollout, index=index, order=one.order)
+            own[index] = replace(rollout, problem_id=one.problem_id, index=index, order=one.order)
     return [tuple(own[index] for index in sorted(own)) for own in found.values()]
 
 
@@ -210,11 +212,7 @@ def verify_groups(
         decided = review(judged)
     verdicts = iter(decided)
     return [
-        Group(
-            problem=problem,
-            rollouts=tuple(_named(rollout, problem) for rollout in rollouts),
-            verdicts=tuple(next(verdicts) for _ in rollouts),
-        )
+        Group(problem=problem, rollouts=tuple(rollouts), verdicts=tuple(next(verdicts) for _ in rollouts))
         for problem, rollouts in pairs
     ]
 
@@ -286,10 +284,6 @@ def _resume(problems: Sequence[Problem], path: Path, *, n: int, chunk: int) -> l
     whole = len(rows) if len(rows) == len(problems) else len(rows) - len(rows) % chunk
     truncate_jsonl(path, whole)
     return [group_from_row(row, problem) for row, problem in zip(rows[:whole], problems, strict=False)]
-
-
-def _named(rollout: Rollout, problem: Problem) -> Rollout:
-    return replace(rollout, problem_id=problem.id)
 
 
 __all__ = [

@@ -106,7 +106,6 @@ class LocalSampler:
         is_closed = row.tokens and row.tokens[-1] in self.language_model.end_tokens
         visible = row.tokens[:-1] if is_closed else row.tokens
         return Rollout(
-            problem_id="",
             index=index,
             text=self.language_model.decode(visible),
             stop=row.stop,
@@ -118,7 +117,7 @@ class LocalSampler:
 
 
 def _failed(index: int, error: str) -> Rollout:
-    return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
+    return Rollout(index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from etalon.clr.claims import (
 )
 from etalon.clr.flow import Flow
 from etalon.clr.knobs import ClrSettings
-from etalon.store import stable_hash
+from etalon.store import seed_from
 from etalon.types import Conversation, SamplingParams
 
 CallStage = Literal["generate", "repair", "verify"]
@@ -41,7 +41,7 @@ class Requests:
     def of(self, stage: CallStage, index: int, flow: Flow) -> Request:
         """The request of one stage of trajectory `index`."""
         settings = self.settings
-        seed = int(stable_hash([settings.seed, stage, index]), 16) % 2**31
+        seed = seed_from([settings.seed, stage, index])
         if stage == "generate":
             asked = generation_conversation(self.conversation, self.templates.generate, settings.m)
             schema = generation_schema(settings.m) if settings.json_schema else {}

@@ -16,14 +16,14 @@ from etalon.pipeline.stages.training import evaluation_params
 from etalon.recipe import Recipe
 from etalon.sampling import Judged, Review, attempt
 from etalon.sampling.source import is_endpoint, named_sampler, sampling_from
-from etalon.store import hash_tree, stable_hash, write_json_atomic
+from etalon.store import hash_tree, seed_from, write_json_atomic
 from etalon.types import Domain, Group, Verdict
 from etalon.verifiers.judges import Judge, review_rubrics, second_opinions
 
 
 def evaluation_seed(recipe: Recipe) -> int:
     """One seed for every checkpoint: the same weights give the same answers, and pairs differ by the weights alone."""
-    return int(stable_hash({"seed": recipe.seed, "stage": "evaluation"}), 16) % 2**31
+    return seed_from({"seed": recipe.seed, "stage": "evaluation"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ class NanoJudge:
         for index, conversation in enumerate(conversations):
             text = reply(conversation[-1].content)
             yield index, tuple(
-                Rollout(problem_id="", index=i, text=text, stop=Stop.EOS, num_tokens=len(text.split()))
+                Rollout(index=i, text=text, stop=Stop.EOS, num_tokens=len(text.split()))
                 for i in range(n)
             )  # fmt: skip
 

@@ -39,10 +39,10 @@ class NanoTeacher:
         try:
             text = self.respond(prompt, rng)
         except UnknownPromptError as error:
-            return Rollout(problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, error=str(error))
+            return Rollout(index=index, text="", stop=Stop.ERROR, num_tokens=0, error=str(error))
         stop = Stop.EOS if len(text) == params.most_tokens(len(text)) else Stop.LENGTH
         text = text[: params.max_tokens]
-        return Rollout(problem_id="", index=index, text=text, stop=stop, num_tokens=len(text))
+        return Rollout(index=index, text=text, stop=stop, num_tokens=len(text))
 
     def respond(self, prompt: str, rng: random.Random) -> str:
         """One response to one prompt."""

@@ -13,7 +13,7 @@ from etalon.sampling.endpoint import bridge, request
 from etalon.sampling.endpoint.client import Client, OnDelta, Outcome
 from etalon.sampling.endpoint.retry import UpstreamError
 from etalon.sampling.endpoint.upstream import EndpointSettings
-from etalon.store import append_jsonl, read_jsonl, stable_hash
+from etalon.store import append_jsonl, read_jsonl, seed_from, stable_hash
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 Done = tuple[int, int, Rollout]  # number of the conversation, index of the rollout, the rollout
@@ -73,7 +73,7 @@ class EndpointSampler:
 
         async def one(position: int, index: int, conversation: Conversation) -> None:
             try:
-                rollout = await self._one(conversation, params, index=index, seed=rollout_seed(seed, index))
+                rollout = await self._one(conversation, params, index=index, seed=seed_from([seed, index]))
             except Exception as error:  # a full disk, or a bug of ours: raised where the rollouts are read
                 done.put_nowait(error)
             else:
@@ -134,7 +134,7 @@ class EndpointSampler:
             outcome = await self.client.complete(asked, on_delta)
         except UpstreamError as error:
             return Rollout(
-                problem_id="", index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=error.calls,
+                index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=error.calls,
                 error=str(error),
             )  # fmt: skip
         rollout = _rollout(outcome, index)
@@ -160,11 +160,6 @@ class EndpointSampler:
             await client.aclose()
 
 
-def rollout_seed(seed: int, index: int) -> int:
-    """The seed of one rollout: 31 bits, from the seed of the call and the rollout's index only."""
-    return int(stable_hash([seed, index]), 16) % 2**31
-
-
 def model_names(listed: Any) -> list[str]:
     """The ids in an answer of /models; empty when it has another shape."""
     rows = listed.get("data") if isinstance(listed, dict) else None
@@ -182,7 +177,6 @@ def _rollout(outcome: Outcome, index: int) -> Rollout:
         "left_out": list(outcome.left_out) or None,
     }
     return Rollout(
-        problem_id="",
         index=index,
         text=answer.text,
         stop=answer.stop,
@@ -205,7 +199,7 @@ class Journal:
         if row is None:
             return None
         return Rollout(
-            problem_id="", index=index, text=row["text"], stop=Stop(row["stop"]), num_tokens=row["tokens"],
+            index=index, text=row["text"], stop=Stop(row["stop"]), num_tokens=row["tokens"],
             calls=row["calls"], detail=row.get("detail"),
         )  # fmt: skip
 
