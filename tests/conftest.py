@@ -63,3 +63,13 @@ def branched(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Fi
     printed = shrunk.etalon("run", recipe, "--run", folder / "run", *options)
     assert printed.returncode == 0, printed.stderr
     return Finished(recipe=recipe, run=folder / "run", printed=printed)
+
+
+@pytest.fixture(scope="session")
+def four_phases(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """RL alone as `shrunk.branches` lists it, in a directory of its own, with all it shares taken from the finished run."""
+    folder = tmp_path_factory.mktemp("phases")
+    recipe = shrunk.write_recipe(folder, shrunk.branches())
+    printed = shrunk.etalon("run", recipe, "--run", folder / "run", "--reuse", finished.run)
+    assert printed.returncode == 0, printed.stderr
+    return Finished(recipe=recipe, run=folder / "run", printed=printed)

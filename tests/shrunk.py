@@ -134,11 +134,48 @@ kind = "clr"
 """
 
 
-def write_recipe(folder: Path) -> Path:
-    """The shrunk recipe as a file."""
+# The same up to the stages of RL, then four of them: code, then math; twice more from code, as ablations.
+BRANCHES = """
+[[stages]]
+name = "code"
+kind = "rl"
+domains = ["code"]
+steps = 3
+
+[[stages]]
+name = "math"
+kind = "rl"
+domains = ["math"]
+steps = 2
+
+[[stages]]
+name = "math-grpo"
+kind = "rl"
+from = "code"
+domains = ["math"]
+gamma = 0
+steps = 2
+
+[[stages]]
+name = "both"
+kind = "rl"
+from = "code"
+domains = ["math", "code"]
+lambda = 0.2
+steps = 3
+"""
+
+
+def write_recipe(folder: Path, text: str = RECIPE) -> Path:
+    """The shrunk recipe, or another, as a file."""
     path = folder / "shrunk.toml"
-    path.write_text(RECIPE)
+    path.write_text(text)
     return path
+
+
+def branches() -> str:
+    """The recipe of branches."""
+    return RECIPE.partition('[[stages]]\nname = "rl-math"')[0] + BRANCHES.lstrip()
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -181,6 +218,25 @@ def stage_dir(run: Path, name: str) -> Path:
     found = run / "stages" / name
     assert found.is_dir()
     return found
+
+
+def read_inputs(run: Path, name: str) -> dict[str, Any]:
+    """inputs.json of one stage."""
+    value = json.loads((stage_dir(run, name) / "inputs.json").read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def checkpoint(run: Path, name: str) -> Path:
+    """Where the checkpoint of a stage lies."""
+    return run / "stages" / str(done(run)[name]["outputs"]["checkpoint"])
+
+
+def weights(run: Path, name: str) -> dict[str, Any]:
+    """The tensors of a stage's checkpoint."""
+    from safetensors.torch import load_file
+
+    return dict(load_file(checkpoint(run, name) / "model.safetensors"))
 
 
 def done(run: Path) -> dict[str, dict[str, Any]]:

@@ -37,16 +37,6 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def checkpoint(run: Path, name: str) -> Path:
-    return run / "stages" / str(shrunk.done(run)[name]["outputs"]["checkpoint"])
-
-
-def weights(run: Path, name: str) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return dict(load_file(checkpoint(run, name) / "model.safetensors"))
-
-
 def rerun(finished: Finished, run: Path, *overrides: str, **asked: Any) -> None:
     """The recipe again, in this process. asked: the fields of `Choice`."""
     recipe = config.load(finished.recipe, overrides)
@@ -106,7 +96,7 @@ def test_every_training_stage_changes_the_weights_and_the_merges_are_means(finis
     done = shrunk.done(finished.run)
     assert not [name for name in STAGES if "skipped" in done[name]["outputs"]]
     for name, kind, source in zip(STAGES[1:], KINDS[1:], STAGES, strict=False):
-        before, after = weights(finished.run, source), weights(finished.run, name)
+        before, after = shrunk.weights(finished.run, source), shrunk.weights(finished.run, name)
         assert before.keys() == after.keys()
         assert kind == "fuse" or any(not before[key].equal(after[key]) for key in before), name
     for name in ("sft-broad", "sft-hard"):
@@ -150,7 +140,7 @@ def test_checkpoints_load_with_transformers_alone(finished: Finished) -> None:
         "assert out.shape[1] > ids['input_ids'].shape[1]\n"
         "assert 'etalon' not in sys.modules\n"
     )
-    path = checkpoint(finished.run, "instruct")
+    path = shrunk.checkpoint(finished.run, "instruct")
     loaded = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, env=shrunk.ENVIRONMENT, check=False
     )
@@ -293,7 +283,7 @@ def test_a_phase_has_a_window_of_its_own_and_one_without_steps_passes_its_checkp
     groups = rows(shrunk.stage_dir(run, "rl-stem") / "rollouts.jsonl")
     assert max(rollout["tokens"] for group in groups for rollout in group["rollouts"]) == 9
     assert shrunk.done(run)["instruct"]["outputs"]["skipped"] == "it has 0 steps"
-    assert checkpoint(run, "instruct") == checkpoint(run, "distill")
+    assert shrunk.checkpoint(run, "instruct") == shrunk.checkpoint(run, "distill")
     told = {stage["name"]: stage for stage in shrunk.summary(run)["stages"]}
     assert (told["instruct"]["skipped"], told["instruct"]["as"]) == ("it has 0 steps", "distill")
     assert not (shrunk.stage_dir(run, "eval-instruct") / "rollouts.jsonl").exists()  # the same weights are not asked

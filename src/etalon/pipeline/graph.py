@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon import prompts
+from etalon.config.plugins import fingerprint, is_named_code
 from etalon.config.stages import EVALUATION, KINDS, Listed, entries, in_order, kind_class, listed, no_stage
 from etalon.errors import ConfigError
 from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage, is_evaluated
@@ -98,7 +99,7 @@ class Graph:
                     "common": _common(self.recipe, stage),
                     "knobs": stage.knobs,
                     "needs": [found[name] for name in stage.needs],
-                    "outside": sorted(stage.outside.values()) + ([] if stage.needs else texts),
+                    "outside": [*sorted(stage.outside.values()), *([] if stage.needs else texts), *_own_code(stage)],
                 }
             )
         return found
@@ -154,6 +155,11 @@ def _preflight(recipe: Recipe, ordered: Sequence[Stage], others: tuple[Listed, .
     return Preflight(
         listed=_always(PREFLIGHT, trained.spec, base.name), recipe=recipe, others=others, first=trained
     )  # fmt: skip
+
+
+def _own_code(stage: Stage) -> list[str]:
+    """Of a user's kind, its file: who edits it has no version to remember."""
+    return [fingerprint(stage.kind)] if is_named_code(stage.kind) else []
 
 
 def _common(recipe: Recipe, stage: Stage) -> Any:
