@@ -171,4 +171,4 @@ def test_a_kind_of_the_users_own_is_run_shown_and_redone_like_any_other(four_pha
     assert planned().startswith("2 of ")
     refused = shrunk.etalon("run", recipe, "--run", run, "--dry-run", "--set", "between.weigth=0.5")
     assert refused.returncode == 2
-    assert refused.stderr == "etalon: --set between.weigth: unknown key; did you mean 'weight'?\n"
+    assert refused.stderr.endswith("\netalon: --set between.weigth: unknown key; did you mean 'weight'?\n")

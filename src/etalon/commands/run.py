@@ -49,11 +49,14 @@ def run(
     given = [f"hardware.{name}={value}" for name, value in hardware.items() if value is not None]
     if given and not dry_run:
         raise ConfigError("--gpu, --gpus: only reckon; add --dry-run")
-    if only and (until or from_stage):
+    if only is not None and (until or from_stage):
         raise ConfigError("--only: names the stages that run; leave out --until and --from")
+    names = tuple(name.strip() for name in (only or "").split(",") if name.strip())
+    if only is not None and not names:
+        raise ConfigError("--only: names no stage; write --only STAGE[,STAGE]")
     asked = {
         "from_stage": from_stage,
-        "only": tuple(name.strip() for name in (only or "").split(",") if name.strip()),
+        "only": names,
         "until": until,
         "reuse": reuse,
         "preflight": preflight,
