@@ -67,7 +67,7 @@ def branched(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Fi
 
 @pytest.fixture(scope="session")
 def four_phases(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """RL alone as `shrunk.branches` lists it, in a directory of its own, with all it shares taken from the finished run."""
+    """The recipe of `shrunk.branches`; what it shares with the finished run is taken from there."""
     folder = tmp_path_factory.mktemp("phases")
     recipe = shrunk.write_recipe(folder, shrunk.branches())
     printed = shrunk.etalon("run", recipe, "--run", folder / "run", "--reuse", finished.run)
