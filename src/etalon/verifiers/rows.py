@@ -123,6 +123,8 @@ def _response(row: Mapping[str, Any]) -> str:
 
 def _stop(row: Mapping[str, Any]) -> Stop:
     stop = row.get("stop", Stop.EOS)
+    if stop is Stop.EOS:
+        return stop
     if not isinstance(stop, str) or stop not in list(Stop):
         raise InputError(f"stop: found {shown(stop)}, expected one of {', '.join(Stop)}")
     return Stop(stop)

@@ -58,7 +58,10 @@ FORMATS = (
 
 def recognise(row: Mapping[str, Any]) -> Format | None:
     """The format of a row, None when its columns fit none."""
-    return next((format_ for format_ in FORMATS if format_.recognises(row)), None)
+    for format_ in FORMATS:
+        if format_.recognises(row):
+            return format_
+    return None
 
 
 def read_row(row: Mapping[str, Any], reading: Reading | None = None) -> tuple[Format, Problem]:

@@ -21,7 +21,7 @@ from etalon.types import Domain, Problem
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    has_options = any(isinstance(row.get(name), list | dict) for name in ("options", "choices"))
+    has_options = isinstance(row.get("options"), list | dict) or isinstance(row.get("choices"), list | dict)
     return has_options and first_of(row, QUESTIONS) is not None
 
 

@@ -44,7 +44,10 @@ def _is_conversation(value: Any) -> bool:
 
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
     """The first of the named columns that the row has a value in."""
-    return next((name for name in names if row.get(name) is not None), None)
+    for name in names:
+        if row.get(name) is not None:
+            return name
+    return None
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
