@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etalon.problems.formats import humaneval
+from etalon.problems.formats import Reading, humaneval
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 
@@ -32,7 +32,7 @@ def scores(problems, programs):
 
 
 def problem(row):
-    return humaneval.read(row, "")
+    return humaneval.read(row, Reading())
 
 
 def test_every_solution_passes(rows):

@@ -102,9 +102,8 @@ def row_of(place: str, line: bytes) -> Row:
     except UnicodeDecodeError as error:
         return Row(place, None, f"not UTF-8 (column {error.start + 1})", text)
     except json.JSONDecodeError as error:
-        where = (
-            f"column {error.colno}" if place.startswith("line") else f"line {error.lineno}, column {error.colno} of it"
-        )
+        is_element = place.startswith("row")  # which may have several lines, and begins somewhere in one
+        where = f"line {error.lineno}, column {error.colno} of it" if is_element else f"column {error.colno}"
         return Row(place, None, f"not JSON ({error.msg}: {where})", text)
     except (ValueError, RecursionError) as error:  # a number of too many digits; brackets too deep
         return Row(place, None, f"not JSON ({error})", text)
