@@ -32,15 +32,15 @@ class Spec(BaseModel):
 class ModelSpec(Spec):
     """The base model: a Hugging Face directory, or "scratch" for a tiny Qwen2 that the base stage pretrains."""
 
-    base: str = "scratch"
+    base: str = "scratch"  # a model directory, or "scratch"
     system: str = ""  # (ours) system message before every prompt of this model; empty is none
     vocabulary: Annotated[int, Field(ge=320)] = 512  # (ours) tokens of the scratch model's tokenizer
-    hidden: Positive = 96  # (ours) the next five describe the scratch model only
-    layers: Positive = 3
-    heads: Positive = 6
-    kv_heads: Positive = 2
-    mlp: Positive = 288
-    max_positions: Positive = 1024
+    hidden: Positive = 96  # (ours) width of the scratch model
+    layers: Positive = 3  # (ours) of the scratch model
+    heads: Positive = 6  # (ours) attention heads of the scratch model
+    kv_heads: Positive = 2  # (ours) heads of its keys and values
+    mlp: Positive = 288  # (ours) width of its feed-forward layers
+    max_positions: Positive = 1024  # (ours) its window: tokens of prompt and response together
 
 
 class ProblemsSpec(Spec):
@@ -59,25 +59,25 @@ class ProblemsSpec(Spec):
     operations: Annotated[int, Field(ge=1, le=9)] = 5  # (ours) nano world: most operations of a math problem
     open: Count = 0  # (ours) nano world: open-ended instruct prompts with a rubric, in the RL split alone
     train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
-    probe: Positive = 64
-    rl: Positive = 512
-    test: Positive = 200
+    probe: Positive = 64  # (ours) per domain, for fuse stages
+    rl: Positive = 512  # (ours) per domain, prompts of rl and distill stages
+    test: Positive = 200  # (ours) per domain, held out for evaluations and CLR
 
 
 class OptimSpec(Spec):
     """One optimiser and its schedule: linear warmup, then cosine from `lr` to `final_lr` (2.1.2)."""
 
-    name: Literal["adamw", "muon"] = "adamw"
-    lr: Annotated[float, Field(gt=0)] = 5e-5  # 2.1.2
-    final_lr: NonNegative = 8e-8  # 2.1.2
-    warmup: Share = 0.05  # 2.1.2, share of all steps
+    name: Literal["adamw", "muon"] = "adamw"  # (ours) "muon": for hidden matrices, AdamW for the rest
+    lr: Annotated[float, Field(gt=0)] = 5e-5  # 2.1.2: the largest learning rate
+    final_lr: NonNegative = 8e-8  # 2.1.2: the learning rate of the last step
+    warmup: Share = 0.05  # 2.1.2: share of all steps
     muon_lr: Annotated[float, Field(gt=0)] = (
         0.02  # (ours) for hidden matrices when name = "muon"; scaled by the schedule
     )
-    beta1: Share = 0.9  # (ours)
-    beta2: Share = 0.95  # (ours)
-    weight_decay: NonNegative = 0.0  # (ours)
-    clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
+    beta1: Share = 0.9  # (ours) decay of the first moment
+    beta2: Share = 0.95  # (ours) decay of the second moment
+    weight_decay: NonNegative = 0.0  # (ours) decoupled, as AdamW has it
+    clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) largest gradient norm
 
     def scaled(self, factor: float) -> OptimSpec:
         """The same with every learning rate times `factor`."""
@@ -89,9 +89,9 @@ class BaseSpec(Spec):
     """Kind base: a model as it is, or pretraining of the scratch model, the stand-in for Qwen2.5-Coder-3B."""
 
     model: str = ""  # (ours) a model directory of this stage's own; empty is model.base
-    documents: Positive = 20000  # (ours)
+    documents: Positive = 20000  # (ours) plain texts that the scratch model is pretrained on, once each
     batch: Positive = 64  # (ours) documents per step
-    optim: OptimSpec = OptimSpec(name="muon", lr=3e-3, final_lr=3e-4)
+    optim: OptimSpec = OptimSpec(name="muon", lr=3e-3, final_lr=3e-4)  # (ours) of the pretraining
 
 
 class DataSpec(Spec):
@@ -108,7 +108,7 @@ class DataSpec(Spec):
     max_paths: Positive = 4  # (ours) distinct valid traces kept per query
     ngram: Positive = 10  # 1.5B: n of the overlap gate, in words
     max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
-    max_tokens: Positive = 65536  # longest trace that is kept
+    max_tokens: Positive = 65536  # (ours) longest trace that is kept
     claims: Count = 500  # (ours) math queries that are also answered in the form CLR asks for (answer and claims)
     expand: Count = 0  # (ours) new queries asked for per seed; needs a teacher that can write queries
 
@@ -118,26 +118,26 @@ class SftSpec(Spec):
 
     # "all" that the data stage kept, "hard": long traces of hard queries only (2.1.2, stage 2), or a file of traces
     traces: str = "all"
-    epochs: Positive = 5  # 2.1.2: 5 of stage 1, 2 of stage 2
+    epochs: Positive = 5  # 2.1.2: passes over the traces; 5 in stage 1, 2 in stage 2
     batch: Positive = 128  # 2.1.2: sequences per optimiser step
     micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
     max_steps: Count = 0  # (ours) 0: as many as the epochs need
     checkpoints: Positive = (
         5  # (ours) evenly spaced checkpoints for a fuse stage to choose from ("every k steps", 2.1.2)
     )
-    min_tokens: Count = 5000  # 2.1.2; this and the next three say what "hard" is
-    min_error_rate: Share = 0.75  # 2.1.2
+    min_tokens: Count = 5000  # 2.1.2: a "hard" trace is no shorter
+    min_error_rate: Share = 0.75  # 2.1.2: and the reference model fails its query at least this often
     difficulty_attempts: Positive = 8  # 2.1.2: rollouts of the reference model behind the error rate
     queries: Positive = 5000  # (ours) queries per domain whose error rate is measured
     lr_scale: Annotated[float, Field(gt=0)] = 1.0  # (ours) learning rates relative to those of optim
-    optim: OptimSpec = OptimSpec()
+    optim: OptimSpec = OptimSpec()  # 2.1.2: optimiser and schedule
 
 
 class FuseSpec(Spec):
     """Kind fuse: Pass@K of each checkpoint of the SFT stage before it per skill, and the merge of the best (2.1.2)."""
 
     k: Positive = 8  # (ours) K of Pass@K
-    weights: dict[str, NonNegative] = {}  # per skill; empty is uniform (1.5B)
+    weights: dict[str, NonNegative] = {}  # 1.5B: weight of each skill's specialist in the merge; empty is uniform
 
 
 class RlSpec(Spec):
@@ -153,25 +153,25 @@ class RlSpec(Spec):
     reward: str = ""  # (ours) "FILE.py:FUNCTION" or "package.module:FUNCTION" in place of the domains' verifiers
     judge: str = ""  # 2.4: who judges rubrics: a model directory, NAME@URL, or "nano"; empty leaves them undecided
     when_empty: Literal["stop", "skip"] = "stop"  # (ours) no prompt carries a signal: end the run, or go on without
-    steps: Count = 200  # (ours)
-    lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours)
-    gamma: NonNegative = 1.0  # (ours) the papers give no value; 0 is GRPO
+    steps: Count = 200  # (ours) optimiser steps, each on fresh rollouts
+    lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours) constant learning rate of AdamW
+    gamma: NonNegative = 1.0  # (ours) sharpness of the entropy weight; the papers give no value; 0 is GRPO
     group_size: Annotated[int, Field(ge=2)] = 16  # (ours) rollouts per prompt
-    prompts_per_step: Positive = 64  # (ours)
-    clip_epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.2  # (ours)
+    prompts_per_step: Positive = 64  # (ours) group_size rollouts of each make a step
+    clip_epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.2  # (ours) how far a token's ratio may leave 1
     std_ddof: Literal[0, 1] = 0  # 1.5B section 2: population standard deviation
-    std_epsilon: NonNegative = 1e-6  # (ours)
+    std_epsilon: NonNegative = 1e-6  # (ours) added to the standard deviation of a group
     aggregation: Aggregation = "sequence-mean-token-mean"  # 2.2: 1/|y| of each rollout; "token-mean" is DAPO's
     # 2.2: correction where the sampler's log-probs differ from the trainer's; "none" leaves the difference in the ratio
     importance: Importance = "token-truncate"
     importance_cap: Annotated[float, Field(ge=1)] = 2.0  # (ours) largest factor of one token
     max_tokens: Positive = 65536  # 2.2.2: one long window from the start (1.5B: 16K, then 32K)
     prefilter_attempts: Positive = 8  # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1
-    micro_tokens: Positive = 16384  # (ours)
+    micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
     save_every: Positive = 20  # (ours) steps between resumable states
-    beta1: Share = 0.9  # (ours)
-    beta2: Share = 0.95  # (ours)
-    clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) gradient norm
+    beta1: Share = 0.9  # (ours) decay of the first moment of AdamW
+    beta2: Share = 0.95  # (ours) decay of the second moment
+    clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) largest gradient norm
     # 2.2: strength of Long2Short, 0.2 in its phase; 0 is off
     lambda_: Annotated[float, Field(ge=0.0, alias="lambda")] = 0.0
 
@@ -190,10 +190,10 @@ class DistillSpec(Spec):
     high: Share = 0.95  # (ours) quantile above which a trace is an outlier
     own_claims: Count = 0  # (ours) math queries whose claims, as the student makes them, the teacher judges; 0 is off
     replay: Count = 0  # (ours) SFT rows per remaining domain mixed in, so that they are not forgotten
-    epochs: Positive = 2  # (ours)
-    batch: Positive = 128
-    micro_tokens: Positive = 16384
-    optim: OptimSpec = OptimSpec()
+    epochs: Positive = 2  # (ours) passes over the chosen traces
+    batch: Positive = 128  # (ours) sequences per optimiser step
+    micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
+    optim: OptimSpec = OptimSpec()  # (ours) optimiser and schedule
 
 
 class EvalSpec(Spec):
@@ -201,8 +201,8 @@ class EvalSpec(Spec):
 
     after: Literal["all"] | tuple[str, ...] = "all"  # (ours) the stages whose checkpoint is evaluated
     n: Positive = 64  # 3.1: generations per problem
-    temperature: NonNegative = 1.0  # 3.1
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1
+    temperature: NonNegative = 1.0  # 3.1: 0 is greedy
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95  # 3.1: nucleus of the distribution
     max_tokens: Positive = 65536  # 3.1: no cap below the model's maximum
     k: Positive = 8  # (ours) K of Pass@K in the table
     judge: str = ""  # 3.1: model that judges answers the rules do not find right; (ours) empty is none
@@ -224,14 +224,14 @@ class ClrSpec(Spec):
     prior: Share = 0.5  # (ours) reliability of a trajectory that gave no claim; CLR reports 1
     problems: Positive = 200  # (ours) held-out math problems
     min_level: Count = 0  # (ours) of at least this level, where levels are known
-    max_tokens: Positive = 65536
-    verify_temperature: NonNegative = 1.0  # CLR: the evaluation parameters
+    max_tokens: Positive = 65536  # CLR: longest response, claims included
+    verify_temperature: NonNegative = 1.0  # CLR: of the calls that judge claims
 
 
 class SamplerSpec(Spec):
     """What samples where nothing is trained: prefilters, probes, self-distillation, evaluation, CLR."""
 
-    name: Literal["local", "vllm"] = "local"  # "vllm": a server of our own for every checkpoint, on this machine
+    name: Literal["local", "vllm"] = "local"  # (ours) "vllm": a server of our own for every checkpoint, on this machine
     python: str = ""  # (ours) the interpreter of the environment that has vLLM; empty is this one
     arguments: tuple[str, ...] = ()  # (ours) further arguments, such as "--tensor-parallel-size", "2"
     concurrency: Positive = 256  # (ours) requests at a time
@@ -255,7 +255,7 @@ class TrlSpec(Spec):
     vllm_server: str = ""  # (ours) http://HOST:PORT of `trl vllm-serve`, for "server"
     vllm_memory: Share = 0.3  # (ours) share of GPU memory that a colocated vLLM takes
     lora_rank: Count = 0  # (ours) 0 trains all weights; otherwise an adapter, merged into every checkpoint
-    lora_alpha: Positive = 32  # (ours)
+    lora_alpha: Positive = 32  # (ours) scale of the adapter
     attention: str = "sdpa"  # (ours) attention of transformers, such as "flash_attention_2"
     gradient_checkpointing: bool = False  # (ours) recompute activations: less memory, about a third more time
 
@@ -264,8 +264,8 @@ class VerlSpec(Spec):
     """The cluster of `engine = "verl"`, and how a stage is spread over it (docs/verl.md). All (ours)."""
 
     address: str = ""  # of a Ray cluster this machine belongs to: HOST:PORT or "auto"; empty is this machine alone
-    nodes: Positive = 1
-    gpus_per_node: Positive = 8
+    nodes: Positive = 1  # machines of the cluster
+    gpus_per_node: Positive = 8  # GPUs of each
     tensor_parallel: Positive = 1  # GPUs that hold one copy of the model while it samples
     sequence_parallel: Positive = 1  # GPUs that share the tokens of one sequence while it trains (Ulysses)
     rollout_memory: Annotated[float, Field(gt=0, lt=1)] = 0.6  # share of GPU memory for sampling
@@ -287,7 +287,7 @@ class HardwareSpec(Spec):
 
 
 class StageSpec(BaseModel):
-    """One entry of [[stages]]: what every kind has. Any other key is one of the kind's, see `config.stages`."""
+    """One entry of `[[stages]]`: what every kind has; any other key is one of the kind's."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, populate_by_name=True)
 
@@ -303,12 +303,13 @@ class StageSpec(BaseModel):
 
 
 class Recipe(Spec):
-    """A whole run. One instance, built by `config.load`, is passed down; nobody reads the TOML again."""
+    """The top level of the file: a whole run, built once by `config.load` and passed down."""
 
-    name: str = "run"
-    seed: Count = 0
+    name: str = "run"  # of the recipe, and of its run directory: runs/NAME
+    seed: Count = 0  # of everything that is drawn
+    # (ours) who trains: this process, TRL (docs/trl.md) or verl (docs/verl.md)
     engine: Literal["local", "trl", "verl"] = "local"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # (ours) "auto": a GPU where there is one
     autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
     jobs: Positive = 2  # (ours) processes: evaluation runs beside training
