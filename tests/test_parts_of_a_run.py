@@ -104,24 +104,24 @@ def test_only_runs_what_it_names_and_its_evaluations_and_says_nothing_of_what_is
     finished: Finished, recipe: Path, run: Path, etalon: Etalon
 ) -> None:
     marks = shrunk.finished_at(run)
-    part = ("run", recipe, "--run", run, "--only", "rl-stem")
-    plan = etalon(*part, "--set", "rl-stem.steps=2", "--dry-run").states
-    assert {name for name, state in plan.items() if state == "to run"} == {"rl-stem", "eval-rl-stem"}
+    part = ("run", recipe, "--run", run, "--only", "distill")
+    plan = etalon(*part, "--set", "distill.low=0.2", "--dry-run").states
+    assert {name for name, state in plan.items() if state == "to run"} == {"distill", "eval-distill"}
     assert {name for name, state in plan.items() if state == "left out"} == {
-        "distill", "instruct", "eval-distill", "eval-instruct", "clr"
+        "instruct", "eval-instruct", "clr"
     }  # fmt: skip
-    called = etalon(*part, "--set", "rl-stem.steps=2")
+    called = etalon(*part, "--set", "distill.low=0.2")
     assert called.code == 0, called.err
-    assert redone(marks, run) == {"rl-stem", "eval-rl-stem"}
+    assert redone(marks, run) == {"distill", "eval-distill"}
     rows = [stage["name"] for stage in shrunk.summary(run)["stages"]]
-    assert rows[-1] == "rl-stem"  # distill was taught by another
+    assert rows[-1] == "distill"  # instruct started from another
     assert "clr" not in shrunk.summary(run)
-    assert (run / "stages" / "distill" / "DONE.json").is_file()  # and is still there
+    assert (run / "stages" / "instruct" / "DONE.json").is_file()  # and is still there
 
     again = etalon(*part)
-    assert again.err == (f"{run}: kept from an earlier call: --set rl-stem.steps=2; --no-keep-overrides drops it\n")
+    assert again.err == (f"{run}: kept from an earlier call: --set distill.low=0.2; --no-keep-overrides drops it\n")
     back = etalon(*part, "--no-keep-overrides")
-    assert back.err.startswith(f"{run}: dropped from an earlier call: --set rl-stem.steps=2\n")
+    assert back.err.startswith(f"{run}: dropped from an earlier call: --set distill.low=0.2\n")
     assert shrunk.timeless(shrunk.summary(run)) == shrunk.timeless(shrunk.summary(finished.run))
     assert shrunk.artifacts(run) == shrunk.artifacts(finished.run)
 
