@@ -61,7 +61,10 @@ def load_named(text: str, *, key: str) -> Any:
         if path is None and error.name and place.startswith(error.name):
             raise ConfigError(f"{key}: there is no module {place!r}; {EXPECTED}") from None
         raise ConfigError(f"{key}: {place}: cannot be imported: {error}") from None
-    except Exception as error:  # whatever the user's module does when it is imported is the user's to mend
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # whatever the user's module does when it is imported is the user's to mend
         raise ConfigError(f"{key}: {place}: cannot be imported: {type(error).__name__}: {error}") from None
     if not hasattr(module, name):
         names = ", ".join(sorted(n for n, v in vars(module).items() if callable(v) and not n.startswith("_"))[:8])

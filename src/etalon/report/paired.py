@@ -165,7 +165,7 @@ def _means(run: Path, stage: str) -> dict[str, Means]:
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Knobs whose values differ between two resolved recipes: rl.gamma of a table, rl-math.steps of a stage.
+    """Knobs whose values differ between two resolved recipes: rl.gamma of a table, STAGE.steps of a stage.
 
     A key that only one of two stages says is compared with what the other takes from its kind's table.
     """

@@ -73,7 +73,11 @@ def has_signal(group: Group) -> bool:
 
 
 def advice(shares: Shares, spec: RlSpec, *, stage: str) -> Iterator[str]:
-    """What would help, the strongest cause first. spec: of the phase."""
+    """What would help, the strongest cause first; always something. spec: of the phase."""
+    return iter(list(_causes(shares, spec, stage)) or ["no prompt was answered differently twice: use other problems"])
+
+
+def _causes(shares: Shares, spec: RlSpec, stage: str) -> Iterator[str]:
     if shares.undecided >= MANY:
         yield f"{shares.undecided:.0%} have no verdict ({shares.reason}): mend the references, the reward or the judge"
     if shares.truncated >= MANY:

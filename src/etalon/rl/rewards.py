@@ -20,6 +20,7 @@ from etalon.sampling import Judged, Review
 from etalon.sampling.source import JUDGES, is_endpoint, sampler_named
 from etalon.types import Domain, Group, Problem, Sampler, Verdict, Verifier
 from etalon.verifiers import VERIFIERS
+from etalon.verifiers.instruct.verdict import NEEDS_JUDGE
 from etalon.verifiers.judges import Judge, review_rubrics
 
 MAX_UNDECIDED = 0.2  # (ours) share of a reward's verdicts above which the run stops
@@ -40,7 +41,7 @@ def reward_verifier(text: str, *, key: str) -> Verifier:
     def judge(problem: Problem, response: str) -> Verdict:
         try:
             return as_verdict(function(problem, response))
-        except Exception as error:  # the user's bug must never count as a wrong answer
+        except (Exception, SystemExit) as error:  # the user's bug must never count as a wrong answer
             return Verdict(score=None, reason=f"reward_raised: {type(error).__name__}: {error}"[:200])
 
     return judge
@@ -110,12 +111,8 @@ class Rewards:
         try:
             return review_rubrics(self.judge, judged)
         except EtalonError as error:  # a server that is not there: undecided, and counted
-            return [
-                one.verdict
-                if one.verdict.score is not None
-                else Verdict(score=None, reason=f"judge_unreachable: {error}"[:200])
-                for one in judged
-            ]
+            lost = Verdict(score=None, reason=f"judge_unreachable: {error}"[:200])
+            return [lost if one.verdict.reason.startswith(NEEDS_JUDGE) else one.verdict for one in judged]
 
     def check(self, groups: Sequence[Group]) -> None:
         """RunError when the reward, or the judge, has left too much undecided so far."""

@@ -52,6 +52,7 @@ def attempt(
     converse: Callable[[Problem], Conversation] | None = None,
     verifier: Verifier | None = None,
     review: Review | None = None,
+    accept: Callable[[Sequence[Group]], None] | None = None,
 ) -> list[Group]:
     """Sample n rollouts per problem and verify them; `path` makes it resumable.
 
@@ -59,6 +60,7 @@ def attempt(
     converse: how a problem becomes a conversation; default is its prompt as one user message.
     verifier: replaces the domains' own.
     review: sees the verdicts of a chunk and may change them (a judge); what it returns is written.
+    accept: sees the groups of a chunk before they are written; where it raises, a later call samples them anew.
     Raises RunError when `path` holds groups of other problems.
     """
     groups = _resume(problems, path, n=n, chunk=chunk) if path else []
@@ -71,6 +73,8 @@ def attempt(
         pace.end(sampled)
         pairs = list(zip(batch, sampled, strict=True))
         fresh = verify_groups(pairs, workers=workers, verifier=verifier, review=review)
+        if accept:
+            accept(fresh)
         if path:
             append_jsonl(path, [group_to_row(group) for group in fresh])
         groups.extend(fresh)

@@ -81,8 +81,6 @@ class Preflight(Stage):
         with cores, sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
             groups, seconds = self._look(work, sampler, problems, rewards)
             trained = training_pass(sampler, groups)
-        if rewards:
-            rewards.check(groups)
         shares = Shares.of(groups)
         tokens = sum(rollout.num_tokens for group in groups for rollout in group.rollouts)
         record = {
@@ -126,7 +124,7 @@ class Preflight(Stage):
         groups = attempt(
             sampler, problems, n=ROLLOUTS, params=SamplingParams(max_tokens=self.window), seed=work.seed, path=path,
             watch=work.watch, on_part=work.watch, verifier=rewards.verifier if rewards else None,
-            review=rewards.review if rewards else None,
+            review=rewards.review if rewards else None, accept=rewards.check if rewards else None,
         )  # fmt: skip
         return groups, 0.0 if was_there else time.perf_counter() - started
 
@@ -134,7 +132,7 @@ class Preflight(Stage):
         """RunError where no prompt carries a signal: RL would train on nothing."""
         if shares.usable or not shares.prompts or first.spec.when_empty == "skip":
             return
-        told = "; ".join(advice(shares, first.spec, stage=first.name)) or "no prompt was answered differently twice"
+        told = "; ".join(advice(shares, first.spec, stage=first.name))
         raise RunError(
             f"{PREFLIGHT}: none of {shares.prompts} prompts x {ROLLOUTS} has an accuracy strictly between 0 and 1 "
             f"({shares}), so {first.name} has nothing to learn from; {told}; --no-preflight goes on all the same"

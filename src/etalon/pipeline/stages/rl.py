@@ -17,7 +17,7 @@ from etalon.cost import work as costs
 from etalon.cost.compute import PROMPT_TOKENS
 from etalon.cost.work import Cost
 from etalon.engines.jobs import RlJob, engine_of
-from etalon.errors import RunError
+from etalon.errors import ConfigError, RunError
 from etalon.pipeline import reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work, known
 from etalon.pipeline.stages.training import passed_through
@@ -73,6 +73,11 @@ class Rl(Stage):
         return found | ({judge: hash_tree(Path(judge))} if is_model else {})
 
     def check(self) -> None:
+        if self.spec.general and not self.domains:
+            raise ConfigError(
+                f"{self.listed.key_of('general')}: is a share of prompts of other domains than the phase's, and "
+                f"{self.name} trains on all; name its `domains`"
+            )
         check_rewards(self.spec, self.name)
 
     @property
@@ -119,8 +124,7 @@ class Rl(Stage):
     def run(self, work: Work) -> Outputs:
         problems = self.prompts(work)
         if not problems or not self.spec.steps:
-            reason = "there are no problems of its domain" if self.spec.steps else "it has 0 steps"
-            return passed_through(work, self.source, reason)
+            return passed_through(work, self.source, self._nothing(work) if self.spec.steps else "it has 0 steps")
         job = self.job(work, problems, work.directory)
         rewards = Rewards.of(job)
         pool, groups = prefilter(work, job, rewards)
@@ -135,6 +139,12 @@ class Rl(Stage):
         checkpoint = engine_of(work.recipe).reinforce(replace(job, prompts=pool.kept), on_step)
         outputs = {"checkpoint": work.keep_checkpoint(checkpoint), "pool": counts}
         return outputs | ({"judge": self._judge(work, rewards)} if self.spec.judge else {})
+
+    def _nothing(self, work: Work) -> str:
+        """Why it has no prompts."""
+        if not work.problems("rl", *self.domains):
+            return "there are no problems of its domain"
+        return f"there are no prompts of the sorts that shares names ({', '.join(self.spec.shares)})"
 
     def _judge(self, work: Work, rewards: Rewards) -> dict[str, Any]:
         """What the judge was asked and cost, in the prefilter and in the steps."""
@@ -172,8 +182,8 @@ def prefilter(work: Work, job: RlJob, rewards: Rewards) -> tuple[Pool, list[Grou
             on_part=work.watch,
             verifier=rewards.verifier,
             review=rewards.review,
+            accept=rewards.check,
         )
-    rewards.check(groups)
     pool = sort_pool(groups)
     write_json_atomic(work.directory / "pool.json", dict(pool.record))
     return pool, groups
