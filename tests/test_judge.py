@@ -246,6 +246,17 @@ def test_a_judge_may_be_asked_from_many_threads() -> None:
     assert len(program.prompts) == 9
 
 
+def test_what_several_judges_were_asked_adds_up() -> None:
+    programs = (Program(lambda _: "Yes"), Program(lambda _: "Who knows"))
+    judges = [Judge(program, second_looks=1.0) for program in programs]
+    for judge in judges:
+        judge_queries(judge, ["1+1?", "2+2?"])
+    together = judges[0].usage + judges[1].usage
+    assert (together.questions, together.undecided) == (4, 2)
+    assert together.calls == 2 + 2 + 2 * 2  # the first is asked again, the second twice because nobody can read it
+    assert together.record()["agreement"] == 1.0
+
+
 def test_attempt_writes_what_the_judge_decided(tmp_path: Path) -> None:
     """The rollouts on disk hold the joint verdicts, so a resumed run does not ask again."""
     model = Program(in_turn(r"\boxed{multiples of two}", r"\boxed{odd}", r"\boxed{all even numbers}"))

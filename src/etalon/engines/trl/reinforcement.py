@@ -118,7 +118,6 @@ def from_vllm(
         prompt, (tokens, logprobs) = next(answers)
         has_ended = bool(tokens) and tokens[-1] in ends
         return Rollout(
-            problem_id="",
             index=0,
             text=language_model.decode(tokens[:-1] if has_ended else tokens),
             stop=Stop.EOS if has_ended else Stop.LENGTH,

@@ -65,7 +65,7 @@ def row_credits(
 def group_of(scores: Sequence[float], lengths: Sequence[int]) -> Group:
     """One group as the core knows it; a negative score is no score."""
     nameless = Problem(id="", domain=Domain.MATH, prompt="")
-    rollout = Rollout(problem_id="", index=0, text="", stop=Stop.EOS, num_tokens=0)
+    rollout = Rollout(index=0, text="", stop=Stop.EOS, num_tokens=0)
     return Group(
         problem=nameless,
         rollouts=tuple(replace(rollout, index=i, num_tokens=n) for i, n in enumerate(lengths)),
