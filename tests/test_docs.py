@@ -17,6 +17,7 @@ import typer
 from etalon.cli import app
 from etalon.config import load, packaged_recipe
 from etalon.config.help import field_at
+from etalon.config.stages import listed
 from etalon.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +117,30 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert len(pages) > 10
+    assert pages <= {link.partition("#")[0] for link in LINK.findall(readme)}
+
+
+def test_the_first_screen_of_the_readme_has_the_demo_eight_rows_and_three_doors() -> None:
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:50])
+    rows = [line for line in screen.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 8
+    assert "`make demo`" in screen
+    assert re.findall(r"^```sh\netalon (\w+)", screen, re.MULTILINE) == ["run", "rl", "serve"]
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_table() -> None:
+    readme, results = ((ROOT / name).read_text() for name in ("README.md", "docs/results.md"))
+    [rows] = re.findall(r"<!-- rows:begin -->\n(.*)<!-- rows:end -->", readme, re.DOTALL)
+    [table] = re.findall(r"<!-- table:begin -->\n(.*)<!-- table:end -->", results, re.DOTALL)
+    numbers = re.findall(r"[+-]?\d+\.\d", rows)
+    assert len(numbers) > 20
+    assert set(numbers) <= set(re.findall(r"[+-]?\d+\.\d", table))
+
+
 def test_the_documents_name_files_and_links() -> None:
     readme = (ROOT / "README.md").read_text()
     assert len(LINK.findall(readme)) > 5
@@ -153,9 +178,12 @@ def test_every_command_shown_exists_with_its_options() -> None:
         options = {name for parameter in parameters(commands, words) for name in (*parameter.opts, "--help")}
         for word in words[1:]:
             assert not word.startswith("--") or word in options, f"etalon {words[0]} has no {word}"
-    readme = {words[0] for words in shown_commands(ROOT / "README.md")}
-    assert readme == set(commands), "the README shows every command"
-    for cells in table_rows(ROOT / "README.md"):
+    page = ROOT / "docs" / "commands.md"
+    told = {line.split()[0] for cells in table_rows(page) for line in re.findall(r"`etalon ([^`]+)`", cells[0])}
+    examples = "\n".join(code for _, code in fences(page, "sh"))
+    assert told == set(commands), "docs/commands.md tells of every command"
+    assert all(f"etalon {name}" in examples for name in commands), "and shows each"
+    for cells in table_rows(page):
         for line in re.findall(r"`etalon ([^`]+)`", cells[0]):
             command = line.split()[0]
             options = {name for parameter in parameters(commands, line.split()) for name in parameter.opts}
@@ -167,7 +195,8 @@ def test_every_key_shown_exists() -> None:
     text = "\n".join(document.read_text() for document in DOCS)
     keys = re.findall(r"--set ([a-z][\w.]*)=", text)
     dotted = re.findall(
-        r"`((?:model|problems|base|data|sft|probe|rl|distill|instruct|eval|clr|trl)\.[a-z_.0-9]+)`", text
+        r"`((?:model|problems|base|data|sft|fuse|rl|distill|eval|clr|sampler|sandbox|trl|hardware)\.[a-z_.0-9]+)`",
+        text,
     )
     assert len(keys) > 1
     assert len(dotted) > 2
@@ -176,24 +205,45 @@ def test_every_key_shown_exists() -> None:
         assert field_at(tuple(key.split("."))) is not None, f"{key} is no key of a recipe"
 
 
-def test_the_command_and_the_recipe_of_the_readme_load(tmp_path: Path) -> None:
-    [line] = [words for words in shown_commands(ROOT / "README.md") if words.count("--set") > 1]
-    overrides = [line[i + 1] for i, word in enumerate(line) if word == "--set"]
+def test_the_nano_recipe_takes_files_and_a_model_as_the_page_says() -> None:
+    lines = [words for words in shown_commands(ROOT / "docs" / "recipe.md") if words.count("--set") > 1]
+    assert lines
+    overrides = [lines[0][i + 1] for i, word in enumerate(lines[0]) if word == "--set"]
     recipe = load(packaged_recipe("nano"), overrides).resolved()
     assert (recipe.problems.source, recipe.data.teacher, recipe.prompts) == ("files", "reference", "default")
-    [(_, recipe)] = fences(ROOT / "README.md", "toml")
-    (tmp_path / "mine.toml").write_text(recipe)
-    assert load(tmp_path / "mine.toml").name == "mine"
+
+
+@pytest.mark.parametrize("document", DOCS, ids=names(DOCS))
+def test_every_recipe_and_part_of_one_loads(document: Path, tmp_path: Path) -> None:
+    for _, code in fences(document, "python"):
+        named = re.match(r"# (\w+\.py)\n", code)
+        if named:  # what a recipe beside it names
+            (tmp_path / named[1]).write_text(code)
+    for line, code in fences(document, "toml"):
+        path = tmp_path / f"line-{line}.toml"
+        path.write_text(code)
+        load(path)
+
+
+def test_the_pages_show_recipes() -> None:
+    shown = {document.name: len(fences(document, "toml")) for document in DOCS}
+    assert shown["paths.md"] == 10
+    assert shown["recipe.md"] > 1
+    assert sum(shown.values()) > 12
 
 
 def test_defaults_are_the_values_of_the_papers() -> None:
     recipe = Recipe()
     sft, rl, scored = recipe.sft, recipe.rl, recipe.eval
     assert (sft.batch, sft.optim.lr, sft.optim.final_lr, sft.optim.warmup) == (128, 5e-5, 8e-8, 0.05)  # 2.1.2
-    assert (sft.broad.epochs, sft.hard.epochs, sft.hard.min_tokens, sft.hard.min_error_rate) == (5, 2, 5000, 0.75)
-    assert (recipe.data.difficulty_attempts, recipe.data.ngram) == (8, 10)  # 2.1.2; 1.5B
-    assert recipe.probe.weights == {}  # 1.5B: uniform
-    assert (rl.max_tokens, rl.std_ddof, rl.lambda_) == (65536, 0, 0.2)  # 2.2; 1.5B section 2
+    assert (sft.epochs, sft.min_tokens, sft.min_error_rate, sft.difficulty_attempts) == (5, 5000, 0.75, 8)  # 2.1.2
+    [hard] = [stage for stage in listed(recipe) if stage.kind == "sft" and stage.spec.traces == "hard"]
+    assert hard.spec.epochs == 2  # 2.1.2
+    assert recipe.data.ngram == 10  # 1.5B
+    assert recipe.fuse.weights == {}  # 1.5B: uniform
+    assert (rl.max_tokens, rl.std_ddof, rl.lambda_) == (65536, 0, 0.0)  # 2.2; 1.5B section 2
+    [short] = [stage for stage in listed(recipe) if stage.kind == "rl" and stage.spec.lambda_]
+    assert short.spec.lambda_ == 0.2  # 2.2
     assert (scored.n, scored.temperature, scored.top_p) == (64, 1.0, 0.95)  # 3.1
     assert (recipe.clr.k, recipe.clr.m) == (32, 5)  # CLR
 
