@@ -130,59 +130,85 @@ def decode(
     draws: Draws,
 ) -> list[Decoded]:
     """Decode n rows per prompt, prompt by prompt in the result."""
-    device = language_model.device
-    num_rows = len(prompts) * n
-    rooms = [params.most_tokens(language_model.window - len(p)) for p in prompts for _ in range(n)]
-    shortest, room_R = min(rooms), torch.tensor(rooms, device=device)
-    ends = language_model.end_tokens
-    look = CUDA_LOOK if device.type == "cuda" else 1
-    token_steps: list[torch.Tensor] = []
-    logprob_steps: list[torch.Tensor] = []
-    row_steps: list[torch.Tensor] = []
-    stop_strings = StopStrings(params.stop, language_model)
-    alive = torch.arange(num_rows, device=device)
-    live_mask = torch.ones(num_rows, dtype=torch.bool, device=device)
+    batch = Batch(prompts, n, language_model, params, draws)
     logits = decoder.prefill(prompts, n)
-    for step in range(max(rooms)):
-        token_R, logprob_R = choose(logits, params, draws.at(step, alive))
-        token_steps.append(token_R)
-        logprob_steps.append(logprob_R)
-        row_steps.append(torch.where(live_mask, alive, -1))
-        for end in ends:
-            live_mask = live_mask & (token_R != end)
-        if step + 1 >= shortest:
-            live_mask = live_mask & (room_R[alive] > step + 1)
-        if params.stop:
-            live_mask = live_mask & ~stop_strings.hit(row_steps[-1], token_R)
-        # rows that ended between two looks are decoded on, and what they draw is dropped
-        live = int(live_mask.sum()) if (step + 1) % look == 0 else live_mask.shape[0]
+    for _ in range(batch.most_steps):
+        token_R = batch.step(logits)
+        live = batch.count()
         if live == 0:
             break
-        if live < COMPACT_BELOW * live_mask.shape[0]:
-            kept = torch.nonzero(live_mask).squeeze(1)
+        if live < COMPACT_BELOW * len(token_R):
+            kept = batch.compact()
             decoder.keep(kept)
-            alive, token_R = alive[kept], token_R[kept]
-            live_mask = torch.ones_like(alive, dtype=torch.bool)
+            token_R = token_R[kept]
         logits = decoder.step(token_R)
-    tokens, logprobs = _by_row(num_rows, row_steps, token_steps, logprob_steps)
-    has_ended = [tokens[row][-1] in ends or row in stop_strings.rows for row in range(num_rows)]
-    return [
-        Decoded(tokens=tokens[row], logprobs=logprobs[row], stop=Stop.EOS if has_ended[row] else Stop.LENGTH)
-        for row in range(num_rows)
-    ]
+    return batch.finish()
 
 
-def _by_row(
-    num_rows: int, row_steps: list[torch.Tensor], token_steps: list[torch.Tensor], logprob_steps: list[torch.Tensor]
-) -> tuple[list[list[int]], list[list[float]]]:
-    tokens: list[list[int]] = [[] for _ in range(num_rows)]
-    logprobs: list[list[float]] = [[] for _ in range(num_rows)]
-    steps = (torch.cat(of_all).tolist() for of_all in (row_steps, token_steps, logprob_steps))
-    for row, token, logprob in zip(*steps, strict=True):
-        if row >= 0:
-            tokens[row].append(token)
-            logprobs[row].append(logprob)
-    return tokens, logprobs
+class Batch:
+    """Rows that are decoded together, numbered once. R are those that the decoder holds.
+
+    row_R: their numbers. live_R: which of them go on. On a GPU rows that ended between two looks are decoded on, and
+    what they draw is dropped.
+    """
+
+    def __init__(
+        self, prompts: list[list[int]], n: int, language_model: LanguageModel, params: SamplingParams, draws: Draws
+    ) -> None:
+        device = language_model.device
+        rooms = [params.most_tokens(language_model.window - len(p)) for p in prompts for _ in range(n)]
+        self.most_steps = max(rooms)
+        self._shortest, self._rooms = min(rooms), torch.tensor(rooms, device=device)
+        self._params, self._draws = params, draws
+        self._ends = language_model.end_tokens
+        self._stop_strings = StopStrings(params.stop, language_model)
+        self._look = CUDA_LOOK if device.type == "cuda" else 1
+        self._steps: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []  # row or -1, token, log-prob
+        self.row_R = torch.arange(len(rooms), device=device)
+        self.live_R = torch.ones(len(rooms), dtype=torch.bool, device=device)
+
+    def step(self, logits_RV: torch.Tensor) -> torch.Tensor:
+        """Draw the next token of every row; rows that end with it are live no more."""
+        token_R, logprob_R = choose(logits_RV, self._params, self._draws.at(len(self._steps), self.row_R))
+        row_R = torch.where(self.live_R, self.row_R, -1)
+        self._steps.append((row_R, token_R, logprob_R))
+        for end in self._ends:
+            self.live_R = self.live_R & (token_R != end)
+        if len(self._steps) >= self._shortest:
+            self.live_R = self.live_R & (self._rooms[self.row_R] > len(self._steps))
+        if self._params.stop:
+            self.live_R = self.live_R & ~self._stop_strings.hit(row_R, token_R)
+        return token_R
+
+    def count(self) -> int:
+        """How many rows are live, as far as the last look at the device told."""
+        return int(self.live_R.sum()) if len(self._steps) % self._look == 0 else len(self.live_R)
+
+    def compact(self) -> torch.Tensor:
+        """Forget the rows that ended; the positions, among those there were, of the rows that stay."""
+        kept = torch.nonzero(self.live_R).squeeze(1)
+        self.row_R = self.row_R[kept]
+        self.live_R = torch.ones_like(self.row_R, dtype=torch.bool)
+        return kept
+
+    def finish(self) -> list[Decoded]:
+        """What each row has drawn, in the order of their numbers."""
+        tokens: list[list[int]] = [[] for _ in range(len(self._rooms))]
+        logprobs: list[list[float]] = [[] for _ in range(len(self._rooms))]
+        columns = (torch.cat(column).tolist() for column in zip(*self._steps, strict=True))
+        for row, token, logprob in zip(*columns, strict=True):
+            if row >= 0:
+                tokens[row].append(token)
+                logprobs[row].append(logprob)
+        ended = self._stop_strings.rows
+        return [
+            Decoded(
+                tokens=own,
+                logprobs=logprobs[row],
+                stop=Stop.EOS if own[-1] in self._ends or row in ended else Stop.LENGTH,
+            )
+            for row, own in enumerate(tokens)
+        ]
 
 
 def choose(
