@@ -32,17 +32,18 @@ def policy_loss(
     *,
     spec: CreditSpec,
     sampled: Sequence[Sequence[float]] | None = None,
+    total: int | None = None,
     mean_length: float | None = None,
 ) -> local.Objective:
     """Minus the objective of 2.2: mean over rollouts of the mean over tokens of the clipped surrogate.
 
     sampled: per row, the log-probs that its tokens were drawn with; never recomputed, or the clip could not act.
-    None takes the current weights for the sampler's. mean_length: of all rollouts of the batch, where some are left
-    out of `rows`; only "token-mean" asks for it.
+    None takes the current weights for the sampler's. total, mean_length: the number and the mean length of all rollouts
+    of the batch, where some are left out of `rows`; only "token-mean" asks for the second.
     """
-    total = len(rows)
+    share = 1.0 if total is None else len(rows) / max(1, total)
     if mean_length is None:
-        mean_length = sum(len(row.response) for row in rows) / max(1, total)
+        mean_length = sum(len(row.response) for row in rows) / max(1, len(rows))
 
     def objective(logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
         device = logprobs_N.device
@@ -59,7 +60,8 @@ def policy_loss(
         per_token_N = surrogate(logprobs_N, old_N, advantage_N, clip_epsilon=spec.clip_epsilon)
         if spec.aggregation == "token-mean":
             length_B = torch.full_like(length_B, mean_length, dtype=logprobs_N.dtype)
-        return -sequence_mean(per_token_N, batch.sequence_N, length_B).sum() / total
+        # the mean over the rows times their share: one division by the total would round other bits
+        return -sequence_mean(per_token_N, batch.sequence_N, length_B).sum() / len(rows) * share
 
     return objective
 
@@ -113,17 +115,13 @@ def rl_batch(groups: Sequence[Group], spec: CreditSpec) -> local.Batch:
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
         if not verdict.is_undecided
     ]
-    share = len(rows) / max(1, len(lengths))
-    plain = policy_loss(
+    objective = policy_loss(
         [c for _, c in used],
         rows,
         spec=spec,
         sampled=[r.logprobs or () for r, _ in used],
+        total=len(lengths),
         mean_length=sum(lengths) / max(1, len(lengths)),
     )
-
-    def objective(logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
-        return plain(logprobs_N, batch, indices) * share
-
     weights = [credits[0].weight for credits in by_group]
     return local.Batch(rows=rows, objective=objective, metrics=step_metrics(groups, weights))
