@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etalon import stats
 from etalon.errors import EtalonError, RunError
@@ -15,6 +15,9 @@ from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.sampling import attempt
 from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
 from etalon.types import Group, Sampler, SamplingParams, Stop
+
+if TYPE_CHECKING:
+    from etalon.show.progress import Progress
 
 Scored = tuple[str, str, stats.DomainScore, stats.Interval]  # of a file's domain
 
@@ -35,12 +38,10 @@ def evaluate_files(
 ) -> None:
     """Sample n responses per problem of every file, verify them, print one table row per file and domain.
 
-    identity: what the sampler is, as JSON: an `out` of another one is refused.
-    out: directory for rollouts and scores; the same command continues there after an interruption.
+    identity: what the sampler is, as JSON. out: directory for rollouts and scores, where the same command continues.
     max_tokens: None is whatever the model's window leaves.
     columns: other names of the files' columns. max_bad: share of a file's rows that may be left out as unreadable.
-    What drops out of a score is said on standard error. Raises RunError when `out` holds another evaluation, and
-    EtalonError when nothing at all was scored.
+    Raises RunError when `out` holds another evaluation, and EtalonError when nothing at all was scored.
     """
     from etalon.show.progress import Progress
 
@@ -70,6 +71,10 @@ def evaluate_files(
     _print(scored)
     if out is not None:
         _write(out / "scores.json", scored)
+    _say_left_out(scored, left_out, progress)
+
+
+def _say_left_out(scored: Sequence[Scored], left_out: Sequence[str], progress: Progress) -> None:
     if all(score.pass1 is None for _, _, score, _ in scored):
         raise EtalonError(f"nothing was scored: {'; '.join(left_out)}")
     for line in left_out:

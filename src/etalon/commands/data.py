@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, check_place, need_out, written
+from etalon.commands.options import (
+    FILE_HELP,
+    RAY_HELP,
+    MapOption,
+    MaxBadOption,
+    OutOption,
+    check_place,
+    need_out,
+    written,
+)
 from etalon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etalon.rows.mapping import ColumnMap
 
 app = typer.Typer(name="data")
 
@@ -26,9 +39,7 @@ def sift(
         list[Path] | None,
         typer.Option("--against", metavar="FILE", help="Problems that no query may overlap with; may be repeated."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")
-    ] = None,
+    out: OutOption = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the counts, reasons and examples of every gate as JSON.")
     ] = None,
@@ -43,9 +54,9 @@ def sift(
 ) -> None:
     """Drop rows that overlap with an evaluation set or repeat themselves; the others stay as they are, in order.
 
-    A row's query is its `prompt` (or `question`, `problem`, `query`, what the users of its `messages` say), its answer
-    `response` (or `completion`, the last message of `messages`). A row without either, or that cannot be read, is not
-    kept, and counted as undecided; more of them than --max-bad end the command. Counts go to standard error.
+    A row's query is its `prompt`, `question`, `problem`, `query` or what users say in `messages`, its answer its
+    `response`, `completion` or last message. A row without either, or that cannot be read, is not kept and counts as
+    undecided; more of them than --max-bad end the command. Counts go to standard error.
     """
     if workers is not None and not ray:
         raise ConfigError("--workers: needs --ray")
@@ -53,7 +64,6 @@ def sift(
     if report is not None:
         check_place("--report", report)
     from etalon.data.row_gates import GateRows, Sifted
-    from etalon.problems.files import read_problems
     from etalon.problems.instructions import instructions
     from etalon.rows.bad import BadRows
     from etalon.rows.mapping import ColumnMap
@@ -62,17 +72,11 @@ def sift(
     from etalon.store import write_json_atomic, writing
 
     names = ColumnMap.read(columns or [])
-    evaluation = tuple(
-        problem.prompt
-        for path in against or []
-        for problem in read_problems(path, columns=names, max_bad=max_bad, needs_reference=False)
-    )
     work = GateRows(
-        evaluation=evaluation, boilerplate=tuple(instructions()), ngram=ngram, max_repetition=max_repetition,
-        columns=names,
+        evaluation=_prompts(against or [], names, max_bad), boilerplate=tuple(instructions()), ngram=ngram,
+        max_repetition=max_repetition, columns=names,
     )  # fmt: skip
-    bad = BadRows(name_of(file), max_bad)
-    sifted = Sifted(bad)
+    sifted = Sifted(bad := BadRows(name_of(file), max_bad))
     with writing(out or Path("standard output")), written(out) as stream:
         for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers)):
             stream.write(line + b"\n")
@@ -80,3 +84,11 @@ def sift(
             write_json_atomic(report, sifted.rows())
         print(sifted, file=sys.stderr)  # noqa: T201
         bad.check()
+
+
+def _prompts(files: Sequence[Path], columns: ColumnMap, max_bad: float) -> tuple[str, ...]:
+    """The questions of evaluation sets; answers are not asked for."""
+    from etalon.problems.files import read_problems
+
+    found = [read_problems(path, columns=columns, max_bad=max_bad, needs_reference=False) for path in files]
+    return tuple(problem.prompt for problems in found for problem in problems)

@@ -21,6 +21,7 @@ MaxBadOption = Annotated[
     float,
     typer.Option("--max-bad", min=0.0, max=1.0, metavar="SHARE", help="Rows that may be unreadable, as a share."),
 ]
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")]
 FILE_HELP = "Rows: JSONL, a JSON array, CSV or parquet, also packed by gzip or zstd; - reads standard input."
 RAY_HELP = "Spread the rows over a running Ray cluster: auto, or HOST:PORT. FILE is on every machine; needs --out."
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, need_out, written
+from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, OutOption, need_out, written
 from etalon.errors import ConfigError
 from etalon.types import Domain
 
@@ -29,9 +29,7 @@ def verify(
     ] = None,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")
-    ] = None,
+    out: OutOption = None,
     sandbox: Annotated[
         str, typer.Option(metavar="URL", help="Run programs on this service (SandboxFusion's /run_code).")
     ] = "",
