@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from etalon.config.toml import toml_value
+
 MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -171,6 +173,12 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     path = folder / "shrunk.toml"
     path.write_text(text)
     return path
+
+
+def stage(name: str, kind: str, **keys: Any) -> str:
+    """An entry of the list; `from_` and `lambda_` are written without the underscore."""
+    written = {"name": name, "kind": kind, **{key.rstrip("_"): value for key, value in keys.items()}}
+    return "\n[[stages]]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in written.items())
 
 
 def branches() -> str:

@@ -60,8 +60,8 @@ def wait_for(process: subprocess.Popen[str], file: Path) -> None:
         time.sleep(0.01)
 
 
-def finish(recipe: Path, run: Path, jobs: int) -> None:
-    last = shrunk.etalon("run", recipe, "--run", run, "--set", f"jobs={jobs}")
+def finish(recipe: Path, run: Path, jobs: int, *more: str) -> None:
+    last = shrunk.etalon("run", recipe, "--run", run, "--set", f"jobs={jobs}", *more)
     assert last.returncode == 0, last.stderr
 
 
@@ -100,25 +100,59 @@ def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_
     assert_same_end(run, finished)
 
 
+def test_a_recipe_of_branches_that_is_killed_in_two_of_them_ends_like_an_uninterrupted_one(
+    four_phases: Finished, tmp_path: Path
+) -> None:
+    run = shutil.copytree(four_phases.run, tmp_path / "run")
+    (run / "summary.json").unlink()
+    graph = graph_of(config.load(four_phases.recipe).resolved())
+    pipeline.forget(graph.dependents(["math-grpo", "both"]), graph.directories(run))
+    arguments = ("run", four_phases.recipe, "--run", run)
+    for place in ("math-grpo/rollouts.jsonl", "both/pool.jsonl"):
+        process = shrunk.start(*arguments)
+        wait_for(process, run / "stages" / place)
+        stop(process, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        assert not (run / "summary.json").exists()
+    finish(four_phases.recipe, run, jobs=1)
+    assert_same_end(run, four_phases)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
 def test_a_run_stopped_at_ten_random_instants_ends_like_an_uninterrupted_one(
     finished: Finished, tmp_path: Path, jobs: int, number: int
 ) -> None:
-    rng = random.Random(int(os.environ.get("ETALON_KILL_SEED", "0")) + jobs)
     longest = 3.0 + 0.12 * shrunk.summary(finished.run)["seconds"]  # an interpreter with torch, and some work
-    run = tmp_path / "run"
+    stop_again_and_again(finished, tmp_path / "run", longest, number, jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_recipe_of_branches_killed_at_ten_random_instants_ends_like_an_uninterrupted_one(
+    finished: Finished, four_phases: Finished, tmp_path: Path, jobs: int
+) -> None:
+    """From the copies of what it reuses to its last evaluation."""
+    phases = [stage for stage in shrunk.summary(four_phases.run)["stages"] if stage["kind"] == "rl"]
+    longest = 3.0 + 0.2 * sum(stage["seconds"] for stage in phases)
+    reuse = ("--reuse", str(finished.run))
+    stop_again_and_again(four_phases, tmp_path / "run", longest, signal.SIGKILL, jobs, *reuse)
+
+
+def stop_again_and_again(finished: Finished, run: Path, longest: float, number: int, jobs: int, *more: str) -> None:
+    """Ten signals at random instants, each at most `longest` seconds after a start; then to the end."""
+    rng = random.Random(int(os.environ.get("ETALON_KILL_SEED", "0")) + jobs)
     stops = 0
     for _ in range(10):
-        process = shrunk.start("run", finished.recipe, "--run", run, "--set", f"jobs={jobs}")
+        process = shrunk.start("run", finished.recipe, "--run", run, "--set", f"jobs={jobs}", *more)
         time.sleep(rng.uniform(START_SECONDS, longest))
         errors = stop(process, number)
         assert process.returncode in (0, -number if number == signal.SIGKILL else 130), errors
         assert "Traceback" not in errors
         stops += process.returncode != 0
     assert stops >= 8  # the last ones may find everything done
-    finish(finished.recipe, run, jobs)
+    finish(finished.recipe, run, jobs, *more)
     assert_same_end(run, finished)
 
 

@@ -6,25 +6,18 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from etalon import config
 from etalon.config.stages import Listed, default_stages, listed
-from etalon.config.toml import toml_value
 from etalon.errors import ConfigError
 from etalon.pipeline.graph import Graph, graph_of
 from etalon.recipe import Recipe
+from shrunk import stage
 
 ROOT = Path(__file__).parents[1]
 DATA = ("data", "data")
-
-
-def stage(name: str, kind: str, **keys: Any) -> str:
-    """An entry of the list; `from_` and `lambda_` are written without the underscore."""
-    written = {"name": name, "kind": kind, **{key.rstrip("_"): value for key, value in keys.items()}}
-    return "\n[[stages]]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in written.items())
 
 
 def load(folder: Path, toml: str, *overrides: str) -> Recipe:
@@ -319,6 +312,11 @@ DOMAINS = "'math', 'code', 'stem', 'instruct', 'claims' or 'facts'"
         ),
         (A + stage("d", "distill", teachers={"math": "d"}), "d.teachers.math: is the stage itself; name another"),
         (A + stage("d", "distill", from_="a", student="base"), "d.student: 'base' and from = 'a'; say one of the two"),
+        (
+            stage("a", "rl", general=0.5),
+            "a.general: is a share of prompts of other domains than the phase's, and a trains on all; name its "
+            "`domains`",
+        ),
         (stage("a", "rl", reward="half"), "a.reward: found 'half', expected FILE.py:FUNCTION or module:FUNCTION"),
         (stage("a", "rl", reward="gone.py:half"), "a.reward: gone.py: no such file"),
         (
