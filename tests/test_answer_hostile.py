@@ -17,7 +17,7 @@ from etalon.verifiers import verify
 from etalon.verifiers.math.answer import CLUSTER_DEADLINES, are_equal, cluster, compare, is_same
 from etalon.verifiers.math.engine import process, symbolic
 from etalon.verifiers.math.engine.process import MEMORY_MB
-from etalon.verifiers.math.engine.symbolic import Budget, SymbolicPool
+from etalon.verifiers.math.engine.symbolic import EngineTime, SymbolicPool
 from etalon.verifiers.math.read.normalise import read
 from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.text import extract_answer
@@ -141,7 +141,7 @@ def test_an_answer_that_cannot_be_read_costs_its_deadline_once(short_deadline):
 
 
 def test_a_spent_budget_is_undecided_without_asking(pool):
-    found = pool.compare(r"\pi", r"\pi+0", budget=Budget(0.0))
+    found = pool.compare(r"\pi", r"\pi+0", budget=EngineTime(0.0))
     assert (found.is_equal, found.reason) == (None, Reason.TIMEOUT)
 
 
@@ -253,7 +253,7 @@ def test_a_vote_over_many_hanging_answers_costs_a_few_deadlines():
 
 
 def test_a_text_is_not_blamed_for_the_budget_that_others_spent():
-    spent = symbolic.Budget(0.0)
+    spent = symbolic.EngineTime(0.0)
     assert is_same(r"\sqrt{3+x}-\sin x", r"\sqrt{x+3}-\sin x", spent) is None
     assert are_equal(r"\sqrt{3+x}-\sin x", r"\sqrt{x+3}-\sin x")
 
@@ -266,7 +266,7 @@ def test_a_worker_that_waits_for_its_turn_may_be_late_where_rewards_are_at_stake
 
     pool = SymbolicPool(workers=1, deadline_seconds=1.0, wall_factor=wall_factor)
     try:
-        assert pool.compare("2x", "x+x", budget=Budget(30)).is_equal is True
+        assert pool.compare("2x", "x+x", budget=EngineTime(30)).is_equal is True
         worker = pool._idle[0]._process_id
         os.kill(worker, signal.SIGSTOP)  # a machine so busy that it gets no CPU at all
         turn = threading.Timer(1.5, give_turn)

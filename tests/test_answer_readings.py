@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etalon.types import Domain, Problem
 from etalon.verifiers import are_equal, canonical, cluster, verify
 from etalon.verifiers.math.answer import compare
-from etalon.verifiers.math.engine.worker import Engine, _differ, _value, serve, survives_precision
+from etalon.verifiers.math.engine.worker import MathVerify, _differ, _value, serve, survives_precision
 from etalon.verifiers.math.formula import (
     TooLargeError,
     approximate,
@@ -395,7 +395,7 @@ def test_canonical_keys_join_spellings_and_keep_units():
 def engine():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("logging.root.manager.disable", 50)
-        yield Engine()
+        yield MathVerify()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -15,7 +15,7 @@ from etalon.errors import InputError
 from etalon.sampling.endpoint import Answer
 from etalon.serve.doctor import Finding, Report, examine
 from etalon.serve.doctor.parallel import Timed, compare, most_at_once
-from etalon.serve.doctor.patient import Watched
+from etalon.serve.doctor.patient import WatchedReply
 from upstream import Asked, Reply, Upstream, dead_port, event, whole
 
 pytestmark = pytest.mark.live
@@ -193,7 +193,7 @@ def _in_one_piece(toy: Toy, *, slots: int, seconds: float = 0.1) -> Callable[[As
 
 
 def _timed(began: float, ended: float, first: float | None = None) -> Timed:
-    watched = Watched(answer=Answer(), first=ended if first is None else first, last=ended)
+    watched = WatchedReply(answer=Answer(), first=ended if first is None else first, last=ended)
     return Timed(watched=watched, began=began, ended=ended)
 
 

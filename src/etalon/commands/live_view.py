@@ -19,14 +19,14 @@ from etalon.show.progress import show_seconds
 ANSWER_WIDTH = 48
 
 
-class View(Protocol):
+class ClrView(Protocol):
     """Shows the events of one flow."""
 
     def show(self, event: ClrEvent) -> None: ...
 
 
 @contextmanager
-def view_of(stream: TextIO) -> Iterator[View]:
+def view_of(stream: TextIO) -> Iterator[ClrView]:
     """A live view on a terminal, plain lines elsewhere; what it showed last stays."""
     console = Console(file=stream)
     if not console.is_interactive:

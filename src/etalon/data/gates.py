@@ -28,7 +28,7 @@ MAX_TEXT = 300  # characters of an example
 OVERLAP = "overlap with an evaluation set"
 
 
-class Outcome(Enum):
+class Fate(Enum):
     KEPT = "kept"
     DROPPED = "dropped"
     UNDECIDED = "undecided"  # not kept
@@ -39,12 +39,12 @@ class Outcome(Enum):
 class Decision:
     """What a gate does with one row; `text` is what an example of the reason shows."""
 
-    outcome: Outcome
+    outcome: Fate
     reason: str = ""
     text: str = ""
 
 
-KEEP = Decision(outcome=Outcome.KEPT)
+KEEP = Decision(outcome=Fate.KEPT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +88,18 @@ class Sieve:
     def __init__(self, gate: str) -> None:
         self.gate = gate
         self.kept = 0
-        self.outcomes: Counter[Outcome] = Counter()
+        self.outcomes: Counter[Fate] = Counter()
         self.reasons: Counter[str] = Counter()
         self.examples: list[Example] = []
 
     def passes(self, decision: Decision) -> bool:
         """Count one row; whether it passes."""
         self.outcomes[decision.outcome] += 1
-        if decision.outcome is not Outcome.KEPT:
+        if decision.outcome is not Fate.KEPT:
             self.reasons[decision.reason] += 1
             if self.reasons[decision.reason] <= MAX_EXAMPLES:
                 self.examples.append(Example(reason=decision.reason, text=excerpt(decision.text)))
-        is_kept = decision.outcome in (Outcome.KEPT, Outcome.UNDECIDED_KEPT)
+        is_kept = decision.outcome in (Fate.KEPT, Fate.UNDECIDED_KEPT)
         self.kept += is_kept
         return is_kept
 
@@ -108,8 +108,8 @@ class Sieve:
         return GateReport(
             gate=self.gate,
             kept=self.kept,
-            dropped=self.outcomes[Outcome.DROPPED],
-            undecided=self.outcomes[Outcome.UNDECIDED] + self.outcomes[Outcome.UNDECIDED_KEPT],
+            dropped=self.outcomes[Fate.DROPPED],
+            undecided=self.outcomes[Fate.UNDECIDED] + self.outcomes[Fate.UNDECIDED_KEPT],
             reasons=dict(sorted(self.reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             examples=tuple(self.examples),
         )
@@ -129,7 +129,7 @@ def excerpt(text: str) -> str:
 
 
 def drop(reason: str, text: str) -> Decision:
-    return Decision(outcome=Outcome.DROPPED, reason=reason, text=text)
+    return Decision(outcome=Fate.DROPPED, reason=reason, text=text)
 
 
 def ngram_gate(
@@ -161,7 +161,7 @@ def quality_gate(
     problems: Sequence[Problem], judge: Callable[[Problem], Verdict], *, keep_undecided: bool = True
 ) -> Gated[Problem]:
     """Drop queries that the judge finds incomplete, unreasonable or invalid."""
-    undecided = Outcome.UNDECIDED_KEPT if keep_undecided else Outcome.UNDECIDED
+    undecided = Fate.UNDECIDED_KEPT if keep_undecided else Fate.UNDECIDED
 
     def decide(problem: Problem) -> Decision:
         return of_verdict(judge(problem), problem.prompt, undecided)
@@ -172,7 +172,7 @@ def quality_gate(
 def correctness_gate(pairs: Sequence[tuple[Trace, Verdict]]) -> Gated[Trace]:
     """Keep the traces whose answer is right; what could not be decided is not kept either, nor called wrong."""
     return sift(
-        "correctness", ((trace, of_verdict(verdict, trace.response, Outcome.UNDECIDED)) for trace, verdict in pairs)
+        "correctness", ((trace, of_verdict(verdict, trace.response, Fate.UNDECIDED)) for trace, verdict in pairs)
     )
 
 
@@ -189,7 +189,7 @@ def length_gate(traces: Sequence[Trace], *, max_tokens: int, min_tokens: int = 1
     return sift("length", ((trace, decide(trace)) for trace in traces))
 
 
-def of_verdict(verdict: Verdict, text: str, undecided: Outcome) -> Decision:
+def of_verdict(verdict: Verdict, text: str, undecided: Fate) -> Decision:
     """The decision a verdict stands for. A reason is counted up to its first colon: details would never repeat."""
     if verdict.is_correct:
         return KEEP

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etalon.data.decontaminate import OverlapIndex, index
-from etalon.data.gates import KEEP, OVERLAP, Decision, Outcome, Sieve, drop, excerpt
+from etalon.data.gates import KEEP, OVERLAP, Decision, Fate, Sieve, drop, excerpt
 from etalon.data.repetition import degeneration, measure
 from etalon.errors import InputError
 from etalon.problems.formats import Reading, read_row
@@ -56,7 +56,7 @@ class GateRows:
         try:
             prompt, response = texts(row, self.columns)
         except InputError as error:
-            undecided = Decision(outcome=Outcome.UNDECIDED, reason=_kind(str(error)), text=_shown(row))
+            undecided = Decision(outcome=Fate.UNDECIDED, reason=_kind(str(error)), text=_shown(row))
             return stopped("read", undecided, told=str(error))
         overlap = seen.overlap(prompt) if prompt is not None else None
         if overlap is not None:
@@ -118,7 +118,7 @@ class Sifted:
                 self._bad.count(place, stop["told"])
             for gate, sieve in self.sieves.items():
                 if gate == stop["gate"]:
-                    outcome = Outcome(stop["outcome"])
+                    outcome = Fate(stop["outcome"])
                     sieve.passes(Decision(outcome=outcome, reason=stop["reason"], text=stop["text"]))
                     break
                 sieve.passes(KEEP)

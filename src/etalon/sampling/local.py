@@ -130,7 +130,7 @@ def decode(
     draws: Draws,
 ) -> list[Decoded]:
     """Decode n rows per prompt, prompt by prompt in the result."""
-    batch = Batch(prompts, n, language_model, params, draws)
+    batch = Decoding(prompts, n, language_model, params, draws)
     logits = decoder.prefill(prompts, n)
     for _ in range(batch.most_steps):
         token_R = batch.step(logits)
@@ -145,7 +145,7 @@ def decode(
     return batch.finish()
 
 
-class Batch:
+class Decoding:
     """Rows that are decoded together, numbered once. R are those that the decoder holds.
 
     row_R: their numbers. live_R: which of them go on. On a GPU rows that ended between two looks are decoded on, and

@@ -9,13 +9,14 @@ logged once.
 
 from etalon.sandbox.choice import Sandbox, run_program, use
 from etalon.sandbox.isolation import Isolation, Level
-from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, Status, StdinTests, Tests
+from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, GiveUp, Limits, Outcome, Status, StdinTests, Tests
 from etalon.sandbox.pool import SandboxPool, default_pool, describe
 
 __all__ = [
     "AssertTests",
     "CallTests",
     "CppTests",
+    "GiveUp",
     "Isolation",
     "Level",
     "Limits",

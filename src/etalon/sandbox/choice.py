@@ -12,8 +12,7 @@ from typing import Protocol
 from etalon.errors import ConfigError
 from etalon.sandbox import pool as local
 from etalon.sandbox.native.cpp import run_cpp
-from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, Limits, Outcome, StdinTests
-from etalon.sandbox.stop import Stop
+from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, GiveUp, Limits, Outcome, StdinTests
 
 AnyTests = StdinTests | CallTests | AssertTests | CppTests
 
@@ -30,13 +29,15 @@ class LocalSandbox:
     def __init__(self, pool: local.SandboxPool | None = None, *, fork_each: bool = False) -> None:
         self._pool, self._fork_each = pool, fork_each
 
-    def run(self, program: str, tests: AnyTests, limits: Limits, *, stop: Stop | None = None) -> tuple[Outcome, ...]:
-        """StoppedError soon after `stop` is set."""
+    def run(
+        self, program: str, tests: AnyTests, limits: Limits, *, give_up: GiveUp | None = None
+    ) -> tuple[Outcome, ...]:
+        """GivenUpError soon after `give_up` is set."""
         if isinstance(tests, CppTests):
-            return run_cpp(program, tests, limits, stop=stop)
+            return run_cpp(program, tests, limits, give_up=give_up)
         if self._fork_each and isinstance(tests, StdinTests):
             tests = replace(tests, fork_each=True)
-        return local.run_program(program, tests, limits, pool=self._pool, stop=stop)
+        return local.run_program(program, tests, limits, pool=self._pool, give_up=give_up)
 
 
 _CHOSEN: Sandbox | None = None

@@ -1,12 +1,15 @@
 """What goes into the sandbox and what comes out. Expected values are in neither.
 
-program + StdinTests | CallTests | AssertTests + Limits -> one Outcome per test
+program + StdinTests | CallTests | AssertTests + Limits -> one Outcome per test, or GivenUpError
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import StrEnum
+
+LOOK_SECONDS = 0.1  # (ours) between two looks at whether a run is still wanted
 
 
 class Status(StrEnum):
@@ -101,3 +104,22 @@ class Outcome:
     output: str = ""
     detail: str = ""
     seconds: float = 0.0
+
+
+class GivenUpError(Exception):
+    """The run was given up, because nobody waits for its outcomes any more; it has none."""
+
+
+class GiveUp:
+    """Set from any thread; the run that was given it then ends with GivenUpError, its processes killed."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def check(self) -> None:
+        """GivenUpError when it is set."""
+        if self._event.is_set():
+            raise GivenUpError

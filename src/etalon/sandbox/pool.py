@@ -28,8 +28,17 @@ from typing import Any
 from etalon.processes.per_process import PerProcess
 from etalon.sandbox.evidence import Evidence, collect
 from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
-from etalon.sandbox.outcome import AssertTests, CallTests, Limits, Outcome, Status, StdinTests, Tests
-from etalon.sandbox.stop import LOOK_SECONDS, Stop
+from etalon.sandbox.outcome import (
+    LOOK_SECONDS,
+    AssertTests,
+    CallTests,
+    GiveUp,
+    Limits,
+    Outcome,
+    Status,
+    StdinTests,
+    Tests,
+)
 from etalon.sandbox.zygote.order import Ended, Order, pack_order, pack_parts, unpack_ended
 
 START_SECONDS = 30.0  # (ours)
@@ -68,37 +77,39 @@ class _Zygote:
             self.kill()
             raise
 
-    def ask(self, head: bytes, parts: bytes, *, seconds: float, stop: Stop | None = None) -> tuple[Ended, bytes, bytes]:
+    def ask(
+        self, head: bytes, parts: bytes, *, seconds: float, give_up: GiveUp | None = None
+    ) -> tuple[Ended, bytes, bytes]:
         """Send one order; how the program ended, its control lines and its output.
 
-        Raises OSError when the zygote died or let the deadline pass, StoppedError when `stop` was set.
+        Raises OSError when the zygote died or let the deadline pass, GivenUpError when `give_up` was set.
         """
         assert self._process.stdin is not None
         self.served += 1
         self._process.stdin.write(head + parts)
         self._process.stdin.flush()
         deadline = time.monotonic() + seconds
-        line, newline, content = self._read(deadline, stop).partition(b"\n")
+        line, newline, content = self._read(deadline, give_up).partition(b"\n")
         while not newline:
-            line, newline, content = (line + self._read(deadline, stop)).partition(b"\n")
+            line, newline, content = (line + self._read(deadline, give_up)).partition(b"\n")
         ended = unpack_ended(line)
         chunks, size = [content], len(content)
         while size < ended.control_bytes + ended.output_bytes:
-            chunks.append(self._read(deadline, stop))
+            chunks.append(self._read(deadline, give_up))
             size += len(chunks[-1])
         content = b"".join(chunks)
         return ended, content[: ended.control_bytes], content[ended.control_bytes :]
 
-    def _read(self, deadline: float, stop: Stop | None = None) -> bytes:
+    def _read(self, deadline: float, give_up: GiveUp | None = None) -> bytes:
         assert self._process.stdout is not None
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TimeoutError("the sandbox did not answer")
-            if self._replies.poll(1000 * (remaining if stop is None else min(remaining, LOOK_SECONDS))):
+            if self._replies.poll(1000 * (remaining if give_up is None else min(remaining, LOOK_SECONDS))):
                 break
-            if stop is not None:
-                stop.check()
+            if give_up is not None:
+                give_up.check()
         chunk = os.read(self._process.stdout.fileno(), 1 << 16)
         if not chunk:
             raise ConnectionError("the sandbox process ended")
@@ -134,16 +145,16 @@ class SandboxPool:
         self._idle: list[_Zygote] = []
         self._is_closed = False
 
-    def run(self, program: str, tests: Tests, limits: Limits, *, stop: Stop | None = None) -> tuple[Outcome, ...]:
+    def run(self, program: str, tests: Tests, limits: Limits, *, give_up: GiveUp | None = None) -> tuple[Outcome, ...]:
         """Outcomes of the tests in order, ending early with the one that ended the child; never raises on input.
 
-        StoppedError soon after `stop` is set.
+        GivenUpError soon after `give_up` is set.
         """
         if isinstance(tests, AssertTests) or not (tests.fork_each or any(name in program for name in REOPENS)):
-            return self._run(program, tests, limits, stop)
+            return self._run(program, tests, limits, give_up)
         outcomes: list[Outcome] = []
         for text in tests.inputs:
-            outcomes += self._run(program, replace(tests, inputs=(text,), pause_after=0), limits, stop)
+            outcomes += self._run(program, replace(tests, inputs=(text,), pause_after=0), limits, give_up)
             if outcomes[-1].status is not Status.OK:
                 break
         return tuple(outcomes)
@@ -155,22 +166,22 @@ class SandboxPool:
             self._give_back(zygote)
             return zygote.isolation
 
-    def _run(self, program: str, tests: Tests, limits: Limits, stop: Stop | None) -> tuple[Outcome, ...]:
+    def _run(self, program: str, tests: Tests, limits: Limits, give_up: GiveUp | None) -> tuple[Outcome, ...]:
         order, nonce, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
         has_libraries = needs_libraries(program, *_code(tests))
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
-                if stop is not None:
-                    stop.check()
+                if give_up is not None:
+                    give_up.check()
                 try:
                     zygote = self._take(has_libraries=has_libraries)
                 except OSError as error:
                     failure = error
                     continue
                 try:
-                    ended, control, output = zygote.ask(head, parts, seconds=seconds, stop=stop)
+                    ended, control, output = zygote.ask(head, parts, seconds=seconds, give_up=give_up)
                 except OSError as error:
                     failure = error
                     zygote.kill()
@@ -281,10 +292,10 @@ def run_program(
     limits: Limits | None = None,
     *,
     pool: SandboxPool | None = None,
-    stop: Stop | None = None,
+    give_up: GiveUp | None = None,
 ) -> tuple[Outcome, ...]:
     """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended the child."""
-    return (pool or default_pool()).run(program, tests, limits or Limits(), stop=stop)
+    return (pool or default_pool()).run(program, tests, limits or Limits(), give_up=give_up)
 
 
 def describe(pool: SandboxPool | None = None) -> Isolation:

@@ -23,9 +23,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from etalon.errors import ConfigError
-from etalon.sandbox import Outcome, Status
+from etalon.sandbox import GiveUp, Outcome, Status
 from etalon.sandbox.choice import LocalSandbox
-from etalon.sandbox.stop import Stop
 from etalon.serve.api_error import ApiError
 from etalon.serve.call import Call, ClientGoneError, Endpoint, admit
 from etalon.serve.run_code import BadRequestError, RunRequest, read_request, reply
@@ -102,12 +101,12 @@ class SandboxService:
             self._num_inside -= 1
 
     async def _run(self, call: Call, request: RunRequest) -> None:
-        stop = Stop()
-        work = partial(self._sandbox.run, request.code, request.tests, request.limits, stop=stop)
+        give_up = GiveUp()
+        work = partial(self._sandbox.run, request.code, request.tests, request.limits, give_up=give_up)
         try:
             outcomes = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:  # a run that waits for a thread is cancelled with this task
-            stop.set()
+            give_up.set()
         await call.answer_json(200, reply(request, outcomes or _NOTHING))
 
 

@@ -60,7 +60,7 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
 
 def _verdict_without_letter(written: str, reason: str, reference: str, options: Mapping[str, str]) -> Verdict:
     """Wrong, unless nobody could say whether the right option was meant."""
-    if reason == "timeout" and _same_quantity(options[reference], written, symbolic.Budget()) is None:
+    if reason == "timeout" and _same_quantity(options[reference], written, symbolic.EngineTime()) is None:
         return Verdict(score=None, reason="timeout", extracted=written)
     same = _by_text(written, options) if reason == "ambiguous" else []
     if reference in same and len({_spelled(options[letter]) for letter in same}) == 1:
@@ -98,7 +98,7 @@ def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
 
 def _by_value(text: str, written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """The option of the same value, the letter that stands beside its content, or the number without its unit."""
-    budget = symbolic.Budget()
+    budget = symbolic.EngineTime()
     found = {letter: _same_quantity(content, written, budget) for letter, content in options.items()}
     same = [letter for letter, is_same in found.items() if is_same]
     if not same and (beside := _LETTER_BESIDE_CONTENT.fullmatch(text)) and beside[1] in options:
@@ -177,7 +177,7 @@ def verify_quantity(problem: Problem, response: str) -> Verdict:
     return Verdict(score=score, reason=comparison.reason, extracted=extracted)
 
 
-def compare_quantities(*, reference: str, answer: str, budget: symbolic.Budget | None = None) -> Comparison | None:
+def compare_quantities(*, reference: str, answer: str, budget: symbolic.EngineTime | None = None) -> Comparison | None:
     """Two numbers with known units, converted by the exact factor; None unless both sides are one."""
     expected, given = quantities.split(reference), quantities.split(answer)
     if expected is None or given is None:
@@ -189,7 +189,7 @@ def compare_quantities(*, reference: str, answer: str, budget: symbolic.Budget |
     return DIFFERENT if number is None else compare(reference=number, answer=given.number, budget=budget)
 
 
-def _same_quantity(content: str, written: str, budget: symbolic.Budget) -> bool | None:
+def _same_quantity(content: str, written: str, budget: symbolic.EngineTime) -> bool | None:
     comparison = compare_quantities(reference=content, answer=written, budget=budget)
     comparison = comparison or compare_formulas(reference=content, answer=written)
     return is_same(content, written, budget) if comparison is None else comparison.is_equal

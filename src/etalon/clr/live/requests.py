@@ -21,7 +21,7 @@ CallStage = Literal["generate", "repair", "verify"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class ClrRequest:
     """One call. further: keyword arguments of `complete` beside these, such as the fields of a JSON schema."""
 
     conversation: Conversation
@@ -38,24 +38,24 @@ class Requests:
         self.settings = settings
         self.templates: Templates = load_templates(settings.prompts)
 
-    def of(self, stage: CallStage, index: int, flow: Flow) -> Request:
+    def of(self, stage: CallStage, index: int, flow: Flow) -> ClrRequest:
         """The request of one stage of trajectory `index`."""
         settings = self.settings
         seed = seed_from([settings.seed, stage, index])
         if stage == "generate":
             asked = generation_conversation(self.conversation, self.templates.generate, settings.m)
             schema = generation_schema(settings.m) if settings.json_schema else {}
-            return Request(conversation=asked, params=settings.params, seed=seed, further=schema)
+            return ClrRequest(conversation=asked, params=settings.params, seed=seed, further=schema)
         trajectory = flow.trajectories[index]
         if stage == "repair":
             asked = repair_conversation(self.conversation, trajectory.text, self.templates, settings.m)
-            return Request(conversation=asked, params=settings.params, seed=seed)
+            return ClrRequest(conversation=asked, params=settings.params, seed=seed)
         asked = verification_conversation(flow.question, trajectory.claims, self.templates.verify, system=flow.system)
         params = settings.params
         if settings.verify_temperature is not None:
             params = replace(params, temperature=settings.verify_temperature)
         schema = verification_schema(len(trajectory.claims)) if settings.json_schema else {}
-        return Request(conversation=asked, params=params, seed=seed, further=schema)
+        return ClrRequest(conversation=asked, params=params, seed=seed, further=schema)
 
 
 def generation_schema(m: int) -> dict[str, Any]:

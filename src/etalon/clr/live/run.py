@@ -24,7 +24,7 @@ from etalon.clr.flow import Flow
 from etalon.clr.knobs import ClrSettings
 from etalon.clr.live.requests import CallStage, Requests
 from etalon.clr.live.result import ClrResult, FinishReason, conclude, snapshot, verifications_ahead
-from etalon.clr.live.watch import ClrEvent, ClrProgress, EventKind, OnEvent, Pace
+from etalon.clr.live.watch import ClrEvent, ClrProgress, EventKind, OnEvent, TimeLeft
 from etalon.clr.replies import read_verdicts
 from etalon.clr.spend import Budget, price_of, room
 from etalon.clr.trajectory import prompt_tokens_of, read_trajectory
@@ -124,7 +124,7 @@ class LiveClr:
         self._started = time.monotonic()
         self._room = math.inf  # tokens that may still stream in
         self._prompt_sizes: dict[CallStage, int] = {}  # of the last finished call, for those that are cancelled
-        self._pace = Pace(limit=settings.concurrency or settings.k)
+        self._pace = TimeLeft(limit=settings.concurrency or settings.k)
 
     def stop(self, reason: FinishReason = "interrupted") -> None:
         """End with the best answer so far; call it in the event loop that runs the flow."""

@@ -82,7 +82,7 @@ def short(count: int) -> str:
 
 
 @dataclass
-class Pace:
+class TimeLeft:
     """Mean seconds per call and stage; `limit` calls are under way at the same time."""
 
     limit: int

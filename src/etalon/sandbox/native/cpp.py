@@ -22,8 +22,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from etalon.sandbox.evidence import Evidence, collect
-from etalon.sandbox.outcome import CppTests, Limits, Outcome, Status
-from etalon.sandbox.stop import LOOK_SECONDS, Stop
+from etalon.sandbox.outcome import LOOK_SECONDS, CppTests, GiveUp, Limits, Outcome, Status
 from etalon.sandbox.zygote.order import Order, pack_parts, unpack_ended
 
 COMPILERS = ("g++", "clang++", "c++")
@@ -42,10 +41,10 @@ def compiler() -> str | None:
     return next((path for name in COMPILERS if (path := shutil.which(name))), None)
 
 
-def run_cpp(source: str, tests: CppTests, limits: Limits, *, stop: Stop | None = None) -> tuple[Outcome, ...]:
+def run_cpp(source: str, tests: CppTests, limits: Limits, *, give_up: GiveUp | None = None) -> tuple[Outcome, ...]:
     """One outcome per test, up to the first that failed; a program that does not compile has one outcome.
 
-    StoppedError soon after `stop` is set.
+    GivenUpError soon after `give_up` is set.
     """
     path = compiler()
     if path is None or sys.platform != "linux":
@@ -54,15 +53,15 @@ def run_cpp(source: str, tests: CppTests, limits: Limits, *, stop: Stop | None =
     inputs = tests.inputs[: tests.pause_after or None]
     with _SLOTS:
         try:
-            if stop is not None:
-                stop.check()
-            binary = _compiled(path, source, stop)
-            return binary if isinstance(binary, tuple) else _run(binary, inputs, limits, stop)
+            if give_up is not None:
+                give_up.check()
+            binary = _compiled(path, source, give_up)
+            return binary if isinstance(binary, tuple) else _run(binary, inputs, limits, give_up)
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
             return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(error).__name__}: {error}"[:200]),)
 
 
-def _compiled(path: str, source: str, stop: Stop | None) -> bytes | tuple[Outcome, ...]:
+def _compiled(path: str, source: str, give_up: GiveUp | None) -> bytes | tuple[Outcome, ...]:
     """The binary; outcomes when the compiler refuses."""
     code = source.encode("utf-8", "surrogatepass")
     key = hashlib.sha256(code).hexdigest()
@@ -70,7 +69,7 @@ def _compiled(path: str, source: str, stop: Stop | None) -> bytes | tuple[Outcom
         if key in _BINARIES:
             _BINARIES.move_to_end(key)
             return _BINARIES[key]
-    reply = _ask({"mode": "compile", "compiler": path}, pack_parts(code), COMPILE_SECONDS, stop)
+    reply = _ask({"mode": "compile", "compiler": path}, pack_parts(code), COMPILE_SECONDS, give_up)
     line, _, content = reply.partition(b"\n")
     status = int(line)
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -85,7 +84,7 @@ def _compiled(path: str, source: str, stop: Stop | None) -> bytes | tuple[Outcom
     return content
 
 
-def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, stop: Stop | None) -> tuple[Outcome, ...]:
+def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, give_up: GiveUp | None) -> tuple[Outcome, ...]:
     texts = [text.encode("utf-8", "surrogatepass") for text in inputs]
     order = Order(
         mode="stdin",
@@ -100,7 +99,7 @@ def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, stop: Stop | No
         sealed_bytes=0,
     )
     seconds = len(inputs) * limits.wall_seconds + MARGIN_SECONDS
-    reply = _ask({"mode": "run", "limits": order._asdict()}, pack_parts(binary, *texts), seconds, stop)
+    reply = _ask({"mode": "run", "limits": order._asdict()}, pack_parts(binary, *texts), seconds, give_up)
     outcomes: list[Outcome] = []
     while reply:
         line, _, reply = reply.partition(b"\n")
@@ -113,8 +112,8 @@ def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, stop: Stop | No
     return tuple(outcomes)
 
 
-def _ask(order: dict[str, object], parts: bytes, seconds: float, stop: Stop | None) -> bytes:
-    """The reply of a fresh runner; raises OSError when it fails, TimeoutExpired when it takes longer, StoppedError."""
+def _ask(order: dict[str, object], parts: bytes, seconds: float, give_up: GiveUp | None) -> bytes:
+    """The reply of a fresh runner; raises OSError when it fails, TimeoutExpired when it takes longer, GivenUpError."""
     folder = tempfile.mkdtemp(prefix="etalon-native-")
     try:
         os.chmod(folder, 0o711)  # noqa: S103  # the runner may become another user
@@ -128,7 +127,7 @@ def _ask(order: dict[str, object], parts: bytes, seconds: float, stop: Stop | No
             start_new_session=True,
         ) as runner:
             try:
-                reply = _reply(runner, json.dumps(order).encode() + b"\n" + parts, seconds, stop)
+                reply = _reply(runner, json.dumps(order).encode() + b"\n" + parts, seconds, give_up)
             except BaseException:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(runner.pid, signal.SIGKILL)
@@ -140,13 +139,13 @@ def _ask(order: dict[str, object], parts: bytes, seconds: float, stop: Stop | No
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _reply(runner: subprocess.Popen[bytes], sent: bytes, seconds: float, stop: Stop | None) -> bytes:
+def _reply(runner: subprocess.Popen[bytes], sent: bytes, seconds: float, give_up: GiveUp | None) -> bytes:
     deadline = time.monotonic() + seconds
     while True:
         remaining = max(0.0, deadline - time.monotonic())
         try:
-            return runner.communicate(sent, timeout=remaining if stop is None else min(remaining, LOOK_SECONDS))[0]
+            return runner.communicate(sent, timeout=remaining if give_up is None else min(remaining, LOOK_SECONDS))[0]
         except subprocess.TimeoutExpired:  # nothing is lost: it goes on where it was
-            if remaining <= LOOK_SECONDS or stop is None:
+            if remaining <= LOOK_SECONDS or give_up is None:
                 raise
-            stop.check()
+            give_up.check()

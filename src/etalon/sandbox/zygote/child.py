@@ -56,7 +56,7 @@ if __name__ == "__main__":
 """
 
 
-class Files(NamedTuple):
+class Descriptors(NamedTuple):
     """Descriptors of the child. output: standard output, or the results of functions; nothing: /dev/null."""
 
     nothing: int
@@ -84,7 +84,7 @@ def warm_up(nothing: int) -> None:
         PRELUDE_NAMES.pop(name, None)
     _keep.extend((sys.modules["__main__"], sys.stdin, sys.stdout, sys.stderr))
     descriptors = [os.dup(descriptor) for descriptor in (0, 1, 2)]
-    files = Files(nothing, os.memfd_create("stdin"), os.memfd_create("output"), os.memfd_create("control"))
+    files = Descriptors(nothing, os.memfd_create("stdin"), os.memfd_create("output"), os.memfd_create("control"))
     code = compile(REHEARSAL, "solution.py", "exec", dont_inherit=True)
     _run_tests(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
     for descriptor, saved in enumerate(descriptors):
@@ -96,7 +96,7 @@ def warm_up(nothing: int) -> None:
     _warm_streams.extend(_streams() for _ in range(WARM_TESTS))
 
 
-def run(order: Order, parts: list[bytes], files: Files) -> None:
+def run(order: Order, parts: list[bytes], files: Descriptors) -> None:
     """Run the tests of the order; returns when the last control line is out."""
     code, status, detail = load(parts[0])
     if code is None:
@@ -115,7 +115,7 @@ def load(program: bytes) -> tuple[types.CodeType | None, str, str]:
         return None, "syntax_error", describe(error)
 
 
-def _run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files: Files) -> None:
+def _run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files: Descriptors) -> None:
     end = 0
     for number in range(1, len(parts)):
         if number == pause_after + 1 and number > 1 and _cpu_seconds() > SLOW_CPU_SECONDS:
@@ -212,7 +212,7 @@ def _finish(namespace: dict[str, Any] | None) -> None:
             stream.flush()
 
 
-def _report(files: Files, status: str, end: int, detail: str) -> None:
+def _report(files: Descriptors, status: str, end: int, detail: str) -> None:
     if not detail:  # the usual line, without the encoder's pages
         _write(files.control, f'[null, "{status}", {end}, ""]\n'.encode())
     else:

@@ -159,17 +159,17 @@ def _run_child(order: Order, output: int, control: int, walls: Walls) -> NoRetur
         _limit(_FSIZE, order.file_bytes)
         walls.close_files()
         if order.mode == "stdin":
-            files = child.Files(NOTHING, os.memfd_create("stdin"), output, control)
+            files = child.Descriptors(NOTHING, os.memfd_create("stdin"), output, control)
             walls.close_calls()
             child.run(order, parts, files)
         else:
-            _run_functional(order, parts, child.Files(NOTHING, -1, output, control), walls)
+            _run_functional(order, parts, child.Descriptors(NOTHING, -1, output, control), walls)
         os._exit(0)
     finally:
         os._exit(OUR_CRASH)
 
 
-def _run_functional(order: Order, parts: list[bytes], files: child.Files, walls: Walls) -> None:
+def _run_functional(order: Order, parts: list[bytes], files: child.Descriptors, walls: Walls) -> None:
     """Fork the process of the program; the sealed part of the order is read when it has been forked."""
     sockets = (ctypes.c_int * 2)()
     if _libc.socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0:

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from etalon.sandbox.zygote import child
     from etalon.sandbox.zygote.order import Order
-    from etalon.sandbox.zygote.peers import Checks, GoneError, Program, Remote, shared_name
+    from etalon.sandbox.zygote.peers import ChecksSide, GoneError, ProgramSide, Remote, shared_name
     from etalon.sandbox.zygote.wire import Channel, WireError, to_json
 else:  # sibling files of the zygote, see forkserver
     import child
-    from peers import Checks, GoneError, Program, Remote, shared_name
+    from peers import ChecksSide, GoneError, ProgramSide, Remote, shared_name
     from wire import Channel, WireError, to_json
 
 LEAVING_SECONDS, LEAVING_LOOKS = (
@@ -60,7 +60,7 @@ def serve_program(order: Order, parts: list[bytes], nothing: int, socket: int) -
         return
     if order.mode == "call":
         _answer_calls(channel, namespace)
-    peer = Program(channel, namespace)
+    peer = ProgramSide(channel, namespace)
     while True:
         kind, *question = peer.unpack(channel.receive())
         if kind == "ask":
@@ -92,7 +92,7 @@ def _find(namespace: dict[str, Any], function: str) -> Any:
 class Driver:
     """In the process of the checks: asks, and writes the control lines."""
 
-    def __init__(self, order: Order, sealed: bytes, files: child.Files, socket: int, program: int) -> None:
+    def __init__(self, order: Order, sealed: bytes, files: child.Descriptors, socket: int, program: int) -> None:
         self._order, self._sealed, self._files, self._program = order, _loads(sealed), files, program
         self._channel = Channel(socket, order.file_bytes)
 
@@ -131,7 +131,7 @@ class Driver:
     def _run_asserts(self) -> None:
         code = compile(self._sealed["code"], "tests.py", "exec", dont_inherit=True)
         namespace, solution = child.new_module("tests"), child.new_module("solution")
-        checks = Checks(self._channel, namespace)
+        checks = ChecksSide(self._channel, namespace)
         names = sorted(_names(code) - set(dir(builtins)))
         for name, (kind, *found) in checks.ask("names", names, _class_names(code)).items():
             if kind == "value":
@@ -151,10 +151,10 @@ class Driver:
             return self._report_death()
         return self._report(status, 0, detail)
 
-    def _guard_checks(self, checks: Checks, code: types.CodeType, namespace: dict[str, Any]) -> tuple[str, str]:
+    def _guard_checks(self, checks: ChecksSide, code: types.CodeType, namespace: dict[str, Any]) -> tuple[str, str]:
         """How the checks ended. What they do before they know anything of the program is not the program's fault.
 
-        Their clock (SIGPROF) stops with the first question, see Checks.
+        Their clock (SIGPROF) stops with the first question, see ChecksSide.
         """
         if not checks.has_content:
             signal.setitimer(signal.ITIMER_PROF, CHECKS_SHARE * self._order.cpu_seconds)
@@ -196,7 +196,7 @@ class Driver:
         return time.clock_gettime(((~self._program) << 3) | 2)  # the CPU clock of another process
 
 
-def _run_checks(checks: Checks, code: types.CodeType, namespace: dict[str, Any], blame: list[str]) -> None:
+def _run_checks(checks: ChecksSide, code: types.CodeType, namespace: dict[str, Any], blame: list[str]) -> None:
     """Run the checks; an error of theirs that has nothing to do with the program is named in `blame`."""
     try:
         exec(code, namespace)  # noqa: S102

@@ -1,7 +1,7 @@
 """The two sides of a functional test, and how objects of one are named by the other. Standard library only.
 
-    checks   (Checks)   hold the expected values and the nonce; call the program by messages
-    program  (Program)  holds nothing but itself; answers with values
+    checks   (ChecksSide)   hold the expected values and the nonce; call the program by messages
+    program  (ProgramSide)  holds nothing but itself; answers with values
 
 What is not a plain value crosses as a name: `Remote` stands for an object of the other side. A remote object takes no
 part in comparisons or arithmetic with values of the checks, so that none can equal whatever it is compared with.
@@ -204,7 +204,7 @@ class Peer(Codec):
         return not all(map(_is_plain, (*positional, *named.values())))
 
 
-class Program(Peer):
+class ProgramSide(Peer):
     """The side of the untrusted program: whoever runs here can answer anything, and knows no expected value."""
 
     takes_shared = True
@@ -257,7 +257,7 @@ class Program(Peer):
     }
 
 
-class Checks(Peer):
+class ChecksSide(Peer):
     """The side of the checks.
 
     failure: what these messages cannot express. is_gone: the program ended or broke the rules.

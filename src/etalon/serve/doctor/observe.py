@@ -13,7 +13,7 @@ from etalon.sampling.endpoint.upstream import KEY_VARIABLE
 from etalon.serve.doctor.findings import Report, judge, no_answer
 from etalon.serve.doctor.identify import Identity, identify
 from etalon.serve.doctor.parallel import at_once
-from etalon.serve.doctor.patient import Patient, Watched
+from etalon.serve.doctor.patient import Patient, WatchedReply
 
 OPEN_QUESTION = "Invent a village. Give its name and one sentence about it."
 REASONING_QUESTION = "What is 17 * 23? Think step by step, then put the final answer in \\boxed{}."
@@ -44,8 +44,8 @@ class Observed:
     top_k_1: tuple[str, ...] = ()
     top_p_0: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)  # field -> what the server said
-    reasoning: Watched
-    length: Watched
+    reasoning: WatchedReply
+    length: WatchedReply
     parallel: int = 0  # requests that ran at the same time, at least; 0 cannot be told
     parallel_error: str = ""  # why it cannot be told
 
@@ -84,7 +84,7 @@ async def _model(client: Client, url: str, model: str) -> tuple[Any, str]:
     return listed, model or names[0]
 
 
-async def _observe(patient: Patient, reasoning: Watched, identity: Identity) -> Observed:
+async def _observe(patient: Patient, reasoning: WatchedReply, identity: Identity) -> Observed:
     fields = await _fields(patient)
     sampling = await _sampling(patient)
     length = await patient.watch(

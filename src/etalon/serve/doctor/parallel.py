@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from etalon.serve.doctor.patient import Patient, Watched
+from etalon.serve.doctor.patient import Patient, WatchedReply
 
 STREAMS = 8  # asked for at the same time
 ROUNDS = 2
@@ -31,7 +31,7 @@ SHORTEST_REQUEST = 0.05  # seconds one request must take: below, the connections
 class Timed:
     """A request with the times at which it began and ended, of the monotonic clock."""
 
-    watched: Watched
+    watched: WatchedReply
     began: float
     ended: float
 

@@ -22,7 +22,7 @@ RETRIES = 5  # (ours) of a request that the server put off
 
 
 @dataclass(kw_only=True)
-class Watched:
+class WatchedReply:
     """A streamed response as it was seen. error: why there is none; times are of the monotonic clock."""
 
     answer: Answer
@@ -62,9 +62,11 @@ class Patient:
             return {}, str(error) or "no JSON"
         return (value, "") if isinstance(value, dict) else ({}, "no JSON object")
 
-    async def watch(self, prompt: str, *, enough: int | None = None, stop_loops: bool = True, **fields: Any) -> Watched:
+    async def watch(
+        self, prompt: str, *, enough: int | None = None, stop_loops: bool = True, **fields: Any
+    ) -> WatchedReply:
         """A streamed response, watched until it ends, has `enough` chunks, loops, or takes too long."""
-        watched = Watched(answer=Answer(stop_loops=stop_loops))
+        watched = WatchedReply(answer=Answer(stop_loops=stop_loops))
         fields = {"stream": True, "stream_options": {"include_usage": True}} | fields
         try:
             async with (
@@ -110,7 +112,7 @@ class Patient:
         return json.dumps({"model": self.model, "messages": messages} | fields).encode()
 
 
-def _look(watched: Watched, delta: Delta, data: bytes) -> None:
+def _look(watched: WatchedReply, delta: Delta, data: bytes) -> None:
     watched.last = time.monotonic()
     watched.first = watched.first or watched.last
     if delta.reasoning and not watched.field:

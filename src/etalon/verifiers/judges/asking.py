@@ -69,7 +69,7 @@ def read_yes_no(reply: str) -> bool | None:
 
 
 @dataclass
-class Usage:
+class JudgeUsage:
     """What a judge was asked and what that cost. Questions from memory cost nothing and are not counted again."""
 
     questions: int = 0
@@ -80,10 +80,10 @@ class Usage:
     looked_twice: int = 0
     agreed: int = 0  # of those, with the same verdict
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: JudgeUsage) -> JudgeUsage:
         """Of two judges that share the work of one."""
         mine, theirs = asdict(self), asdict(other)
-        return Usage(**{name: mine[name] + theirs[name] for name in mine})
+        return JudgeUsage(**{name: mine[name] + theirs[name] for name in mine})
 
     def record(self) -> dict[str, float | int | None]:
         """As JSON values; agreement is the share of second looks that said the same, None without any."""
@@ -117,7 +117,7 @@ class Judge:
         self.attempts = attempts
         self.params = params
         self.second_looks = second_looks
-        self.usage = Usage()
+        self.usage = JudgeUsage()
         self._memory: Memo[Verdict] = Memo(remember)
         self._lock = threading.Lock()
 

@@ -44,7 +44,7 @@ def are_equal(a: str | None, b: str | None) -> bool:
     return a is not None and b is not None and is_same(a, b) is True
 
 
-def is_same(a: str, b: str, budget: symbolic.Budget | None = None) -> bool | None:
+def is_same(a: str, b: str, budget: symbolic.EngineTime | None = None) -> bool | None:
     """`are_equal` in three states: None when nothing could decide. budget: engine time that several calls share."""
     return are_same(_vote(a), _vote(b), budget)
 
@@ -61,7 +61,7 @@ def cluster(answers: Sequence[str | None]) -> list[int | None]:
     Answers are in one cluster when a chain of equal ones joins them, so the partition is transitive and does not
     depend on the order of the answers. Pairs still undecided after CLUSTER_DEADLINES of engine time stay apart.
     """
-    budget = symbolic.Budget(CLUSTER_DEADLINES * symbolic.DEADLINE_SECONDS)
+    budget = symbolic.EngineTime(CLUSTER_DEADLINES * symbolic.DEADLINE_SECONDS)
     readings = [None if answer is None else _vote(answer) for answer in answers]
     unique = sorted({reading for reading in readings if reading is not None}, key=lambda one: (one.text, one.unit))
     parent = {reading: reading for reading in unique}

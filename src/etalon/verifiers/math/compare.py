@@ -56,21 +56,21 @@ class _Rules:
     """How to compare: is_lenient forgives what only one side writes. budget: engine time left to the verdict."""
 
     is_lenient: bool
-    budget: symbolic.Budget = field(default_factory=symbolic.Budget)
+    budget: symbolic.EngineTime = field(default_factory=symbolic.EngineTime)
     depth: int = 0
 
 
-def compare(*, reference: str, answer: str, budget: symbolic.Budget | None = None) -> Comparison:
+def compare(*, reference: str, answer: str, budget: symbolic.EngineTime | None = None) -> Comparison:
     """Grade `answer` against `reference`; what was decided once is remembered. budget: shared with other verdicts."""
     known = _MEMO.get((reference, answer))
     if known is None:
-        known = _grade(reference, answer, budget or symbolic.Budget())
+        known = _grade(reference, answer, budget or symbolic.EngineTime())
         if known.is_equal is not None:
             _MEMO.put((reference, answer), known)
     return known
 
 
-def _grade(reference: str, answer: str, budget: symbolic.Budget) -> Comparison:
+def _grade(reference: str, answer: str, budget: symbolic.EngineTime) -> Comparison:
     expected = read(reference)
     if not expected.text:
         return Comparison(is_equal=None, reason=Reason.BAD_REFERENCE)
@@ -79,13 +79,13 @@ def _grade(reference: str, answer: str, budget: symbolic.Budget) -> Comparison:
     return _compare_readings(expected, read(answer), _Rules(is_lenient=True, budget=budget))
 
 
-def are_same(a: Reading, b: Reading, budget: symbolic.Budget | None = None) -> bool | None:
+def are_same(a: Reading, b: Reading, budget: symbolic.EngineTime | None = None) -> bool | None:
     """Whether both mean the same, without leniency; None when nothing could decide; symmetric.
 
     budget: engine time left to several comparisons, of which one takes at most a deadline.
     """
     first, second = sorted((a, b), key=lambda reading: (reading.text, reading.unit))  # math-verify is not symmetric
-    own = symbolic.Budget()
+    own = symbolic.EngineTime()
     whole = own.seconds = min(own.seconds, budget.seconds) if budget else own.seconds
     found = _compare_readings(first, second, _Rules(is_lenient=False, budget=own)).is_equal
     if budget is not None:

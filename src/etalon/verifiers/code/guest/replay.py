@@ -41,7 +41,7 @@ class Live(BaseException):
     """The checks do something that a table of results cannot answer."""
 
 
-class Ended(BaseException):
+class CallDied(BaseException):
     """The program did not survive a call."""
 
 
@@ -96,7 +96,7 @@ def _has_opaque(packed: Any) -> bool:
 
 def _answer(ref: str, result: dict[str, Any], arguments: tuple[Any, ...]) -> Any:
     if "ended" in result:
-        raise Ended(result["ended"])
+        raise CallDied(result["ended"])
     if "error" in result:
         raise _exception(result["error"], result["text"])
     for position, packed in result.get("after", {}).items():
@@ -207,7 +207,7 @@ def etalon_replay(order: dict[str, Any]) -> dict[str, Any]:
         pass
     except BaseException as error:
         status, detail = "failed", str(error)[:200]
-        if not isinstance(error, Ended | AssertionError):
+        if not isinstance(error, CallDied | AssertionError):
             detail = f"{type(error).__name__}: {detail}"
     if state.is_missing:
         status = "missing"

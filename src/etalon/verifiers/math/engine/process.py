@@ -26,7 +26,7 @@ MEMORY_MB = 320  # (ours) address space of a worker; the warm template has 65, s
 _PROGRAM = Path(__file__).with_name("worker.py")
 
 
-class Channel:
+class JsonLines:
     """JSON lines over a socket, each reply by a deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -57,7 +57,7 @@ class Channel:
 class Worker:
     """One process that compares; after a missed deadline it is killed and never asked again."""
 
-    def __init__(self, channel: Channel, process_id: int) -> None:
+    def __init__(self, channel: JsonLines, process_id: int) -> None:
         self.uses = 0
         self._channel = channel
         self._process_id = process_id
@@ -117,7 +117,7 @@ class Template:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # an interrupt at the terminal is for the parent
             )
-        self._channel = Channel(ours)
+        self._channel = JsonLines(ours)
         self._lock = threading.Lock()
         try:
             self._channel.send({"path": [entry for entry in sys.path if entry], "memory_mb": MEMORY_MB})
@@ -139,7 +139,7 @@ class Template:
                 reply = self._channel.receive(FORK_SECONDS)
             if reply is None:
                 raise OSError("the math-verify process does not fork")
-            return Worker(Channel(ours), int(str(reply["process_id"])))
+            return Worker(JsonLines(ours), int(str(reply["process_id"])))
         except BaseException:
             ours.close()
             self.kill()

@@ -25,7 +25,7 @@ MAX_USES = 2_000  # (ours) comparisons before a worker is replaced: its caches g
 
 
 @dataclass
-class Budget:
+class EngineTime:
     """Seconds of engine time left to one verdict; its comparisons share them."""
 
     seconds: float = field(default_factory=lambda: DEADLINE_SECONDS)
@@ -56,13 +56,13 @@ class SymbolicPool:
         self._lock = threading.Lock()
 
     def compare(
-        self, reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None
+        self, reference: str, answer: str, *, is_exact: bool = False, budget: EngineTime | None = None
     ) -> SymbolicResult:
         """Whether both parse and mean the same; never raises on input, ends by the deadline once a worker is free.
 
         is_exact: a decimal is the number it writes, not the rounding of one.
         """
-        budget = budget or Budget(self._deadline_seconds)
+        budget = budget or EngineTime(self._deadline_seconds)
         if budget.seconds <= 0:
             return _UNDECIDED
         with self._slots:
@@ -120,6 +120,6 @@ def judge_by_cpu_time() -> None:
     _wall_factor = PATIENCE
 
 
-def compare(reference: str, answer: str, *, is_exact: bool = False, budget: Budget | None = None) -> SymbolicResult:
+def compare(reference: str, answer: str, *, is_exact: bool = False, budget: EngineTime | None = None) -> SymbolicResult:
     """`SymbolicPool.compare` on the pool of this process, which is created here on first use."""
     return _POOLS.get().compare(reference, answer, is_exact=is_exact, budget=budget)

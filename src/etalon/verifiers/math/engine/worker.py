@@ -42,7 +42,7 @@ def main() -> None:
     sys.path += [entry for entry in setup["path"] if entry not in sys.path]
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for killed workers
-    engine = Engine()
+    engine = MathVerify()
     requests.sendall(b"{}\n")
     while True:
         message, handles, _, _ = socket.recv_fds(requests, 1, 1)
@@ -68,7 +68,7 @@ def limit(memory_mb: int) -> None:
     sys.setrecursionlimit(RECURSION_LIMIT)
 
 
-def serve(connection: socket.socket, engine: Engine) -> None:
+def serve(connection: socket.socket, engine: MathVerify) -> None:
     """Answer requests until the other side closes."""
     for line in connection.makefile("r"):
         faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
@@ -85,7 +85,7 @@ def serve(connection: socket.socket, engine: Engine) -> None:
         connection.sendall(json.dumps(reply).encode() + b"\n")
 
 
-class Engine:
+class MathVerify:
     """math-verify on the texts of two answers, warmed up."""
 
     def __init__(self) -> None:
