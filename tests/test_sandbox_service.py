@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from etalon.errors import ConfigError
-from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, SandboxPool, Status, StdinTests
-from etalon.sandbox.choice import LocalSandbox
+from etalon.sandbox import AssertTests, CallTests, Limits, LocalSandbox, Outcome, SandboxPool, Status, StdinTests
 from etalon.sandbox.native.cpp import compiler
 from etalon.sandbox.remote.client import RemoteSandbox
 from etalon.serve.sandbox import SandboxService, ServiceLimits, bind

@@ -53,7 +53,7 @@ def evaluate(
         refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
     from etalon.rows.mapping import ColumnMap
-    from etalon.sandbox.choice import connect
+    from etalon.sandbox import connect
 
     connect("", concurrency=1, key_env="", fork_each=True)
     if endpoint:

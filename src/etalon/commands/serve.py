@@ -70,8 +70,7 @@ def sandbox(
     key = os.environ.get(key_env, "")
     if key and len(key) < 16:
         raise ConfigError(f"{key_env}: the key is shorter than 16 characters")
-    from etalon.sandbox import SandboxPool
-    from etalon.sandbox.choice import LocalSandbox
+    from etalon.sandbox import LocalSandbox, SandboxPool
     from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
     from etalon.serve.sandbox import serve as run
 

@@ -88,7 +88,7 @@ def verify(
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.packed import name_of
     from etalon.rows.spread import map_rows
-    from etalon.sandbox.choice import connect
+    from etalon.sandbox import connect
     from etalon.store import writing
     from etalon.verifiers.rows import Tally, VerifyRows, is_blank, unreadable
 

@@ -38,7 +38,7 @@ from etalon.pipeline.stage import (
     peak_memory_mb,
 )
 from etalon.recipe import Recipe, SandboxSpec
-from etalon.sandbox.choice import connect
+from etalon.sandbox import connect
 from etalon.show.progress import Progress
 from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time

@@ -1,14 +1,22 @@
 """Runs untrusted programs: forked from a clean process, under limits, dead at their deadline.
 
-    run_program(program, StdinTests | CallTests | AssertTests, Limits) -> Outcomes; expected values stay with the caller
+    run_program(program, StdinTests | CallTests | AssertTests | CppTests, Limits) -> Outcomes
 
-Programs get no network, no other process, no file but the standard library and an empty folder of their own, as far as
-the kernel allows: seccomp, Landlock and namespaces, whichever there are. `describe()` says which; what is missing is
-logged once.
+Expected values stay with the caller. Programs run in the pool of this process, or in a service that was chosen for it
+(`use`, `connect`). They get no network, no other process, no file but the standard library and an empty folder of their
+own, as far as the kernel allows: seccomp, Landlock and namespaces, whichever there are. `describe()` says which; what
+is missing is logged once.
 """
 
-from etalon.sandbox.choice import Sandbox, run_program, use
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Protocol
+
+from etalon.errors import ConfigError
 from etalon.sandbox.isolation import Isolation, Level
+from etalon.sandbox.native.cpp import run_cpp
 from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, GiveUp, Limits, Outcome, Status, StdinTests, Tests
 from etalon.sandbox.pool import SandboxPool, default_pool, describe
 
@@ -20,14 +28,81 @@ __all__ = [
     "Isolation",
     "Level",
     "Limits",
+    "LocalSandbox",
     "Outcome",
     "Sandbox",
     "SandboxPool",
     "Status",
     "StdinTests",
     "Tests",
+    "connect",
     "default_pool",
     "describe",
+    "is_remote",
     "run_program",
     "use",
 ]
+
+AnyTests = StdinTests | CallTests | AssertTests | CppTests
+
+
+class Sandbox(Protocol):
+    """Runs untrusted programs. Callable from any thread; its own failures are `INFRASTRUCTURE`, never an exception."""
+
+    def run(self, program: str, tests: AnyTests, limits: Limits) -> tuple[Outcome, ...]: ...
+
+
+class LocalSandbox:
+    """A pool of this process, and its compiler. fork_each: every test gets a process of its own."""
+
+    def __init__(self, pool: SandboxPool | None = None, *, fork_each: bool = False) -> None:
+        self._pool, self._fork_each = pool, fork_each
+
+    def run(
+        self, program: str, tests: AnyTests, limits: Limits, *, give_up: GiveUp | None = None
+    ) -> tuple[Outcome, ...]:
+        """GivenUpError soon after `give_up` is set."""
+        if isinstance(tests, CppTests):
+            return run_cpp(program, tests, limits, give_up=give_up)
+        if self._fork_each and isinstance(tests, StdinTests):
+            tests = replace(tests, fork_each=True)
+        return (self._pool or default_pool()).run(program, tests, limits, give_up=give_up)
+
+
+_CHOSEN: Sandbox | None = None
+
+
+def use(sandbox: Sandbox | None) -> None:
+    """Run the programs of this process there from now on; None is the pool again."""
+    global _CHOSEN
+    _CHOSEN = sandbox
+
+
+def is_remote() -> bool:
+    """Whether programs run on a service, which cannot keep checks and program apart."""
+    return _CHOSEN is not None and not isinstance(_CHOSEN, LocalSandbox)
+
+
+def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False, is_checked: bool = False) -> None:
+    """Run the programs of this process on the service at `url`, or here if that is empty.
+
+    is_checked: ask the service first; ConfigError when it does not answer.
+    fork_each: programs of standard input get a process per test; what evaluation asks for.
+    """
+    if not url:
+        return use(LocalSandbox(fork_each=True) if fork_each else None)
+    from etalon.sandbox.remote.client import RemoteSandbox
+
+    remote = RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each)
+    if is_checked and (failure := remote.failure()):
+        remote.close()
+        raise ConfigError(f"sandbox {url}: {failure}; start the service, or leave it out to run programs here")
+    return use(remote)
+
+
+def run_program(
+    program: str, tests: AnyTests, limits: Limits | None = None, *, pool: SandboxPool | None = None
+) -> tuple[Outcome, ...]:
+    """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended it."""
+    sandbox = _CHOSEN if pool is None and _CHOSEN is not None else LocalSandbox(pool)
+    return sandbox.run(program, tests, limits or Limits())

@@ -286,18 +286,6 @@ def default_pool() -> SandboxPool:
     return _POOLS.get()
 
 
-def run_program(
-    program: str,
-    tests: Tests,
-    limits: Limits | None = None,
-    *,
-    pool: SandboxPool | None = None,
-    give_up: GiveUp | None = None,
-) -> tuple[Outcome, ...]:
-    """Run an untrusted program on its tests: one outcome per test, ending early with the one that ended the child."""
-    return (pool or default_pool()).run(program, tests, limits or Limits(), give_up=give_up)
-
-
 def describe(pool: SandboxPool | None = None) -> Isolation:
     """How well programs are isolated on this machine, from a zygote that has tried; raises OSError when none starts."""
     return (pool or default_pool()).isolation()

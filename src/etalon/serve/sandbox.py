@@ -23,8 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from etalon.errors import ConfigError
-from etalon.sandbox import GiveUp, Outcome, Status
-from etalon.sandbox.choice import LocalSandbox
+from etalon.sandbox import GiveUp, LocalSandbox, Outcome, Status
 from etalon.serve.api_error import ApiError
 from etalon.serve.call import Call, ClientGoneError, Endpoint, admit
 from etalon.serve.run_code import BadRequestError, RunRequest, read_request, reply

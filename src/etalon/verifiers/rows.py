@@ -22,7 +22,7 @@ from etalon.rows.bad import shown
 from etalon.rows.files import BLANK, Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap, missing
 from etalon.rows.work import RowFunction
-from etalon.sandbox.choice import connect
+from etalon.sandbox import connect
 from etalon.store import to_json
 from etalon.types import Domain, Problem, Stop, Verifier
 from etalon.verifiers import verify

@@ -10,7 +10,7 @@ from typing import NoReturn
 from etalon.config.plugins import search_in
 from etalon.engines.trl import wire
 from etalon.errors import ConfigError, EtalonError
-from etalon.sandbox.choice import connect
+from etalon.sandbox import connect
 from etalon.store import write_json_atomic
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 

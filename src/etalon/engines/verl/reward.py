@@ -25,7 +25,7 @@ from etalon.problems.rows import problem_from_row
 from etalon.recipe import RlSpec
 from etalon.rl.rewards import Rewards
 from etalon.sampling import Judged
-from etalon.sandbox.choice import connect
+from etalon.sandbox import connect
 from etalon.types import Verdict
 from etalon.verifiers import verify
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time

@@ -21,8 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from etalon.problems.syntax import parse
-from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, run_program
-from etalon.sandbox.choice import is_remote
+from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, is_remote, run_program
 from etalon.verifiers.code import guest
 from etalon.verifiers.code.guest.replay import HELPERS
 from etalon.verifiers.memo import Memo
