@@ -98,10 +98,11 @@ def start(
 
     reckoned: overrides that nothing remembers. asked: the fields of `pipeline.Choice`.
     """
-    from etalon import pipeline
     from etalon.config import load, name_of
 
-    name = name_of(path, overrides)
+    name = name_of(path, overrides)  # a typo ends here, and nothing heavy is loaded for it
+    from etalon import pipeline
+
     run_dir = run_dir or Path("runs") / name
     pipeline.check_owner(run_dir, name)
     overrides = with_earlier(run_dir, overrides, keep=keep_overrides)

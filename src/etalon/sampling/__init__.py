@@ -235,8 +235,11 @@ def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
     if answered:
         numbers["tokens"] = sum(r.num_tokens for r in answered) / len(answered)
         numbers["truncated"] = sum(r.stop is Stop.LENGTH for r in answered) / len(answered)
+    if undecided:
+        numbers["undecided"] = undecided
+    if answered:
         numbers["no answer"] = sum(v.gave_none for g in groups for v in g.verdicts) / len(answered)
-    return numbers | ({"undecided": undecided} if undecided else {})
+    return numbers
 
 
 def group_to_row(group: Group) -> dict[str, Any]:
