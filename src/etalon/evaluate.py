@@ -55,19 +55,14 @@ def evaluate_files(
     scored: list[Scored] = []
     left_out: list[str] = []
     for number, (file, members) in enumerate(problems.items()):
+        path = _kept(out, number, file)
         with progress.stage(file.name, f"{len(members)} problems, {n} generations each", "3.1") as view:
             groups = attempt(
-                sampler,
-                members,
-                n=n,
-                params=params,
-                seed=seed,
-                path=_kept(out, number, file),
+                sampler, members, n=n, params=params, seed=seed, path=path,
                 watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
-            )
+            )  # fmt: skip
         scored += [(file.name, domain, *_score(own, n)) for domain, own in _by_domain(groups).items()]
-        kept = _scored_rollouts(_kept(out, number, file), groups)
-        left_out += [f"{file.name}: {line}" for line in missing(groups, kept=kept)]
+        left_out += [f"{file.name}: {line}" for line in missing(groups, kept=_scored_rollouts(path, groups))]
     _print(scored)
     if out is not None:
         _write(out / "scores.json", scored)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from etalon.commands.options import MapOption, MaxBadOption, refuse_without_clr
+from etalon.commands.options import (
+    ConcurrencyOption,
+    MapOption,
+    MaxBadOption,
+    SeedOption,
+    TopPOption,
+    refuse_without_clr,
+)
 from etalon.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,9 +39,9 @@ def evaluate(
         int | None, typer.Option(min=1, help="Cap per answer [default: the model's maximum].")
     ] = None,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")] = 32,
+    top_p: TopPOption = 0.95,
+    seed: SeedOption = 0,
+    concurrency: ConcurrencyOption = 32,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
 ) -> None:
@@ -45,10 +52,7 @@ def evaluate(
     """
     _check_files(files)
     if clr:
-        from etalon.clr.knobs import refuse_greedy
-        from etalon.types import SamplingParams
-
-        refuse_greedy(SamplingParams(temperature=temperature, top_p=top_p, max_tokens=1), k)
+        _check_clr(k, temperature)
     else:
         refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
@@ -56,10 +60,7 @@ def evaluate(
     from etalon.sandbox import connect
 
     connect("", concurrency=1, key_env="", fork_each=True)
-    if endpoint:
-        sampler, identity = _served(endpoint, model, concurrency=concurrency, out=out)
-    else:
-        sampler, identity = _local(Path(model))
+    sampler, identity = _served(endpoint, model, concurrency, out) if endpoint else _local(Path(model))
     if clr:
         from etalon.clr.batch import ClrSampler
 
@@ -80,7 +81,14 @@ def _check_files(files: list[Path]) -> None:
         named.add(path.resolve())
 
 
-def _served(urls: list[str], model: str, *, concurrency: int, out: Path | None) -> tuple[Sampler, dict[str, Any]]:
+def _check_clr(k: int, temperature: float) -> None:
+    from etalon.clr.knobs import refuse_greedy
+    from etalon.types import SamplingParams
+
+    refuse_greedy(SamplingParams(temperature=temperature), k)
+
+
+def _served(urls: list[str], model: str, concurrency: int, out: Path | None) -> tuple[Sampler, dict[str, Any]]:
     """A model of a server; its finished requests are kept in `out`, so that an interruption loses none."""
     from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
 

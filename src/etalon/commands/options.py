@@ -1,4 +1,4 @@
-"""Options that only make sense beside another one, and files that they name: refused before any work."""
+"""Options that several commands have, and what is refused of options and the files they name before any work."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ MaxBadOption = Annotated[
     typer.Option("--max-bad", min=0.0, max=1.0, metavar="SHARE", help="Rows that may be unreadable, as a share."),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")]
+TopPOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the sampling.")]
+ConcurrencyOption = Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")]
 FILE_HELP = "Rows: JSONL, a JSON array, CSV or parquet, also packed by gzip or zstd; - reads standard input."
 RAY_HELP = "Spread the rows over a running Ray cluster: auto, or HOST:PORT. FILE is on every machine; needs --out."
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from etalon.commands.options import check_place, refuse_without_clr
+from etalon.commands.options import ConcurrencyOption, SeedOption, TopPOption, check_place, refuse_without_clr
 from etalon.errors import ConfigError
 
 PRICE_FORM = "PROMPT,COMPLETION"
@@ -17,53 +17,53 @@ OF_CLR = (
     "reference", "out",
 )  # fmt: skip
 
+Question = Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads standard input.")]
+Endpoint = Annotated[
+    list[str] | None,
+    typer.Option("--endpoint", "--upstream", metavar="URL", help="OpenAI-compatible server; may be repeated."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|DIR", help="Model of the server [default: its only one], or a local directory."),
+]
+Clr = Annotated[bool, typer.Option("--clr", help="Claim-level reliability: K answers, their claims verified.")]
+K = Annotated[int, typer.Option("-k", min=2, help="Trajectories.")]
+M = Annotated[int, typer.Option("-m", min=1, help="Claims per trajectory.")]
+Early = Annotated[str, typer.Option(metavar="exact|off", help="exact stops once the answer is certain.")]
+KMin = Annotated[int, typer.Option(min=1, help="Usable trajectories below which there is no answer.")]
+Repair = Annotated[bool, typer.Option(help="Ask once for claims that are missing.")]
+JsonSchema = Annotated[bool, typer.Option("--json-schema", help="Let the server enforce the form.")]
+MaxCalls = Annotated[int | None, typer.Option(min=1, help="Budget: calls.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Budget: tokens, prompts included.")]
+MaxSeconds = Annotated[float | None, typer.Option(min=0.001, help="Budget: seconds.")]
+MaxMoney = Annotated[float | None, typer.Option(min=0.0, help="Budget: money, at --price.")]
+PriceOption = Annotated[
+    str | None, typer.Option(metavar=PRICE_FORM, help="Price per million tokens of prompts and completions.")
+]
+ResponseCap = Annotated[int | None, typer.Option(min=1, help="Cap of one response [default: the model's maximum].")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="CLR needs one above 0.")]
+System = Annotated[str, typer.Option(metavar="TEXT", help="A system message.")]
+Prompts = Annotated[str, typer.Option(metavar="NAME|DIR", help="Folder of the CLR prompts.")]
+Journal = Annotated[
+    Path | None, typer.Option(metavar="FILE.jsonl", help="Keep finished requests here; the same command resumes.")
+]
+Reference = Annotated[
+    str | None, typer.Option(metavar="ANSWER", help="The right answer, if known: the record says who found it.")
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE.json", help="The record of CLR [default: runs/solve/TIME.json].")
+]
+
 
 def solve(
-    context: typer.Context,
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads standard input.")],
-    endpoint: Annotated[
-        list[str] | None,
-        typer.Option("--endpoint", "--upstream", metavar="URL", help="OpenAI-compatible server; may be repeated."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|DIR", help="Model of the server [default: its only one], or a local directory."),
-    ] = None,
-    clr: Annotated[
-        bool, typer.Option("--clr", help="Claim-level reliability: K answers, their claims verified.")
-    ] = False,
-    k: Annotated[int, typer.Option("-k", min=2, help="Trajectories.")] = 32,
-    m: Annotated[int, typer.Option("-m", min=1, help="Claims per trajectory.")] = 5,
-    early: Annotated[str, typer.Option(metavar="exact|off", help="exact stops once the answer is certain.")] = "exact",
-    k_min: Annotated[int, typer.Option(min=1, help="Usable trajectories below which there is no answer.")] = 2,
-    repair: Annotated[bool, typer.Option(help="Ask once for claims that are missing.")] = True,
-    json_schema: Annotated[bool, typer.Option("--json-schema", help="Let the server enforce the form.")] = False,
-    max_calls: Annotated[int | None, typer.Option(min=1, help="Budget: calls.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Budget: tokens, prompts included.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0.001, help="Budget: seconds.")] = None,
-    max_money: Annotated[float | None, typer.Option(min=0.0, help="Budget: money, at --price.")] = None,
-    price: Annotated[
-        str | None, typer.Option(metavar=PRICE_FORM, help="Price per million tokens of prompts and completions.")
-    ] = None,
-    max_response_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Cap of one response [default: the model's maximum].")
-    ] = None,
-    temperature: Annotated[float, typer.Option(min=0.0, help="CLR needs one above 0.")] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
-    system: Annotated[str, typer.Option(metavar="TEXT", help="A system message.")] = "",
-    prompts: Annotated[str, typer.Option(metavar="NAME|DIR", help="Folder of the CLR prompts.")] = "default",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")] = 32,
-    journal: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="Keep finished requests here; the same command resumes.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(metavar="ANSWER", help="The right answer, if known: the record says who found it.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="The record of CLR [default: runs/solve/TIME.json].")
-    ] = None,
-) -> None:
+    context: typer.Context, question: Question, endpoint: Endpoint = None, model: Model = None,
+    clr: Clr = False, k: K = 32, m: M = 5, early: Early = "exact", k_min: KMin = 2, repair: Repair = True,
+    json_schema: JsonSchema = False, max_calls: MaxCalls = None, max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None, max_money: MaxMoney = None, price: PriceOption = None,
+    max_response_tokens: ResponseCap = None, temperature: Temperature = 1.0, top_p: TopPOption = 0.95,
+    seed: SeedOption = 0, system: System = "", prompts: Prompts = "default", concurrency: ConcurrencyOption = 32,
+    journal: Journal = None, reference: Reference = None, out: Out = None,
+) -> None:  # fmt: skip
     """Ask a model one question. With --clr: the answer whose claims hold up, with a record of why.
 
     The answer goes to standard output; without one, an empty reply included, the exit code is 2. Ctrl-C prints the
@@ -74,17 +74,10 @@ def solve(
 
     if not clr:
         refuse_without_clr(context, *OF_CLR)
-    if json_schema and not endpoint:
-        raise ConfigError("--json-schema: it takes a server to enforce the form; name one with --endpoint URL")
-    for option, path in (("--out", out), ("--journal", journal)):
-        if path is not None:
-            check_place(option, path)
+    _check(out, journal, needs_server=json_schema and not endpoint)
     caps = [cap for cap in (max_response_tokens, None if clr else max_tokens) if cap is not None]
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=min(caps, default=None))
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise ConfigError("the question is empty")
-    conversation = ask(text, system=system)
+    conversation = ask(_text(question), system=system)
     if not clr:
         sampler = open_sampler(endpoint or [], model, concurrency=concurrency, journal=journal)
         solve_once(sampler, conversation, params, seed=seed)
@@ -103,3 +96,18 @@ def solve(
         raise ConfigError(f"--max-money: needs --price {PRICE_FORM}, per million tokens")
     sampler = open_sampler(endpoint or [], model, concurrency=concurrency, journal=journal)
     solve_clr(sampler, conversation, settings, budget, out=out, reference=reference)
+
+
+def _check(out: Path | None, journal: Path | None, *, needs_server: bool) -> None:
+    if needs_server:
+        raise ConfigError("--json-schema: it takes a server to enforce the form; name one with --endpoint URL")
+    for option, path in (("--out", out), ("--journal", journal)):
+        if path is not None:
+            check_place(option, path)
+
+
+def _text(question: str) -> str:
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise ConfigError("the question is empty")
+    return text
