@@ -14,7 +14,7 @@ from etalon.cost import compute, memory
 from etalon.cost.gpus import GIB, GPUS, gpu_of
 from etalon.cost.shapes import KNOWN, ModelShape, read_shape
 from etalon.errors import ConfigError, InputError, UnsupportedModelError
-from etalon.pipeline import costs, forecast
+from etalon.pipeline import forecast
 from etalon.pipeline.graph import graph_of
 from etalon.recipe import Recipe
 
@@ -27,9 +27,9 @@ def recipe_of(name: str, *overrides: str) -> Recipe:
     return config.load(config.packaged_recipe(name), overrides).resolved()
 
 
-def planned(name: str, *overrides: str) -> costs.Forecast:
+def planned(name: str, *overrides: str) -> forecast.Forecast:
     recipe = recipe_of(name, *overrides)
-    return costs.forecast(recipe, graph_of(recipe).stages)
+    return forecast.forecast(recipe, graph_of(recipe).stages)
 
 
 def hours(*overrides: str, name: str = "vibethinker-1.5b") -> dict[str, float]:
@@ -177,7 +177,7 @@ def test_what_training_holds_and_the_samplers_share_leave_less_room_for_the_cach
     assert room("verl.rollout_memory=0.6") == 0.6 * H800.memory - weights
     assert room("verl.rollout_memory=0.9") == usable - max(whole / 8, usable - 0.9 * H800.memory) - weights
     assert room("verl.rollout_memory=0.95", "verl.offload=true") == usable - weights
-    tight = costs.memories(
+    tight = forecast.memories(
         recipe := recipe_of("vibethinker-1.5b", "engine=local"), SMALL, H800, forecast.setup_of(recipe)
     )["sampling"]
     assert tight["held by training"] == whole
@@ -232,7 +232,7 @@ def test_a_branch_costs_what_the_stage_beside_it_does(tmp_path: Path) -> None:
     branch = '[[stages]]\nname = "branch"\nkind = "rl"\nfrom = "sft-fused"\ndomains = ["math"]\nmax_tokens = 16384\n'
     path.write_text(f"{config.packaged_recipe('vibethinker-1.5b').read_text()}\n{branch}steps = 600\n")
     recipe = config.load(path).resolved()
-    told = costs.forecast(recipe, graph_of(recipe).stages).hours
+    told = forecast.forecast(recipe, graph_of(recipe).stages).hours
     assert told["branch"] == told["rl-math-16k"]
     assert told["eval-branch"] == told["eval-sft"]
 
@@ -276,7 +276,7 @@ def test_a_model_that_is_here_is_counted_by_its_own_config(tmp_path: Path) -> No
     sizes = {"num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128}
     config_json = {"model_type": "qwen2", "vocab_size": 500, "max_position_embeddings": 512, **sizes}
     (base / "config.json").write_text(json.dumps(config_json))
-    shape = costs.shape_of(recipe_of("vibethinker-3b", f"model.base={base}"))
+    shape = forecast.shape_of(recipe_of("vibethinker-3b", f"model.base={base}"))
     assert shape is not None
     assert (shape.layers, shape.kv_heads, shape.head_size) == (2, 4, 16)
 

@@ -53,7 +53,10 @@ def test_an_endpoint_is_scored_and_an_interrupted_run_asks_only_for_the_rest(pro
         assert "warning: sums.jsonl: 1 of 4 problems undecided, left out of the score" in said
         line = next(line for line in shown.splitlines() if "done in" in line)
         row = next(line for line in shown.splitlines() if "math" in line)
-        assert f"pass@1 {score['pass1']:.3g}, tokens {score['mean_tokens']:.3g}, truncated 0.333, no answer 0, undecided 8" in line
+        assert (
+            f"pass@1 {score['pass1']:.3g}, tokens {score['mean_tokens']:.3g}, truncated 0.333, undecided 8, no answer 0"
+            in line
+        )
         assert f"{score['pass1']:.3f}" in row
         assert "33.3%" in row
         rollouts = next(out.glob("00-*.jsonl"))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etalon.pipeline import costs, machine
+from etalon.pipeline import machine
+from etalon.pipeline.forecast import Forecast, forecast
 from etalon.pipeline.graph import Graph
 from etalon.pipeline.stage import PREFLIGHT, Stage, finished
 from etalon.store import StageDir
@@ -76,15 +77,15 @@ def print_plan(
     recipe = graph.recipe
     lines = lines_of(graph, keys, directories, from_stage=from_stage, chosen=chosen, reused=reused)
     to_run = [line for line in lines if line.state == "to run"]
-    forecast = costs.forecast(recipe, [line.stage for line in to_run])
+    reckoned = forecast(recipe, [line.stage for line in to_run])
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
     console.print(Text(f"{recipe.name} in {directories['problems'].parent.parent}"))
-    console.print(stage_table(lines, forecast, width=console.width))
-    if forecast.memory:
-        console.print(memory_table(forecast, width=console.width))
-    for sentence in (*absent, *forecast.notes):
+    console.print(stage_table(lines, reckoned, width=console.width))
+    if reckoned.memory:
+        console.print(memory_table(reckoned, width=console.width))
+    for sentence in (*absent, *reckoned.notes):
         wrapped = wrap(sentence, console.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
         console.print(Text("\n".join(wrapped)), soft_wrap=True)
     for sentence in on_this_machine(graph, keys, [line.stage for line in to_run], directories):
@@ -107,7 +108,7 @@ def on_this_machine(
     return lines
 
 
-def stage_table(lines: Iterable[Line], forecast: costs.Forecast, *, width: int = WIDTH) -> Table:
+def stage_table(lines: Iterable[Line], forecast: Forecast, *, width: int = WIDTH) -> Table:
     """A row per stage: its state, its work and, where it is known, its cost."""
     table = _table(("Stage", "Section", "State"), _columns(forecast), width)
     is_evaluation = False
@@ -123,7 +124,7 @@ def stage_table(lines: Iterable[Line], forecast: costs.Forecast, *, width: int =
     return table
 
 
-def _columns(forecast: costs.Forecast) -> tuple[str, ...]:
+def _columns(forecast: Forecast) -> tuple[str, ...]:
     return ("Steps", "Sampled", "Trained", "GPU-hours") if forecast.hours else ("Steps", "Rollouts", "Last run")
 
 
@@ -140,7 +141,7 @@ def _table(left: Sequence[str], right: Sequence[str], width: int) -> Table:
     return table
 
 
-def _costs(line: Line, forecast: costs.Forecast) -> tuple[str, str, str, str]:
+def _costs(line: Line, forecast: Forecast) -> tuple[str, str, str, str]:
     """Steps, tokens and hours; a stage that does not run costs nothing."""
     if line.state != "to run":
         return "", "", "", ""
@@ -149,7 +150,7 @@ def _costs(line: Line, forecast: costs.Forecast) -> tuple[str, str, str, str]:
     return f"{cost.steps:,}" if cost.steps else "", _tokens(cost.sampled), _tokens(cost.trained), _hours(hours)
 
 
-def memory_table(forecast: costs.Forecast, *, width: int = WIDTH) -> Table:
+def memory_table(forecast: Forecast, *, width: int = WIDTH) -> Table:
     """GiB per GPU, part by part, while the model trains and while it samples."""
     gpu = forecast.gpu
     assert gpu is not None
