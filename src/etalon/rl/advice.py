@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from etalon.recipe import RlSpec
 from etalon.types import Group, Stop
 
-MANY, MOST = 0.2, 0.5  # (ours) shares that make a cause worth naming
+MANY, MOST = 0.1, 0.5  # (ours) shares that make a cause worth naming
 
 
 @dataclass(frozen=True, kw_only=True)
