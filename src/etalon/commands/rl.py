@@ -47,6 +47,7 @@ def rl(
     With --reward a question alone will do. The recipe it runs is written beside the run directory; edit a copy of it
     and go on with `etalon run`.
     """
+    from etalon.model.directory import useful_threads
     from etalon.rows.mapping import ColumnMap
 
     directory = run_dir or Path("runs") / f"rl-{Path(model).resolve().name}"
@@ -57,26 +58,26 @@ def rl(
         "map": dict(ColumnMap.read(columns or []).pairs) or None,
         "max_bad": max_bad,
     }
-    tables: dict[str, dict[str, Any]] = {
-        "model": {"base": str(Path(model).resolve()), "system": system},
+    named = {"base": str(Path(model).resolve()), "system": system}
+    tables = {"model": named, **phase(files, steps=steps, max_tokens=max_tokens)}
+
+    threads = useful_threads(Path(model))
+    path = directory.with_name(f"{directory.name}.toml")
+    write(path, "\n".join(recipe_lines(directory.name, threads, tables, stage)) + "\n")
+    typer.echo(f"recipe: {path}", err=True)
+    start(path, directory, overrides or [], asked={"preflight": preflight}, dry_run=dry_run)
+
+
+def phase(files: dict[str, Any], *, steps: int, max_tokens: int) -> dict[str, dict[str, Any]]:
+    """The tables of one phase of RL and its evaluations."""
+    return {
         "problems": {**files, "rl": min(MOST_PROMPTS, max(FEWEST_PROMPTS, 2 * steps * PROMPTS_PER_STEP))},
         "rl": {
-            "steps": steps,
-            "max_tokens": max_tokens,
-            "group_size": 8,
-            "prompts_per_step": PROMPTS_PER_STEP,
+            "steps": steps, "max_tokens": max_tokens, "group_size": 8, "prompts_per_step": PROMPTS_PER_STEP,
             "micro_tokens": 2048,
         },
         "eval": {"n": 4, "k": 4, "max_tokens": max_tokens, "temperature": 1.0},
-    }
-    from etalon.model.directory import useful_threads
-
-    threads = useful_threads(Path(model))
-    text = "\n".join(recipe_lines(directory.name, threads, tables, stage)) + "\n"
-    path = directory.with_name(f"{directory.name}.toml")
-    write(path, text)
-    typer.echo(f"recipe: {path}", err=True)
-    start(path, directory, overrides or [], asked={"preflight": preflight}, dry_run=dry_run)
+    }  # fmt: skip
 
 
 def resolved(path: Path) -> str:
