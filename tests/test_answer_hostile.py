@@ -14,12 +14,12 @@ import pytest
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
+from etalon.verifiers.math import Reason
 from etalon.verifiers.math.answer import CLUSTER_DEADLINES, are_equal, cluster, compare, is_same
 from etalon.verifiers.math.engine import process, symbolic
 from etalon.verifiers.math.engine.process import MEMORY_MB
 from etalon.verifiers.math.engine.symbolic import EngineTime, SymbolicPool
 from etalon.verifiers.math.read.normalise import read
-from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.text import extract_answer
 
 pytestmark = pytest.mark.live

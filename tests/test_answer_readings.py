@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from etalon.types import Domain, Problem
 from etalon.verifiers import are_equal, canonical, cluster, verify
+from etalon.verifiers.math import Reason
 from etalon.verifiers.math.answer import compare
 from etalon.verifiers.math.engine.worker import MathVerify, _differ, _value, serve, survives_precision
 from etalon.verifiers.math.formula import (
@@ -26,7 +27,6 @@ from etalon.verifiers.math.read.numbers import based, decimal_comma, parse_numbe
 from etalon.verifiers.math.read.quantities import conversion, split_unit
 from etalon.verifiers.math.read.relations import interval_of, name_and_value, union_of, value_of
 from etalon.verifiers.math.read.shapes import MAX_PARTS, Kind, shape_of, split_top
-from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.memo import Memo
 from etalon.verifiers.text import extract_answer
 

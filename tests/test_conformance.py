@@ -14,10 +14,10 @@ from etalon.types import Domain, Problem, Rule
 from etalon.verifiers import verify
 from etalon.verifiers.instruct.rules.registry import NEEDS, RULES
 from etalon.verifiers.instruct.verdict import follows
+from etalon.verifiers.math import Reason
 from etalon.verifiers.math.answer import compare
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.engine.symbolic import DEADLINE_SECONDS
-from etalon.verifiers.math.reasons import Reason
 from etalon.verifiers.text import extract_answer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from etalon.sandbox import CppTests, Limits, Status, describe, run_program
-from etalon.sandbox.native.cpp import compiler
+from etalon.sandbox.native import compiler
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 

@@ -9,7 +9,7 @@ from clr_model import clr_reply
 from etalon.redact import Redactor
 from etalon.sampling.endpoint import EndpointSampler, EndpointSettings
 from etalon.sandbox import Limits, Status, StdinTests
-from etalon.sandbox.remote.client import RemoteSandbox
+from etalon.sandbox.remote import RemoteSandbox
 from etalon.types import Message, SamplingParams
 from test_serve import chat, post, proxy
 from upstream import Asked, Reply, Upstream, serving

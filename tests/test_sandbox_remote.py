@@ -7,7 +7,7 @@ import pytest
 
 from etalon.errors import ConfigError
 from etalon.sandbox import AssertTests, CallTests, Limits, Status, StdinTests, use
-from etalon.sandbox.remote.client import RemoteSandbox
+from etalon.sandbox.remote import RemoteSandbox
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 from fusion_server import fusion_server

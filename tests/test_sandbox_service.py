@@ -19,8 +19,8 @@ import pytest
 
 from etalon.errors import ConfigError
 from etalon.sandbox import AssertTests, CallTests, Limits, LocalSandbox, Outcome, SandboxPool, Status, StdinTests
-from etalon.sandbox.native.cpp import compiler
-from etalon.sandbox.remote.client import RemoteSandbox
+from etalon.sandbox.native import compiler
+from etalon.sandbox.remote import RemoteSandbox
 from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
 from upstream import serving
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from etalon.errors import ConfigError
 from etalon.sandbox.isolation import Isolation, Level
-from etalon.sandbox.native.cpp import run_cpp
+from etalon.sandbox.native import run_cpp
 from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, GiveUp, Limits, Outcome, Status, StdinTests, Tests
 from etalon.sandbox.pool import SandboxPool, default_pool, describe
 
@@ -91,7 +91,7 @@ def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False
     """
     if not url:
         return use(LocalSandbox(fork_each=True) if fork_each else None)
-    from etalon.sandbox.remote.client import RemoteSandbox
+    from etalon.sandbox.remote import RemoteSandbox
 
     remote = RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each)
     if is_checked and (failure := remote.failure()):

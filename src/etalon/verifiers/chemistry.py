@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from etalon.verifiers.math.reasons import DIFFERENT, Comparison, Reason
+from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 
 MAX_CHARS = 200  # (ours)
 

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 
 from etalon.types import Problem, Verdict
 from etalon.verifiers.chemistry import compare_formulas, formula
+from etalon.verifiers.math import DIFFERENT, Comparison
 from etalon.verifiers.math.answer import compare, is_same, verify_answer
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities
 from etalon.verifiers.math.read.normalise import normalise, read
 from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.math.read.units import ratio
-from etalon.verifiers.math.reasons import DIFFERENT, Comparison
 from etalon.verifiers.text import answer_line, extract_answer, final_part, final_reference, last_boxed
 
 _LETTER = re.compile(

@@ -1,4 +1,4 @@
-"""What a service runs in place of a program that is tested by calls or assertions; travels as text, see client.py.
+"""What a service runs in place of a program that is tested by calls or assertions; travels as text, see the package.
 
 standard input {nonce, inputs | code} -> load the program -> calls, or the checks -> a line of nonce and answer each
 

@@ -12,12 +12,12 @@ import functools
 from collections.abc import Sequence
 
 from etalon.types import Problem, Verdict
+from etalon.verifiers.math import Comparison, Reason
 from etalon.verifiers.math.compare import are_same, compare
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read.normalise import Reading, read
 from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.math.read.relations import name_and_value
-from etalon.verifiers.math.reasons import Comparison, Reason
 from etalon.verifiers.text import extract_answer, final_reference
 
 __all__ = ["Comparison", "are_equal", "canonical", "cluster", "compare", "verify_answer"]

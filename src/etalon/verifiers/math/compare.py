@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from etalon.problems.golds import MAX_ANSWER_CHARS
+from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.formula import (
     TooLargeError,
@@ -30,7 +31,6 @@ from etalon.verifiers.math.read.quantities import conversion, converted, split_u
 from etalon.verifiers.math.read.relations import is_equation, name_and_value, union_of, value_of, with_argument
 from etalon.verifiers.math.read.shapes import shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
-from etalon.verifiers.math.reasons import DIFFERENT, Comparison, Reason
 from etalon.verifiers.memo import Memo
 
 ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the exact value that it rounds

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 from etalon.verifiers.math.read.relations import is_equation, name_and_value
 from etalon.verifiers.math.read.shapes import Kind, Shape, shape_of
-from etalon.verifiers.math.reasons import DIFFERENT, Comparison, Reason
 
 _FREE = (Kind.SET, Kind.LIST)
 _STRENGTH = (Reason.EXACT, Reason.RATIONAL, Reason.SYMBOLIC)

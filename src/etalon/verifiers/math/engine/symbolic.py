@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass, field
 
 from etalon.processes.per_process import PerProcess
+from etalon.verifiers.math import Comparison, Reason
 from etalon.verifiers.math.engine.process import Template, Worker
-from etalon.verifiers.math.reasons import Comparison, Reason
 
 DEADLINE_SECONDS = 2.0  # (ours) of engine time per verdict
 WORKERS = min(4, max(2, os.cpu_count() or 1))  # (ours)
