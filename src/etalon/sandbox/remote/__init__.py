@@ -3,9 +3,9 @@
     program, tests -> job -> requests, a few at a time -> replies -> Outcomes
 
 Calls of a function go into one request, to a driver that answers line by line (driver.py); transport.py is the HTTP of
-it. Such a service judges wall time, so a limit is widened on the way; `etalon sandbox` is sent the CPU limit, too. A request that fails is
-tried again; a service that keeps failing is `INFRASTRUCTURE`: undecided, never the program's fault. Expected outputs
-are not sent.
+it. Such a service judges wall time, so a limit is widened on the way; `etalon sandbox` is sent the CPU limit, too. A
+request that fails is tried again; a service that keeps failing is `INFRASTRUCTURE`: undecided, never the program's
+fault. Expected outputs are not sent.
 """
 
 from __future__ import annotations
