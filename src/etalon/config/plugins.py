@@ -34,6 +34,12 @@ def file_of(text: str) -> Path | None:
 _searched: dict[Path, None] = {}
 
 
+def bare(text: str) -> str:
+    """The name without the folder of its file: a recipe that is moved names the same code."""
+    path = file_of(text)
+    return f"{path.name}:{text.rpartition(':')[2]}" if path is not None else text
+
+
 def search_in(*folders: Path) -> None:
     """Let modules beside a recipe be imported; after everything that is installed."""
     for folder in folders:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon import prompts
-from etalon.config.plugins import fingerprint, is_named_code
+from etalon.config.plugins import bare, fingerprint, is_named_code
 from etalon.config.stages import EVALUATION, KINDS, Listed, entries, in_order, kind_class, listed, no_stage
 from etalon.errors import ConfigError
 from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage, is_evaluated
@@ -94,7 +94,7 @@ class Graph:
             found[stage.name] = stable_hash(
                 {
                     "stage": stage.name,
-                    "kind": stage.kind,
+                    "kind": bare(stage.kind),
                     "version": stage.version,
                     "common": _common(self.recipe, stage),
                     "knobs": stage.knobs,
@@ -117,6 +117,7 @@ def graph_of(recipe: Recipe, *, preflight: bool = True) -> Graph:
     evaluations = [_evaluation(name, recipe, others) for name in evaluated]
     background = [stage for stage in stages if stage.is_background]
     front = [stage for stage in stages if not stage.is_background]
+    check_known_needs(stages)
     ordered = in_order(front, {stage.name: stage.needs for stage in front})
     ordered += [*evaluations, *background]
     wanted = frozenset(split for stage in ordered for split in stage.splits)
@@ -155,6 +156,15 @@ def _preflight(recipe: Recipe, ordered: Sequence[Stage], others: tuple[Listed, .
     return Preflight(
         listed=_always(PREFLIGHT, trained.spec, base.name), recipe=recipe, others=others, first=trained
     )  # fmt: skip
+
+
+def check_known_needs(stages: Sequence[Stage]) -> None:
+    """ConfigError for a stage, of a user's kind, that needs one which the recipe does not have."""
+    names = [PROBLEMS, *(stage.name for stage in stages)]
+    for stage in stages:
+        for name in stage.needs:
+            if name not in names:
+                raise ConfigError(f"{stage.name}: its kind {stage.kind} needs {no_stage(name, names)}")
 
 
 def _own_code(stage: Stage) -> list[str]:

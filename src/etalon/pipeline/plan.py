@@ -103,7 +103,7 @@ def on_this_machine(
         return []
     is_known = keys is not None and finished(look, keys[PREFLIGHT], directories[PREFLIGHT]) is not None
     lines = machine.measured(stages, graph.recipe, directories) if is_known else []
-    if not lines and not graph.recipe.hardware.gpu:
+    if not is_known and not graph.recipe.hardware.gpu:
         return ["- no hours and no memory for this machine yet: the preflight measures it before anything is trained"]
     return lines
 

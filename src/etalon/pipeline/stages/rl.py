@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from etalon.config.plugins import fingerprint
+from etalon.config.plugins import bare, fingerprint
 from etalon.cost import work as costs
 from etalon.cost.compute import PROMPT_TOKENS
 from etalon.cost.work import Cost
@@ -63,7 +63,8 @@ class Rl(Stage):
 
     @property
     def knobs(self) -> Any:
-        return [self.spec.model_dump(exclude=OPERATIONAL), self.recipe.prompts]
+        spec = self.spec.model_dump(exclude=OPERATIONAL)
+        return [spec | {"reward": bare(self.spec.reward)}, self.recipe.prompts]  # its content is in `outside`
 
     @property
     def outside(self) -> Mapping[str, str]:
