@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from etalon.config.plugins import bare
 from etalon.errors import RunError
 from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
@@ -67,6 +68,8 @@ class Preflight(Stage):
     def knobs(self) -> Any:
         keys = ("domains", "general", "shares", "long_words", "reward", "judge")
         asked = {key: getattr(self.first.spec, key) for key in keys} if isinstance(self.first, Rl) else {}
+        if asked:
+            asked["reward"] = bare(asked["reward"])
         return [self._split, self.window, asked, self.recipe.prompts]
 
     @property
