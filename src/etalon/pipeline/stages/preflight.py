@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PROMPTS, ROLLOUTS = 16, 4
 MB = 1024**2
-TIMED_TOKENS = 512  # (ours) tokens of the one training pass that is timed
+TIMED_TOKENS = 256  # (ours) tokens of the one training pass that is timed
 
 
 @dataclass(frozen=True, kw_only=True)
