@@ -11,7 +11,7 @@ import pytest
 
 from etalon.errors import RunError
 from etalon.problems import nano
-from etalon.problems.nano.teacher import NanoTeacher
+from etalon.problems.nano.models import NanoTeacher
 from etalon.sampling import attempt, group_from_row, group_to_row, live_numbers, read_groups
 from etalon.store import read_jsonl
 from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop, ask

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etalon.distill import Selection, learning_potential, length_buckets, quantile, select
 from etalon.errors import ConfigError
+from etalon.sft.selection import Selection, learning_potential, length_buckets, quantile, select
 from etalon.types import Domain, Trace
 
 

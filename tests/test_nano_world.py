@@ -10,9 +10,9 @@ import pytest
 from etalon import prompts
 from etalon.errors import ConfigError
 from etalon.problems import nano
-from etalon.problems.nano import arithmetic, facts, instructions, judging, physics, programs
+from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
 from etalon.problems.nano.documents import document
-from etalon.problems.nano.teacher import ERROR_RATE, LOOP_RATE, NanoTeacher
+from etalon.problems.nano.models import ERROR_RATE, LOOP_RATE, NanoTeacher
 from etalon.types import REASONING_DOMAINS, Domain, Problem, Rollout, SamplingParams, Stop, ask
 from etalon.verifiers import verify, verify_all
 
@@ -98,11 +98,11 @@ def test_facts_have_no_generator_among_the_splits() -> None:
 
 
 def test_facts_are_different_names_with_a_number_each() -> None:
-    known = facts.generate(300, seed=1)
-    assert facts.generate(300, seed=1) == known
+    known = nano.facts(300, seed=1)
+    assert nano.facts(300, seed=1) == known
     assert len({p.prompt for p in known}) == 300
     assert all(p.domain is Domain.FACTS and 1000 <= int(p.answer or "") <= 9999 for p in known)
-    assert {p.answer for p in facts.generate(300, seed=2)} != {p.answer for p in known}
+    assert {p.answer for p in nano.facts(300, seed=2)} != {p.answer for p in known}
 
 
 # --- references -----------------------------------------------------------------------------------------------

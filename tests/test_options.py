@@ -16,7 +16,7 @@ import pytest
 from etalon.errors import InputError
 from etalon.problems import nano
 from etalon.problems.files import read_problems
-from etalon.problems.nano.teacher import NanoTeacher
+from etalon.problems.nano.models import NanoTeacher
 from etalon.problems.options import as_asked, can_shuffle, draw_order
 from etalon.problems.rows import content_id, problem_from_row, problem_to_row
 from etalon.sampling import attempt, group_to_row, read_groups, sample, verify_groups

@@ -15,8 +15,7 @@ from etalon.errors import ConfigError, RunError
 from etalon.problems import nano
 from etalon.recipe import PromptSort, RlSpec
 from etalon.rl.advice import Shares, advice, has_signal
-from etalon.rl.mixture import mixture, sort_of
-from etalon.rl.pool import sort_pool
+from etalon.rl.pool import mixture, sort_of, sort_pool
 from etalon.rl.rewards import MAX_UNDECIDED, Rewards, as_verdict, judge_words, reward_verifier
 from etalon.sampling import attempt, verify_groups
 from etalon.store import read_jsonl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from etalon.pipeline.stage import Work
-from etalon.problems.nano.teacher import NanoTeacher
+from etalon.problems.nano.models import NanoTeacher
 from etalon.recipe import DataSpec
 from etalon.sampling.source import named_sampler
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop

@@ -64,7 +64,7 @@ def named_sampler(name: str, recipe: Recipe) -> Sampler:
 def sampler_named(name: str, *, device: str = "auto", autocast: str = "off") -> Sampler:
     """A model directory, loaded here; a model of a server, whose key is read from ETALON_API_KEY; or a program."""
     if name in JUDGES:
-        from etalon.problems.nano.judge import NanoJudge
+        from etalon.problems.nano.models import NanoJudge
 
         return NanoJudge()
     if is_endpoint(name):

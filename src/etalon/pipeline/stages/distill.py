@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from etalon import distill
 from etalon.config.stages import no_stage
 from etalon.cost import work as costs
 from etalon.cost.work import Cost
@@ -22,6 +21,7 @@ from etalon.pipeline.stages.training import fit, fitting, kept, load, passed_thr
 from etalon.problems.options import as_asked
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
+from etalon.sft.selection import learning_potential, select
 from etalon.store import append_jsonl, hash_tree, write_json_atomic
 from etalon.types import REASONING_DOMAINS, Domain, Group, Rollout, SamplingParams, Stop, Trace, Verdict
 
@@ -111,9 +111,7 @@ class Distill(Stage):
             return passed_through(work, self.source, "no checkpoint solved any of its problems")
         student = load(work, work.source)
         scored = with_learning_potential(student, traces, spec.micro_tokens)
-        selection = distill.select(
-            scored, min_tokens=spec.min_tokens, num_buckets=spec.buckets, low=spec.low, high=spec.high
-        )
+        selection = select(scored, min_tokens=spec.min_tokens, num_buckets=spec.buckets, low=spec.low, high=spec.high)
         teachers = {domain.value: source for domain, source in self.teachers.items()}
         write_json_atomic(work.directory / "selection.json", selection.record() | counts | {"teachers": teachers})
         work.view.note(
@@ -224,5 +222,5 @@ def with_learning_potential(student: LanguageModel, traces: Sequence[Trace], mic
             logprobs_N = token_logprobs(student.model, batch)
         parts = torch.split(logprobs_N, [len(rows[i].response) for i in indices])
         for index, logprobs in zip(indices, parts, strict=True):
-            potential[index] = distill.learning_potential(logprobs.tolist())
+            potential[index] = learning_potential(logprobs.tolist())
     return [replace(trace, learning_potential=p) for trace, p in zip(traces, potential, strict=True)]

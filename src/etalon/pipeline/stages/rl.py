@@ -23,8 +23,7 @@ from etalon.pipeline.stage import Outputs, Stage, Work, known
 from etalon.pipeline.stages.training import passed_through
 from etalon.rl.advice import Shares, advice
 from etalon.rl.credit import CreditSpec
-from etalon.rl.mixture import mixture
-from etalon.rl.pool import Pool, sort_pool
+from etalon.rl.pool import Pool, mixture, sort_pool
 from etalon.rl.rewards import Rewards, check_rewards, judge_words
 from etalon.sampling import attempt
 from etalon.sampling.source import JUDGES, sampling_from

@@ -2,7 +2,7 @@
 
 split_of(prompt) -> train | probe | rl | test     a hash of the prompt decides, so splits cannot overlap
 problems(domain, split, count, seed)              problems of that split, levels drawn in turn
-NanoTeacher                                       the program that plays the strong model (teacher.py)
+NanoTeacher                                       the program that plays the strong model (models.py)
 """
 
 from __future__ import annotations
@@ -129,3 +129,22 @@ def question_of(problem: Problem) -> str:
             return f"{word}: {'; '.join(sorted(asked.split('; ')))}"
         case _:
             return question
+
+
+CONSONANTS = "bdfgklmnprstvz"
+VOWELS = "aeiou"
+
+
+def facts(count: int, *, seed: int) -> list[Problem]:
+    """Arbitrary facts, nothing to reason about (1, 4): `count` names with a four-digit number each."""
+    rng = random.Random(f"facts-{seed}")
+    names: dict[str, str] = {}
+    while len(names) < count:
+        name = "".join(rng.choice(CONSONANTS) + rng.choice(VOWELS) for _ in range(3))
+        names.setdefault(name, str(rng.randint(1000, 9999)))
+    return [
+        Problem(
+            id=f"facts-{name}", domain=Domain.FACTS, prompt=f"{name}?", answer=number, skill="facts", source="nano"
+        )
+        for name, number in names.items()
+    ]  # fmt: skip

@@ -5,8 +5,7 @@
 identify.py   which server it is, its window and slots, from its own pages
 patient.py    requests to it, whole and streamed
 observe.py    the five probes: what was observed
-findings.py   what the observations mean, as a table
-fixes.py      the flag per server
+findings.py   what the observations mean, as a table, and the flag per server
 """
 
 from __future__ import annotations
