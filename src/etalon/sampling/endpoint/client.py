@@ -42,7 +42,7 @@ MAX_EVENT_BYTES = 8 * 2**20  # (ours) a larger event is no delta
 
 
 @dataclass(frozen=True, kw_only=True)
-class Completion:
+class Completed:
     """A finished request. calls: attempts in which the model began to answer; url: who answered."""
 
     answer: Answer
@@ -71,7 +71,7 @@ class Client:
         """Close every connection."""
         await self.http.aclose()
 
-    async def complete(self, request: Mapping[str, Any], on_delta: OnDelta | None = None) -> Completion:
+    async def complete(self, request: Mapping[str, Any], on_delta: OnDelta | None = None) -> Completed:
         """One response, after as many attempts as it takes. UpstreamError when it cannot be had in time."""
         url = await self.balancer.acquire()
         try:
@@ -85,7 +85,7 @@ class Client:
             self.counts["failures"] += 1
             raise
 
-    async def _attempts(self, request: Mapping[str, Any], on_delta: OnDelta | None, url: str) -> Completion:
+    async def _attempts(self, request: Mapping[str, Any], on_delta: OnDelta | None, url: str) -> Completed:
         """Holds a slot while it sends, none while it waits; `url` is the first one, already taken."""
         calls = 0
         for attempt in range(self.settings.retries + 1):
@@ -94,7 +94,7 @@ class Client:
             try:
                 answer = await self._once(url, request, attempt, on_delta)
                 left_out = tuple(sorted(self._dialects[url].left_out & request.keys()))
-                return Completion(answer=answer, calls=calls + 1, retries=attempt, url=url, left_out=left_out)
+                return Completed(answer=answer, calls=calls + 1, retries=attempt, url=url, left_out=left_out)
             except UpstreamError as error:
                 calls += error.calls
                 if not error.may_pass or attempt == self.settings.retries:

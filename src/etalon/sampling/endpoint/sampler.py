@@ -10,7 +10,7 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.sampling.endpoint import bridge, request
-from etalon.sampling.endpoint.client import Client, Completion, OnDelta
+from etalon.sampling.endpoint.client import Client, Completed, OnDelta
 from etalon.sampling.endpoint.retry import UpstreamError
 from etalon.sampling.endpoint.upstream import EndpointSettings
 from etalon.store import append_jsonl, read_jsonl, seed_from, stable_hash
@@ -167,7 +167,7 @@ def model_names(listed: Any) -> list[str]:
     return [name for name in found if isinstance(name, str)]
 
 
-def _rollout(outcome: Completion, index: int) -> Rollout:
+def _rollout(outcome: Completed, index: int) -> Rollout:
     answer = outcome.answer
     notes: dict[str, Any] = {
         "prompt_tokens": answer.prompt_tokens,
