@@ -20,7 +20,7 @@ app = typer.Typer(name="etalon", add_completion=False, pretty_exceptions_enable=
 app.command()(run.run)
 app.command()(run.demo)
 app.command()(rl.rl)
-app.command()(verify.verify)
+app.command(help=verify.HELP)(verify.verify)
 app.command()(solve.solve)
 app.command()(explain.explain)
 app.command("eval")(measure.evaluate)

@@ -72,10 +72,8 @@ def sift(
     from etalon.store import write_json_atomic, writing
 
     names = ColumnMap.read(columns or [])
-    work = GateRows(
-        evaluation=_prompts(against or [], names, max_bad), boilerplate=tuple(instructions()), ngram=ngram,
-        max_repetition=max_repetition, columns=names,
-    )  # fmt: skip
+    prompts, known = _prompts(against or [], names, max_bad), tuple(instructions())
+    work = GateRows(evaluation=prompts, boilerplate=known, ngram=ngram, max_repetition=max_repetition, columns=names)
     sifted = Sifted(bad := BadRows(name_of(file), max_bad))
     with writing(out or Path("standard output")), written(out) as stream:
         for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers)):

@@ -18,6 +18,44 @@ KEY_ENV = "ETALON_SANDBOX_KEY"
 SERVICE_THREADS = 16  # (ours) rows at a time in one process of a cluster that waits for a sandbox service
 DOMAINS = tuple(domain.value for domain in Domain)
 
+HELP = """\
+Check responses, one verdict per row. Rows out are in order: {id, score, reason, extracted, seconds}.
+
+The score is 1, 0 or between, or null: undecided, and the reason says why. A bad reference, a timeout or a crash of
+ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
+
+\b
+Exit code 2 when no row could be read, or more than --max-bad; every row's verdict is written all the same.
+
+\b
+Rows in, as etalon run reads problems, with a response (or completion, or messages); a row of any format of the
+field is one. These are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an
+unreadable row, and is not counted as bad):
+\b
+math, facts: the last \\boxed{} or "Answer:" line after any </think>; of an answer that is a solution, what
+follows its "####"
+  {"domain": "math", "answer": "1/2", "response": "\\\\boxed{0.5}"}
+stem: a letter or the content of one option; without options an answer, whose unit must agree when both sides
+write one (a unit that only one side writes is forgiven); order: the option letters as this sample was shown them
+  {"domain": "stem", "answer": "B", "options": {"A": "7 J", "B": "9 J"}, "response": "\\\\boxed{B}"}
+  {"domain": "stem", "answer": "B", "options": ["7 J", "9 J"], "order": ["B", "A"], "response": "\\\\boxed{A}"}
+  {"domain": "stem", "answer": "12 m", "response": "\\\\boxed{1200\\\\,\\\\mathrm{cm}}"}
+code: the last fenced program; tests: inputs and outputs (of standard input, or of the function fn_name, one
+JSON value per line), assert_code, or the columns of HumanEval, MBPP, LiveCodeBench, APPS and others
+  {"domain": "code", "tests": {"inputs": ["2"], "outputs": ["22"]}, "response": "```py\\nprint(input() * 2)\\n```"}
+  {"domain": "code", "tests": {"assert_code": "assert f(2) == 4"}, "response": "```py\\nf = lambda x: 2 * x\\n```"}
+  {"domain": "code", "test": "def check(g): assert g(2)", "entry_point": "f", "response": "```py\\nf = abs\\n```"}
+instruct: IFEval and IFBench rules; mode: strict (default), loose or fraction
+  {"domain": "instruct", "rules": [{"id": "punctuation:no_comma", "kwargs": {}}], "response": "No such mark."}
+claims: verdicts on claims, the second call of CLR
+  {"domain": "claims", "answer": "1 0", "response": "<verdicts>\\n1. valid\\n2. refuted\\n</verdicts>"}
+\b
+Reasons, up to the first colon:
+  right       exact, rational, symbolic, letter, content, passed, followed
+  wrong       different, no_option, ambiguous, no_answer, truncated, violated, and what stopped a program
+  undecided   unreadable, bad_reference, timeout, infrastructure, crashed, undecided, sampling_error, needs_judge
+"""
+
 
 def verify(
     file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)] = "-",
@@ -45,42 +83,7 @@ def verify(
         typer.Option(help="Print counts at the end, to standard error.", show_default="when that is a terminal"),
     ] = None,
 ) -> None:
-    """Check responses, one verdict per row. Rows out are in order: {id, score, reason, extracted, seconds}.
-
-    The score is 1, 0 or between, or null: undecided, and the reason says why. A bad reference, a timeout or a crash of
-    ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
-
-    \b
-    Exit code 2 when no row could be read, or more than --max-bad; every row's verdict is written all the same.
-
-    \b
-    Rows in, as etalon run reads problems, with a response (or completion, or messages); a row of any format of the
-    field is one. These are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an
-    unreadable row, and is not counted as bad):
-    \b
-    math, facts: the last \\boxed{} or "Answer:" line after any </think>; of an answer that is a solution, what
-    follows its "####"
-      {"domain": "math", "answer": "1/2", "response": "\\\\boxed{0.5}"}
-    stem: a letter or the content of one option; without options an answer, whose unit must agree when both sides
-    write one (a unit that only one side writes is forgiven); order: the option letters as this sample was shown them
-      {"domain": "stem", "answer": "B", "options": {"A": "7 J", "B": "9 J"}, "response": "\\\\boxed{B}"}
-      {"domain": "stem", "answer": "B", "options": ["7 J", "9 J"], "order": ["B", "A"], "response": "\\\\boxed{A}"}
-      {"domain": "stem", "answer": "12 m", "response": "\\\\boxed{1200\\\\,\\\\mathrm{cm}}"}
-    code: the last fenced program; tests: inputs and outputs (of standard input, or of the function fn_name, one
-    JSON value per line), assert_code, or the columns of HumanEval, MBPP, LiveCodeBench, APPS and others
-      {"domain": "code", "tests": {"inputs": ["2"], "outputs": ["22"]}, "response": "```py\\nprint(input() * 2)\\n```"}
-      {"domain": "code", "tests": {"assert_code": "assert f(2) == 4"}, "response": "```py\\nf = lambda x: 2 * x\\n```"}
-      {"domain": "code", "test": "def check(g): assert g(2)", "entry_point": "f", "response": "```py\\nf = abs\\n```"}
-    instruct: IFEval and IFBench rules; mode: strict (default), loose or fraction
-      {"domain": "instruct", "rules": [{"id": "punctuation:no_comma", "kwargs": {}}], "response": "No such mark."}
-    claims: verdicts on claims, the second call of CLR
-      {"domain": "claims", "answer": "1 0", "response": "<verdicts>\\n1. valid\\n2. refuted\\n</verdicts>"}
-    \b
-    Reasons, up to the first colon:
-      right       exact, rational, symbolic, letter, content, passed, followed
-      wrong       different, no_option, ambiguous, no_answer, truncated, violated, and what stopped a program
-      undecided   unreadable, bad_reference, timeout, infrastructure, crashed, undecided, sampling_error, needs_judge
-    """
+    """The command `etalon verify`; HELP is what it says of itself."""
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
     need_out(ray, out)
