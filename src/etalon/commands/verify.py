@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -87,13 +88,10 @@ def verify(
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
     need_out(ray, out)
-    from etalon.rows.bad import BadRows
     from etalon.rows.mapping import ColumnMap
-    from etalon.rows.packed import name_of
     from etalon.rows.spread import map_rows
     from etalon.sandbox import connect
-    from etalon.store import writing
-    from etalon.verifiers.rows import Tally, VerifyRows, is_blank, unreadable
+    from etalon.verifiers.rows import VerifyRows
 
     here = workers or os.cpu_count() or 1
     if ray:  # the service is asked here first, too
@@ -102,7 +100,18 @@ def verify(
         domain=domain, columns=ColumnMap.read(columns or []), sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each,
         is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
     )  # fmt: skip
-    lines = map_rows(file, work, ray=ray, workers=workers)
+    tell_verdicts(map_rows(file, work, ray=ray, workers=workers), file, out=out, max_bad=max_bad, counts=counts)
+
+
+def tell_verdicts(
+    lines: Iterable[tuple[str, bytes]], file: str, *, out: Path | None, max_bad: float, counts: bool | None
+) -> None:
+    """Write verdicts as they come, count them, and fail when too many rows could not be read."""
+    from etalon.rows.bad import BadRows
+    from etalon.rows.packed import name_of
+    from etalon.store import writing
+    from etalon.verifiers.rows import Tally, is_blank, unreadable
+
     tally, bad = Tally(), BadRows(name_of(file), max_bad)
     with writing(out or Path("standard output")), written(out) as stream:
         for place, line in lines:
