@@ -191,10 +191,10 @@ def command(*arguments: str | Path) -> list[str]:
     return [*MAIN, *map(str, arguments)]
 
 
-def etalon(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def etalon(*arguments: str | Path, cwd: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """One command line, from start to end."""
     return subprocess.run(
-        command(*arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=300, check=False
+        command(*arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=timeout, check=False
     )
 
 
