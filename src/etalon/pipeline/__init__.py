@@ -85,8 +85,8 @@ def run(
     check_device(recipe)
     engine_of(recipe).check()
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
+        write_run_files(recipe, run_dir, recipe_path, overrides)  # first: killed in what follows, it is still a run
         prepare(graph, choice, run_dir, reused=reused)
-        write_run_files(recipe, run_dir, recipe_path, overrides)
         from etalon.pipeline.runner import Runner
         from etalon.pipeline.summary import summarise
 
