@@ -32,7 +32,7 @@ def test_a_run_with_trl_ends_like_one_with_the_local_engine(finished: Finished, 
     before = shrunk.finished_at(run)
     assert "sft-hard-fused" in before
     assert "rl-math" not in before
-    again = shrunk.etalon(*words, timeout=900)  # sixteen processes that load torch, on cores that others use too
+    again = shrunk.etalon(*words, timeout=900)  # two workers a stage load torch, on cores that others use too
     assert again.returncode == 0, again.stderr
     assert "torch.distributed.run --standalone --nproc-per-node 2" in again.stderr
     assert shrunk.finished_at(run).items() >= before.items(), "what was done is not done again"
