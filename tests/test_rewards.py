@@ -207,7 +207,7 @@ def test_a_reward_that_fails_leaves_nothing_behind_so_that_the_same_command_asks
     with pytest.raises(RunError, match=r"mine\.reward: 20 of 20 responses have no verdict, more than 20%"):
         attempt(
             model, problems, n=1, params=PARAMS, seed=0, path=path, chunk=20, verifier=broken.verifier,
-            accept=broken.check,
+            accept=broken.check_all,
         )  # fmt: skip
     assert len(model.batches) == 1  # and no further chunk is sampled
     assert read_jsonl(path) == []
@@ -267,7 +267,7 @@ def test_a_judge_that_says_nothing_readable_is_undecided_and_above_a_half_the_ru
     record = own.record()
     assert (record["questions"], record["undecided"], record["calls"]) == (16, 16, 32)  # each is asked twice
     with pytest.raises(RunError, match=r"^mine\.judge: 16 of 16 responses have no verdict, more than 50%: judge_undec"):
-        own.check([group])
+        own.check_all([group])
     half = undecided(FREE, ["judge_undecided"] * 16 + [1.0] * 16)
     rewards(RlSpec(judge="nano")).check([half])
     rewards(RlSpec(judge="nano")).check([undecided(MATH, ["crashed"] * 64)])  # not the judge's to decide

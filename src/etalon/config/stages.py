@@ -98,12 +98,15 @@ def listed(recipe: Recipe) -> tuple[Listed, ...]:
     """Every stage, whole and in an order that can be run. ConfigError for the first that cannot be."""
     found = entries(recipe)
     check_names(found)
-    stages = [_whole(recipe, stage, _source(found, position)) for position, stage in enumerate(found)]
-    names = [stage.name for stage in stages]
+    stages = [_whole(recipe, stage, _source(recipe, found, position)) for position, stage in enumerate(found)]
+    models = [stage.name for stage in stages if stage.makes_model]
     if recipe.eval.after != "all":
         for name in recipe.eval.after:
-            if name not in names:
-                raise ConfigError(f"eval.after: {no_stage(name, names)}")
+            if name not in models:
+                leaves = any(stage.name == name for stage in stages)
+                raise ConfigError(
+                    f"eval.after: {f'{name!r} leaves no checkpoint' if leaves else no_stage(name, models)}"
+                )
     return tuple(in_order(stages, {stage.name: (stage.source,) for stage in stages}))
 
 
@@ -158,11 +161,16 @@ def _has_model(stage: StageSpec) -> bool:
     return stage.kind not in MODELLESS and getattr(kind_class(stage.kind), "makes_model", True)
 
 
-def _source(found: Sequence[StageSpec], position: int) -> str:
+def is_distill(stage: StageSpec) -> bool:
+    """Whether a stage may call what it starts from its student."""
+    return stage.kind == "distill"
+
+
+def _source(recipe: Recipe, found: Sequence[StageSpec], position: int) -> str:
     """The stage that one starts from: the one it names, or the model stage before it in the list."""
     stage = found[position]
     models = [other.name for other in found if _has_model(other)]
-    wanted = stage.from_ or (getattr(stage, "model_extra", None) or {}).get("student", "")
+    wanted = stage.from_ or (str(stage.keys.get("student") or recipe.distill.student) if is_distill(stage) else "")
     if stage.kind == ROOT:
         if stage.from_:
             raise ConfigError(f"{stage.name}.from: a stage of kind {ROOT!r} starts from no other; name a `model`")

@@ -149,7 +149,8 @@ def _evaluation(name: str, recipe: Recipe, others: tuple[Listed, ...]) -> Evalua
 
 def _preflight(recipe: Recipe, ordered: Sequence[Stage], others: tuple[Listed, ...]) -> Preflight | None:
     """The look at a given model before the first stage that trains it; a model from scratch knows nothing yet."""
-    trained = next((stage for stage in ordered if stage.trains and not isinstance(stage, Base)), None)
+    trains = [stage for stage in ordered if stage.trains and not isinstance(stage, Base)]
+    trained = next((stage for stage in trains if not (isinstance(stage, Rl) and not stage.spec.steps)), None)
     base = next((stage for stage in ordered if trained is not None and stage.name == trained.source), None)
     if trained is None or not isinstance(base, Base) or base.is_scratch:
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,8 @@ class Rewards:
             lost = Verdict(score=None, reason=f"judge_unreachable: {error}"[:200])
             return [lost if one.verdict.reason.startswith(NEEDS_JUDGE) else one.verdict for one in judged]
 
-    def check(self, groups: Sequence[Group]) -> None:
-        """RunError when the reward, or the judge, has left too much undecided so far."""
+    def check(self, groups: Sequence[Group], *, at_least: int = FEW) -> None:
+        """RunError when the reward, or the judge, has left too much undecided so far, of `at_least` verdicts."""
         for group in groups:
             who = self._who(group.problem)
             if not who:
@@ -128,11 +129,15 @@ class Rewards:
                     self._reasons.setdefault(who, verdict.reason)
         for who, (undecided, total) in self._seen.items():
             limit = MAX_UNDECIDED if who == "reward" else MAX_UNJUDGED
-            if undecided > limit * total and total >= min(FEW, self.spec.group_size):
+            if undecided > limit * total and total >= at_least:
                 raise RunError(
                     f"{self.stage}.{who}: {undecided} of {total} responses have no verdict, more than {limit:.0%}: "
                     f"{self._reasons[who]}; mend it and run the same command again"
                 )
+
+    def check_all(self, groups: Sequence[Group]) -> None:
+        """`check` of however few: the first look at a phase's prompts says whether its reward works at all."""
+        self.check(groups, at_least=1)
 
     def _who(self, problem: Problem) -> str:
         if self.spec.reward and _is_own(problem, self.spec):
@@ -166,3 +171,12 @@ def judge_words(record: Mapping[str, Any]) -> str:
         f"{record['questions']} questions, {record['undecided']} undecided{agreed}; {record['calls']} calls, "
         f"{record['tokens']} tokens, {record['seconds']:.1f} s"
     )
+
+
+def whole_usage(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was used over all steps; rows grow from step to step, and begin again where a killed run was continued."""
+    if not rows:
+        return {}
+    ends = [row for row, after in pairwise(rows) if after["questions"] < row["questions"]] + [rows[-1]]
+    whole = {name: sum(end[name] for end in ends) for name in ends[-1] if name != "agreement"}
+    return whole | {"agreement": whole["agreed"] / whole["looked_twice"] if whole["looked_twice"] else None}

@@ -19,6 +19,7 @@ from etalon.pipeline.stages.own_claims import own_claim_traces
 from etalon.pipeline.stages.sft import read_traces
 from etalon.pipeline.stages.training import fit, fitting, kept, load, passed_through
 from etalon.problems.options import as_asked
+from etalon.recipe import RlSpec
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.sft.selection import learning_potential, select
@@ -66,15 +67,23 @@ class Distill(Stage):
     def knobs(self) -> Any:
         spec, recipe = self.spec, self.recipe
         teachers = {domain.value: source for domain, source in self.teachers.items()}
-        claims = [recipe.data.teacher, recipe.data.label_votes, recipe.data.agreement] if spec.own_claims else []
+        data = recipe.data
+        claims = [data.teacher, data.label_votes, data.agreement, data.max_tokens] if spec.own_claims else []
+        windows = [self.window(source) for source in self.teachers.values()]
         return [
-            spec.model_dump(exclude={"student", "teachers"}), teachers, recipe.rl.max_tokens, recipe.clr.m,
-            recipe.clr.max_tokens, recipe.prompts, claims,
+            spec.model_dump(exclude={"student", "teachers"}), teachers, windows, recipe.clr.m, recipe.clr.max_tokens,
+            recipe.prompts, claims,
         ]  # fmt: skip
+
+    def window(self, teacher: str) -> int:
+        """Longest response of a teacher: that of its own phase, or of the table rl."""
+        spec = next((one.spec for one in self.others if one.name == teacher), None)
+        return int(spec.max_tokens if isinstance(spec, RlSpec) else self.recipe.rl.max_tokens)
 
     @property
     def outside(self) -> Mapping[str, str]:
         named = set(self.teachers.values()) - set(self._stages)
+        named |= {self.recipe.data.teacher} if self.spec.own_claims else set()
         return {name: hash_tree(Path(name)) for name in sorted(named) if Path(name).is_dir()}
 
     def check(self) -> None:
@@ -100,7 +109,7 @@ class Distill(Stage):
         rollouts = len(domains) * min(spec.problems, recipe.problems.rl) * spec.n
         share = reckoning.VERIFIED_SHARE * max(0.0, spec.high - spec.low)
         rows = rollouts * share + spec.replay * (len(there) - len(domains))
-        window = recipe.rl.max_tokens
+        window = max((self.window(source) for source in self.teachers.values()), default=recipe.rl.max_tokens)
         trained = costs.fine_tuning(rows, spec.epochs, reckoning.mean_response(recipe, window), batch=spec.batch)
         return costs.both(reckoning.sampling(recipe, rollouts, window), trained)
 
@@ -162,7 +171,7 @@ class Distill(Stage):
                 sampler,
                 problems,
                 n=self.spec.n,
-                params=SamplingParams(max_tokens=recipe.rl.max_tokens),
+                params=SamplingParams(max_tokens=self.window(source)),
                 seed=work.seed,
                 path=work.directory / f"rollouts-{domain.value}.jsonl",
                 watch=work.watch,
@@ -175,7 +184,7 @@ class Distill(Stage):
             return []
         others: dict[str, list[Trace]] = {}
         for trace in read_traces(work, self.data_stage()):
-            if trace.domain not in REASONING_DOMAINS:
+            if trace.domain not in self.teachers:
                 others.setdefault(trace.domain.value, []).append(trace)
             elif trace.problem_id.endswith("-claims"):
                 others.setdefault("with claims", []).append(trace)

@@ -127,7 +127,7 @@ class Preflight(Stage):
         groups = attempt(
             sampler, problems, n=ROLLOUTS, params=SamplingParams(max_tokens=self.window), seed=work.seed, path=path,
             watch=work.watch, on_part=work.watch, verifier=rewards.verifier if rewards else None,
-            review=rewards.review if rewards else None, accept=rewards.check if rewards else None,
+            review=rewards.review if rewards else None, accept=rewards.check_all if rewards else None,
         )  # fmt: skip
         return groups, 0.0 if was_there else time.perf_counter() - started
 
@@ -233,8 +233,9 @@ def _timed_rows(language_model: LanguageModel, groups: Sequence[Group]) -> list[
     rows: list[TokenRow] = []
     for one, rollout in ((group, rollout) for group in groups for rollout in group.rollouts):
         prompt = tuple(language_model.render(ask(one.problem.prompt)))
-        response = tuple(language_model.encode(rollout.text))[:TIMED_TOKENS]
-        if response and sum(map(len, rows)) + len(prompt) + len(response) <= TIMED_TOKENS:
+        room = TIMED_TOKENS - sum(map(len, rows)) - (len(prompt) if rows else 0)  # the first is taken however long
+        response = tuple(language_model.encode(rollout.text))[: max(0, room)]
+        if response:
             rows.append(TokenRow(prompt=prompt, response=response))
     return rows
 

@@ -24,10 +24,10 @@ from etalon.pipeline.stages.training import passed_through
 from etalon.rl.advice import Shares, advice
 from etalon.rl.credit import CreditSpec
 from etalon.rl.pool import Pool, mixture, sort_pool
-from etalon.rl.rewards import Rewards, check_rewards, judge_words
+from etalon.rl.rewards import Rewards, check_rewards, judge_words, whole_usage
 from etalon.sampling import attempt
 from etalon.sampling.source import JUDGES, sampling_from
-from etalon.store import hash_tree, read_jsonl, write_json_atomic
+from etalon.store import hash_tree, read_json, read_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem
 
 OPERATIONAL = {"when_empty", "save_every"}  # values that change nothing that is learned
@@ -42,7 +42,7 @@ class Rl(Stage):
         """In words."""
         names = [domain.value for domain in self.domains]
         about = " and ".join(names) if names else "every domain"
-        judged = f"{'' if not self.spec.reward else ', by a reward of your own'}"
+        judged = ", by a reward of your own" if self.spec.reward else ""
         brevity = " with a zero-sum bonus for short correct answers" if self.spec.lambda_ else ""
         mixed = ", mixed with the other domains" if self.spec.general else ""
         return f"MGPO on {about}{brevity}{mixed}{judged}"
@@ -148,8 +148,11 @@ class Rl(Stage):
 
     def _judge(self, work: Work, rewards: Rewards) -> dict[str, Any]:
         """What the judge was asked and cost, in the prefilter and in the steps."""
-        rows = read_jsonl(work.directory / "metrics.jsonl")
-        found = {"prefilter": rewards.record(), "steps": rows[-1].get("judge", {}) if rows else {}}
+        kept = work.directory / "judge.json"  # a run that is continued does not ask again
+        if rewards.record()["questions"] or not kept.exists():
+            write_json_atomic(kept, rewards.record())
+        rows = [row["judge"] for row in read_jsonl(work.directory / "metrics.jsonl") if row.get("judge")]
+        found = {"prefilter": read_json(kept), "steps": whole_usage(rows)}
         told = [f"{name}: {judge_words(record)}" for name, record in found.items() if record]
         work.view.note(f"judge {self.spec.judge}: {'; '.join(told)}")
         return found
@@ -182,7 +185,7 @@ def prefilter(work: Work, job: RlJob, rewards: Rewards) -> tuple[Pool, list[Grou
             on_part=work.watch,
             verifier=rewards.verifier,
             review=rewards.review,
-            accept=rewards.check,
+            accept=rewards.check_all,
         )
     pool = sort_pool(groups)
     write_json_atomic(work.directory / "pool.json", dict(pool.record))
