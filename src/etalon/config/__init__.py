@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from etalon.config.help import Keys, explain, field_at
 from etalon.config.plugins import search_in
-from etalon.config.stages import default_stages, entries, listed
+from etalon.config.stages import KINDS, default_stages, entries, listed
 from etalon.config.toml import toml_key, toml_lines, toml_value
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe
@@ -255,7 +255,7 @@ def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
             if keys[0] == row.get("kind") and keys[-1] in row:
                 row[keys[-1]] = _resolve(row[keys[-1]], words | names, folder)
         if isinstance(row.get("kind"), str):
-            row["kind"] = _resolve(row["kind"], frozenset(), folder)
+            row["kind"] = _resolve(row["kind"], frozenset(KINDS), folder)
 
 
 def _resolve(value: Any, words: frozenset[str], folder: Path) -> Any:
