@@ -1,14 +1,22 @@
+import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etalon import config
+from etalon.config.toml import toml_value
 from etalon.data.ngrams import normalise
 from etalon.data.split import NAMES, Splits, proportional, split_problems
 from etalon.errors import InputError
+from etalon.pipeline.graph import graph_of
+from etalon.pipeline.stage import Work
+from etalon.store import read_jsonl
 from etalon.types import Domain, Problem
+from shrunk import stage
 
 COUNTS = {"train": 1000, "probe": 64, "rl": 512, "test": 200}
 
@@ -75,3 +83,78 @@ def test_too_few_problems_of_a_domain_say_how_many_are_needed() -> None:
     few = problems(20) + problems(7, Domain.CODE) * 2
     with pytest.raises(InputError, match="found 7 distinct problems of domain code, needed are at least 8"):
         split_problems(few, **COUNTS, seed=0)
+
+
+# ---- the splits of a recipe's own files
+
+
+def rows(folder: Path, name: str, numbers: range, **more: str) -> str:
+    path = folder / name
+    lines = [json.dumps({"question": f"What is {n} + 1?", "answer": str(n + 1), **more}) for n in numbers]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return str(path)
+
+
+def splits(folder: Path, stages: str, **problems: object) -> dict[str, set[str]]:
+    """Split -> the prompts that the problems stage writes for a recipe of these stages."""
+    tables = "\n".join(f"{key} = {toml_value(value)}" for key, value in problems.items())
+    (folder / "x.toml").write_text(f"[problems]\n{tables}\n{stages}")
+    recipe = config.load(folder / "x.toml").resolved()
+    graph = graph_of(recipe, preflight=False)
+    node = graph.by_name["problems"]
+    directories = graph.directories(folder / "run")
+    directories["problems"].mkdir(parents=True, exist_ok=True)
+    node.run(Work(recipe=recipe, stage=node, directories=directories))
+    return {
+        name: {row["prompt"].partition("?")[0] for row in read_jsonl(directories["problems"] / f"{name}.jsonl")}
+        for name in NAMES
+    }
+
+
+RL = stage("base", "base", model="models/mine") + stage("a", "rl")
+SFT = stage("base", "base", model="models/mine") + stage("data", "data") + stage("s", "sft") + stage("f", "fuse")
+
+
+def test_files_are_cut_into_the_splits_that_some_stage_reads_and_no_others(tmp_path: Path) -> None:
+    files = [rows(tmp_path, "a.jsonl", range(40))]
+    found = splits(tmp_path, RL, files=files, rl=30, test=10)
+    assert {name: len(members) for name, members in found.items()} == {"train": 0, "probe": 0, "rl": 30, "test": 10}
+    found = splits(tmp_path, SFT, files=files, train=20, probe=10, test=10)
+    assert {name: len(members) for name, members in found.items()} == {"train": 20, "probe": 10, "rl": 0, "test": 10}
+    everything = set().union(*found.values())
+    assert len(everything) == 40
+    unevaluated = splits(tmp_path, "[eval]\nafter = []\n" + RL, files=files, rl=40)
+    assert unevaluated["rl"] == everything
+    assert unevaluated["test"] == set()
+
+
+def test_test_files_are_held_out_whole_and_never_trained_on(tmp_path: Path) -> None:
+    files = [rows(tmp_path, "a.jsonl", range(40))]
+    held = [rows(tmp_path, "b.jsonl", range(30, 45))]
+    found = splits(tmp_path, RL, files=files, test_files=held, rl=100, test=2)
+    assert found["test"] == {f"What is {n} + 1" for n in range(30, 45)}
+    assert found["rl"] == {f"What is {n} + 1" for n in range(30)}
+    with pytest.raises(
+        InputError, match=r"problems\.files: hold no problem that is not held out by problems\.test_files"
+    ):
+        splits(tmp_path, RL, files=held, test_files=held)
+
+
+def test_only_the_domains_that_are_asked_for_are_kept(tmp_path: Path) -> None:
+    def programs(name: str, numbers: range) -> str:
+        tests = {"domain": "code", "tests": {"assert_code": "assert f(1) == 2"}}
+        lines = [json.dumps({**tests, "id": f"c{n}", "prompt": f"Write f, number {n}?"}) for n in numbers]
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+        return str(tmp_path / name)
+
+    files = [rows(tmp_path, "a.jsonl", range(20)), programs("c.jsonl", range(20))]
+    held = [rows(tmp_path, "b.jsonl", range(20, 30)), programs("d.jsonl", range(20, 30))]
+
+    def words(**problems: object) -> dict[str, set[str]]:
+        found = splits(tmp_path, RL, files=files, test_files=held, **problems)
+        return {name: {prompt.split()[0] for prompt in found[name]} for name in ("rl", "test")}
+
+    assert words() == {"rl": {"What", "Write"}, "test": {"What", "Write"}}
+    assert words(domains=["code"]) == {"rl": {"Write"}, "test": {"Write"}}
+    with pytest.raises(InputError, match=r"problems\.files: hold no problem of stem"):
+        words(domains=["stem"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -179,6 +181,31 @@ def test_another_run_is_reused_where_the_keys_are_the_same(
     assert not leftover.exists()
     assert "reused from" in (again := etalon(*part, *reuse)).err
     assert "nothing; no finished stage there has the same key" in again.err
+
+
+def test_a_disk_that_is_full_while_another_run_is_copied_costs_only_time(
+    finished: Finished, recipe: Path, tmp_path: Path, etalon: Etalon
+) -> None:
+    run = tmp_path / "new"
+    part = ("run", recipe, "--run", run, "--only", "problems,base", "--reuse", finished.run)
+
+    largest = max(path.stat().st_size for path in (finished.run / "stages" / "problems").iterdir())
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 1, resource.RLIM_INFINITY))
+
+    command = shrunk.command(*part)
+    full = subprocess.run(
+        command, capture_output=True, text=True, env=shrunk.ENVIRONMENT, preexec_fn=limit, check=False
+    )
+    assert full.returncode == 2, full.stderr
+    told = f"etalon: file size limit reached while writing {run}/stages/.base.partial; free some and run the same"
+    assert full.stderr.startswith(told)
+    assert shrunk.done(run).keys() == {"problems"}
+    assert etalon("run", recipe, "--run", run, "--dry-run").states["problems"] == "cached"  # it is nobody else's
+    assert etalon(*part).code == 0
+    assert shrunk.done(run) == shrunk.done(finished.run)
+    assert not list(run.glob("stages/.*"))
 
 
 def test_what_is_no_run_cannot_be_reused(recipe: Path, tmp_path: Path, etalon: Etalon) -> None:

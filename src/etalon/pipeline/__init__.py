@@ -24,7 +24,7 @@ from etalon.pipeline.stage import Stage, finished
 from etalon.pipeline.stages.problems import read_file
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
-from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic
+from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic, writing
 from etalon.types import Domain
 
 PEEKED_BYTES = 100_000_000  # (ours) of problem files that a dry run reads, to plan for the domains they hold
@@ -187,12 +187,22 @@ def reuse(other: Path, names: Sequence[str], directories: Mapping[str, Path]) ->
         done = source.done()
         assert done is not None
         partial = directory.with_name(f".{directory.name}{PARTIAL_SUFFIX}")
-        shutil.copytree(source.path, partial, ignore=shutil.ignore_patterns("DONE.json"))
+        copy_files(source.path, partial)
         StageDir(partial).finish(done)
         shutil.rmtree(directory, ignore_errors=True)
         partial.rename(directory)
     told = ", ".join(names) if names else "nothing; no finished stage there has the same key"
     sys.stderr.write(f"reused from {other}: {told}\n")
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """All files of a stage but DONE.json. RunError on a full disk, which `shutil.copytree` tells without its errno."""
+    with writing(target):
+        for path in source.rglob("*"):
+            if path.is_file() and path.name != "DONE.json":
+                copy = target / path.relative_to(source)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
 
 
 def clear_partial(run_dir: Path) -> None:
