@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from etalon.commands.run import RunOption, SetOption, start
 from etalon.errors import ConfigError
 
 PROMPTS_PER_STEP = 16  # (ours)
+MOST_TEST = 200  # (ours) held-out problems; a file without --test gives one of them for two prompts
 FEWEST_PROMPTS, MOST_PROMPTS = 64, 512  # (ours) prompts that are looked at: twice those the steps want, within this
 
 
@@ -62,16 +64,39 @@ def rl(
     tables = {"model": named, **phase(files, steps=steps, max_tokens=max_tokens)}
 
     threads = useful_threads(Path(model))
+    text = "\n".join(recipe_lines(directory.name, threads, tables, stage)) + "\n"
+    launch(text, directory, overrides or [], preflight=preflight, dry_run=dry_run)
+
+
+def launch(text: str, directory: Path, overrides: Sequence[str], *, preflight: bool, dry_run: bool) -> None:
+    """Check the recipe, keep it beside the run directory, and run it; a plan keeps none."""
+    asked = {"preflight": preflight}
+    with TemporaryDirectory() as folder:  # what cannot be run does not replace the recipe of an earlier call
+        planned = Path(folder) / f"{directory.name}.toml"
+        planned.write_text(text, encoding="utf-8")
+        check_recipe(planned, overrides)
+        if dry_run:
+            start(planned, directory, overrides, asked=asked, dry_run=True)
+            return
     path = directory.with_name(f"{directory.name}.toml")
-    write(path, "\n".join(recipe_lines(directory.name, threads, tables, stage)) + "\n")
+    write(path, text)
     typer.echo(f"recipe: {path}", err=True)
-    start(path, directory, overrides or [], asked={"preflight": preflight}, dry_run=dry_run)
+    start(path, directory, overrides, asked=asked)
+
+
+def check_recipe(path: Path, overrides: Sequence[str]) -> None:
+    """ConfigError for what cannot be run, such as a reward that is not there."""
+    from etalon.config import load
+    from etalon.pipeline.graph import graph_of
+
+    graph_of(load(path, overrides).resolved())
 
 
 def phase(files: dict[str, Any], *, steps: int, max_tokens: int) -> dict[str, dict[str, Any]]:
     """The tables of one phase of RL and its evaluations."""
+    prompts = min(MOST_PROMPTS, max(FEWEST_PROMPTS, 2 * steps * PROMPTS_PER_STEP))
     return {
-        "problems": {**files, "rl": min(MOST_PROMPTS, max(FEWEST_PROMPTS, 2 * steps * PROMPTS_PER_STEP))},
+        "problems": {**files, "rl": prompts, "test": min(MOST_TEST, prompts // 2)},
         "rl": {
             "steps": steps, "max_tokens": max_tokens, "group_size": 8, "prompts_per_step": PROMPTS_PER_STEP,
             "micro_tokens": 2048,

@@ -20,7 +20,8 @@ from etalon.errors import ConfigError, RunError
 from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
-from etalon.pipeline.stage import Stage, finished
+from etalon.pipeline.reckoning import as_found
+from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, Stage, finished
 from etalon.pipeline.stages.problems import read_file
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
@@ -75,12 +76,12 @@ def run(
         check_needs(graph, chosen, keys, directories, reused=reused)
     if dry_run:
         lines = planned(recipe, run_dir)
+        problems = found_problems(graph, keys, directories)
         print_plan(
-            graph_of(with_domains_found(recipe), preflight=choice.preflight), keys or None, directories,
+            graph_of(with_domains_found(recipe, problems), preflight=choice.preflight), keys or None, directories,
             from_stage=choice.from_stage, chosen=chosen, reused=reused, absent=list(absent),
         )  # fmt: skip
-        print_lines(lines)
-        return
+        return print_lines(lines)
     check_endpoints(recipe)
     check_device(recipe)
     engine_of(recipe).check()
@@ -98,9 +99,19 @@ def run(
         finish(run_dir, summarise(graph, keys, directories, wait_seconds=waited))
 
 
-def with_domains_found(recipe: Recipe) -> Recipe:
-    """For a plan: only the domains that the recipe's files hold, where they are here and quick to read."""
+def found_problems(
+    graph: Graph, keys: Mapping[str, str], directories: Mapping[str, Path]
+) -> Mapping[str, Mapping[str, int]] | None:
+    """Split -> domain -> problems, where this run has read them already."""
+    done = finished(graph.by_name[PROBLEMS], keys[PROBLEMS], directories[PROBLEMS]) if keys else None
+    return done["outputs"]["counts"] if done else None
+
+
+def with_domains_found(recipe: Recipe, counts: Mapping[str, Mapping[str, int]] | None) -> Recipe:
+    """For a plan: the problems that were found, or the domains that the recipe's files hold, where quick to read."""
     spec = recipe.problems
+    if counts is not None:
+        return as_found(recipe, counts)
     files = [Path(file) for file in spec.files]
     if spec.domains or not files or not all(file.is_file() for file in files):
         return recipe
@@ -135,6 +146,9 @@ def chosen_stages(graph: Graph, choice: Choice) -> frozenset[str]:
         return frozenset(graph.by_name)
     if choice.only:
         names = set(choice.only)
+        look = graph.by_name.get(PREFLIGHT)  # which what starts from a given model does not get round
+        if look is not None and any(graph.by_name[name].source == look.source for name in names):
+            names.add(PREFLIGHT)
     else:
         listed = [stage.name for stage in graph.stages if stage.others and not stage.is_background]
         names = graph.needed(

@@ -123,7 +123,8 @@ def _file_splits(recipe: Recipe, cut_into: Collection[str]) -> dict[str, list[Pr
         cut_into = {name for name in cut_into if name != "test"}
     if not found:
         asked = f" of {', '.join(spec.domains)}" if spec.domains else ""
-        raise InputError(f"problems.files: hold no problem{asked} that is not held out by problems.test_files")
+        rest = " that is not held out by problems.test_files" if held_out else ""
+        raise InputError(f"problems.files: hold no problem{asked}{rest}")
     sizes = {name: getattr(spec, name) if name in cut_into else 0 for name in SPLITS}
     cut = split_problems(found, seed=recipe.seed, **sizes)
     splits = {
