@@ -81,7 +81,8 @@ def run(
             graph_of(with_domains_found(recipe, problems), preflight=choice.preflight), keys or None, directories,
             from_stage=choice.from_stage, chosen=chosen, reused=reused, absent=list(absent),
         )  # fmt: skip
-        return print_lines(lines)
+        print_lines(lines)
+        return
     check_endpoints(recipe)
     check_device(recipe)
     engine_of(recipe).check()
