@@ -69,19 +69,19 @@ def rl(
 
 
 def launch(text: str, directory: Path, overrides: Sequence[str], *, preflight: bool, dry_run: bool) -> None:
-    """Check the recipe, keep it beside the run directory, and run it; a plan keeps none."""
+    """Check the recipe, keep it beside the run directory, and run or plan it."""
     asked = {"preflight": preflight}
     with TemporaryDirectory() as folder:  # what cannot be run does not replace the recipe of an earlier call
         planned = Path(folder) / f"{directory.name}.toml"
         planned.write_text(text, encoding="utf-8")
         check_recipe(planned, overrides)
-        if dry_run:
+        if dry_run and (directory / "resolved.toml").exists():  # a run's own recipe stays as it is
             start(planned, directory, overrides, asked=asked, dry_run=True)
             return
     path = directory.with_name(f"{directory.name}.toml")
     write(path, text)
     typer.echo(f"recipe: {path}", err=True)
-    start(path, directory, overrides, asked=asked)
+    start(path, directory, overrides, asked=asked, dry_run=dry_run)
 
 
 def check_recipe(path: Path, overrides: Sequence[str]) -> None:
