@@ -99,7 +99,7 @@ def phase(files: dict[str, Any], *, steps: int, max_tokens: int) -> dict[str, di
         "problems": {**files, "rl": prompts, "test": min(MOST_TEST, prompts // 2)},
         "rl": {
             "steps": steps, "max_tokens": max_tokens, "group_size": 8, "prompts_per_step": PROMPTS_PER_STEP,
-            "micro_tokens": 2048,
+            "micro_tokens": 1024,
         },
         "eval": {"n": 4, "k": 4, "max_tokens": max_tokens, "temperature": 1.0},
     }  # fmt: skip
