@@ -8,8 +8,12 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from hypothesis import settings
 
 import shrunk
+
+settings.register_profile("busy", deadline=None)  # a busy machine must not decide: no example is too slow by itself
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
