@@ -233,12 +233,13 @@ def test_packaged_prompts_are_not_confused_with_a_folder_that_happens_to_have_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Run from inside `runs/`, where the run directory itself is called nano."""
-    path = shrunk.write_recipe(tmp_path)
-    before = keys_of(path)
-    (tmp_path / "nano").mkdir()
-    (tmp_path / "nano" / "events.jsonl").write_text("{}\n")
+    recipes = (shrunk.write_recipe(tmp_path), config.packaged_recipe("nano"))
+    before = [keys_of(path, "rl.judge=nano") for path in recipes]
+    for name in ("nano", "reference", "default", "all", "hard", "rl", "base", "scratch"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "events.jsonl").write_text("{}\n")
     monkeypatch.chdir(tmp_path)
-    assert keys_of(path) == before
+    assert [keys_of(path, "rl.judge=nano") for path in recipes] == before
 
 
 def test_a_dry_run_prints_the_plan_writes_nothing_and_loads_no_torch(finished: Finished, tmp_path: Path) -> None:

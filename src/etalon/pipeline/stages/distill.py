@@ -18,6 +18,7 @@ from etalon.pipeline.stages.data import trace_to_row
 from etalon.pipeline.stages.own_claims import own_claim_traces
 from etalon.pipeline.stages.sft import read_traces
 from etalon.pipeline.stages.training import fit, fitting, kept, load, passed_through
+from etalon.pipeline.teachers import TEACHERS
 from etalon.problems.options import as_asked
 from etalon.recipe import RlSpec
 from etalon.sampling import attempt
@@ -83,7 +84,7 @@ class Distill(Stage):
     @property
     def outside(self) -> Mapping[str, str]:
         named = set(self.teachers.values()) - set(self._stages)
-        named |= {self.recipe.data.teacher} if self.spec.own_claims else set()
+        named |= {self.recipe.data.teacher} - {*TEACHERS} if self.spec.own_claims else set()
         return {name: hash_tree(Path(name)) for name in sorted(named) if Path(name).is_dir()}
 
     def check(self) -> None:
