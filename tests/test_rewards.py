@@ -23,7 +23,7 @@ from etalon.types import Criterion, Domain, Group, Problem, Rollout, Rule, Sampl
 from etalon.verifiers.judges import Judge
 from groups import make_group
 from replies import Program, in_turn
-from upstream import dead_port
+from upstream import Asked, Reply, Upstream, dead_port
 
 PARAMS = SamplingParams()
 MATH = Problem(id="m", domain=Domain.MATH, prompt="2+2?", answer="4")
@@ -273,6 +273,33 @@ def test_a_judge_that_says_nothing_readable_is_undecided_and_above_a_half_the_ru
     rewards(RlSpec(judge="nano")).check([undecided(MATH, ["crashed"] * 64)])  # not the judge's to decide
 
 
+@pytest.mark.live
+def test_a_model_of_a_server_judges_rubrics_and_its_failures_are_counted() -> None:
+    def script(asked: Asked) -> Reply:
+        response = asked.text.partition("<response-")[2].partition("</response-")[0]
+        if "broken" in response:
+            return Reply(status=400, body=b'{"error": {"message": "no"}}')
+        return Reply(content="Let me see.\nYes" if "hello" in response else "No" if "bye" in response else "Perhaps")
+
+    with Upstream(script) as upstream:
+        own = rewards(RlSpec(judge=f"toy@{upstream.url}"))
+        words = ["hello", "bye", "who knows", "broken", "hello again"]
+        rollouts = [
+            Rollout(problem_id="", index=i, text=text, stop=Stop.EOS, num_tokens=1) for i, text in enumerate(words)
+        ]
+        [group] = verify_groups([(FREE, rollouts)], workers=1, review=own.review)
+    assert [v.score for v in group.verdicts] == [1.0, 0.0, None, None, 1.0]
+    assert all(v.reason.startswith("judge_undecided") for v in group.verdicts[2:4])
+    record = own.record()
+    assert (record["questions"], record["undecided"]) == (5, 2)
+    assert record["calls"] == 7 + int(record["looked_twice"] or 0)  # the two are asked once more
+    assert record["tokens"] > 0
+    assert record["seconds"] > 0
+    assert {one.body["model"] for one in upstream.requests} == {"toy"}
+    own.check([group])  # two of five is no reason to stop
+
+
+@pytest.mark.live
 def test_a_server_that_is_not_there_leaves_rubrics_open_and_all_else_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
