@@ -209,7 +209,7 @@ def test_where_nothing_can_be_learned_the_run_stops_before_training_and_no_prefl
     path, run = recipe(tmp_path, random_model, stage("hopeless", domains=["math"])), tmp_path / "run"
     for _ in range(2):  # and says the same when it is asked again
         line = last_line(etalon("run", path, "--run", run))
-        assert line.startswith("preflight: none of 16 prompts x 4 has an accuracy strictly between 0 and 1 (0% right, ")
+        assert line.startswith("preflight: none of 8 prompts x 4 has an accuracy strictly between 0 and 1 (0% right, ")
         assert ", so hopeless has nothing to learn from; " in line
         assert (
             "% were cut at 24 tokens: raise hopeless.max_tokens, or ask for shorter answers with model.system" in line
@@ -264,7 +264,7 @@ def test_a_reward_that_decides_too_little_ends_the_run_before_training_and_a_men
     )
     line = last_line(etalon("run", path, "--run", run))
     assert line.startswith("own.reward: ")
-    assert f" of 64 responses have no verdict, more than 20%: {reason}; mend it and run the same" in line
+    assert f" of 32 responses have no verdict, more than 20%: {reason}; mend it and run the same" in line
     assert shrunk.done(run).keys() == {"problems", "base"}
     mended = etalon("run", path, "--run", run, "--set", f"own.reward={path.parent}/mine.py:even")
     assert mended.returncode == 0, mended.stderr

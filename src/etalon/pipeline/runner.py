@@ -106,7 +106,9 @@ class Runner:
         self.report_finished()
 
     def submit_ready(self) -> None:
-        """Hand every evaluation whose checkpoint exists to the workers."""
+        """Hand every evaluation whose checkpoint exists to the workers, once no stage that runs alone is to come."""
+        if any(one.runs_alone and one.name in self.chosen and not self.is_done(one) for one in self.graph.pipeline):
+            return
         waiting = {stage.name for stage in self.beside.values()}
         for stage in self.waiting_background():
             if stage.name in waiting or self.pool is None:

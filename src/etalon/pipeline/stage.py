@@ -66,6 +66,7 @@ class Stage:
     makes_model: ClassVar[bool] = True
     trains: ClassVar[bool] = True  # its result depends on the engine
     is_background: ClassVar[bool] = False  # nothing but the summary waits for it, so it may run beside other stages
+    runs_alone: ClassVar[bool] = False  # nothing runs beside it: it uses every core, and may end the run
 
     listed: Listed
     recipe: Recipe

@@ -72,6 +72,12 @@ def has_signal(group: Group) -> bool:
     return accuracy is not None and (0 < accuracy < 1 or len(set(group.scores)) > 1)
 
 
+def has_answer(group: Group) -> bool:
+    """Whether any response was whole and gave something to judge, or got a reward, or could not be judged."""
+    pairs = zip(group.rollouts, group.verdicts, strict=True)
+    return any(v.is_undecided or v.score or (r.stop is not Stop.LENGTH and not v.gave_none) for r, v in pairs)
+
+
 def advice(shares: Shares, spec: RlSpec, *, stage: str) -> Iterator[str]:
     """What would help, the strongest cause first; always something. spec: of the phase."""
     return iter(list(_causes(shares, spec, stage)) or ["no prompt was answered differently twice: use other problems"])

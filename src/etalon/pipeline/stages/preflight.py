@@ -1,6 +1,7 @@
 """Stage `preflight` (ours): a look at the given model before anything is trained, and what the run will take here.
 
 16 prompts x 4 -> shares of right, wrong, no answer, truncated; usable prompts; tokens per second -> forecast, or stop
+Where RL comes first, half of them are enough if not one of their responses has an answer.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
 from etalon.pipeline.stage import PREFLIGHT, Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
-from etalon.rl.advice import Shares, advice
+from etalon.rl.advice import Shares, advice, has_answer
 from etalon.rl.rewards import Rewards
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
-from etalon.store import write_json_atomic
+from etalon.store import read_jsonl, write_json_atomic
 from etalon.types import Group, Problem, Sampler, SamplingParams, ask
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from etalon.model.packed import TokenRow
 
 PROMPTS, ROLLOUTS = 16, 4
+HALF = PROMPTS // 2
 MB = 1024**2
 TIMED_TOKENS = 256  # (ours) tokens of the one training pass that is timed
 
@@ -44,6 +46,7 @@ class Preflight(Stage):
     purpose: ClassVar[str] = f"{PROMPTS} prompts x {ROLLOUTS} of the starting model, before anything is trained"
     makes_model: ClassVar[bool] = False
     trains: ClassVar[bool] = False
+    runs_alone: ClassVar[bool] = True
 
     first: Stage  # that trains
 
@@ -83,8 +86,9 @@ class Preflight(Stage):
         cores = threads(max(recipe.threads, min(recipe.threads * recipe.jobs, useful_threads(work.source))))
         with cores, sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
             groups, seconds = self._look(work, sampler, problems, rewards)
-            trained = training_pass(sampler, groups)
-        shares = Shares.of(groups)
+            shares = Shares.of(groups)
+            stops = not work.goes_on and self._teaches_nothing(shares)
+            trained = TrainingPass() if stops else training_pass(sampler, groups)
         tokens = sum(rollout.num_tokens for group in groups for rollout in group.rollouts)
         record = {
             **asdict(shares),
@@ -99,8 +103,8 @@ class Preflight(Stage):
         write_json_atomic(work.directory / "preflight.json", record)
         for line in shown(record):
             work.view.note(line)
-        if isinstance(self.first, Rl) and not work.goes_on:
-            self._may_learn(shares, self.first)
+        if stops:
+            raise self._nothing_to_learn(shares)
         return {"preflight": record}
 
     def _problems(self, work: Work) -> list[Problem]:
@@ -123,22 +127,29 @@ class Preflight(Stage):
         """The rollouts, and the seconds that sampling and judging them took; 0 when they were there already."""
         started = time.perf_counter()
         path = work.directory / "rollouts.jsonl"
-        was_there = path.exists()
-        groups = attempt(
-            sampler, problems, n=ROLLOUTS, params=SamplingParams(max_tokens=self.window), seed=work.seed, path=path,
-            watch=work.watch, on_part=work.watch, verifier=rewards.verifier if rewards else None,
-            review=rewards.review if rewards else None, accept=rewards.check_all if rewards else None,
-        )  # fmt: skip
-        return groups, 0.0 if was_there else time.perf_counter() - started
+        there, groups = len(read_jsonl(path)), []
+        for some in (problems[:HALF], problems):
+            if there <= len(some):
+                groups = attempt(
+                    sampler, some, n=ROLLOUTS, params=SamplingParams(max_tokens=self.window), seed=work.seed,
+                    path=path, chunk=HALF, watch=work.watch, on_part=work.watch,
+                    verifier=rewards.verifier if rewards else None, review=rewards.review if rewards else None,
+                    accept=rewards.check_all if rewards else None,
+                )  # fmt: skip
+                if self._teaches_nothing(Shares.of(groups)) and not any(map(has_answer, groups)):
+                    break
+        return groups, 0.0 if there else time.perf_counter() - started
 
-    def _may_learn(self, shares: Shares, first: Rl) -> None:
-        """RunError where no prompt carries a signal: RL would train on nothing."""
-        if shares.usable or not shares.prompts or first.spec.when_empty == "skip":
-            return
-        told = "; ".join(advice(shares, first.spec, stage=first.name))
-        raise RunError(
+    def _teaches_nothing(self, shares: Shares) -> bool:
+        """Whether no prompt carries a signal: RL would train on nothing."""
+        is_rl = isinstance(self.first, Rl) and self.first.spec.when_empty != "skip"
+        return is_rl and bool(shares.prompts) and not shares.usable
+
+    def _nothing_to_learn(self, shares: Shares) -> RunError:
+        told = "; ".join(advice(shares, self.first.spec, stage=self.first.name))
+        return RunError(
             f"{PREFLIGHT}: none of {shares.prompts} prompts x {ROLLOUTS} has an accuracy strictly between 0 and 1 "
-            f"({shares}), so {first.name} has nothing to learn from; {told}; --no-preflight goes on all the same"
+            f"({shares}), so {self.first.name} has nothing to learn from; {told}; --no-preflight goes on all the same"
         )
 
     def afterwords(self, directories: Mapping[str, Path], stages: Sequence[Stage]) -> list[str]:
@@ -165,7 +176,7 @@ def shown(record: Mapping[str, Any]) -> list[str]:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Nothing else runs beside this stage: torch may use the cores that workers will have later."""
+    """Nothing runs beside this stage: torch may use the cores that workers will have later."""
     import torch
 
     before = torch.get_num_threads()
