@@ -1,8 +1,11 @@
-"""One shrunk run of the whole recipe, made once and shared by the tests that need a finished run."""
+"""One shrunk run of the whole recipe, made once and shared by the tests that need a finished run, in all workers."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -31,14 +34,32 @@ class Finished:
     printed: CompletedProcess[str]
 
 
+def made_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[Path], tuple[Path, list[str | Path]]]
+) -> Finished:
+    """The run DIR/run that a command makes, by whichever worker comes first; the others wait for it."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / name
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = folder / "printed.json"
+        if not kept.exists():
+            folder.mkdir()
+            recipe, options = make(folder)
+            printed = shrunk.etalon("run", recipe, "--run", folder / "run", *options)
+            assert printed.returncode == 0, printed.stderr
+            kept.write_text(json.dumps([str(recipe), printed.args, printed.stdout, printed.stderr]))
+        recipe_path, arguments, stdout, stderr = json.loads(kept.read_text())
+    return Finished(
+        recipe=Path(recipe_path), run=folder / "run", printed=CompletedProcess(arguments, 0, stdout, stderr)
+    )
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """`etalon run shrunk.toml --run DIR`, from start to end."""
-    folder = tmp_path_factory.mktemp("shrunk")
-    recipe = shrunk.write_recipe(folder)
-    printed = shrunk.etalon("run", recipe, "--run", folder / "run")
-    assert printed.returncode == 0, printed.stderr
-    return Finished(recipe=recipe, run=folder / "run", printed=printed)
+    return made_once(tmp_path_factory, "shrunk", lambda folder: (shrunk.write_recipe(folder), []))
 
 
 BRANCHES = """
@@ -60,20 +81,20 @@ steps = 0
 @pytest.fixture(scope="session")
 def branched(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The shrunk recipe with a branch, a phase that is skipped and another gamma; the rest is taken from `finished`."""
-    folder = tmp_path_factory.mktemp("branched")
-    recipe = folder / "branched.toml"
-    recipe.write_text(shrunk.RECIPE + BRANCHES)
-    options = ("--reuse", finished.run, "--set", "instruct.gamma=0", "--set", "instruct.steps=3")
-    printed = shrunk.etalon("run", recipe, "--run", folder / "run", *options)
-    assert printed.returncode == 0, printed.stderr
-    return Finished(recipe=recipe, run=folder / "run", printed=printed)
+
+    def make(folder: Path) -> tuple[Path, list[str | Path]]:
+        recipe = folder / "branched.toml"
+        recipe.write_text(shrunk.RECIPE + BRANCHES)
+        return recipe, ["--reuse", finished.run, "--set", "instruct.gamma=0", "--set", "instruct.steps=3"]
+
+    return made_once(tmp_path_factory, "branched", make)
 
 
 @pytest.fixture(scope="session")
 def four_phases(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The recipe of `shrunk.branches`; what it shares with the finished run is taken from there."""
-    folder = tmp_path_factory.mktemp("phases")
-    recipe = shrunk.write_recipe(folder, shrunk.branches())
-    printed = shrunk.etalon("run", recipe, "--run", folder / "run", "--reuse", finished.run)
-    assert printed.returncode == 0, printed.stderr
-    return Finished(recipe=recipe, run=folder / "run", printed=printed)
+    return made_once(
+        tmp_path_factory,
+        "phases",
+        lambda folder: (shrunk.write_recipe(folder, shrunk.branches()), ["--reuse", finished.run]),
+    )
