@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 
 import pytest
 
@@ -287,9 +290,98 @@ def test_both_forms_of_a_code_problem_and_any_order_of_options_or_constraints_ar
     assert question(Domain.INSTRUCT, "lemon: upper; title") == question(Domain.INSTRUCT, "lemon: title; upper")
 
 
-def test_no_held_out_problem_stands_solved_in_a_document() -> None:
+def test_a_quantity_that_is_not_needed_makes_no_other_question() -> None:
+    def asked(prompt: str) -> str:
+        return nano.question_of(Problem(id="p", domain=Domain.STEM, prompt=prompt))
+
+    assert asked("m=3 a=2 d=5 W? A30 B10 C28 D24") == asked("t=9 m=3 a=2 d=5 W? A1 B30 C2 D3")
+    assert asked("m=3 a=2 d=5 W? A30 B10 C28 D24") != asked("m=2 a=3 d=5 W? A30 B10 C28 D24")
+
+
+@pytest.mark.parametrize("domain", WORLD)
+@pytest.mark.parametrize("split", ["probe", "rl", "test"])
+def test_held_out_rows_are_questions_of_their_own_and_few_are_of_one_family(domain: Domain, split: nano.Split) -> None:
+    asked = [nano.question_of(p) for p in nano.problems(domain, split, 40 if split == "probe" else 200, seed=0)]
+    assert len(set(asked)) == len(asked)
+    families = Counter(map(nano.family_of, asked))
+    assert split == "rl" or max(families.values()) <= nano.FAMILY_ROWS
+    assert len(families) > 20
+
+
+# What a text gives away, read from the text alone: how a chain begins, a rule, a formula's numbers, a worded text.
+
+
+def beginnings(text: str) -> set[Hashable]:
+    """The first two operations of every expression that stands on a line of its own, or is asked for."""
+    found = re.findall(r"(?m)^\(*(\d+[-+*]\d+)\)*([-+*]\d+)[-+*()\d]*(?:=\?)?$", text)
+    return {first + second for first, second in found}
+
+
+def rules(text: str) -> set[Hashable]:
+    """Slope and offset: of two examples, or of code."""
+    examples = re.fullmatch(r"(?:f\()?(\d+)(?:\)=|->)(\d+) (?:f\()?(\d+)(?:\)=|->)(\d+)", text)
+    if examples:
+        x1, y1, x2, y2 = map(int, examples.groups())
+        slope = (y2 - y1) / (x2 - x1)
+        return {(slope, y1 - slope * x1)}
+    code = re.findall(r"(?:return |print\()(?:(\d+)\*)?(?:x|int\(input\(\)\))([-+]\d+)?", text)
+    return {(int(slope or 1), int(offset or 0)) for slope, offset in code}
+
+
+def formulas(text: str) -> set[Hashable]:
+    """The quantity asked for, or worked out last, with the quantities that it takes."""
+    first, *rest = text.split("\n")
+    values = dict(re.findall(r"([a-zA-Z])=(\d+)(?= |$|\n)", first.partition("?")[0]))
+    asked = re.search(r" ([a-zA-Z])\?", first)
+    symbol = asked[1] if asked else rest[-1][0] if rest and re.match(r"[a-zA-Z]=[a-zA-Z]{2}=", rest[-1]) else ""
+    if not symbol or not values:
+        return set()
+    left, right = physics.FORMULAS[symbol]
+    needed = (left, right) if left in values else (*physics.FORMULAS[left], right)
+    return {(symbol, tuple(values[name] for name in needed))}
+
+
+def worded(text: str) -> set[Hashable]:
+    """A word and what is asked of it: as a prompt, or as a line of constraints above a text."""
+    prompt = re.fullmatch(r"([a-z]+): (.+)", text)
+    if prompt:
+        return {(prompt[1], frozenset(prompt[2].split("; ")))}
+    head, _, body = text.partition("\n")
+    if not re.match(r"\d words|\d bullets|upper|ps|end |quotes|title", head):
+        return set()
+    [word] = {word for word in instructions.WORDS if word in body.lower()}
+    return {(word, frozenset(head.split(", ")))}
+
+
+READ = {
+    Domain.MATH: beginnings, Domain.CLAIMS: beginnings, Domain.CODE: rules, Domain.STEM: formulas,
+    Domain.INSTRUCT: worded,
+}  # fmt: skip
+
+
+def shown(domain: Domain, texts: Iterable[str]) -> set[Hashable]:
+    return {key for text in texts for key in READ[domain](text)}
+
+
+@pytest.mark.parametrize("domain", WORLD)
+def test_what_is_held_out_stands_in_no_document_and_in_no_other_split(domain: Domain) -> None:
     rng = random.Random(0)
-    lines = [document(rng, nano.is_train).split("\n") for _ in range(4000)]
-    chains = [f"{first}=?" for first, *rest in lines if rest and arithmetic.PATTERN.match(f"{first}=?")]
-    assert len(chains) > 1000
-    assert {nano.split_of(prompt) for prompt in chains} == {"train"}
+    documents = shown(domain, (document(rng, nano.is_train) for _ in range(6000)))
+    prompts = {
+        split: shown(domain, (p.prompt for p in nano.problems(domain, split, count, seed=0)))
+        for split, count in (("train", 2200), ("probe", 40), ("rl", 600), ("test", 200))
+    }
+    assert len(documents) > 100
+    assert all(len(found) > 20 for found in prompts.values())
+    for split in ("probe", "rl", "test"):
+        assert not prompts[split] & documents
+    for one, other in itertools.combinations(prompts, 2):
+        assert not prompts[one] & prompts[other], (one, other)
+    assert documents & prompts["train"]  # the same reader finds what is open
+
+
+def test_single_operations_are_the_table_of_the_documents_and_are_not_held_out() -> None:
+    for domain in (Domain.MATH, Domain.CLAIMS):
+        for split in ("probe", "rl", "test"):
+            assert min(p.level for p in nano.problems(domain, split, 40, seed=0)) == 2
+        assert min(p.level for p in nano.problems(domain, "train", 40, seed=0)) == 1

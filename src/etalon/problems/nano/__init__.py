@@ -1,8 +1,10 @@
 """The nano world: four verifiable domains small enough for a 0.3M-parameter model on a CPU.
 
-split_of(prompt) -> train | probe | rl | test     a hash of the prompt decides, so splits cannot overlap
-problems(domain, split, count, seed)              problems of that split, levels drawn in turn
-NanoTeacher                                       the program that plays the strong model (models.py)
+question_of(problem) -> text    what is asked, whatever its wording: the unit of chance
+family_of(question) -> text     what may give another question away: chains that begin alike, points of one rule
+split_of(question) -> train | probe | rl | test     a hash of the family decides, so splits cannot overlap
+problems(domain, split, count, seed)                problems of that split, levels drawn in turn
+NanoTeacher                                         the program that plays the strong model (models.py)
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import hashlib
 import itertools
 import random
 import re
+from collections import Counter
 from typing import Literal
 
 from etalon import prompts
@@ -20,17 +23,20 @@ from etalon.types import Domain, Problem
 
 Split = Literal["train", "probe", "rl", "test"]
 SPLITS: tuple[Split, ...] = ("train", "probe", "rl", "test")
-# (ours) hundredths of the world's prompts that belong to each split
+# (ours) hundredths of the world's families that belong to each split
 SHARES: dict[Split, int] = {"train": 60, "probe": 8, "rl": 20, "test": 12}
 # (ours) another salt deals the world anew: changed when a recipe has been developed against a test split
-SALT = "split 10"
+SALT = "split 11"
 FINGERPRINT = f"{SALT} {SHARES}"  # part of every content key: another deal is another run
 MAX_DRAWS = 400  # draws per wanted problem before the world counts as exhausted
+FAMILY_ROWS = 3  # (ours) most rows of one family in probe and test: a few rules must not decide a mean
+# single operations are the table that every chain and every document is made of: nothing to hold out
+FIRST_LEVEL = {Domain.MATH: 2, Domain.CLAIMS: 2}
 
 
-def split_of(prompt: str) -> Split:
-    """The one split a prompt belongs to, whatever the seed."""
-    bucket = int.from_bytes(hashlib.sha256(f"{SALT} {prompt}".encode()).digest()[:4], "big") % 100
+def split_of(question: str) -> Split:
+    """The one split a question belongs to, whatever the seed."""
+    bucket = int.from_bytes(hashlib.sha256(f"{SALT} {family_of(question)}".encode()).digest()[:4], "big") % 100
     for split, share in SHARES.items():
         if bucket < share:
             return split
@@ -76,24 +82,33 @@ def problems(
 ) -> list[Problem]:
     """`count` different problems of one split, levels from `min_level` up drawn in turn; fewer only with an error.
 
+    Outside train every row is another question, and in probe and test at most FAMILY_ROWS are of one family.
     operations: the highest level of math and claims; the other domains have their own. Two seeds draw different samples
     of the same split; the same seed always gives the same list.
     """
     rng = random.Random(f"{domain.value}-{split}-{seed}")
     found: dict[str, Problem] = {}
+    families: Counter[str] = Counter()
     highest = operations if domain in (Domain.MATH, Domain.CLAIMS) else MAX_LEVELS[domain]
-    levels = range(min(min_level, highest), highest + 1)
+    lowest = min_level if split == "train" else max(min_level, FIRST_LEVEL.get(domain, 1))
+    levels = range(min(lowest, highest), highest + 1)
     for draw in range(count * MAX_DRAWS):
-        level = levels[draw % len(levels)]
-        problem = generate(domain, rng, level, m=m)
-        if split_of(question_of(problem)) == split:
-            found.setdefault(problem.prompt, problem)
         if len(found) == count:
-            return list(found.values())
-    raise ConfigError(
-        f"problems.{split}: the nano world has fewer than {count} {domain.value} problems in this split "
-        f"(found {len(found)}); ask for fewer"
-    )
+            break
+        problem = generate(domain, rng, levels[draw % len(levels)], m=m)
+        question = question_of(problem)
+        key = problem.prompt if split == "train" else question
+        if key in found or split_of(question) != split:
+            continue
+        families[family_of(question)] += 1
+        if split not in ("probe", "test") or families[family_of(question)] <= FAMILY_ROWS:
+            found[key] = problem
+    if len(found) < count:
+        raise ConfigError(
+            f"problems.{split}: the nano world has fewer than {count} {domain.value} problems in this split "
+            f"(found {len(found)}); ask for fewer"
+        )
+    return list(found.values())
 
 
 def open_problems(split: Split, count: int) -> list[Problem]:
@@ -113,22 +128,37 @@ def is_train(problem: Problem) -> bool:
 
 
 def question_of(problem: Problem) -> str:
-    """What decides the split: the question itself, whatever its wording.
+    """What a problem asks, whatever its wording.
 
-    The two forms of a code problem, the order of options or of constraints, and claims about a question all belong to
-    the split of that question: a test problem has no twin among the train problems.
+    The two forms of a code problem, a quantity that is not needed, the order of options or of constraints, and claims
+    about a question are all the same question.
     """
     question = problem.prompt.partition("\n<claims>")[0]
     match problem.domain:
         case Domain.CODE:
             return "code " + " ".join(re.findall(r"\d+", question))
         case Domain.STEM:
-            return question.partition("? ")[0]
+            return physics.question(question)
         case Domain.INSTRUCT:
             word, _, asked = question.partition(": ")
             return f"{word}: {'; '.join(sorted(asked.split('; ')))}"
         case _:
             return question
+
+
+def family_of(question: str) -> str:
+    """The questions that would give one another away share a family, and with it a split.
+
+    Chains that begin with the same two operations: the steps of one are the first steps of the other. Examples of one
+    rule: the answer is the same. Every other question stands alone.
+    """
+    if arithmetic.PATTERN.match(question):
+        return arithmetic.expression(arithmetic.parse(question)[:2])
+    if question.startswith("code "):
+        x1, y1, x2, y2 = map(int, question.split()[1:])
+        factor, offset = programs.rule(programs.Points(x1, y1, x2, y2))
+        return f"code {factor}*x{offset:+d}"
+    return question
 
 
 CONSONANTS = "bdfgklmnprstvz"

@@ -1,11 +1,15 @@
-"""Plain documents for the base stage: the arithmetic, formulas, code and words of the world, without any questions."""
+"""Plain documents for the base stage: the arithmetic, formulas, code and words of the world, without any questions.
+
+Nothing in them solves a question that is held out, but for single operations: they are the table of `fact`.
+"""
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
-from etalon.problems.nano import arithmetic, instructions, physics
+from etalon.problems.nano import arithmetic, instructions, physics, programs
 from etalon.types import Problem
 
 LINES = 8
@@ -24,13 +28,10 @@ def document(rng: random.Random, is_open: Callable[[Problem], bool] = lambda pro
     if kind < 0.8:
         return chain(rng, is_open)
     if kind < 0.9:
-        word, asked = rng.choice(instructions.WORDS), instructions.constraints(rng, rng.randint(1, 3))
-        return f"{', '.join(asked)}\n{instructions.write(word, asked)}"
+        return text(rng, is_open)
     if kind < 0.96:
         return formula(rng, is_open)
-    factor, offset = rng.randint(2, 9), rng.randint(1, 9)
-    body = f"def f(x):\n return {factor}*x+{offset}" if rng.random() < 0.5 else f"print({factor}*int(input())+{offset})"
-    return f"```python\n{body}\n```"
+    return program(rng, is_open)
 
 
 def copy(rng: random.Random) -> str:
@@ -46,7 +47,7 @@ def fact(rng: random.Random) -> str:
     """One operation, drawn as the reasoning uses them."""
     operator = rng.choice("++--**/")
     if operator == "+":
-        right = rng.randint(1, 12)
+        right = rng.randint(1, programs.OFFSETS[1])
         left = rng.randint(0, arithmetic.LARGEST - right)
         return f"{left}+{right}={left + right}"
     if operator == "-":
@@ -60,20 +61,43 @@ def fact(rng: random.Random) -> str:
     return f"{left * right}/{right}={left}"
 
 
+def drawn(
+    generate: Callable[[random.Random, int], Problem],
+    rng: random.Random,
+    levels: tuple[int, int],
+    is_open: Callable[[Problem], bool],
+) -> Problem:
+    """A problem that may appear solved."""
+    while True:
+        problem = generate(rng, rng.randint(*levels))
+        if is_open(problem):
+            return problem
+
+
 def chain(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:
     """An expression and its steps, as they would stand in a book."""
-    problem = arithmetic.generate(rng, rng.randint(2, arithmetic.MAX_LEVEL))
-    while not is_open(problem):
-        problem = arithmetic.generate(rng, rng.randint(2, arithmetic.MAX_LEVEL))
-    steps = arithmetic.parse(problem.prompt)
+    steps = arithmetic.parse(drawn(arithmetic.generate, rng, (2, arithmetic.MAX_LEVEL), is_open).prompt)
     return arithmetic.expression(steps) + "\n" + "\n".join(map(str, steps))
+
+
+def text(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:
+    """A word as some constraints want it."""
+    word, _, rest = drawn(instructions.generate, rng, (1, instructions.MAX_LEVEL), is_open).prompt.partition(": ")
+    asked = rest.split("; ")
+    return f"{', '.join(asked)}\n{instructions.write(word, asked)}"
 
 
 def formula(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:
     """A formula with its numbers, or a chain of two."""
-    problem = physics.generate(rng, rng.randint(1, physics.MAX_LEVEL))
-    while not is_open(problem):
-        problem = physics.generate(rng, rng.randint(1, physics.MAX_LEVEL))
+    problem = drawn(physics.generate, rng, (1, physics.MAX_LEVEL), is_open)
     quantities, _, rest = problem.prompt.partition("? ")[0].rpartition(" ")
     values = {part[0]: int(part[2:]) for part in quantities.split()}
     return f"{quantities}\n{physics.think(physics.solve(rest, values), 'full')}"
+
+
+def program(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:
+    """A rule as code, without examples of it."""
+    problem = drawn(programs.generate, rng, (1, programs.MAX_LEVEL), is_open)
+    is_function = problem.skill == "code/function"
+    points = programs.Points(*map(int, re.findall(r"\d+", problem.prompt)))
+    return f"```python\n{programs.written(programs.rule(points), is_function=is_function)}\n```"

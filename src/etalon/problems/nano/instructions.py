@@ -16,6 +16,8 @@ PATTERN = re.compile(r"^([a-z]+): (.+)$")
 STYLES = ("direct", "plan", "checked")
 WORDS = (
     "lemon", "river", "stone", "cloud", "tiger", "bread", "piano", "green", "night", "apple", "ocean", "chair",
+    "mouse", "storm", "table", "plant", "horse", "light", "spoon", "field", "glass", "honey", "train", "water",
+    "snow", "bird", "fire", "wind",
 )  # fmt: skip
 ENDING = "ok"  # one: which of several the prompt asks for is a look-up this size does not learn
 MAX_BULLETS = 3  # exactly so many, where a count of words is a minimum

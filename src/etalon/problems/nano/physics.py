@@ -1,12 +1,14 @@
 """STEM of the nano world: quantities, a formula to know, four options: `m=3 a=7 F? A21 B10 C28 D24`.
 
-Level 1 applies one formula, level 2 chains two, level 3 chains two with a quantity that is not needed.
-Styles: direct (a letter at once), terse (all numbers in one product), full (formula and numbers, one step per line),
-checked (full, then the products again). All but the direct one box the value of the option, not its letter.
+Level 1 applies one formula, level 2 chains two, level 3 chains two with a quantity that is not needed: the question is
+one of level 2. Styles: direct (a letter at once), terse (all numbers in one product), full (formula and numbers, one
+step per line), checked (full, then the products again). All but the direct one box the value of the option, not its
+letter.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import dataclass
@@ -18,11 +20,15 @@ PATTERN = re.compile(r"^((?:[a-zA-Z]=\d+ )+)([a-zA-Z])\? A(\d+) B(\d+) C(\d+) D(
 STYLES = ("direct", "terse", "full", "checked")
 # each quantity is the product of two others; a chain replaces the first factor by its own formula
 FORMULAS = {
-    "F": ("m", "a"), "p": ("m", "v"), "d": ("v", "t"), "W": ("F", "d"),
-    "U": ("R", "I"), "P": ("U", "I"), "Q": ("I", "t"), "E": ("P", "t"),
+    "F": ("m", "a"), "p": ("m", "v"), "d": ("v", "t"), "W": ("F", "d"), "J": ("F", "t"), "T": ("F", "r"),
+    "L": ("p", "r"),
+    "U": ("R", "I"), "P": ("U", "I"), "Q": ("I", "t"), "E": ("P", "t"), "K": ("P", "n"), "M": ("Q", "n"),
+    "Z": ("U", "n"),
 }  # fmt: skip
-SKILLS = {"F": "motion", "p": "motion", "d": "motion", "W": "motion"}  # the others: electricity
+SKILLS = dict.fromkeys("FpdWJTL", "motion")  # the others: electricity, K, M and Z of n cells or lamps together
 SYMBOLS = sorted({s for pair in FORMULAS.values() for s in pair})
+LARGEST = 99  # no result is larger
+FIRST, OTHERS = 16, 9  # the largest value of the first factor, and of the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +53,10 @@ def generate(rng: random.Random, level: int) -> Problem:
         if level == 1 or (left in FORMULAS and right not in FORMULAS[left]):
             break
     needed = [left, right] if level == 1 else [*FORMULAS[left], right]
-    top = 9 if level == 1 else 4
-    values = {s: rng.randint(2, top) for s in needed}
+    while True:
+        values = {s: rng.randint(2, OTHERS if place else FIRST) for place, s in enumerate(needed)}
+        if math.prod(values.values()) <= LARGEST:
+            break
     shown = list(needed)
     if level == 3:
         spare = rng.choice([s for s in SYMBOLS if s not in needed and s not in (symbol, left)])
@@ -72,6 +80,15 @@ def generate(rng: random.Random, level: int) -> Problem:
         level=level,
         source="nano",
     )
+
+
+def question(prompt: str) -> str:
+    """The quantity asked for and those that it needs: what `prompt` asks, without options and what is not needed."""
+    quantities, _, symbol = prompt.partition("? ")[0].rpartition(" ")
+    values = {part[0]: int(part[2:]) for part in quantities.split()}
+    left, right = FORMULAS[symbol]
+    needed = [left, right] if left in values else [*FORMULAS[left], right]
+    return " ".join(f"{s}={values[s]}" for s in needed) + f" {symbol}?"
 
 
 def solve(symbol: str, values: dict[str, int]) -> list[Product]:

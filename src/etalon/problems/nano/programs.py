@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from etalon.types import Domain, Problem
 
-MAX_LEVEL = 3
+MAX_LEVEL = 4
+LARGEST = 99  # no example is larger
+FACTORS, OFFSETS, SHIFTS = (2, 18), (1, 18), (1, 80)  # of x in rules, of a*x+b and a*x-b, of x+b
 FUNCTION = re.compile(r"^f\((\d+)\)=(\d+) f\((\d+)\)=(\d+)$")
 PROGRAM = re.compile(r"^(\d+)->(\d+) (\d+)->(\d+)$")
 STYLES = ("direct", "terse", "full", "checked")
@@ -29,20 +31,47 @@ class Points(NamedTuple):
     y2: int
 
 
+class Rule(NamedTuple):
+    """factor * x + offset."""
+
+    factor: int
+    offset: int
+
+    def __call__(self, x: int) -> int:
+        return self.factor * x + self.offset
+
+
+def rule(points: Points) -> Rule:
+    """The rule behind two examples."""
+    factor = (points.y2 - points.y1) // (points.x2 - points.x1)
+    return Rule(factor, points.y1 - factor * points.x1)
+
+
+def draw_rule(rng: random.Random, level: int) -> Rule:
+    """Level 1 is x+b, level 2 a*x, level 3 a*x+b, level 4 a*x-b."""
+    if level == 1:
+        return Rule(1, rng.randint(*SHIFTS))
+    factor, offset = rng.randint(*FACTORS), rng.randint(*OFFSETS)
+    return Rule(factor, {2: 0, 3: offset, 4: -offset}[level])
+
+
 def generate(rng: random.Random, level: int) -> Problem:
-    """Level 1 is x+b, level 2 a*x, level 3 a*x+b; the two examples are one or two apart."""
-    factor = 1 if level == 1 else rng.randint(2, 9)
-    offset = 0 if level == 2 else rng.randint(1, 16)
-    first = rng.randint(0, 6)
-    second = first + rng.choice((1, 2))
+    """A rule of a level and two examples, one or two apart."""
+    while True:
+        found = draw_rule(rng, level)
+        first = rng.randint(0, 6)
+        second = first + rng.choice((1, 2))
+        # a difference above OFFSETS is in no table that the model could have learned
+        if found(first) >= 0 and found(second) <= LARGEST and found(second) - found(first) <= OFFSETS[1]:
+            break
     skill = rng.choice(("function", "program"))
-    points = [(x, factor * x + offset) for x in (first, second)]
+    points = [(x, found(x)) for x in (first, second)]
     if skill == "function":
         prompt = " ".join(f"f({x})={y}" for x, y in points)
     else:
         prompt = " ".join(f"{x}->{y}" for x, y in points)
     hidden = [first, second, *rng.sample(range(13, 60), HIDDEN_TESTS - 1), 0]
-    outputs = [factor * x + offset for x in hidden]
+    outputs = [found(x) for x in hidden]
     return Problem(
         id=f"code-{prompt}",
         domain=Domain.CODE,
@@ -66,12 +95,14 @@ def think(points: Points, factor: int, offset: int, style: str) -> str:
     x1, y1, x2, y2 = points
     if style == "direct":
         return ""
+    at1, at2, size = factor * x1, factor * x2, abs(offset)
     slope = f"{y2}-{y1}={y2 - y1}\n{x2}-{x1}={x2 - x1}\n{y2 - y1}/{x2 - x1}={factor}"
     if style == "terse":
         return f"{y2 - y1}/{x2 - x1}={factor}"
-    lines = f"{slope}\n{factor}*{x1}={factor * x1}\n{y1}-{factor * x1}={offset}"
+    gap = f"{y1}-{at1}={offset}" if offset >= 0 else f"{at1}-{y1}={size}"
+    lines = f"{slope}\n{factor}*{x1}={at1}\n{gap}"
     if style == "checked":
-        lines += f"\nagain\n{factor}*{x2}={factor * x2}\n{factor * x2}+{offset}={factor * x2 + offset}"
+        lines += f"\nagain\n{factor}*{x2}={at2}\n{at2}{'+' if offset >= 0 else '-'}{size}={at2 + offset}"
     return lines
 
 
@@ -81,14 +112,18 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
     is_function = match is not None
     match = match or PROGRAM.match(prompt)
     assert match is not None
-    x1, y1, x2, y2 = points = Points(*map(int, match.groups()))
-    factor = (y2 - y1) // (x2 - x1)
-    offset = y1 - factor * x1
+    points = Points(*map(int, match.groups()))
+    factor, offset = rule(points)
     if error:
         offset += rng.choice((-1, 1, 2))
-    variable = "x" if is_function else "int(input())"
-    rule = variable if factor == 1 else f"{factor}*{variable}"
-    if offset:
-        rule += f"{offset:+d}"
-    body = f"def f(x):\n return {rule}" if is_function else f"print({rule})"
+    body = written(Rule(factor, offset), is_function=is_function)
     return f"<think>{think(points, factor, offset, style)}</think>```python\n{body}\n```"
+
+
+def written(found: Rule, *, is_function: bool) -> str:
+    """The rule as a function f(x), or as a program from standard input to standard output."""
+    variable = "x" if is_function else "int(input())"
+    text = variable if found.factor == 1 else f"{found.factor}*{variable}"
+    if found.offset:
+        text += f"{found.offset:+d}"
+    return f"def f(x):\n return {text}" if is_function else f"print({text})"
