@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etalon import stats
 from etalon.errors import EtalonError, RunError
+from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.problems.files import read_problems
 from etalon.rows.bad import MAX_BAD
 from etalon.rows.mapping import AS_NAMED, ColumnMap
@@ -51,17 +52,22 @@ def evaluate_files(
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
         renamed = {"map": dict(columns.pairs)} if columns.pairs else {}
         _claim(out, settings | renamed | {"model": dict(identity)})
+    clusters = {file: clusters_of(members) for file, members in problems.items()}
+    if out is not None:
+        named = {_name(number, file): clusters[file] for number, file in enumerate(files)}
+        write_json_atomic(out / CLUSTERS, {name: found for name, found in named.items() if found})
     progress = Progress()
     scored: list[Scored] = []
     left_out: list[str] = []
     for number, (file, members) in enumerate(problems.items()):
         path = _kept(out, number, file)
-        with progress.stage(file.name, f"{len(members)} problems, {n} generations each", "3.1") as view:
+        alike = f" ({distinct(members, clusters[file])} when near copies count as one)" if clusters[file] else ""
+        with progress.stage(file.name, f"{len(members)} problems{alike}, {n} generations each", "3.1") as view:
             groups = attempt(
                 sampler, members, n=n, params=params, seed=seed, path=path,
                 watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
             )  # fmt: skip
-        scored += [(file.name, domain, *_score(own, n)) for domain, own in _by_domain(groups).items()]
+        scored += [(file.name, domain, *_score(own, n, clusters[file])) for domain, own in _by_domain(groups).items()]
         left_out += [f"{file.name}: {line}" for line in missing(groups, kept=_scored_rollouts(path, groups))]
     _print(scored)
     if out is not None:
@@ -91,7 +97,11 @@ def _write(path: Path, scored: Sequence[Scored]) -> None:
 
 def _kept(out: Path | None, number: int, file: Path) -> Path | None:
     """Where the rollouts of one file are kept."""
-    return out / f"{number:02d}-{file.stem}.jsonl" if out else None
+    return out / f"{_name(number, file)}.jsonl" if out else None
+
+
+def _name(number: int, file: Path) -> str:
+    return f"{number:02d}-{file.stem}"
 
 
 def _claim(out: Path, settings: dict[str, object]) -> None:
@@ -110,11 +120,13 @@ def _by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
     return found
 
 
-def _score(groups: Sequence[Group], n: int) -> tuple[stats.DomainScore, stats.Interval]:
-    means = list(stats.problem_means(groups).values())
+def _score(groups: Sequence[Group], n: int, clusters: Mapping[str, str]) -> tuple[stats.DomainScore, stats.Interval]:
+    means = stats.problem_means(groups)
     if not means:
         return stats.score_groups(groups, min(8, n)), stats.Interval(mean=0.0, low=0.0, high=1.0)
-    interval = stats.mean_interval(means)  # infinite for a single problem; a share lies between 0 and 1
+    interval = stats.mean_interval(
+        list(means.values()), clusters=stats.cluster_ids(means, clusters)
+    )  # infinite for a single problem; a share lies between 0 and 1
     return stats.score_groups(groups, min(8, n)), replace(
         interval, low=max(0.0, interval.low), high=min(1.0, interval.high)
     )

@@ -4,15 +4,16 @@
                             -> paired_difference  what a stage bought, problem by problem
            -> score_groups -> DomainScore         one row of the stage table
 
-A problem is the unit of chance: its rollouts are correlated, so intervals are taken over per-problem means
-(clustered by problem), never over rollouts. Undecided rollouts are skipped and counted, never wrong.
+A problem is the unit of chance: its rollouts are correlated, so intervals are taken over per-problem means, never over
+rollouts. Problems that are near copies share a cluster (`problems.clusters`), and then the cluster is the unit.
+Undecided rollouts are skipped and counted, never wrong.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,27 +68,42 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     return 1.0 - math.comb(num_samples - num_correct, k) / math.comb(num_samples, k)
 
 
-def mean_interval(per_problem_means: Sequence[float], *, lowest: float = 0.0, highest: float = 1.0) -> Interval:
+def mean_interval(
+    per_problem_means: Sequence[float],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    lowest: float = 0.0,
+    highest: float = 1.0,
+) -> Interval:
     """The mean over problems with its 95% Student t interval; not cut to [lowest, highest].
 
+    With clusters the variance is that of their sums of residuals (Liang and Zeger 1986, with the factor G/(G-1) of G
+    clusters and G-1 degrees of freedom); where every problem stands alone that is the ordinary standard error.
+
     Where all problems agree their spread is 0, and t would claim certainty (0 of 50 right: 0..0). Then no more than
-    `unseen_share` of further problems is taken to differ from these, and by as much as the bounds allow.
+    `unseen_share` of further clusters is taken to differ from these, and by as much as the bounds allow.
 
     Args:
+        clusters: of each problem, what it has in common with its near copies; None: every problem stands alone.
         lowest, highest: what a problem can have at all: 0 and 1 for shares.
     """
     if not per_problem_means:
         raise ValueError("mean_interval: no problems")
     num_problems = len(per_problem_means)
     mean = math.fsum(per_problem_means) / num_problems
-    if num_problems == 1:
+    residuals: dict[Hashable, list[float]] = {}
+    for cluster, value in zip(clusters or range(num_problems), per_problem_means, strict=True):
+        residuals.setdefault(cluster, []).append(value - mean)
+    num_clusters = len(residuals)
+    if num_clusters == 1:
         return Interval(mean=mean, low=-math.inf, high=math.inf)
     if min(per_problem_means) == max(per_problem_means):
-        share = unseen_share(num_problems)
+        share = unseen_share(num_clusters)
         low, high = mean - share * max(0.0, mean - lowest), mean + share * max(0.0, highest - mean)
         return Interval(mean=mean, low=low, high=high)
-    variance = math.fsum((x - mean) ** 2 for x in per_problem_means) / (num_problems - 1)
-    half_width = t_quantile(num_problems - 1) * math.sqrt(variance / num_problems)
+    squares = math.fsum(math.fsum(members) ** 2 for members in residuals.values())
+    standard_error = math.sqrt(squares * num_clusters / (num_clusters - 1)) / num_problems
+    half_width = t_quantile(num_clusters - 1) * standard_error
     return Interval(mean=mean, low=mean - half_width, high=mean + half_width)
 
 
@@ -99,16 +115,28 @@ def unseen_share(num_problems: int) -> float:
     return 1.0 - math.pow((1.0 - CONFIDENCE) / 2, 1 / num_problems)
 
 
-def paired_difference(before: Mapping[str, float], after: Mapping[str, float]) -> Interval:
+def paired_difference(
+    before: Mapping[str, float], after: Mapping[str, float], *, clusters: Mapping[str, str] | None = None
+) -> Interval:
     """after - before over the problems that both have, with the 95% interval of the paired difference.
 
     Args:
         before, after: shares, by problem; where all differ by the same, see `mean_interval`.
+        clusters: problem -> its cluster; one that is not named stands alone.
     """
     common = sorted(before.keys() & after.keys())
     if not common:
         raise ValueError("paired_difference: no problem is in both")
-    return mean_interval([after[problem_id] - before[problem_id] for problem_id in common], lowest=-1.0)
+    return mean_interval(
+        [after[problem_id] - before[problem_id] for problem_id in common],
+        clusters=cluster_ids(common, clusters or {}),
+        lowest=-1.0,
+    )
+
+
+def cluster_ids(problem_ids: Iterable[str], clusters: Mapping[str, str]) -> list[Hashable]:
+    """The cluster of each problem; one that is not named stands alone."""
+    return [("cluster", clusters[one]) if one in clusters else ("problem", one) for one in problem_ids]
 
 
 @lru_cache

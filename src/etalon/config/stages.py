@@ -31,7 +31,9 @@ KINDS: Mapping[str, type[Spec]] = {
 }  # fmt: skip
 MODELLESS = ("data", "clr")  # kinds that leave no checkpoint
 ROOT = "base"  # the kind with no `from`, and the name of the stage that is implied where none of it is listed
-RESERVED = ("problems", "preflight")  # stages that every run has
+PROBLEMS = "problems"  # the stage that every other needs, whatever the recipe lists
+PREFLIGHT = "preflight"  # the stage that looks at a given model first
+RESERVED = (PROBLEMS, PREFLIGHT)
 EVALUATION = "eval-"  # and one per checkpoint
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DEFAULT = "vibethinker-3b.toml"  # whose stages a recipe without a list has

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from etalon import config
-from etalon.config.stages import EVALUATION
+from etalon.config.stages import EVALUATION, PREFLIGHT, PROBLEMS
 from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, RunError
 from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.pipeline.reckoning import as_found
-from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, Stage, finished
+from etalon.pipeline.stage import Stage, finished
 from etalon.pipeline.stages.problems import read_file
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress

@@ -13,9 +13,20 @@ from typing import Any
 
 from etalon import prompts
 from etalon.config.plugins import bare, fingerprint, is_named_code
-from etalon.config.stages import EVALUATION, KINDS, Listed, entries, in_order, kind_class, listed, no_stage
+from etalon.config.stages import (
+    EVALUATION,
+    KINDS,
+    PREFLIGHT,
+    PROBLEMS,
+    Listed,
+    entries,
+    in_order,
+    kind_class,
+    listed,
+    no_stage,
+)
 from etalon.errors import ConfigError
-from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, SPLITS, Stage, is_evaluated
+from etalon.pipeline.stage import SPLITS, Stage, is_evaluated
 from etalon.pipeline.stages.base import Base
 from etalon.pipeline.stages.clr import Clr
 from etalon.pipeline.stages.data import Data

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from etalon.config.stages import PREFLIGHT, PROBLEMS
 from etalon.model.directory import memory_bytes
 from etalon.pipeline.reckoning import as_found
-from etalon.pipeline.stage import PREFLIGHT, PROBLEMS, Stage
+from etalon.pipeline.stage import Stage
 from etalon.recipe import Recipe
 from etalon.show.progress import show_seconds
 from etalon.store import StageDir

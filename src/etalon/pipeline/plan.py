@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from etalon.config.stages import PREFLIGHT
 from etalon.pipeline import machine
 from etalon.pipeline.forecast import Forecast, forecast
 from etalon.pipeline.graph import Graph
-from etalon.pipeline.stage import PREFLIGHT, Stage, finished
+from etalon.pipeline.stage import Stage, finished
 from etalon.store import StageDir
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from etalon.config.stages import Listed
+from etalon.config.stages import PROBLEMS, Listed
 from etalon.cost.work import Cost
 from etalon.errors import ConfigError
 from etalon.problems.rows import problem_from_row
@@ -22,8 +22,6 @@ from etalon.store import StageDir, read_jsonl, seed_from
 from etalon.types import Domain, Problem
 
 Outputs = dict[str, Any]
-PROBLEMS = "problems"  # the stage that every other needs, whatever the recipe lists
-PREFLIGHT = "preflight"  # the stage that looks at a given model first
 SPLITS = ("train", "probe", "rl", "test")
 
 

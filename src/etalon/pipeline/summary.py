@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from etalon import stats
-from etalon.config.stages import EVALUATION
+from etalon.config.stages import EVALUATION, PROBLEMS
 from etalon.pipeline.graph import Graph
 from etalon.pipeline.stage import Stage, finished
+from etalon.problems.clusters import read_clusters
 from etalon.store import read_json
 
 Done = Mapping[str, Mapping[str, Any] | None]  # DONE.json of every stage, None where there is work to do
@@ -80,9 +81,9 @@ def _entry(stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Pat
         return entry | {"as": same, "domains": {domain: _row(score) for domain, score in scores.items()}}
     before = _means_before(stage, graph, done, directories)
     after = read_json(directories[name] / "means.json")
-    scores = measured["outputs"]["scores"]
+    scores, clusters = measured["outputs"]["scores"], read_clusters(directories[PROBLEMS])
     return entry | {
-        "domains": {d: _row(score) | _change(before.get(d), after[d]) for d, score in scores.items()}
+        "domains": {d: _row(score) | _change(before.get(d), after[d], clusters) for d, score in scores.items()}
     }  # fmt: skip
 
 
@@ -107,11 +108,13 @@ def _row(score: Mapping[str, Any]) -> dict[str, Any]:
     return dict(score) | ({"pass8": score["passk"]} if score["k"] == 8 else {})
 
 
-def _change(before: Mapping[str, float] | None, after: Mapping[str, float]) -> dict[str, Any]:
+def _change(
+    before: Mapping[str, float] | None, after: Mapping[str, float], clusters: Mapping[str, str]
+) -> dict[str, Any]:
     """Pass@1 against the stage it starts from; nothing without a problem in common."""
     if not before or not before.keys() & after.keys():
         return {}
-    change = stats.paired_difference(before, after)
+    change = stats.paired_difference(before, after, clusters=clusters)
     return {
         "delta": change.mean,
         "delta_low": stats.finite(change.low),

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from etalon import stats
-from etalon.config.stages import EVALUATION
+from etalon.config.stages import EVALUATION, PROBLEMS
 from etalon.errors import InputError
+from etalon.problems.clusters import read_clusters
 from etalon.store import StageDir, read_json, read_jsonl
 from etalon.types import Verdict
 
@@ -85,13 +86,13 @@ def _is_run(path: Path) -> bool:
     return False
 
 
-def paired(name: str, domain: str, before: Means, after: Means) -> Paired:
-    """Both sides over the problems that they share."""
+def paired(name: str, domain: str, before: Means, after: Means, clusters: Mapping[str, str] | None = None) -> Paired:
+    """Both sides over the problems that they share. clusters: of near copies among them."""
     common = sorted(before.keys() & after.keys())
     if not common:
         return Paired(name=name, domain=domain)
     mine, theirs = (sum(side[problem] for problem in common) / len(common) for side in (before, after))
-    found = stats.paired_difference(before, after)
+    found = stats.paired_difference(before, after, clusters=clusters)
     return Paired(
         name=name,
         domain=domain,
@@ -143,7 +144,7 @@ def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Paired]:
     seconds = [_done(run, name).get("seconds") for run in (a, b)]
     for domain in before:
         if domain in after:
-            found = paired(name, domain, before[domain], after[domain])
+            found = paired(name, domain, before[domain], after[domain], read_clusters(a / STAGES / PROBLEMS))
             if found.problems and keys[0] == keys[1]:
                 found = replace(found, difference=0.0, low=0.0, high=0.0, is_same=True)
             yield replace(found, seconds_a=seconds[0], seconds_b=seconds[1])
@@ -217,8 +218,10 @@ def _unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any,
 
 def _evaluations(a: Path, b: Path) -> SideBySide:
     sides = [{path.stem.partition("-")[2]: path for path in sorted(folder.glob("[0-9]*-*.jsonl"))} for folder in (a, b)]
+    common = [name for name in sides[0] if name in sides[1]]
     lines = [
-        paired(name, "", _kept(path), _kept(sides[1][name])) for name, path in sides[0].items() if name in sides[1]
+        paired(name, "", _kept(sides[0][name]), _kept(sides[1][name]), read_clusters(a, sides[0][name].stem))
+        for name in common
     ]
     marks = [{k: v for k, v in read_json(folder / MARKER).items() if k != "key"} for folder in (a, b)]
     differs = _unequal(*(dict(flat(mark)) for mark in marks))

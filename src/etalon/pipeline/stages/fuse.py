@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from etalon.config.stages import PROBLEMS
 from etalon.cost.work import Cost
 from etalon.errors import ConfigError
 from etalon.pipeline import reckoning
-from etalon.pipeline.stage import PROBLEMS, Outputs, Stage, Work
+from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.training import evaluation_params, passed_through
 from etalon.problems.rows import problem_from_row
 from etalon.recipe import Recipe

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from etalon.config.plugins import bare
+from etalon.config.stages import PREFLIGHT
 from etalon.errors import RunError
 from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
-from etalon.pipeline.stage import PREFLIGHT, Outputs, Stage, Work, peak_memory_mb
+from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
 from etalon.rl.advice import Shares, advice, has_answer
 from etalon.rl.rewards import Rewards

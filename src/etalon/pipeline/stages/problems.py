@@ -15,12 +15,13 @@ from etalon.data.split import split_problems
 from etalon.errors import InputError
 from etalon.pipeline.stage import SPLITS, Outputs, Stage, Work, known
 from etalon.problems import nano
+from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.problems.files import read_problems
 from etalon.problems.formats import Reading
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe, RlSpec
 from etalon.rows.mapping import ColumnMap
-from etalon.store import append_jsonl, hash_file
+from etalon.store import append_jsonl, hash_file, write_json_atomic
 from etalon.types import Domain, Problem
 
 
@@ -79,7 +80,15 @@ class Problems(Stage):
         for split, found in counts.items():
             if found and (split == "train" or "train" not in self.wanted):
                 work.view.note(f"{split}: {', '.join(f'{count} {domain}' for domain, count in found.items())}")
+        self._cluster(work, splits["test"])
         return {"counts": counts}
+
+    def _cluster(self, work: Work, test: Sequence[Problem]) -> None:
+        """Keep which held-out problems are near copies: intervals are clustered by them."""
+        clusters = clusters_of(test)
+        write_json_atomic(work.directory / CLUSTERS, clusters)
+        if clusters:
+            work.view.note(f"test: {len(test)} problems are {distinct(test, clusters)} when near copies count as one")
 
 
 def _nano_splits(recipe: Recipe) -> dict[str, list[Problem]]:
