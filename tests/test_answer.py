@@ -122,7 +122,8 @@ def test_verdicts_say_why():
     assert verify(math("7"), r"\boxed{7}").score == 1.0
     assert verify(math("7"), "it is 7") == Verdict(score=0.0, reason="no_answer", seconds=pytest.approx(0, abs=10))
     assert verify(math("7"), "it is", stop=Stop.LENGTH).reason == "truncated"
-    assert verify(math("7"), r"\boxed{7} and", stop=Stop.LENGTH).is_correct
+    cut = verify(math("7"), r"\boxed{7} and", stop=Stop.LENGTH)
+    assert (cut.score, cut.reason, cut.extracted) == (0.0, "truncated", "7")
     assert verify(math("7"), r"\boxed{7}", stop=Stop.ERROR).score is None
     assert verify(math(None), r"\boxed{7}").reason.startswith("bad_reference")
     assert verify(math(" "), r"\boxed{ }").score is None

@@ -264,3 +264,57 @@ def test_json_has_no_infinity():
 def test_nothing_to_average_is_none_and_not_zero():
     score = score_groups([], 8)
     assert (score.pass1, score.passk, score.mean_tokens, score.correct_tokens) == (None, None, None, None)
+
+
+# ---- clusters
+
+
+def test_problems_that_stand_alone_have_the_ordinary_interval():
+    rng = random.Random(1)
+    values = [rng.random() for _ in range(30)]
+    assert mean_interval(values, clusters=list(range(30))) == mean_interval(values)
+
+
+def test_copies_add_no_certainty():
+    rng = random.Random(2)
+    values = [rng.random() for _ in range(20)]
+    once = mean_interval(values)
+    thrice = mean_interval(values * 3, clusters=[i % 20 for i in range(60)])
+    assert (thrice.mean, thrice.low, thrice.high) == pytest.approx((once.mean, once.low, once.high))
+
+
+def test_a_clustered_interval_worked_by_hand():
+    # residuals 0.5, 0.5 | -0.5, -0.5: sums 1 and -1, variance (1 + 1) * 2/1 / 16 = 1/4; t with one degree is 12.706
+    found = mean_interval([1.0, 1.0, 0.0, 0.0], clusters=["a", "a", "b", "b"])
+    assert (found.mean, found.high) == pytest.approx((0.5, 0.5 + 12.7062 / 2), abs=1e-3)
+    # members that differ as much within a cluster as between leave nothing to tell clusters apart
+    assert mean_interval([1.0, 0.0, 1.0, 0.0], clusters=["a", "a", "b", "b"]).high == pytest.approx(0.5)
+
+
+def test_one_cluster_says_nothing_about_the_spread():
+    assert mean_interval([0.2, 0.4, 0.9], clusters=["a"] * 3).high == math.inf
+    assert mean_interval([1.0] * 12, clusters=[i % 4 for i in range(12)]) == mean_interval([1.0] * 4)
+
+
+def test_the_clustered_interval_covers_the_truth_where_the_plain_one_does_not():
+    rng = random.Random(3)
+    covered = {"plain": 0, "clustered": 0}
+    for _ in range(1000):
+        values, clusters = [], []
+        for number in range(30):
+            level = rng.gauss(0.5, 0.2)
+            values += [level + rng.gauss(0, 0.05) for _ in range(5)]
+            clusters += [number] * 5
+        for name, found in (("plain", mean_interval(values)), ("clustered", mean_interval(values, clusters=clusters))):
+            covered[name] += found.low <= 0.5 <= found.high
+    assert covered["plain"] < 800
+    assert 925 <= covered["clustered"] <= 970
+
+
+def test_differences_are_clustered_by_problem_id():
+    before = {"a1": 0.0, "a2": 0.0, "b": 0.5, "c": 0.5, "d": 0.0}
+    after = {"a1": 1.0, "a2": 1.0, "b": 0.5, "c": 0.6, "d": 0.1}
+    plain = paired_difference(before, after)
+    clustered = paired_difference(before, after, clusters={"a1": "a", "a2": "a", "elsewhere": "a"})
+    assert plain.mean == clustered.mean
+    assert clustered.high - clustered.low > plain.high - plain.low

@@ -32,7 +32,7 @@ def sampling(rollouts: float, mean: float, window: int, *, batches: int = 1) -> 
 
 def fine_tuning(rows: float, epochs: int, mean: float, *, batch: int, max_steps: int = 0) -> Cost:
     """Rows of `mean` response tokens, `epochs` times, or as many as `max_steps` hold."""
-    steps = math.ceil(rows * epochs / batch)
+    steps = math.ceil(rows / batch) * epochs
     if max_steps and max_steps < steps:
         steps, rows, epochs = max_steps, max_steps * batch, 1
     length = mean + compute.PROMPT_TOKENS

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from etalon.problems import nano
+from etalon.problems.instructions import instructions
 from etalon.store import read_json
 from etalon.types import Problem
 
@@ -21,7 +23,7 @@ CLUSTERS = "clusters.json"  # beside the problems, or the rollouts, that it is a
 SHINGLE = 3  # (ours) words in a row
 NEAR = 0.7  # (ours) shared share of the shingles of two texts from which one is a near copy of the other
 FEWEST_WORDS = 8  # (ours) a shorter text is a near copy of nothing but its own words and numbers
-COMMON = 0.5  # (ours) share of the texts, and at least 3 of them, from which a shingle is an instruction to all of them
+COMMON, FEWEST_TEXTS = 0.9, 5  # (ours) a shingle of more than this share of so many texts is an instruction to all
 MOST_PER_SHINGLE = 200  # (ours) texts remembered of a shingle: one that is everywhere tells nothing
 Tokens = tuple[str, ...]
 TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*|[^\w\s]")
@@ -31,7 +33,9 @@ def clusters_of(problems: Sequence[Problem]) -> dict[str, str]:
     """Problem id -> an id that its near copies share; problems without any are left out."""
     of_world = {p.id: nano.family_of(nano.question_of(p)) for p in problems if p.source == "nano"}
     others = [p for p in problems if p.source != "nano"]
-    found = of_world | dict(zip((p.id for p in others), near([p.prompt for p in others]), strict=True))
+    told = instructions()
+    texts = [reduce(lambda text, sentence: text.replace(sentence, ""), told, p.prompt) for p in others]
+    found = of_world | dict(zip((p.id for p in others), near(texts), strict=True))
     sizes = Counter(found.values())
     return {name: cluster for name, cluster in found.items() if sizes[cluster] > 1}
 
@@ -82,7 +86,7 @@ def _shingles(tokens: Tokens) -> Iterator[Tokens]:
 def _own_words(texts: Sequence[Tokens]) -> Iterator[Tokens]:
     """The tokens of each text without the instructions to all; where words are left, every number is the same."""
     counts = Counter(one for tokens in texts for one in set(_shingles(tokens)))
-    common = {one for one, count in counts.items() if count >= 3 and count > COMMON * len(texts)}
+    common = {one for one, count in counts.items() if count >= FEWEST_TEXTS and count > COMMON * len(texts)}
     for tokens in texts:
         told = {place + i for place, one in enumerate(_shingles(tokens)) if one in common for i in range(SHINGLE)}
         own = tuple(token for place, token in enumerate(tokens) if place not in told)

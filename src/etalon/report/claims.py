@@ -21,8 +21,8 @@ from etalon.report.html import (
     tag,
 )
 from etalon.report.trials import Cluster, Trajectory, Trial
+from etalon.show.table import CLR_METHODS as METHODS
 
-METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
 MARKS = {True: "right", False: "wrong", None: "undecided"}
 HELD = {True: "holds", False: "refuted", None: "not judged"}
 NUM_EXAMPLES = 6
@@ -30,8 +30,8 @@ NUM_EXAMPLES = 6
 
 def clr_section(run: Run) -> Html:
     lead = (
-        "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is the majority vote with 2K samples. A "
-        "bar is the 95% interval, clustered by problem."
+        "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is the majority vote with 2K samples. "
+        "With claims: trajectories, whose prompt asks for claims too. A bar is the 95% interval, clustered by problem."
     )
     parts = [_measured(measured, is_alone=len(run.clr) == 1) for measured in run.clr]
     return section("clr", "CLR", lead, *parts) if parts else join([])
@@ -51,6 +51,8 @@ def _measured(measured: Measured, *, is_alone: bool) -> Html:
         "undecided problems": count(clr.get("undecided")),
         "calls": count(clr.get("calls")),
         "of the full cost": percent(_ratio(clr.get("calls"), clr.get("calls_full"))),
+        "tokens": count(clr.get("tokens")),
+        "of those of Cons@2K": percent(_ratio(clr.get("tokens"), clr.get("tokens_cons_2k"))),
         "refuted of wrong answers": percent(clr.get("rejected_wrong")),
         "of right ones": percent(clr.get("rejected_right")),
         "trajectories without claims": count(clr.get("no_claims")),

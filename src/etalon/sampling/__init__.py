@@ -205,20 +205,29 @@ def verify_groups(
     verifier: Verifier | None = None,
     review: Review | None = None,
 ) -> list[Group]:
-    """Verdicts for every rollout, put together as groups."""
+    """Verdicts for every rollout, put together as groups. A response that was cut scores 0, whoever judges."""
     items = [(problem, rollout) for problem, rollouts in pairs for rollout in rollouts]
     decided = verify_all(items, workers=workers, verifier=verifier)
     if review:
-        judged = [
-            Judged(problem=as_asked(problem, rollout.order), response=rollout.text, verdict=verdict)
-            for (problem, rollout), verdict in zip(items, decided, strict=True)
-        ]
-        decided = review(judged)
+        decided = _reviewed(items, decided, review)
     verdicts = iter(decided)
     return [
         Group(problem=problem, rollouts=tuple(rollouts), verdicts=tuple(next(verdicts) for _ in rollouts))
         for problem, rollouts in pairs
     ]
+
+
+def _reviewed(items: Sequence[tuple[Problem, Rollout]], decided: Sequence[Verdict], review: Review) -> list[Verdict]:
+    """The verdicts after a judge has seen them; it has no say on what the token limit cut."""
+    verdicts = list(decided)
+    whole = [place for place, (_, rollout) in enumerate(items) if rollout.stop is not Stop.LENGTH]
+    judged = [
+        Judged(problem=as_asked(problem, rollout.order), response=rollout.text, verdict=verdicts[place])
+        for place, (problem, rollout) in ((place, items[place]) for place in whole)
+    ]
+    for place, verdict in zip(whole, review(judged), strict=True):
+        verdicts[place] = verdict
+    return verdicts
 
 
 def live_numbers(groups: Sequence[Group]) -> dict[str, float]:

@@ -286,7 +286,8 @@ class StopStrings:
         self.stops = stops
         self.language_model = language_model
         self.tails: dict[int, list[int]] = {}
-        self.window = max(map(len, stops), default=0) + 8
+        # tokens that hold the longest: a token has at least one byte, and the first few may begin in mid-character
+        self.window = max((len(stop.encode()) for stop in stops), default=0) + 8
         self.rows: set[int] = set()
 
     def hit(self, row_R: torch.Tensor, token_R: torch.Tensor) -> torch.Tensor:

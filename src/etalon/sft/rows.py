@@ -22,13 +22,15 @@ def document_row(text: str, language_model: LanguageModel) -> TokenRow:
 
 
 def order_of(num_rows: int, *, epochs: int, batch: int, max_steps: int, seed: int) -> list[list[int]]:
-    """Row indices of every step: each epoch is one shuffled pass; the last step may be smaller."""
-    indices: list[int] = []
+    """Row indices of every step: each epoch is one shuffled pass, and the last step of each may be smaller.
+
+    No step reaches into the next epoch: it would hold rows twice.
+    """
+    steps: list[list[int]] = []
     for epoch in range(epochs):
         shuffled = list(range(num_rows))
         random.Random(f"{seed}-{epoch}").shuffle(shuffled)
-        indices.extend(shuffled)
-    steps = [indices[i : i + batch] for i in range(0, len(indices), batch)]
+        steps += [shuffled[i : i + batch] for i in range(0, num_rows, batch)]
     return steps[:max_steps] if max_steps else steps
 
 

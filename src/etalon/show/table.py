@@ -20,7 +20,11 @@ CAPTION = (
     "the very same weights."
 )
 WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers in percent, Open: number of undecided ones."
-CLR_METHODS = {"pass1": "Pass@1", "cons_k": "Cons@K", "cons_2k": "Cons@2K", "clr": "CLR@K"}
+# the first two and the second two: of trajectories, which were asked for claims as well, and of plain samples
+CLR_METHODS = {
+    "pass1": "Pass@1 with claims", "plain_pass1": "Pass@1", "cons_k": "Cons@K with claims", "plain_cons_k": "Cons@K",
+    "cons_2k": "Cons@2K", "clr": "CLR@K",
+}  # fmt: skip
 
 
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
@@ -70,9 +74,10 @@ def clr_table(summary: Mapping[str, Any]) -> Table | None:
     if not clr or clr.get("skipped"):
         return None
     of = f"{clr['of']}, " if clr.get("of") else ""
-    table = _table(
-        f"{of}{clr['problems']} problems; {clr['calls']:,} of the {clr['calls_full']:,} model calls of a full CLR"
-    )
+    costs = f"{clr['calls']:,} of the {clr['calls_full']:,} model calls of a full CLR"
+    if clr.get("tokens") and clr.get("tokens_cons_2k"):
+        costs += f", {clr['tokens'] / clr['tokens_cons_2k']:.0%} of the tokens of Cons@2K"
+    table = _table(f"{of}{clr['problems']} problems; {costs}")
     table.add_column("Answer by", no_wrap=True)
     table.add_column("Correct", justify="right", no_wrap=True)
     table.add_column(Text("[95%]"), no_wrap=True)

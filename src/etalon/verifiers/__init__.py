@@ -16,7 +16,7 @@ from etalon.types import Domain, Problem, Rollout, Stop, Verdict, Verifier
 from etalon.verifiers.choice import verify_choice
 from etalon.verifiers.claims import parse_verdicts, verify_claims
 from etalon.verifiers.code.verdict import verify_code
-from etalon.verifiers.instruct.verdict import verify_instruct
+from etalon.verifiers.instruct.verdict import NEEDS_JUDGE, verify_instruct
 from etalon.verifiers.math.answer import are_equal, canonical, cluster, verify_answer
 
 __all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "verify", "verify_all"]
@@ -39,8 +39,10 @@ def verify(
     verifier: Verifier | None = None,
     order: Sequence[str] | None = None,
 ) -> Verdict:
-    """The verdict on one response; a verifier that raises is undecided, and truncation without an answer is named.
+    """The verdict on one response; a verifier that raises is undecided.
 
+    A response that the token limit cut (`Stop.LENGTH`) is wrong in every domain and under every verifier, whatever it
+    had said before: its score is 0 and its reason "truncated". It is undecided only where a whole one would be.
     verifier: replaces the default one of the problem's domain.
     order: how the response's sample was shown the options (`Rollout.order`); a letter means what it meant there.
     """
@@ -55,8 +57,8 @@ def verify(
         verdict = (verifier or VERIFIERS[problem.domain])(problem, response)
     except Exception as error:  # our crash must never count as a wrong answer
         verdict = Verdict(score=None, reason=f"crashed: {type(error).__name__}: {error}"[:200])
-    if stop is Stop.LENGTH and verdict.reason.partition(":")[0] == "no_answer":
-        verdict = replace(verdict, reason="truncated")
+    if stop is Stop.LENGTH and (not verdict.is_undecided or verdict.reason.startswith(NEEDS_JUDGE)):
+        verdict = replace(verdict, score=0.0, reason="truncated")
     return replace(verdict, seconds=time.perf_counter() - started)
 
 

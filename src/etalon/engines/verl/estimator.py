@@ -39,6 +39,16 @@ def batch_advantages(
     return advantages_B.unsqueeze(-1) * response_mask_BT.to(torch.float32)
 
 
+def without_cut(rewards_BT: torch.Tensor, response_mask_BT: torch.Tensor) -> torch.Tensor:
+    """No reward for a response that fills the window: the reward function judged its text, and is not told its length.
+
+    verl pads responses to the window, so such a row has no padding. One that ended with its last token is taken for
+    cut as well; undecided rows stay undecided.
+    """
+    is_cut_B1 = response_mask_BT.bool().all(-1, keepdim=True) & (rewards_BT.sum(-1, keepdim=True) > 0)
+    return rewards_BT.masked_fill(is_cut_B1, 0.0)
+
+
 def denominator_share(scores: Sequence[float], lengths: Sequence[int], *, by_token: bool) -> float:
     """What verl divides by over what the core divides by; 0 when nothing was decided."""
     decided = [n for score, n in zip(scores, lengths, strict=True) if n > 0 and score >= 0]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from verl.trainer.ppo.core_algos import register_adv_est
 
-from etalon.engines.verl.estimator import batch_advantages
+from etalon.engines.verl.estimator import batch_advantages, without_cut
 from etalon.engines.verl.settings import ESTIMATORS
 from etalon.rl.credit import CreditSpec
 
@@ -42,7 +42,8 @@ def estimator(name: str) -> Any:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """(advantages, returns), both (rows, response tokens); verl uses `returns` for a critic only."""
         with torch.no_grad():
-            credit_BT = batch_advantages(token_level_rewards, response_mask, list(index), spec_of(config, name))
+            rewards_BT = without_cut(token_level_rewards, response_mask)
+            credit_BT = batch_advantages(rewards_BT, response_mask, list(index), spec_of(config, name))
         return credit_BT, credit_BT.clone()
 
     advantages.__name__ = advantages.__qualname__ = name

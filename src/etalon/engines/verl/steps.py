@@ -71,7 +71,11 @@ class RlSteps:
             )
             for index, (entry, length) in enumerate(zip(entries, lengths, strict=True))
         )  # fmt: skip
-        verdicts = group_of([entry["score"] for entry in entries], lengths).verdicts
+        scores = [  # as `estimator.without_cut` has it
+            min(0.0, entry["score"]) if length >= self.max_tokens else entry["score"]
+            for entry, length in zip(entries, lengths, strict=True)
+        ]
+        verdicts = group_of(scores, lengths).verdicts
         return Group(problem=problem, rollouts=rollouts, verdicts=verdicts)
 
 

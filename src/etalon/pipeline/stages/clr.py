@@ -13,17 +13,18 @@ from etalon.errors import ConfigError
 from etalon.pipeline import reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.problems import nano
+from etalon.problems.clusters import clusters_of
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.store import append_jsonl
-from etalon.types import Domain, Group, Problem, Sampler, SamplingParams
+from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster
 from etalon.verifiers.text import extract_answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clr(Stage):
-    """CLR@K, Cons@K of the same trajectories, Cons@2K (the fair baseline) and Pass@1 on held-out math problems."""
+    """CLR@K, votes of the same trajectories and of plain samples (Cons@2K is the fair one), Pass@1: held-out math."""
 
     purpose: ClassVar[str] = "claim-level reliability against majority vote at the same number of calls"
     section: ClassVar[str] = "3.1; CLR"
@@ -78,7 +79,7 @@ class Clr(Stage):
         path.unlink(missing_ok=True)
         rows = [clr_row(group) for group in whole]
         append_jsonl(path, rows)
-        return {"clr": clr_summary(rows, plain, self.spec.k, self.spec.m)}
+        return {"clr": clr_summary(rows, plain, self.spec.k, self.spec.m, clusters_of(problems))}
 
 
 def _both(work: Work, inner: Sampler, problems: Sequence[Problem]) -> tuple[list[Group], list[Group]]:
@@ -103,95 +104,124 @@ def _both(work: Work, inner: Sampler, problems: Sequence[Problem]) -> tuple[list
 
 
 def clr_row(group: Group) -> dict[str, Any]:
-    """What the report shows of one problem: the vote, every trajectory, and whether each answer was right."""
+    """What the report shows of one problem: the vote, every trajectory, and whether each answer was right.
+
+    correct, majority_correct: None where it is undecided, or where every call failed. pass1: of the trajectories whose
+    call did not fail, those without a verdict left out; one that was cut is not right, whatever it had said.
+    """
     [rollout], [verdict] = group.rollouts, group.verdicts
     detail: Mapping[str, Any] = rollout.detail or {}
-    right = _right_clusters(group.problem, detail)
+    outcome = _outcomes(group.problem, detail)
     trajectories = detail.get("trajectories", [])
+    ended = [t for t in trajectories if t["dropped"] != "failed"]
+    nothing = 0.0 if ended else None  # no answer is wrong, as it is for a vote; no call that ended is undecided
     majority = detail.get("majority")
     return {
         "problem_id": group.problem.id,
         "question": group.problem.prompt,
         "answer": group.problem.answer,
         "chosen": detail.get("answer"),
-        "correct": verdict.score,
+        "correct": verdict.score if detail.get("answer") is not None else nothing,
         "majority": majority,
-        "majority_correct": float(majority is not None and majority in right),
-        "pass1": sum(_is_right(t, detail, right) for t in trajectories) / max(1, len(trajectories)),
-        "clusters": [c | {"correct": c["answer"] in right} for c in detail.get("clusters", [])],
+        "majority_correct": outcome[majority] if majority is not None else nothing,
+        "pass1": _mean([0.0 if t["stop"] == Stop.LENGTH else outcome.get(t["answer"], 0.0) for t in ended]),
+        "clusters": [c | {"correct": outcome[c["answer"]] == 1.0} for c in detail.get("clusters", [])],
         "trajectories": trajectories,
         "counts": detail.get("counts", {}),
         "calls": rollout.calls,
         "calls_full": detail.get("calls_full"),
+        "tokens": rollout.num_tokens,
         "error": rollout.error,
     }  # fmt: skip
 
 
-def _right_clusters(problem: Problem, detail: Mapping[str, Any]) -> set[str]:
+def _outcomes(problem: Problem, detail: Mapping[str, Any]) -> dict[str, float | None]:
+    """The score of every answer that a trajectory gave: that of its cluster; None is undecided."""
     from etalon.verifiers import verify
 
-    answers = [c["answer"] for c in detail.get("clusters", [])]
-    return {a for a in answers if verify(problem, f"\\boxed{{{a}}}").is_correct}
+    given = {t["index"]: t["answer"] for t in detail.get("trajectories", [])}
+    found: dict[str, float | None] = {}
+    for cluster_ in detail.get("clusters", []):
+        score = verify(problem, f"\\boxed{{{cluster_['answer']}}}").score
+        found |= {given[index]: score for index in cluster_["trajectories"]} | {cluster_["answer"]: score}
+    return found
 
 
-def _is_right(trajectory: Mapping[str, Any], detail: Mapping[str, Any], right: set[str]) -> bool:
-    return any(trajectory["index"] in c["trajectories"] and c["answer"] in right for c in detail.get("clusters", []))
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of the decided ones."""
+    decided = [value for value in values if value is not None]
+    return sum(decided) / len(decided) if decided else None
 
 
-def clr_summary(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int, m: int) -> dict[str, Any]:
-    """Accuracies with intervals clustered by problem, calls, and how good the claim verdicts are."""
-    num_problems = len(rows)
-    # a problem that some verdict leaves undecided is left out of every column, so that all compare the same problems
-    whole = [
-        (row["correct"] is not None or row["chosen"] is None) and not any(v.is_undecided for v in group.verdicts)
-        for row, group in zip(rows, plain, strict=True)
-    ]
-    plain = [group for group, is_whole in zip(plain, whole, strict=True) if is_whole]
-    rows = [row for row, is_whole in zip(rows, whole, strict=True) if is_whole]
-    cons_2k = [_vote(group) for group in plain]
-    # without a usable trajectory there is no answer: wrong here, as it is for the votes beside it, and counted
-    scores = {row["problem_id"]: 0.0 if row["chosen"] is None else row["correct"] for row in rows}
-    decided = {name: float(score) for name, score in scores.items() if score is not None}
-    columns = {
-        "pass1": [row["pass1"] for row in rows],
-        "cons_k": [row["majority_correct"] for row in rows],
-        "cons_2k": cons_2k,
-        "clr": list(decided.values()),
+COLUMNS = ("pass1", "plain_pass1", "cons_k", "plain_cons_k", "cons_2k", "clr")
+
+
+def columns_of(row: Mapping[str, Any], plain: Group, k: int) -> dict[str, float | None]:
+    """Every way to answer one problem, as its chance to be right; None is undecided.
+
+    pass1, cons_k, clr: of trajectories, whose prompt asks for claims as well. plain_pass1, plain_cons_k, cons_2k: of
+    samples that were asked for an answer alone; plain_cons_k is the expected vote of K of them.
+    """
+    voters = [(r, v) for r, v in zip(plain.rollouts, plain.verdicts, strict=True) if r.stop is not Stop.ERROR]
+    answers = [None if r.stop is Stop.LENGTH else extract_answer(r.text) for r, _ in voters]
+    clusters = cluster(answers)
+    scores = [v.score for _, v in voters]
+    votes: dict[int, float | None] = dict.fromkeys((k, 2 * k))
+    if voters and not any(s is None and a is not None for s, a in zip(scores, answers, strict=True)):
+        correct = [score == 1.0 for score in scores]
+        votes = {size: stats.cons_at_k(clusters, correct, min(size, len(voters))) for size in votes}
+    return {
+        "pass1": row["pass1"],
+        "plain_pass1": _mean(scores),
+        "cons_k": row["majority_correct"],
+        "plain_cons_k": votes[k],
+        "cons_2k": votes[2 * k],
+        "clr": row["correct"],
     }
-    summary: dict[str, Any] = {"problems": len(rows), "k": k, "m": m, "undecided": num_problems - len(rows)}
-    for name, values in columns.items():
-        if not values:  # every answer undecided: counted above, and nothing to average
-            summary |= {name: None, f"{name}_low": None, f"{name}_high": None}
-            continue
-        interval = stats.mean_interval(values)
-        summary |= {
-            name: interval.mean,
-            f"{name}_low": stats.finite(interval.low),
-            f"{name}_high": stats.finite(interval.high),
-        }
-    against = stats.paired_difference(
-        {row["problem_id"]: v for row, v in zip(rows, cons_2k, strict=True)},
-        decided,
-    )
-    counts = [row["counts"] for row in rows]
+
+
+def clr_summary(
+    rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int, m: int, clusters: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Accuracies with intervals clustered by problem, calls, tokens, and how good the claim verdicts are.
+
+    A problem that is undecided in any column is left out of all, so that they compare the same problems: one whose
+    reference cannot be read, or of which every call failed. A failed call among others costs its vote alone.
+    clusters: problem id -> what its near copies share.
+    """
+    measured = {row["problem_id"]: columns_of(row, group, k) for row, group in zip(rows, plain, strict=True)}
+    whole = {name: one for name, one in measured.items() if None not in one.values()}
+    summary: dict[str, Any] = {"problems": len(whole), "k": k, "m": m, "undecided": len(rows) - len(whole)}
+    own = stats.cluster_ids(whole, clusters or {})
+    for name in COLUMNS:
+        values = [float(one[name] or 0.0) for one in whole.values()]
+        summary |= _bounded(name, stats.mean_interval(values, clusters=own) if values else None)
+    by_clr, by_vote = ({name: float(one[c] or 0.0) for name, one in whole.items()} for c in ("clr", "cons_2k"))
+    difference = stats.paired_difference(by_vote, by_clr, clusters=clusters) if whole else None
+    summary |= _bounded("clr_minus_cons_2k", difference)
+    kept = [row for row in rows if row["problem_id"] in whole]
+    samples = [rollout for group in plain if group.problem.id in whole for rollout in group.rollouts]
+    counts = [row["counts"] for row in kept]
     return summary | {
-        "clr_minus_cons_2k": against.mean,
-        "clr_minus_cons_2k_low": stats.finite(against.low),
-        "clr_minus_cons_2k_high": stats.finite(against.high),
-        "calls": sum(row["calls"] for row in rows),
-        "calls_full": 2 * k * len(rows),
-        "unanswered": sum(row["chosen"] is None for row in rows),
+        "calls": sum(row["calls"] for row in kept),
+        "calls_full": 2 * k * len(kept),
+        "tokens": sum(row["tokens"] for row in kept),
+        "tokens_cons_2k": sum(rollout.num_tokens for rollout in samples),
+        "failed": sum(c.get("failed", 0) for c in counts) + sum(r.stop is Stop.ERROR for r in samples),
+        "unanswered": sum(row["chosen"] is None for row in kept),
         "no_claims": sum(c.get("no_claims", 0) for c in counts),
         "unreadable_verdicts": sum(c.get("unreadable_verdicts", 0) for c in counts),
-        "rejected_wrong": _verdict_rate(rows, of_right=False),
-        "rejected_right": _verdict_rate(rows, of_right=True),
+        "rejected_wrong": _verdict_rate(kept, of_right=False),
+        "rejected_right": _verdict_rate(kept, of_right=True),
     }
 
 
-def _vote(group: Group) -> float:
-    """Majority vote over all rollouts of a group, ties to the earliest."""
-    clusters = cluster([extract_answer(r.text) for r in group.rollouts])
-    return stats.cons_accuracy(clusters, [v.is_correct for v in group.verdicts], len(clusters))
+def _bounded(name: str, interval: stats.Interval | None) -> dict[str, float | None]:
+    """A mean and its bounds as JSON; None where there was nothing to average."""
+    if interval is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    low, high = stats.finite(interval.low), stats.finite(interval.high)
+    return {name: interval.mean, f"{name}_low": low, f"{name}_high": high}
 
 
 def _verdict_rate(rows: Sequence[Mapping[str, Any]], *, of_right: bool) -> float | None:

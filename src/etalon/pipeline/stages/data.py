@@ -19,7 +19,7 @@ from etalon.problems.rows import problem_to_row
 from etalon.sampling import attempt
 from etalon.sampling.source import is_endpoint, named_sampler
 from etalon.store import append_jsonl, hash_tree, write_json_atomic
-from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop, Trace, Verdict, ask
+from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop, Trace, Verdict, ask
 from etalon.verifiers.judges import Judge, judge_queries
 from etalon.verifiers.math import answer
 from etalon.verifiers.text import extract_answer
@@ -86,7 +86,7 @@ def _judged_traces(work: Work, groups: Sequence[Group], teacher: str) -> list[tu
     return [
         (
             _trace(as_asked(group.problem, rollout.order), rollout.text, count_tokens, teacher),
-            _whole(rollout, verdict),
+            verdict,
         )
         for group in groups
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
@@ -201,11 +201,6 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
         asked.append(replace(problem, id=f"{problem.id}-claims", prompt=text))
     path = work.directory / "claims.jsonl"
     return groups + attempt(teacher, asked, n=1, params=params, seed=work.seed + 2, path=path)
-
-
-def _whole(rollout: Rollout, verdict: Verdict) -> Verdict:
-    """A cut response is no trace, even when its answer was already there: SFT would teach to end in mid-sentence."""
-    return Verdict(score=0.0, reason="truncated") if rollout.stop is Stop.LENGTH else verdict
 
 
 def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], source: str) -> Trace:

@@ -25,7 +25,7 @@ from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.sft.selection import learning_potential, select
 from etalon.store import append_jsonl, hash_tree, write_json_atomic
-from etalon.types import REASONING_DOMAINS, Domain, Group, Rollout, SamplingParams, Stop, Trace, Verdict
+from etalon.types import REASONING_DOMAINS, Domain, Group, SamplingParams, Trace
 
 if TYPE_CHECKING:
     from etalon.model.loader import LanguageModel
@@ -160,7 +160,7 @@ class Distill(Stage):
             groups = self._sampled(work, domain, source)
             traces += [trace for group in groups for trace in correct_traces(group, source)]
             rollouts += sum(len(group.rollouts) for group in groups)
-            correct += sum(is_teachable(*pair) for g in groups for pair in zip(g.rollouts, g.verdicts, strict=True))
+            correct += sum(verdict.is_correct for group in groups for verdict in group.verdicts)
         return traces, {"rejected_wrong": rollouts - correct, "repeats": correct - len(traces)}
 
     def _sampled(self, work: Work, domain: Domain, source: str) -> list[Group]:
@@ -196,16 +196,11 @@ class Distill(Stage):
         return chosen
 
 
-def is_teachable(rollout: Rollout, verdict: Verdict) -> bool:
-    """Correct and whole: a cut response must not be taught to end there."""
-    return verdict.is_correct and rollout.stop is Stop.EOS
-
-
 def correct_traces(group: Group, source: str) -> list[Trace]:
-    """The distinct correct responses of a group (rejection sampling)."""
+    """The distinct correct responses of a group (rejection sampling); a cut one is never correct."""
     found: dict[tuple[str, str], int] = {}
     for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True):
-        if is_teachable(rollout, verdict):
+        if verdict.is_correct:
             prompt = as_asked(group.problem, rollout.order).prompt
             found.setdefault((prompt, rollout.text), rollout.num_tokens)
     return [

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from etalon.config.stages import listed
+from etalon.data import decontaminate, gates
 from etalon.data.ngrams import normalise
 from etalon.data.split import split_problems
 from etalon.errors import InputError
@@ -18,6 +19,7 @@ from etalon.problems import nano
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.problems.files import read_problems
 from etalon.problems.formats import Reading
+from etalon.problems.instructions import instructions
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe, RlSpec
 from etalon.rows.mapping import ColumnMap
@@ -55,7 +57,7 @@ class Problems(Stage):
         cut = sorted(self.wanted) if is_from_files else []
         needs_reference = not is_from_files or reading_of(recipe).needs_reference
         spec = recipe.problems.model_dump(exclude={"max_bad"})
-        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference]
+        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference, recipe.data.ngram]
 
     @property
     def outside(self) -> Mapping[str, str]:
@@ -65,6 +67,7 @@ class Problems(Stage):
     def run(self, work: Work) -> Outputs:
         recipe = work.recipe
         splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(recipe, self.wanted)
+        splits["rl"] = self._kept_apart(work, splits)
         counts: dict[str, dict[str, int]] = {}
         for split, members in splits.items():
             path = work.directory / f"{split}.jsonl"
@@ -82,6 +85,23 @@ class Problems(Stage):
                 work.view.note(f"{split}: {', '.join(f'{count} {domain}' for domain, count in found.items())}")
         self._cluster(work, splits["test"])
         return {"counts": counts}
+
+    def _kept_apart(self, work: Work, splits: Mapping[str, Sequence[Problem]]) -> list[Problem]:
+        """The rl problems without those that overlap with a held-out one, by the gate that train problems pass.
+
+        What reads them (rl, distillation, own claims, the look at a model) reads them from here.
+        """
+        recipe = work.recipe
+        held_out = decontaminate.index(
+            (p.prompt for split in ("probe", "test") for p in splits[split]),
+            n=recipe.data.ngram,
+            boilerplate=instructions(recipe.prompts),
+        )
+        gated = gates.overlap_gate(splits["rl"], held_out)
+        write_json_atomic(work.directory / "gates.json", [gated.report.to_row()])
+        if gated.report.dropped:
+            work.view.note(f"rl: {gated.report.dropped} left out: they overlap with held-out ones (gates.json)")
+        return list(gated.kept)
 
     def _cluster(self, work: Work, test: Sequence[Problem]) -> None:
         """Keep which held-out problems are near copies: intervals are clustered by them."""

@@ -2,7 +2,7 @@
 
 question_of(problem) -> text    what is asked, whatever its wording: the unit of chance
 family_of(question) -> text     what may give another question away: chains that begin alike, points of one rule
-split_of(question) -> train | probe | rl | test     a hash of the family decides, so splits cannot overlap
+split_of(question) -> train | probe | rl | test     hashes decide, so splits cannot overlap
 problems(domain, split, count, seed)                problems of that split, levels drawn in turn
 NanoTeacher                                         the program that plays the strong model (models.py)
 """
@@ -14,6 +14,7 @@ import itertools
 import random
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal
 
 from etalon import prompts
@@ -23,25 +24,36 @@ from etalon.types import Domain, Problem
 
 Split = Literal["train", "probe", "rl", "test"]
 SPLITS: tuple[Split, ...] = ("train", "probe", "rl", "test")
-# (ours) hundredths of the world's families that belong to each split
+HELD_OUT: tuple[Split, ...] = ("probe", "test")
+# (ours) hundredths of the world that belong to each split
 SHARES: dict[Split, int] = {"train": 60, "probe": 8, "rl": 20, "test": 12}
 # (ours) another salt deals the world anew: changed when a recipe has been developed against a test split
 SALT = "split 11"
 FINGERPRINT = f"{SALT} {SHARES}"  # part of every content key: another deal is another run
 MAX_DRAWS = 400  # draws per wanted problem before the world counts as exhausted
-FAMILY_ROWS = 3  # (ours) most rows of one family in probe and test: a few rules must not decide a mean
+FAMILY_ROWS = 5  # (ours) most rows of one family in probe and test: a few rules must not decide a mean
 # single operations are the table that every chain and every document is made of: nothing to hold out
 FIRST_LEVEL = {Domain.MATH: 2, Domain.CLAIMS: 2}
 
 
 def split_of(question: str) -> Split:
-    """The one split a question belongs to, whatever the seed."""
-    bucket = int.from_bytes(hashlib.sha256(f"{SALT} {family_of(question)}".encode()).digest()[:4], "big") % 100
-    for split, share in SHARES.items():
+    """The one split a question belongs to, whatever the seed.
+
+    Its family decides whether it is held out (probe, test), so that nothing that is trained on gives an answer away;
+    the question itself decides between train and rl.
+    """
+    split = _dealt(family_of(question), SHARES)
+    return split if split in HELD_OUT else _dealt(question, {name: SHARES[name] for name in ("train", "rl")})
+
+
+def _dealt(text: str, shares: Mapping[Split, int]) -> Split:
+    """The split that the hash of a text falls to."""
+    bucket = int.from_bytes(hashlib.sha256(f"{SALT} {text}".encode()).digest()[:4], "big") % sum(shares.values())
+    for split, share in shares.items():
         if bucket < share:
             return split
         bucket -= share
-    raise AssertionError("the shares add up to 100")
+    raise AssertionError("the bucket is below the sum")
 
 
 def generate(domain: Domain, rng: random.Random, level: int, *, m: int) -> Problem:
@@ -90,7 +102,7 @@ def problems(
     found: dict[str, Problem] = {}
     families: Counter[str] = Counter()
     highest = operations if domain in (Domain.MATH, Domain.CLAIMS) else MAX_LEVELS[domain]
-    lowest = min_level if split == "train" else max(min_level, FIRST_LEVEL.get(domain, 1))
+    lowest = max(min_level, FIRST_LEVEL.get(domain, 1)) if split in HELD_OUT else min_level
     levels = range(min(lowest, highest), highest + 1)
     for draw in range(count * MAX_DRAWS):
         if len(found) == count:
@@ -101,7 +113,7 @@ def problems(
         if key in found or split_of(question) != split:
             continue
         families[family_of(question)] += 1
-        if split not in ("probe", "test") or families[family_of(question)] <= FAMILY_ROWS:
+        if split not in HELD_OUT or families[family_of(question)] <= FAMILY_ROWS:
             found[key] = problem
     if len(found) < count:
         raise ConfigError(
@@ -147,7 +159,7 @@ def question_of(problem: Problem) -> str:
 
 
 def family_of(question: str) -> str:
-    """The questions that would give one another away share a family, and with it a split.
+    """The questions that would give one another away share a family, and are held out together or not at all.
 
     Chains that begin with the same two operations: the steps of one are the first steps of the other. Examples of one
     rule: the answer is the same. Every other question stands alone.

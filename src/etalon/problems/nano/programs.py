@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from etalon.types import Domain, Problem
 
-MAX_LEVEL = 4
+MAX_LEVEL = 3
 LARGEST = 99  # no example is larger
-FACTORS, OFFSETS, SHIFTS = (2, 18), (1, 18), (1, 80)  # of x in rules, of a*x+b and a*x-b, of x+b
+FACTORS, OFFSETS, SHIFTS = (2, 12), (1, 18), (1, 18)  # of x in rules, of a*x+b and a*x-b, of x+b
 FUNCTION = re.compile(r"^f\((\d+)\)=(\d+) f\((\d+)\)=(\d+)$")
 PROGRAM = re.compile(r"^(\d+)->(\d+) (\d+)->(\d+)$")
 STYLES = ("direct", "terse", "full", "checked")
@@ -48,11 +48,11 @@ def rule(points: Points) -> Rule:
 
 
 def draw_rule(rng: random.Random, level: int) -> Rule:
-    """Level 1 is x+b, level 2 a*x, level 3 a*x+b, level 4 a*x-b."""
+    """Level 1 is x+b, level 2 a*x, level 3 a*x+b or a*x-b."""
     if level == 1:
         return Rule(1, rng.randint(*SHIFTS))
     factor, offset = rng.randint(*FACTORS), rng.randint(*OFFSETS)
-    return Rule(factor, {2: 0, 3: offset, 4: -offset}[level])
+    return Rule(factor, 0 if level == 2 else rng.choice((offset, -offset)))
 
 
 def generate(rng: random.Random, level: int) -> Problem:

@@ -1,0 +1,122 @@
+"""Near copies: which problems of a file share a cluster, and what that does to an interval."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from etalon.evaluate import evaluate_files
+from etalon.problems import nano
+from etalon.problems.clusters import CLUSTERS, clusters_of, distinct, near, read_clusters
+from etalon.problems.files import read_problems
+from etalon.report.paired import compare
+from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
+
+SVAMP = Path(__file__).resolve().parents[2] / "shared" / "benchmarks" / "svamp.jsonl"
+ASK = " Let's think step by step and output the final answer within \\boxed{}."
+STORY = "A baker sells {} loaves of bread in the morning and {} more in the afternoon. How many loaves were sold?"
+OTHERS = (
+    "The sum of two consecutive even integers equals forty two; what is the larger of the two integers?",
+    "A triangle has sides of length five, twelve and thirteen centimetres. Find the area of the triangle.",
+    "Maria drove from her home to the coast at sixty miles an hour and was there before noon that day.",
+)
+
+
+def same(found: list[str]) -> list[set[int]]:
+    members: dict[str, set[int]] = defaultdict(set)
+    for place, cluster in enumerate(found):
+        members[cluster].add(place)
+    return sorted(members.values(), key=min)
+
+
+def test_the_same_words_around_other_numbers_are_near_copies() -> None:
+    texts = [STORY.format(14, 9), *OTHERS, STORY.format(200, 35)]
+    assert same(near(texts)) == [{0, 4}, {1}, {2}, {3}]
+
+
+def test_a_few_other_words_make_a_near_copy_and_many_another_text() -> None:
+    changed = STORY.format(3, 4).replace("bread", "rye bread")
+    assert same(near([STORY.format(14, 9), changed, *OTHERS])) == [{0, 1}, {2}, {3}, {4}]
+
+
+def test_short_texts_with_other_numbers_are_different_questions() -> None:
+    assert same(near(["What is 3+4?", "What is 5+9?", "What is 3+4?", "7*8=?", "7+8=?"])) == [{0, 2}, {1}, {3}, {4}]
+
+
+def test_an_instruction_to_all_makes_no_copies() -> None:
+    questions = ["Compute $3+4$.", "Compute $5+9$.", *OTHERS]
+    assert len(set(near([question + ASK for question in questions]))) == len(questions)
+
+
+def test_copies_of_copies_are_one_cluster_in_whatever_order() -> None:
+    words = [f"{tens}{ones}" for tens in ("twen", "thir", "for") for ones in ("ty", "teen", "th", "fold", "odd")]
+    chain = [" ".join(words[start : start + 13]) for start in (0, 1, 2)]  # the ends alone are too far apart
+    assert same(near([chain[0], chain[2]])) == [{0}, {1}]
+    for order in ([0, 1, 2], [0, 2, 1], [1, 0, 2]):
+        assert same(near([chain[i] for i in order])) == [{0, 1, 2}]
+
+
+def test_nano_problems_are_clustered_by_family() -> None:
+    members = nano.problems(Domain.CODE, "test", 100, seed=0)
+    clusters = clusters_of(members)
+    for one in members[:20]:
+        for other in members[:20]:
+            alike = clusters.get(one.id, one.id) == clusters.get(other.id, other.id)
+            families = [nano.family_of(nano.question_of(problem)) for problem in (one, other)]
+            assert alike == (families[0] == families[1])
+    assert distinct(members, clusters) < 60
+
+
+@pytest.mark.skipif(not SVAMP.exists(), reason="the benchmark files are not here")
+def test_variations_of_one_story_in_svamp_are_found() -> None:
+    problems = read_problems(SVAMP)
+    assert 500 < distinct(problems, clusters_of(problems)) < 900
+
+
+class Guesser:
+    """Is right now and then, by seed and question."""
+
+    name = "guesser"
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        for index, conversation in enumerate(conversations):
+            rng = random.Random(f"{seed} {conversation[-1].content}")
+            yield (
+                index,
+                tuple(
+                    Rollout(index=i, text=f"\\boxed{{{rng.randint(1, 2)}}}", stop=Stop.EOS, num_tokens=5)
+                    for i in range(n)
+                ),
+            )
+
+
+def test_an_evaluation_keeps_its_clusters_and_a_comparison_reads_them(tmp_path: Path) -> None:
+    rows = [{"prompt": text, "answer": "1", "domain": "math"} for text in OTHERS]
+    rows += [{"prompt": STORY.format(7 * i, 5 + i), "answer": "1", "domain": "math"} for i in range(10)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name, seed in (("a", 0), ("b", 1)):
+        evaluate_files([file], Guesser(), identity={"model": name}, n=2, out=tmp_path / name, seed=seed)
+    clusters = read_clusters(tmp_path / "a", "00-rows")
+    assert len(clusters) == 10  # those that have a near copy
+    assert len(set(clusters.values())) == 1
+    scores = json.loads((tmp_path / "a" / "scores.json").read_text())
+    [line] = compare(tmp_path / "a", tmp_path / "b").lines
+    (tmp_path / "a" / CLUSTERS).unlink()
+    [alone] = compare(tmp_path / "a", tmp_path / "b").lines
+    assert line.difference == alone.difference
+    assert (line.low, line.high) != (alone.low, alone.high)
+    assert scores[0]["low"] < scores[0]["pass1"] < scores[0]["high"]
+
+
+def test_problems_of_one_id_are_not_lost() -> None:
+    problems = [Problem(id=str(i), domain=Domain.MATH, prompt=text, answer="1") for i, text in enumerate(OTHERS)]
+    assert clusters_of(problems) == {}
+    assert distinct(problems, {}) == 3
