@@ -29,7 +29,7 @@ eval = { n = 2, k = 2, max_tokens = 64 }
 clr = { k = 4, m = 3, problems = 8, max_tokens = 80 }
 
 [base]
-documents = 640
+documents = 1000
 batch = 16
 optim = { name = "muon", lr = 3e-3, final_lr = 3e-4 }
 
@@ -148,7 +148,7 @@ steps = 3
 name = "math"
 kind = "rl"
 domains = ["math"]
-steps = 2
+steps = 4
 
 [[stages]]
 name = "math-grpo"
@@ -156,7 +156,7 @@ kind = "rl"
 from = "code"
 domains = ["math"]
 gamma = 0
-steps = 2
+steps = 4
 
 [[stages]]
 name = "both"

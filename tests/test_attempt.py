@@ -12,9 +12,21 @@ import pytest
 from etalon.errors import RunError
 from etalon.problems import nano
 from etalon.problems.nano.models import NanoTeacher
-from etalon.sampling import attempt, group_from_row, group_to_row, live_numbers, read_groups
+from etalon.sampling import Judged, attempt, group_from_row, group_to_row, live_numbers, read_groups
 from etalon.store import read_jsonl
-from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop, ask
+from etalon.types import (
+    Conversation,
+    Criterion,
+    Domain,
+    Group,
+    Problem,
+    Rollout,
+    Rule,
+    SamplingParams,
+    Stop,
+    Verdict,
+    ask,
+)
 
 PARAMS = SamplingParams(max_tokens=400)
 PROBLEMS = nano.problems(Domain.MATH, "train", 10, seed=0)
@@ -165,3 +177,74 @@ def test_watch_sees_every_chunk_and_converse_decides_what_is_asked() -> None:
     )  # fmt: skip
     assert seen == [(4, 10), (8, 10), (10, 10)]
     assert asked == [p.id for p in PROBLEMS]
+
+
+# --- cut responses --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Says:
+    """One text, cut or whole."""
+
+    text: str
+    stop: Stop
+    name: str = "says"
+
+    def sample(
+        self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+        for index, _ in enumerate(conversations):
+            yield index, tuple(Rollout(index=i, text=self.text, stop=self.stop, num_tokens=9) for i in range(n))
+
+
+def right(problem: Problem, response: str) -> Verdict:
+    return Verdict(score=0.5 if response else None, reason="mine")
+
+
+RESPONSES = {
+    Domain.MATH: "\\boxed{7} and so",
+    Domain.STEM: "\\boxed{B} because",
+    Domain.CODE: "```python\ndef f(x):\n return x\n```\nThis function",
+    Domain.INSTRUCT: "lemon lemon",
+    Domain.CLAIMS: "<verdicts>\nv\n</verdicts>",
+}
+LEMON = Rule(id="keywords:existence", kwargs={"keywords": ["lemon"]})
+ASKED = {
+    Domain.MATH: Problem(id="m", domain=Domain.MATH, prompt="7?", answer="7"),
+    Domain.STEM: Problem(id="s", domain=Domain.STEM, prompt="?", answer="B", options={"A": "1", "B": "2"}),
+    Domain.CODE: Problem(
+        id="c", domain=Domain.CODE, prompt="f", tests={"inputs": ["3"], "outputs": ["3"], "fn_name": "f"}
+    ),
+    Domain.INSTRUCT: Problem(id="i", domain=Domain.INSTRUCT, prompt="say", rules=(LEMON,)),
+    Domain.CLAIMS: Problem(id="l", domain=Domain.CLAIMS, prompt="?", answer="1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("domain", list(RESPONSES))
+def test_a_cut_response_is_wrong_in_every_domain_whatever_it_had_said(domain: Domain) -> None:
+    for stop, score in ((Stop.EOS, 1.0), (Stop.LENGTH, 0.0)):
+        [group] = attempt(Says(RESPONSES[domain], stop), [ASKED[domain]], n=2, params=PARAMS, seed=0)
+        assert [v.score for v in group.verdicts] == [score] * 2
+    assert {v.reason for v in group.verdicts} == {"truncated"}
+
+
+def test_a_reward_of_the_users_own_gives_nothing_for_a_cut_response() -> None:
+    for stop, score in ((Stop.EOS, 0.5), (Stop.LENGTH, 0.0)):
+        [group] = attempt(Says("x", stop), [ASKED[Domain.MATH]], n=1, params=PARAMS, seed=0, verifier=right)
+        assert group.verdicts[0].score == score
+    [group] = attempt(Says("", Stop.LENGTH), [ASKED[Domain.MATH]], n=1, params=PARAMS, seed=0, verifier=right)
+    assert group.verdicts[0].is_undecided  # as a whole one would be
+
+
+def test_a_judge_is_not_asked_about_a_cut_response() -> None:
+    problem = Problem(id="r", domain=Domain.INSTRUCT, prompt="say", rubric=(Criterion(text="It is kind."),))
+    asked: list[Judged] = []
+
+    def review(judged: list[Judged]) -> list[Verdict]:
+        asked.extend(judged)
+        return [Verdict(score=1.0, reason="judge") for _ in judged]
+
+    for stop, score in ((Stop.EOS, 1.0), (Stop.LENGTH, 0.0)):
+        [group] = attempt(Says("you are kind", stop), [problem], n=1, params=PARAMS, seed=0, review=review)
+        assert group.verdicts[0].score == score
+    assert len(asked) == 1

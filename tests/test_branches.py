@@ -64,14 +64,16 @@ def test_every_row_says_its_kind_what_it_starts_from_and_what_it_trained_on(four
 
 
 def test_a_change_is_measured_against_the_stage_a_branch_starts_from(four_phases: Finished) -> None:
+    from etalon.problems.clusters import read_clusters
     from etalon.stats import paired_difference
     from etalon.store import read_json
 
     means = {name: read_json(four_phases.run / "stages" / f"eval-{name}" / "means.json") for name in ROWS}
     found = rows(four_phases.run)
+    clusters = read_clusters(four_phases.run / "stages" / "problems")
     for name in ("math", "math-grpo", "both"):
         for domain, scores in found[name]["domains"].items():
-            change = paired_difference(means["code"][domain], means[name][domain])
+            change = paired_difference(means["code"][domain], means[name][domain], clusters=clusters)
             assert (scores["delta"], scores["delta_low"]) == (change.mean, change.low)
 
 

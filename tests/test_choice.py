@@ -50,6 +50,11 @@ def test_the_right_option_is_recognised(response):
         ("I think it is B", "no_answer"),
         ("B", "no_answer"),
         (r"<think>\boxed{B}", "no_answer"),
+        # what no engine can read is no option, and not open: a model must not escape a verdict by writing nonsense
+        (r"\boxed{*int(input())+5}", "no_option"),
+        (r"\boxed{2*int(y())}", "no_option"),
+        (r"\boxed{))((}", "no_option"),
+        (r"\boxed{+*}", "no_option"),
     ],
 )
 def test_everything_else_is_wrong_and_says_why(response, reason):

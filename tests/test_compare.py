@@ -21,6 +21,7 @@ from etalon import config, stats
 from etalon.cli import app
 from etalon.errors import InputError
 from etalon.evaluate import evaluate_files
+from etalon.problems.clusters import read_clusters
 from etalon.report.paired import compare, differences, paired
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
@@ -59,10 +60,11 @@ def test_stages_of_one_name_are_paired_by_problem(finished: Finished, branched: 
     assert names == [stage["name"] for stage in shrunk.summary(finished.run)["stages"]]
     done = [shrunk.done(run) for run in (finished.run, branched.run)]
     before, after = means(finished.run, "instruct"), means(branched.run, "instruct")
+    clusters = read_clusters(finished.run / "stages" / "problems")
     rows = {row["domain"]: row for row in record["stages"] if row["name"] == "instruct"}
     assert list(rows) == list(before) == ["math", "code", "stem", "instruct", "claims"]
     for domain, row in rows.items():
-        expected = stats.paired_difference(before[domain], after[domain])
+        expected = stats.paired_difference(before[domain], after[domain], clusters=clusters)
         assert (row["difference"], row["low"], row["high"]) == (expected.mean, expected.low, expected.high)
         assert row["a"] == pytest.approx(sum(before[domain].values()) / 8)
         assert row["b"] - row["a"] == pytest.approx(row["difference"])

@@ -158,3 +158,22 @@ def test_only_the_domains_that_are_asked_for_are_kept(tmp_path: Path) -> None:
     assert words(domains=["code"]) == {"rl": {"Write"}, "test": {"Write"}}
     with pytest.raises(InputError, match=r"problems\.files: hold no problem of stem"):
         words(domains=["stem"])
+
+
+def test_rl_prompts_that_overlap_with_a_held_out_problem_are_left_out_and_logged(tmp_path: Path) -> None:
+    """What RL, distillation and a model's own claims read: a held-out question among other words."""
+    held = rows(tmp_path, "held.jsonl", range(10))
+    long = "A train of {} wagons leaves the station at noon and a second one follows it after exactly {} minutes"
+    texts = [f"{long.format(n, n + 3)}. When do they meet?" for n in range(10)]
+    Path(held).write_text("".join(json.dumps({"question": text, "answer": "1"}) + "\n" for text in texts))
+    copies = [f"Think well. {long.format(n, n + 3).upper()}!! Say when." for n in range(6)]
+    others = [f"{long.format(n, n + 3)}. When do they meet?" for n in range(100, 112)]
+    own = tmp_path / "own.jsonl"
+    own.write_text("".join(json.dumps({"question": text, "answer": "1"}) + "\n" for text in [*copies, *others]))
+    found = splits(tmp_path, RL, files=[str(own)], test_files=[held], rl=100)
+    assert not any("Think well" in prompt for prompt in found["rl"])
+    [report] = json.loads((tmp_path / "run" / "stages" / "problems" / "gates.json").read_text())
+    assert (report["gate"], report["dropped"]) == ("overlap", 18 - len(found["rl"]))
+    assert report["dropped"] >= 6
+    kept = splits(tmp_path, RL, files=[rows(tmp_path, "c.jsonl", range(40))], test_files=[held], rl=100)
+    assert len(kept["rl"]) == 40

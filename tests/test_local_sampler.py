@@ -17,7 +17,7 @@ from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
-from etalon.sampling.local import LocalSampler, choose, nucleus  # noqa: E402
+from etalon.sampling.local import LocalSampler, StopStrings, choose, nucleus  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, tiny_language_model  # noqa: E402
 
@@ -393,3 +393,13 @@ def test_threads_share_a_sampler_without_mixing_their_batches() -> None:
         ]
         for number, future in enumerate(futures):
             assert [r.tokens for r in future.result()] == [r.tokens for r in alone[number % 2]]
+
+
+@pytest.mark.parametrize("stop", ["\n\nUser:", "停止してください。", "🙂🙂🙂🙂🙂🙂", "конец ответа и ничего больше"])
+def test_a_stop_string_of_many_bytes_is_seen(stop: str) -> None:
+    language_model = tiny_language_model("qwen2")  # whose tokenizer spends a token on most bytes
+    watch = StopStrings((stop,), language_model)
+    tokens = language_model.encode(f"ü and before it {stop}")
+    assert language_model.decode(tokens).endswith(stop)
+    hits = [bool(watch.hit(torch.tensor([0]), torch.tensor([token]))) for token in tokens]
+    assert hits == [False] * (len(tokens) - 1) + [True]

@@ -308,27 +308,28 @@ def test_a_name_given_by_set_is_said_anew_by_every_call(recipe: Path, run: Path,
 def test_evaluation_after_some_stages_gives_the_others_a_dash_and_names_no_evaluation_that_is_not_there(
     finished: Finished, recipe: Path, run: Path, etalon: Etalon
 ) -> None:
-    assert shrunk.done(finished.run)["eval-sft-hard-fused"]["outputs"] == {"as": "sft-hard"}
+    [(name, same), *_] = [(row["name"], row["as"]) for row in shrunk.summary(finished.run)["stages"] if "as" in row]
+    assert shrunk.done(finished.run)[f"eval-{name}"]["outputs"] == {"as": same}
     marks = shrunk.finished_at(run)
-    called = etalon("run", recipe, "--run", run, "--set", "eval.after=['sft-broad','sft-hard-fused','rl-code']")
+    called = etalon("run", recipe, "--run", run, "--set", f"eval.after=['base','{name}','rl-code']")
     assert called.code == 0, called.err
-    assert redone(marks, run) == {"eval-sft-hard-fused"}  # there is nothing left that it could name
+    assert redone(marks, run) == {f"eval-{name}"}  # there is nothing left that it could name
     rows = {stage["name"]: stage for stage in shrunk.summary(run)["stages"]}
-    assert [name for name, row in rows.items() if row["domains"]] == ["sft-broad", "sft-hard-fused", "rl-code"]
-    assert "as" not in rows["sft-hard-fused"]
+    assert [stage for stage, row in rows.items() if row["domains"]] == ["base", name, "rl-code"]
+    assert "as" not in rows[name]
     shown = {
         line.split()[0]: line.split()[1:] for line in called.out.splitlines() if line.startswith(" ") and line.split()
     }
     assert shown["rl-math"][:6] == ["-", "-", "-", "not", "evaluated", "-"]
 
     before = {stage["name"]: stage for stage in shrunk.summary(finished.run)["stages"]}
-    for domain, scores in rows["sft-hard-fused"]["domains"].items():
-        whole = before["sft-hard"]["domains"][domain]  # the very weights
+    for domain, scores in rows[name]["domains"].items():
+        whole = before[same]["domains"][domain]  # the very weights
         assert {key: scores[key] for key in ("pass1", "passk", "mean_tokens")} == {
             key: whole[key] for key in ("pass1", "passk", "mean_tokens")
         }
-        assert scores["delta"] == pytest.approx(scores["pass1"] - rows["sft-broad"]["domains"][domain]["pass1"])
-    assert "delta" not in rows["sft-broad"]["domains"]["math"]  # nothing before it was evaluated
+        assert scores["delta"] == pytest.approx(scores["pass1"] - rows["base"]["domains"][domain]["pass1"])
+    assert "delta" not in rows["base"]["domains"]["math"]  # nothing before it was evaluated
     code = rows["rl-code"]["domains"]
     for domain, scores in code.items():  # against the nearest before it that was
-        assert scores["delta"] == pytest.approx(scores["pass1"] - rows["sft-hard-fused"]["domains"][domain]["pass1"])
+        assert scores["delta"] == pytest.approx(scores["pass1"] - rows[name]["domains"][domain]["pass1"])

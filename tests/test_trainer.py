@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
+from etalon.cost.work import fine_tuning  # noqa: E402
 from etalon.engines.jobs import SupervisedJob  # noqa: E402
 from etalon.engines.local import optim, trainer  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
@@ -25,6 +26,7 @@ from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow  # noqa: E402
 from etalon.recipe import OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
+from etalon.sft.rows import order_of  # noqa: E402
 from etalon.types import Credit, ask  # noqa: E402
 from tiny_models import eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
 
@@ -317,6 +319,19 @@ def test_checkpoints_are_ordinary_hugging_face_directories(tmp_path: Path) -> No
     assert again.render(ask("7+5=?")) == language_model.render(ask("7+5=?"))
     assert again.end_token == language_model.end_token
     assert again.model.dtype is torch.float32
+
+
+@pytest.mark.parametrize(("num_rows", "batch"), [(10, 128), (10, 4), (8, 4), (1, 1)])
+def test_no_step_holds_a_row_twice_and_every_epoch_holds_each_once(num_rows: int, batch: int) -> None:
+    steps = order_of(num_rows, epochs=5, batch=batch, max_steps=0, seed=0)
+    assert all(len(set(step)) == len(step) <= batch for step in steps)
+    per_epoch = -(-num_rows // batch)
+    assert len(steps) == 5 * per_epoch
+    for epoch in range(5):
+        rows = [row for step in steps[epoch * per_epoch : (epoch + 1) * per_epoch] for row in step]
+        assert sorted(rows) == list(range(num_rows))
+    assert order_of(num_rows, epochs=5, batch=batch, max_steps=3, seed=0) == steps[:3]
+    assert fine_tuning(num_rows, 5, 20.0, batch=batch).steps == len(steps)
 
 
 def test_supervised_training_lowers_the_loss(tmp_path: Path) -> None:

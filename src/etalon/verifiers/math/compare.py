@@ -87,10 +87,12 @@ def are_same(a: Reading, b: Reading, budget: symbolic.EngineTime | None = None) 
     first, second = sorted((a, b), key=lambda reading: (reading.text, reading.unit))  # math-verify is not symmetric
     own = symbolic.EngineTime()
     whole = own.seconds = min(own.seconds, budget.seconds) if budget else own.seconds
-    found = _compare_readings(first, second, _Rules(is_lenient=False, budget=own)).is_equal
+    found = _compare_readings(first, second, _Rules(is_lenient=False, budget=own))
+    if found.is_equal is None and found.reason is Reason.BAD_REFERENCE:  # the other can be read: then they differ
+        found = _compare_readings(second, first, _Rules(is_lenient=False, budget=own))
     if budget is not None:
         budget.seconds -= whole - own.seconds
-    return found
+    return found.is_equal
 
 
 def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Comparison:
