@@ -29,7 +29,7 @@ eval = { n = 2, k = 2, max_tokens = 64 }
 clr = { k = 4, m = 3, problems = 8, max_tokens = 80 }
 
 [base]
-documents = 1000
+documents = 640
 batch = 16
 optim = { name = "muon", lr = 3e-3, final_lr = 3e-4 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from etalon.clr.batch import ClrSampler
 from etalon.pipeline.stages.clr import clr_row, clr_summary
 from etalon.sampling import attempt
-from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop
+from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop, Verdict
 
 K, M = 4, 2
 PARAMS = SamplingParams(max_tokens=50)
@@ -115,12 +115,26 @@ def test_without_an_answer_a_problem_is_wrong_and_counted() -> None:
     assert (found["clr"], found["cons_k"], found["cons_2k"], found["pass1"]) == (0.0, 0.0, 0.0, 0.0)
 
 
-def test_a_cut_sample_is_wrong_and_casts_no_vote() -> None:
-    def plain(question: str, i: int) -> Rollout:
-        return said("\\boxed{7} and", Stop.LENGTH) if i < 6 else boxed(5)
+def test_a_cut_response_is_wrong_and_its_answer_votes_on_both_sides_alike() -> None:
+    cut = said("\\boxed{7} and", Stop.LENGTH)
 
-    found, _, _ = measured(lambda q, i: said("\\boxed{7} and", Stop.LENGTH), plain)
-    assert (found["pass1"], found["plain_pass1"], found["cons_2k"]) == (0.0, 0.0, 0.0)
+    def half(question: str, i: int) -> Rollout:
+        return cut if i % 2 else boxed(5)
+
+    found, _, _ = measured(lambda q, i: cut, lambda q, i: cut)
+    assert (found["pass1"], found["plain_pass1"]) == (0.0, 0.0)
+    assert (found["cons_k"], found["cons_2k"], found["clr"], found["clr_minus_cons_2k"]) == (1.0, 1.0, 1.0, 0.0)
+    found, _, _ = measured(lambda q, i: cut if i % 2 else with_claims(5), half)
+    assert (found["pass1"], found["plain_pass1"]) == (0.0, 0.0)
+    assert found["plain_cons_k"] == found["cons_2k"] == 0.5  # ties, half of the time broken for each
+
+
+def test_an_undecided_verdict_costs_a_vote_at_most() -> None:
+    _, rows, samples = measured(lambda q, i: with_claims(7), lambda q, i: boxed(7))
+    late = Verdict(score=None, reason="timeout")
+    samples = [replace(group, verdicts=(late, *group.verdicts[1:])) for group in samples]
+    found = clr_summary(rows, samples, K, M)
+    assert (found["problems"], found["undecided"], found["plain_pass1"], found["cons_2k"]) == (4, 0, 1.0, 1.0)
 
 
 def test_tokens_are_those_of_both_stages_and_of_all_plain_samples() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import defaultdict
@@ -51,6 +52,26 @@ def test_short_texts_with_other_numbers_are_different_questions() -> None:
 def test_an_instruction_to_all_makes_no_copies() -> None:
     questions = ["Compute $3+4$.", "Compute $5+9$.", *OTHERS]
     assert len(set(near([question + ASK for question in questions]))) == len(questions)
+
+
+def test_a_file_of_one_template_is_one_cluster_however_many_rows_it_has() -> None:
+    for count in (2, 4, 5, 6, 40):
+        template = [STORY.format(7 * i + 2, i) for i in range(count)]
+        assert len(set(near(template))) == 1
+        assert len(set(near([*template, *OTHERS]))) == 1 + len(OTHERS)
+
+
+def test_an_instruction_to_some_makes_no_copies_either() -> None:
+    told = "Answer the following multiple choice question. The last line of your response should be 'Answer: LETTER'. "
+    short = [f"Which {noun} is the {word}?" for noun in ("metal", "river", "planet") for word in ("oldest", "largest")]
+    long = [f"{a} {b} {c} reads a book about {d} every {e} evening in {f} and nobody knows why" for a, b, c, d, e, f in
+            itertools.permutations(["Ann", "red", "sea", "cats", "cold", "Rome"])][:9]  # fmt: skip
+    assert len(set(near([told + text for text in short] + long[:1] + list(OTHERS)))) == len(short) + 1 + len(OTHERS)
+
+
+def test_texts_without_spaces_are_read_by_character() -> None:
+    texts = [f"小明有{n}个苹果,他又买了{n + 2}个苹果,请问他现在一共有多少个苹果?" for n in (3, 8)]
+    assert len(set(near([*texts, "一列火车在中午离开车站,第二列火车在十分钟之后离开,它们什么时候相遇?"]))) == 2
 
 
 def test_copies_of_copies_are_one_cluster_in_whatever_order() -> None:

@@ -118,3 +118,37 @@ def test_the_keys_of_a_phase_are_what_an_engine_has_to_honour() -> None:
     assert (spec.gamma, spec.std_ddof, spec.importance_cap, spec.brevity) == (0.0, 1, 3.0, 0.2)
     plain = CreditSpec.of(RlSpec())
     assert (plain.gamma, plain.brevity, plain.importance) == (1.0, 0.0, "token-truncate")
+
+
+@pytest.mark.parametrize("brevity", [0.01, 0.2, 5.0])
+def test_where_all_are_right_lambda_cancels(brevity: float) -> None:
+    group = make_group([1.0] * 4, [40, 40, 40, 41])
+    advantages = [one.advantage for one in credit(group, CreditSpec(brevity=brevity))]
+    assert advantages == pytest.approx([3**-0.5 / 2] * 3 + [-(3**0.5) / 2], abs=1e-3)
+
+
+@given(SCORES, LENGTHS, st.floats(0, 5), st.sampled_from([0.0, 0.2]), st.sampled_from([0, 1]))
+def test_credit_equals_the_equations_written_out_again(
+    scores: list[float | None], lengths: list[int], gamma: float, brevity: float, ddof: int
+) -> None:
+    """p(q), D_ME, w(q), Long2Short and A_i as the reports print them, in one loop without our functions."""
+    lengths = lengths[: len(scores)]
+    rewards = {i: float(s) for i, s in enumerate(scores) if s is not None}
+    right = [i for i, s in rewards.items() if s >= 1]
+    p = len(right) / len(rewards) if rewards else 0.0
+    terms = [x * math.log(2 * x) for x in (p, 1 - p) if x > 0]
+    weight = math.exp(-gamma * sum(terms))
+    shares = {i: 1 / lengths[i] for i in right}
+    centre = sum(shares.values()) / len(shares) if shares else 0.0
+    reach = max((abs(share - centre) for share in shares.values()), default=0.0)
+    shaped = {
+        i: r + (brevity * (shares[i] - centre) / reach if i in shares and reach > 1e-12 else 0)
+        for i, r in rewards.items()
+    }
+    mean = sum(shaped.values()) / len(shaped) if shaped else 0.0
+    squares = sum((r - mean) ** 2 for r in shaped.values())
+    spread = math.sqrt(squares / (len(shaped) - ddof)) if len(shaped) > ddof else 0.0
+    found = credit(make_group(scores, lengths), CreditSpec(gamma=gamma, brevity=brevity, std_ddof=ddof))
+    for i, one in enumerate(found):
+        expected = weight * (shaped[i] - mean) / (spread + 1e-6) if i in shaped and spread > 1e-9 else 0.0
+        assert one.advantage == pytest.approx(expected, abs=1e-5)

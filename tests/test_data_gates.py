@@ -113,3 +113,12 @@ def test_an_unjudged_query_passes_unless_told_otherwise(keep: bool, kept: list[s
     gated = quality_gate([problem(name) for name in verdicts], lambda p: verdicts[p.prompt], keep_undecided=keep)
     assert [p.prompt for p in gated.kept] == kept
     assert (gated.report.kept, gated.report.dropped, gated.report.undecided) == (len(kept), 1, 1)
+
+
+def test_an_instruction_that_many_evaluation_prompts_share_is_boilerplate_whoever_wrote_it() -> None:
+    told = 'Let us think step by step and output the final answer after "####".'
+    evaluation = index(f"What is {n} times {n + 4}? {told}" for n in range(50))
+    assert evaluation.overlap(f"How many apples does Ann have after {7} days? {told}") is None
+    assert evaluation.overlap(f"What is 3 times 7? {told}") is not None  # a copy of one is found by its whole text
+    few = index([f"What is {n} times {n + 4}? {told}" for n in range(3)])
+    assert few.overlap(f"How many apples does Ann have after {7} days? {told}") is not None

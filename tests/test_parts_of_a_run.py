@@ -306,30 +306,31 @@ def test_a_name_given_by_set_is_said_anew_by_every_call(recipe: Path, run: Path,
 
 
 def test_evaluation_after_some_stages_gives_the_others_a_dash_and_names_no_evaluation_that_is_not_there(
-    finished: Finished, recipe: Path, run: Path, etalon: Etalon
+    branched: Finished, tmp_path: Path, etalon: Etalon
 ) -> None:
-    [(name, same), *_] = [(row["name"], row["as"]) for row in shrunk.summary(finished.run)["stages"] if "as" in row]
-    assert shrunk.done(finished.run)[f"eval-{name}"]["outputs"] == {"as": same}
+    run = shutil.copytree(branched.run, tmp_path / "branched")
+    name, same = "rl-none", "rl-stem-plain"
+    assert shrunk.done(run)[f"eval-{name}"]["outputs"] == {"as": same}
     marks = shrunk.finished_at(run)
-    called = etalon("run", recipe, "--run", run, "--set", f"eval.after=['base','{name}','rl-code']")
+    called = etalon("run", branched.recipe, "--run", run, "--set", f"eval.after=['rl-math','{name}','rl-code']")
     assert called.code == 0, called.err
     assert redone(marks, run) == {f"eval-{name}"}  # there is nothing left that it could name
     rows = {stage["name"]: stage for stage in shrunk.summary(run)["stages"]}
-    assert [stage for stage, row in rows.items() if row["domains"]] == ["base", name, "rl-code"]
+    assert [stage for stage, row in rows.items() if row["domains"]] == ["rl-math", "rl-code", name]
     assert "as" not in rows[name]
     shown = {
         line.split()[0]: line.split()[1:] for line in called.out.splitlines() if line.startswith(" ") and line.split()
     }
-    assert shown["rl-math"][:6] == ["-", "-", "-", "not", "evaluated", "-"]
+    assert shown["rl-stem"][:6] == ["-", "-", "-", "not", "evaluated", "-"]
 
-    before = {stage["name"]: stage for stage in shrunk.summary(finished.run)["stages"]}
+    before = {stage["name"]: stage for stage in shrunk.summary(branched.run)["stages"]}
     for domain, scores in rows[name]["domains"].items():
         whole = before[same]["domains"][domain]  # the very weights
         assert {key: scores[key] for key in ("pass1", "passk", "mean_tokens")} == {
             key: whole[key] for key in ("pass1", "passk", "mean_tokens")
         }
-        assert scores["delta"] == pytest.approx(scores["pass1"] - rows["base"]["domains"][domain]["pass1"])
-    assert "delta" not in rows["base"]["domains"]["math"]  # nothing before it was evaluated
+        assert scores["delta"] == pytest.approx(scores["pass1"] - rows["rl-code"]["domains"][domain]["pass1"])
+    assert "delta" not in rows["rl-math"]["domains"]["math"]  # nothing before it was evaluated
     code = rows["rl-code"]["domains"]
     for domain, scores in code.items():  # against the nearest before it that was
-        assert scores["delta"] == pytest.approx(scores["pass1"] - rows[name]["domains"][domain]["pass1"])
+        assert scores["delta"] == pytest.approx(scores["pass1"] - rows["rl-math"]["domains"][domain]["pass1"])

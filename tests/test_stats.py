@@ -287,8 +287,17 @@ def test_a_clustered_interval_worked_by_hand():
     # residuals 0.5, 0.5 | -0.5, -0.5: sums 1 and -1, variance (1 + 1) * 2/1 / 16 = 1/4; t with one degree is 12.706
     found = mean_interval([1.0, 1.0, 0.0, 0.0], clusters=["a", "a", "b", "b"])
     assert (found.mean, found.high) == pytest.approx((0.5, 0.5 + 12.7062 / 2), abs=1e-3)
-    # members that differ as much within a cluster as between leave nothing to tell clusters apart
-    assert mean_interval([1.0, 0.0, 1.0, 0.0], clusters=["a", "a", "b", "b"]).high == pytest.approx(0.5)
+    # clusters that agree are no certainty: as if two problems had agreed
+    balanced = mean_interval([1.0, 0.0, 1.0, 0.0], clusters=["a", "a", "b", "b"])
+    assert (balanced.low, balanced.high) == (0.5 - 0.5 * unseen_share(2), 0.5 + 0.5 * unseen_share(2))
+
+
+def test_what_rounding_leaves_of_no_spread_is_no_certainty():
+    before, after = {"a": 0.1, "b": 0.2, "c": 0.3}, {"a": 0.2, "b": 0.3, "c": 0.4}
+    assert not paired_difference(before, after).excludes_zero
+    halves = {str(i): float(i % 2) for i in range(8)}
+    found = paired_difference(dict.fromkeys(halves, 0.0), halves, clusters={str(i): str(i // 2) for i in range(8)})
+    assert not found.excludes_zero
 
 
 def test_one_cluster_says_nothing_about_the_spread():

@@ -9,7 +9,7 @@ from groups import make_group
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 
-from etalon.engines.verl.estimator import batch_advantages  # noqa: E402
+from etalon.engines.verl.estimator import batch_advantages, without_cut  # noqa: E402
 from etalon.rl.credit import CreditSpec, credit  # noqa: E402
 from etalon.types import Group  # noqa: E402
 from verl_batches import verl_rows  # noqa: E402
@@ -65,3 +65,13 @@ def test_an_undecided_rollout_is_not_a_wrong_one() -> None:
 def test_nothing_decided_is_no_gradient() -> None:
     rows = verl_rows([make_group([None, None])])
     assert not batch_advantages(rows.rewards_BT, rows.mask_BT, rows.uids, CreditSpec()).any()
+
+
+def test_a_response_that_fills_the_window_has_no_reward_and_an_undecided_one_stays_so() -> None:
+    import torch
+
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 1, 1], [0, 0, 0]])
+    rewards = torch.zeros(5, 3)
+    rewards[:, 2] = torch.tensor([1.0, 0.0, -1.0, 0.5, 0.0])
+    rewards[1, 1] = 1.0
+    assert without_cut(rewards, mask).sum(-1).tolist() == [0.0, 1.0, -1.0, 0.0, 0.0]

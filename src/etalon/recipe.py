@@ -56,7 +56,7 @@ class ProblemsSpec(Spec):
     mix: dict[
         DomainName, NonNegative
     ] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
-    operations: Annotated[int, Field(ge=1, le=9)] = 5  # (ours) nano world: most operations of a math problem
+    operations: Annotated[int, Field(ge=2, le=9)] = 5  # (ours) nano world: most operations of a math problem
     open: Count = 0  # (ours) nano world: open-ended instruct prompts with a rubric, in the RL split alone
     train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
     probe: Positive = 64  # (ours) per domain, for fuse stages

@@ -20,6 +20,7 @@ from functools import lru_cache
 from etalon.types import Group, Stop
 
 CONFIDENCE = 0.95
+NOTHING = 1e-12  # what rounding leaves of a spread of 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ def mean_interval(
     With clusters the variance is that of their sums of residuals (Liang and Zeger 1986, with the factor G/(G-1) of G
     clusters and G-1 degrees of freedom); where every problem stands alone that is the ordinary standard error.
 
-    Where all problems agree their spread is 0, and t would claim certainty (0 of 50 right: 0..0). Then no more than
+    Where all clusters agree their spread is 0, and t would claim certainty (0 of 50 right: 0..0). Then no more than
     `unseen_share` of further clusters is taken to differ from these, and by as much as the bounds allow.
 
     Args:
@@ -97,12 +98,12 @@ def mean_interval(
     num_clusters = len(residuals)
     if num_clusters == 1:
         return Interval(mean=mean, low=-math.inf, high=math.inf)
-    if min(per_problem_means) == max(per_problem_means):
+    squares = math.fsum(math.fsum(members) ** 2 for members in residuals.values())
+    standard_error = math.sqrt(squares * num_clusters / (num_clusters - 1)) / num_problems
+    if standard_error < NOTHING:
         share = unseen_share(num_clusters)
         low, high = mean - share * max(0.0, mean - lowest), mean + share * max(0.0, highest - mean)
         return Interval(mean=mean, low=low, high=high)
-    squares = math.fsum(math.fsum(members) ** 2 for members in residuals.values())
-    standard_error = math.sqrt(squares * num_clusters / (num_clusters - 1)) / num_problems
     half_width = t_quantile(num_clusters - 1) * standard_error
     return Interval(mean=mean, low=mean - half_width, high=mean + half_width)
 

@@ -3,15 +3,19 @@
     evaluation prompts -> boilerplate cut out -> index of n-grams (n words) and of whole short prompts
     query              -> boilerplate cut out -> the first shared n-gram, or the whole text if it is shorter
 
-Boilerplate is the instruction that every prompt of a domain ends in: 12 words that would match everything.
+Boilerplate is the instruction that every prompt of a domain ends in: 12 words that would match everything. What many
+evaluation prompts share is boilerplate, too, whoever wrote it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from etalon.data.ngrams import Ngram, cut, ngrams, tokens, words
+
+COMMON, FEWEST_PROMPTS = 0.1, 5  # (ours) n-grams in this share of evaluation prompts, and in so many, are boilerplate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,7 @@ class OverlapIndex:
     def overlap(self, query: str) -> str | None:
         """The words a query shares with an evaluation prompt, None when it shares no n-gram.
 
-        A query of fewer than n words is compared whole: normalised, operators included, exact.
+        Prompts of fewer than n words, or of boilerplate alone, are compared whole: normalised, with operators, exact.
         """
         grams, whole = _contents(query, self.boilerplate, self.n)
         for gram in grams:
@@ -38,18 +42,16 @@ class OverlapIndex:
 def index(prompts: Iterable[str], *, n: int = 10, boilerplate: Iterable[str] = ()) -> OverlapIndex:
     """The index of evaluation prompts. `boilerplate`: texts that are part of many prompts and mean nothing."""
     phrases = tuple(tuple(tokens(text)) for text in boilerplate)
-    seen: set[Ngram] = set()
-    shorts: set[str] = set()
-    for prompt in prompts:
-        grams, whole = _contents(prompt, phrases, n)
-        seen.update(grams)
-        if whole:
-            shorts.add(whole)
-    return OverlapIndex(n=n, boilerplate=phrases, seen=frozenset(seen), whole=frozenset(shorts))
+    contents = [_contents(prompt, phrases, n) for prompt in prompts]
+    counts = Counter(gram for grams, _ in contents for gram in set(grams))
+    most = max(FEWEST_PROMPTS, COMMON * len(contents))
+    seen = {gram for gram, count in counts.items() if count < most}
+    shorts = {whole for grams, whole in contents if seen.isdisjoint(grams)}
+    return OverlapIndex(n=n, boilerplate=phrases, seen=frozenset(seen), whole=frozenset(shorts - {""}))
 
 
 def _contents(text: str, boilerplate: tuple[Ngram, ...], n: int) -> tuple[list[Ngram], str]:
-    """(n-grams, "") of a text, or ([], the whole normalised text) when it has fewer than n words."""
+    """The n-grams of a text, none when it has fewer than n words, and the whole normalised text."""
     segments = cut(tokens(text), boilerplate)
     grams = [gram for segment in segments for gram in ngrams(words(segment), n)]
-    return (grams, "") if grams else ([], " ".join(token for segment in segments for token in segment))
+    return grams, " ".join(token for segment in segments for token in segment)

@@ -16,26 +16,30 @@ from typing import Any
 from etalon.problems import nano
 from etalon.problems.instructions import instructions
 from etalon.store import read_json
-from etalon.types import Problem
+from etalon.types import Domain, Problem
 
 CLUSTERS = "clusters.json"  # beside the problems, or the rollouts, that it is about
 
 SHINGLE = 3  # (ours) words in a row
 NEAR = 0.7  # (ours) shared share of the shingles of two texts from which one is a near copy of the other
 FEWEST_WORDS = 8  # (ours) a shorter text is a near copy of nothing but its own words and numbers
-COMMON, FEWEST_TEXTS = 0.9, 5  # (ours) a shingle of more than this share of so many texts is an instruction to all
+# (ours) words that begin or end more than this share of the texts of a domain, and no fewer of them, are an instruction
+COMMON, FEWEST_TEXTS = 0.3, 5
 MOST_PER_SHINGLE = 200  # (ours) texts remembered of a shingle: one that is everywhere tells nothing
 Tokens = tuple[str, ...]
-TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)*|[^\w\s]")
+CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without spaces: every character counts as a word
+TOKEN = re.compile(rf"[{CJK}]|[^\W\d_{CJK}]+|\d+(?:[.,]\d+)*|[^\w\s]")
 
 
 def clusters_of(problems: Sequence[Problem]) -> dict[str, str]:
     """Problem id -> an id that its near copies share; problems without any are left out."""
     of_world = {p.id: nano.family_of(nano.question_of(p)) for p in problems if p.source == "nano"}
-    others = [p for p in problems if p.source != "nano"]
+    found = dict(of_world)
     told = instructions()
-    texts = [reduce(lambda text, sentence: text.replace(sentence, ""), told, p.prompt) for p in others]
-    found = of_world | dict(zip((p.id for p in others), near(texts), strict=True))
+    for domain in Domain:
+        members = [p for p in problems if p.domain is domain and p.source != "nano"]
+        texts = [reduce(lambda text, sentence: text.replace(sentence, ""), told, p.prompt) for p in members]
+        found |= {p.id: f"{domain} {number}" for p, number in zip(members, near(texts), strict=True)}
     sizes = Counter(found.values())
     return {name: cluster for name, cluster in found.items() if sizes[cluster] > 1}
 
@@ -85,15 +89,36 @@ def _shingles(tokens: Tokens) -> Iterator[Tokens]:
 
 def _own_words(texts: Sequence[Tokens]) -> Iterator[Tokens]:
     """The tokens of each text without the instructions to all; where words are left, every number is the same."""
-    counts = Counter(one for tokens in texts for one in set(_shingles(tokens)))
-    common = {one for one, count in counts.items() if count >= FEWEST_TEXTS and count > COMMON * len(texts)}
-    for tokens in texts:
-        told = {place + i for place, one in enumerate(_shingles(tokens)) if one in common for i in range(SHINGLE)}
-        own = tuple(token for place, token in enumerate(tokens) if place not in told)
+    masked = [tuple("0" if token[0].isdecimal() else token for token in tokens) for tokens in texts]
+    start = _told_at_the_start(masked)
+    end = _told_at_the_start([tokens[::-1] for tokens in masked])
+    for tokens, same, before, after in zip(texts, masked, start, end, strict=True):
+        is_one_template = before + after >= len(tokens)  # an instruction, and nothing that it is about
+        begin, stop = (0, len(tokens)) if is_one_template else (before, len(tokens) - after)
+        own = tokens[begin:stop]
         if sum(token.isalpha() for token in own) < FEWEST_WORDS:
             yield own
         else:
-            yield tuple("0" if token[0].isdecimal() else token for token in own if token[0].isalnum())
+            yield tuple(token for token in same[begin:stop] if token[0].isalnum())
+
+
+def _told_at_the_start(texts: Sequence[Tokens]) -> list[int]:
+    """How many tokens each text begins with that more than a COMMON share of all begin with, too."""
+    few = max(FEWEST_TEXTS, COMMON * len(texts))
+    counts = [0] * len(texts)
+    groups: list[list[int]] = [list(range(len(texts)))]
+    while groups:
+        by_next: dict[str, list[int]] = defaultdict(list)
+        group = groups.pop()
+        for index in group:
+            if counts[index] < len(texts[index]):
+                by_next[texts[index][counts[index]]].append(index)
+        for members in by_next.values():
+            if len(members) >= few:
+                groups.append(members)
+                for index in members:
+                    counts[index] += 1
+    return counts
 
 
 def distinct(problems: Iterable[Problem], clusters: dict[str, str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 
 from etalon.model.loader import LanguageModel
@@ -22,7 +24,7 @@ def document_row(text: str, language_model: LanguageModel) -> TokenRow:
 
 
 def order_of(num_rows: int, *, epochs: int, batch: int, max_steps: int, seed: int) -> list[list[int]]:
-    """Row indices of every step: each epoch is one shuffled pass, and the last step of each may be smaller.
+    """Row indices of every step: each epoch is one shuffled pass, cut into steps of at most `batch`, as even as can be.
 
     No step reaches into the next epoch: it would hold rows twice.
     """
@@ -30,7 +32,9 @@ def order_of(num_rows: int, *, epochs: int, batch: int, max_steps: int, seed: in
     for epoch in range(epochs):
         shuffled = list(range(num_rows))
         random.Random(f"{seed}-{epoch}").shuffle(shuffled)
-        steps += [shuffled[i : i + batch] for i in range(0, num_rows, batch)]
+        count = math.ceil(num_rows / batch)
+        cuts = [round(num_rows * place / count) for place in range(count + 1)]
+        steps += [shuffled[start:end] for start, end in itertools.pairwise(cuts)]
     return steps[:max_steps] if max_steps else steps
 
 

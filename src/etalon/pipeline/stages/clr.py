@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from etalon import stats
 from etalon.clr.batch import ClrSampler
+from etalon.clr.record import stated
 from etalon.cost.work import Cost
 from etalon.errors import ConfigError
 from etalon.pipeline import reckoning
@@ -18,7 +19,7 @@ from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.store import append_jsonl
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop
-from etalon.verifiers import cluster
+from etalon.verifiers import cluster, verify
 from etalon.verifiers.text import extract_answer
 
 
@@ -137,14 +138,17 @@ def clr_row(group: Group) -> dict[str, Any]:
 
 def _outcomes(problem: Problem, detail: Mapping[str, Any]) -> dict[str, float | None]:
     """The score of every answer that a trajectory gave: that of its cluster; None is undecided."""
-    from etalon.verifiers import verify
-
     given = {t["index"]: t["answer"] for t in detail.get("trajectories", [])}
     found: dict[str, float | None] = {}
     for cluster_ in detail.get("clusters", []):
-        score = verify(problem, f"\\boxed{{{cluster_['answer']}}}").score
+        score = _score(problem, cluster_["answer"])
         found |= {given[index]: score for index in cluster_["trajectories"]} | {cluster_["answer"]: score}
     return found
+
+
+def _score(problem: Problem, answer: str | None) -> float | None:
+    """Of an answer by itself; no answer is wrong."""
+    return 0.0 if answer is None else verify(problem, stated(answer)).score
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -160,19 +164,20 @@ def columns_of(row: Mapping[str, Any], plain: Group, k: int) -> dict[str, float 
     """Every way to answer one problem, as its chance to be right; None is undecided.
 
     pass1, cons_k, clr: of trajectories, whose prompt asks for claims as well. plain_pass1, plain_cons_k, cons_2k: of
-    samples that were asked for an answer alone; plain_cons_k is the expected vote of K of them.
+    samples that were asked for an answer alone; plain_cons_k is the expected vote of K of them. An answer votes also
+    where its response was cut after it, of trajectories as of samples: a vote is about answers, Pass@1 about responses.
+    What failed, or gave an answer that nobody could judge, casts no vote.
     """
-    voters = [(r, v) for r, v in zip(plain.rollouts, plain.verdicts, strict=True) if r.stop is not Stop.ERROR]
-    answers = [None if r.stop is Stop.LENGTH else extract_answer(r.text) for r, _ in voters]
-    clusters = cluster(answers)
-    scores = [v.score for _, v in voters]
+    answers = [extract_answer(rollout.text) for rollout in plain.rollouts if rollout.stop is not Stop.ERROR]
+    right = {answer: _score(plain.problem, answer) for answer in dict.fromkeys(answers)}
+    voters = [answer for answer in answers if right[answer] is not None]
     votes: dict[int, float | None] = dict.fromkeys((k, 2 * k))
-    if voters and not any(s is None and a is not None for s, a in zip(scores, answers, strict=True)):
-        correct = [score == 1.0 for score in scores]
+    if voters:
+        clusters, correct = cluster(voters), [right[answer] == 1.0 for answer in voters]
         votes = {size: stats.cons_at_k(clusters, correct, min(size, len(voters))) for size in votes}
     return {
         "pass1": row["pass1"],
-        "plain_pass1": _mean(scores),
+        "plain_pass1": _mean([verdict.score for verdict in plain.verdicts]),
         "cons_k": row["majority_correct"],
         "plain_cons_k": votes[k],
         "cons_2k": votes[2 * k],

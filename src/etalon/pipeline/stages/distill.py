@@ -155,13 +155,14 @@ class Distill(Stage):
     def _verified(self, work: Work) -> tuple[list[Trace], dict[str, int]]:
         """The distinct correct responses of every teacher in its domain, and how many others there were."""
         traces: list[Trace] = []
-        rollouts = correct = 0
+        wrong = correct = 0
         for domain, source in self.teachers.items():
             groups = self._sampled(work, domain, source)
             traces += [trace for group in groups for trace in correct_traces(group, source)]
-            rollouts += sum(len(group.rollouts) for group in groups)
-            correct += sum(verdict.is_correct for group in groups for verdict in group.verdicts)
-        return traces, {"rejected_wrong": rollouts - correct, "repeats": correct - len(traces)}
+            verdicts = [verdict for group in groups for verdict in group.verdicts if not verdict.is_undecided]
+            correct += sum(verdict.is_correct for verdict in verdicts)
+            wrong += sum(not verdict.is_correct for verdict in verdicts)
+        return traces, {"rejected_wrong": wrong, "repeats": correct - len(traces)}
 
     def _sampled(self, work: Work, domain: Domain, source: str) -> list[Group]:
         recipe = work.recipe

@@ -99,6 +99,11 @@ class Problems(Stage):
         )
         gated = gates.overlap_gate(splits["rl"], held_out)
         write_json_atomic(work.directory / "gates.json", [gated.report.to_row()])
+        if splits["rl"] and not gated.kept:
+            raise InputError(
+                f"problems: each of {len(splits['rl'])} rl problems overlaps with a held-out one, such as "
+                f"{gated.report.to_row()['examples']!r:.300}; name other files, or problems.test_files"
+            )
         if gated.report.dropped:
             work.view.note(f"rl: {gated.report.dropped} left out: they overlap with held-out ones (gates.json)")
         return list(gated.kept)

@@ -2,7 +2,7 @@
 
 question_of(problem) -> text    what is asked, whatever its wording: the unit of chance
 family_of(question) -> text     what may give another question away: chains that begin alike, points of one rule
-split_of(question) -> train | probe | rl | test     hashes decide, so splits cannot overlap
+split_of(question) -> train | probe | rl | test     hashes decide, so splits cannot overlap; or none
 problems(domain, split, count, seed)                problems of that split, levels drawn in turn
 NanoTeacher                                         the program that plays the strong model (models.py)
 """
@@ -28,7 +28,7 @@ HELD_OUT: tuple[Split, ...] = ("probe", "test")
 # (ours) hundredths of the world that belong to each split
 SHARES: dict[Split, int] = {"train": 60, "probe": 8, "rl": 20, "test": 12}
 # (ours) another salt deals the world anew: changed when a recipe has been developed against a test split
-SALT = "split 12"
+SALT = "split 13"
 FINGERPRINT = f"{SALT} {SHARES}"  # part of every content key: another deal is another run
 MAX_DRAWS = 400  # draws per wanted problem before the world counts as exhausted
 FAMILY_ROWS = 5  # (ours) most rows of one family in probe and test: a few rules must not decide a mean
@@ -36,14 +36,18 @@ FAMILY_ROWS = 5  # (ours) most rows of one family in probe and test: a few rules
 FIRST_LEVEL = {Domain.MATH: 2, Domain.CLAIMS: 2}
 
 
-def split_of(question: str) -> Split:
-    """The one split a question belongs to, whatever the seed.
+def split_of(question: str) -> Split | None:
+    """The one split a question belongs to, whatever the seed; None: to no split.
 
-    Its family decides whether it is held out (probe, test), so that nothing that is trained on gives an answer away;
-    the question itself decides between train and rl.
+    Its family decides whether it is held out (probe, test). Of the rest the question itself decides between train and
+    rl, but one whose solution works a held-out question out on the way is in no split.
     """
     split = _dealt(family_of(question), SHARES)
-    return split if split in HELD_OUT else _dealt(question, {name: SHARES[name] for name in ("train", "rl")})
+    if split in HELD_OUT:
+        return split
+    if any(_dealt(part, SHARES) in HELD_OUT for part in parts_of(question)):
+        return None
+    return _dealt(question, {name: SHARES[name] for name in ("train", "rl")})
 
 
 def _dealt(text: str, shares: Mapping[Split, int]) -> Split:
@@ -165,12 +169,22 @@ def family_of(question: str) -> str:
     rule: the answer is the same. Every other question stands alone.
     """
     if arithmetic.PATTERN.match(question):
-        return arithmetic.expression(arithmetic.parse(question)[:2])
+        return arithmetic.beginning(arithmetic.parse(question))
     if question.startswith("code "):
         x1, y1, x2, y2 = map(int, question.split()[1:])
         factor, offset = programs.rule(programs.Points(x1, y1, x2, y2))
         return f"code {factor}*x{offset:+d}"
     return question
+
+
+def parts_of(question: str) -> list[str]:
+    """The families of the questions that a solution works out on the way: later steps of a chain, single formulas."""
+    if arithmetic.PATTERN.match(question):
+        steps = arithmetic.parse(question)
+        return [arithmetic.beginning(steps[start:]) for start in range(1, len(steps) - 1)]
+    if physics.QUESTION.match(question):
+        return physics.parts(question)
+    return []
 
 
 CONSONANTS = "bdfgklmnprstvz"

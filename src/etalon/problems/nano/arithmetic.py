@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etalon.types import Domain, Problem
 
@@ -87,6 +87,14 @@ def parse(prompt: str) -> list[Step]:
         steps.append(Step(left=value, operator=operator, right=int(right), result=result))
         value = result
     return steps
+
+
+def beginning(steps: list[Step]) -> str:
+    """The first two operations, with the operands of the first in order where they may change places."""
+    first = steps[0]
+    if first.operator in "+*" and first.left > first.right:
+        first = replace(first, left=first.right, right=first.left)
+    return expression([first, *steps[1:2]])
 
 
 def misstep(steps: list[Step], rng: random.Random) -> list[Step]:

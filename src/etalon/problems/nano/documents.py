@@ -1,6 +1,6 @@
 """Plain documents for the base stage: the arithmetic, formulas, code and words of the world, without any questions.
 
-Nothing in them solves a question that is held out, but for single operations: they are the table of `fact`.
+None of them works out a question that is held out, but for single operations: they are the table of `fact`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from etalon.types import Domain, Problem
 
 MAX_LEVEL = 3
 PATTERN = re.compile(r"^((?:[a-zA-Z]=\d+ )+)([a-zA-Z])\? A(\d+) B(\d+) C(\d+) D(\d+)$")
+QUESTION = re.compile(r"^((?:[a-zA-Z]=\d+ )+)([a-zA-Z])\?$")  # as `question` writes it
 STYLES = ("direct", "terse", "full", "checked")
 # each quantity is the product of two others; a chain replaces the first factor by its own formula
 FORMULAS = {
@@ -28,7 +29,7 @@ FORMULAS = {
 SKILLS = dict.fromkeys("FpdWJTL", "motion")  # the others: electricity, K, M and Z of n cells or lamps together
 SYMBOLS = sorted({s for pair in FORMULAS.values() for s in pair})
 LARGEST = 99  # no result is larger
-FIRST, OTHERS = 16, 9  # the largest value of the first factor, and of the others
+FIRST, OTHERS = 30, 9  # the largest value of the first factor, and of the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,15 @@ def question(prompt: str) -> str:
     left, right = FORMULAS[symbol]
     needed = [left, right] if left in values else [*FORMULAS[left], right]
     return " ".join(f"{s}={values[s]}" for s in needed) + f" {symbol}?"
+
+
+def parts(asked: str) -> list[str]:
+    """The single formulas that the solution of a chain uses, each as a question of its own."""
+    match = QUESTION.match(asked)
+    assert match is not None
+    values = {s: int(v) for s, v in re.findall(r"([a-zA-Z])=(\d+)", match.group(1))}
+    chain = solve(match.group(2), values)
+    return [f"{p.factors[0]}={p.left} {p.factors[1]}={p.right} {p.symbol}?" for p in chain] if len(chain) > 1 else []
 
 
 def solve(symbol: str, values: dict[str, int]) -> list[Product]:

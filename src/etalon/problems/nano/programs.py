@@ -15,7 +15,7 @@ from etalon.types import Domain, Problem
 
 MAX_LEVEL = 3
 LARGEST = 99  # no example is larger
-FACTORS, OFFSETS, SHIFTS = (2, 12), (1, 18), (1, 18)  # of x in rules, of a*x+b and a*x-b, of x+b
+SLOPES, FACTORS, OFFSETS = (2, 9), (2, 12), (1, 18)  # a of a*x; a and b of a*x+b, a*x-b and x+b
 FUNCTION = re.compile(r"^f\((\d+)\)=(\d+) f\((\d+)\)=(\d+)$")
 PROGRAM = re.compile(r"^(\d+)->(\d+) (\d+)->(\d+)$")
 STYLES = ("direct", "terse", "full", "checked")
@@ -49,10 +49,12 @@ def rule(points: Points) -> Rule:
 
 def draw_rule(rng: random.Random, level: int) -> Rule:
     """Level 1 is x+b, level 2 a*x, level 3 a*x+b or a*x-b."""
+    offset = rng.randint(*OFFSETS)
     if level == 1:
-        return Rule(1, rng.randint(*SHIFTS))
-    factor, offset = rng.randint(*FACTORS), rng.randint(*OFFSETS)
-    return Rule(factor, 0 if level == 2 else rng.choice((offset, -offset)))
+        return Rule(1, offset)
+    if level == 2:
+        return Rule(rng.randint(*SLOPES), 0)
+    return Rule(rng.randint(*FACTORS), rng.choice((offset, -offset)))
 
 
 def generate(rng: random.Random, level: int) -> Problem:
