@@ -44,7 +44,12 @@ from etalon.sandbox.zygote.order import Ended, Order, pack_order, pack_parts, un
 START_SECONDS = 30.0  # (ours)
 MARGIN_SECONDS = 10.0  # (ours) what a zygote may take beyond its program's own wall limits
 RECYCLE_AFTER = 5000  # (ours) programs per zygote
-REOPENS = ("/dev/std", "/dev/fd", "/proc/self/fd")  # a program that opens its output anew would overwrite earlier tests
+# Words of programs whose tests get a process each: output that is opened anew would overwrite that of earlier tests,
+# and pools of threads are closed for good when the interpreter ends.
+ONE_EACH = (
+    "/dev/std", "/dev/fd", "/proc/self/fd", "fdopen", "fileno", "open(1", "detach(",
+    "concurrent.futures", "executor", "to_thread",
+)  # fmt: skip
 ATTEMPTS = 3  # (ours) a program whose zygote died is tried again
 
 _ZYGOTE = Path(__file__).parent / "zygote" / "forkserver.py"
@@ -150,7 +155,7 @@ class SandboxPool:
 
         GivenUpError soon after `give_up` is set.
         """
-        if isinstance(tests, AssertTests) or not (tests.fork_each or any(name in program for name in REOPENS)):
+        if isinstance(tests, AssertTests) or not (tests.fork_each or any(name in program for name in ONE_EACH)):
             return self._run(program, tests, limits, give_up)
         outcomes: list[Outcome] = []
         for text in tests.inputs:

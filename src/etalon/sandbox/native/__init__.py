@@ -140,12 +140,13 @@ def _ask(order: dict[str, object], parts: bytes, seconds: float, give_up: GiveUp
 
 
 def _reply(runner: subprocess.Popen[bytes], sent: bytes, seconds: float, give_up: GiveUp | None) -> bytes:
-    deadline = time.monotonic() + seconds
+    deadline, unsent = time.monotonic() + seconds, sent or None
     while True:
         remaining = max(0.0, deadline - time.monotonic())
         try:
-            return runner.communicate(sent, timeout=remaining if give_up is None else min(remaining, LOOK_SECONDS))[0]
-        except subprocess.TimeoutExpired:  # nothing is lost: it goes on where it was
+            return runner.communicate(unsent, timeout=remaining if give_up is None else min(remaining, LOOK_SECONDS))[0]
+        except subprocess.TimeoutExpired:  # nothing is lost: it goes on where it was, and has all of the input
+            unsent = None
             if remaining <= LOOK_SECONDS or give_up is None:
                 raise
             give_up.check()

@@ -40,6 +40,9 @@ STACK_BYTES = 1 << 28  # (ours) contest programs recurse deeply
 FLAGS = ("-x", "c++", "-", "-o", "program", "-O2", "-std=c++17", "-w", "-pipe", "-fmax-errors=3")
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
+# besides those of its own prefix, what a compiler and its assembler and linker are made of
+LIBRARIES = ("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/include", "/bin", "/lib", "/lib64")
+
 _libc = ctypes.CDLL(None)
 
 
@@ -87,14 +90,20 @@ def _compile(compiler: str, source: bytes) -> None:
 
 
 def _compiler(command: list[str], source: bytes) -> tuple[int, bytes]:
+    close_walls = _compiler_walls(command[0])
+
+    def prepare() -> None:
+        _limit_compiler()
+        close_walls()
+
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | {"TMPDIR": os.getcwd()},
         start_new_session=True,
-        preexec_fn=_limit_compiler,
+        preexec_fn=prepare,
     ) as process:
         try:
             messages = process.communicate(source, timeout=COMPILE_WALL_SECONDS)[1]
@@ -102,6 +111,17 @@ def _compiler(command: list[str], source: bytes) -> tuple[int, bytes]:
             os.killpg(process.pid, signal.SIGKILL)
             return -int(signal.SIGXCPU), b""
     return process.returncode, messages
+
+
+def _compiler_walls(compiler: str) -> Callable[[], object]:
+    """Landlock, where the kernel has it: a source may name any file of the machine, to include it or to look for it."""
+    prefix = os.path.dirname(os.path.dirname(os.path.realpath(compiler)))
+    parts = [os.path.join(prefix, part) for part in ("bin", "lib", "lib64", "libexec", "include")]
+    try:
+        rules = landlock.create(["/etc/ld.so.cache"], os.getcwd(), executable=(*parts, *LIBRARIES))
+    except OSError:
+        return lambda: None
+    return lambda: syscalls.call("landlock_restrict_self", rules, 0)
 
 
 def _limit_compiler() -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
+import gc
 import io
 import json
+import linecache
 import os
 import sys
 import time
@@ -42,6 +45,8 @@ from collections import *
 from builtins import pow
 {NODES}"""  # LeetCode's starter code uses these names without importing them; math.pow must not hide the built-in
 
+SOURCE = "solution.py"
+ENDS = (b"__del__", b"open", b"finalize", b"detach")  # of objects that do something when they end
 WARM_TESTS = 8  # (ours) tests whose streams are made before the fork
 SLOW_CPU_SECONDS = 0.003  # (ours) three times what another child costs
 
@@ -85,7 +90,7 @@ def warm_up(nothing: int) -> None:
     _keep.extend((sys.modules["__main__"], sys.stdin, sys.stdout, sys.stderr))
     descriptors = [os.dup(descriptor) for descriptor in (0, 1, 2)]
     files = Descriptors(nothing, os.memfd_create("stdin"), os.memfd_create("output"), os.memfd_create("control"))
-    code = compile(REHEARSAL, "solution.py", "exec", dont_inherit=True)
+    code = compile(REHEARSAL, SOURCE, "exec", dont_inherit=True)
     _run_tests(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
     for descriptor, saved in enumerate(descriptors):
         _dup2(saved, descriptor)
@@ -98,6 +103,7 @@ def warm_up(nothing: int) -> None:
 
 def run(order: Order, parts: list[bytes], files: Descriptors) -> None:
     """Run the tests of the order; returns when the last control line is out."""
+    own(files.nothing)
     code, status, detail = load(parts[0])
     if code is None:
         return _report(files, status, 0, detail)
@@ -108,7 +114,7 @@ def load(program: bytes) -> tuple[types.CodeType | None, str, str]:
     """The compiled program; or why there is none, and the exception in words."""
     try:
         text = program.decode("utf-8", "surrogatepass")
-        return compile(text, "solution.py", "exec", dont_inherit=True), "ok", ""
+        return compile(text, SOURCE, "exec", dont_inherit=True), "ok", ""
     except MemoryError:
         return None, "memory", ""
     except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
@@ -123,14 +129,26 @@ def _run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files
         _fill(files.stdin, parts[number])
         open_streams(files.stdin, files.output, files.nothing)
         namespace = new_module("__main__")
-        namespace["__file__"] = "solution.py"
+        namespace["__file__"] = SOURCE
+        show_source(parts[0])
         status, detail = guard(exec, code, namespace)
-        end_status, end_detail = guard(_finish, namespace if b"__del__" in parts[0] else None)
+        has_ends = any(word in parts[0] for word in ENDS)
+        end_status, end_detail = guard(_finish, namespace if has_ends else None, number == len(parts) - 1)
         if status == "ok":
             status, detail = end_status, end_detail
         end = _lseek(files.output, 0, os.SEEK_END)
         _report(files, status, end, detail)
     return None
+
+
+def show_source(program: bytes) -> None:
+    """The program as a file and to `inspect`, where it asks for itself."""
+    if b"__file__" in program:
+        with contextlib.suppress(OSError), open(SOURCE, "wb") as file:
+            file.write(program)
+    if b"inspect" in program or b"linecache" in program:
+        text = program.decode("utf-8", "replace")
+        linecache.cache[SOURCE] = (len(text), None, text.splitlines(keepends=True), SOURCE)
 
 
 def guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[str, str]:
@@ -168,6 +186,13 @@ def _fill(stdin: int, content: bytes) -> None:
     _lseek(stdin, 0, os.SEEK_SET)
 
 
+def own(nothing: int) -> None:
+    """/dev/null anew: locks and flags of a descriptor that all programs inherit would outlive this one."""
+    fresh = os.open(os.devnull, os.O_RDWR)
+    _dup2(fresh, nothing)
+    os.close(fresh)
+
+
 def open_streams(*files: int) -> None:
     """Fresh sys.stdin, stdout and stderr on descriptors 0, 1 and 2."""
     for descriptor, file in enumerate(files):
@@ -194,22 +219,26 @@ def _streams() -> tuple[Any, Any, Any]:
     return streams
 
 
-def _finish(namespace: dict[str, Any] | None) -> None:
+def _finish(namespace: dict[str, Any] | None, is_last: bool) -> None:
     """What the interpreter does at exit: wait for threads, run exit handlers, end objects, flush.
 
-    namespace: of a program that has finalizers.
+    namespace: of a program that has objects with an end of their own. is_last: no test comes after it in this process.
     """
     if _thread._count():
         threading = sys.modules["threading"]
+        if is_last:
+            threading._shutdown()  # ends the idle threads of executors, too; once only
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:
                 thread.join()
     atexit._run_exitfuncs()
     if namespace is not None:
         namespace.clear()
+        gc.collect()
     for stream in (sys.stdout, sys.__stdout__):
-        if stream is not None and not stream.closed:
-            stream.flush()
+        with contextlib.suppress(ValueError):  # it was closed or taken apart
+            if stream is not None:
+                stream.flush()
 
 
 def _report(files: Descriptors, status: str, end: int, detail: str) -> None:

@@ -127,9 +127,24 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _is_computing(proc: int, process: int) -> bool:
-    """True when the process runs, could run, or waits for a disk: what a busy machine makes long."""
-    fields = _read(proc, f"{process}/stat").rpartition(b")")[2].split()
-    return bool(fields) and fields[0] in (b"R", b"D")
+    """True when a thread of the process runs, could run, or waits for a disk: what a busy machine makes long."""
+    return any(
+        _read(proc, f"{process}/task/{thread}/stat").rpartition(b")")[2].split()[:1] in ([b"R"], [b"D"])
+        for thread in _threads(proc, process)
+    )
+
+
+def _threads(proc: int, process: int) -> list[str]:
+    try:
+        folder = os.open(f"{process}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=proc)
+    except OSError:  # it is gone
+        return []
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+    finally:
+        os.close(folder)
 
 
 def _children(proc: int, process: int) -> list[int]:

@@ -14,6 +14,7 @@ import builtins
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -36,6 +37,13 @@ LEAVING_SECONDS, LEAVING_LOOKS = (
 )  # (ours) patience with a program that closed its socket, before it is killed
 CHECKS_SHARE = 0.7  # (ours) of the time limit, for checks that have not asked anything yet
 FULL_SHARE = 0.8  # (ours) of the memory limit: a program that died with that much died of it
+CLAIMED = ("runtime_error", "memory", "syntax_error")
+# What checks may use without importing it, where a program has done so: libraries whose import does nothing else
+LIBRARIES = frozenset({
+    "array", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "functools", "heapq", "io", "itertools", "json", "math", "numbers", "numpy", "operator", "random", "re",
+    "statistics", "string", "sys", "time", "types", "typing",
+})  # fmt: skip
 _dumps, _loads, _to_json = json.dumps, json.loads, to_json
 
 
@@ -45,6 +53,7 @@ def serve_program(order: Order, parts: list[bytes], nothing: int, socket: int) -
     parts: the program, and set-up code that runs behind it.
     """
     channel = Channel(socket, order.file_bytes + order.sealed_bytes)
+    child.own(nothing)
     code, status, detail = child.load(parts[0])
     namespace: dict[str, Any] = {}
     if code is not None:
@@ -102,7 +111,7 @@ class Driver:
         try:
             status, detail = _loads(self._channel.receive())
             if status != "ok":
-                self._report(str(status), 0, str(detail))
+                self._report(_claimed(status), 0, str(detail))
             elif self._order.mode == "call":
                 self._run_calls()
             else:
@@ -125,7 +134,8 @@ class Driver:
             if status == b"ok":
                 child.write_all(output, content)
                 end += len(content)
-            self._report(status.decode(), end, "" if status == b"ok" else content[:300].decode("utf-8", "replace"))
+            words = "" if status == b"ok" else content[:300].decode("utf-8", "replace")
+            self._report("ok" if status == b"ok" else _claimed(status.decode("utf-8", "replace")), end, words)
         return None
 
     def _run_asserts(self) -> None:
@@ -134,14 +144,16 @@ class Driver:
         checks = ChecksSide(self._channel, namespace)
         names = sorted(_names(code) - set(dir(builtins)))
         for name, (kind, *found) in checks.ask("names", names, _class_names(code)).items():
-            if kind == "value":
-                namespace[name] = found[0]
-            elif kind == "shared":
-                namespace[name] = shared_name(*found)
-            elif found[0].partition(".")[0] in sys.stdlib_module_names or found[0] in sys.modules:
-                with contextlib.suppress(ImportError):
-                    namespace[name] = __import__(found[0], fromlist=["*"])
-            is_usual = found[0] == name if kind == "module" else kind == "value" and isinstance(found[0], Remote)
+            is_usual = kind == "value" and isinstance(found[0], Remote)
+            if kind == "module" or (name in LIBRARIES and re.search(rf"(?<![\w.]){name}\.", self._sealed["code"])):
+                # the library itself, whatever the program calls so; and nothing is imported because a program names it
+                library = name if name in LIBRARIES else found[0]
+                is_usual = library == name and library in LIBRARIES
+                if library in LIBRARIES:
+                    with contextlib.suppress(ImportError):
+                        namespace[name] = __import__(library, fromlist=["*"])
+            else:
+                namespace[name] = shared_name(*found) if kind == "shared" else found[0]
             checks.has_content = checks.has_content or not is_usual
         solution.update({name: namespace[name] for name in names if name in namespace})
         status, detail = self._guard_checks(checks, code, namespace)
@@ -207,6 +219,11 @@ def _run_checks(checks: ChecksSide, code: types.CodeType, namespace: dict[str, A
         if is_import or (is_early and not is_missing):
             blame.append(type(error).__name__)
         raise
+
+
+def _claimed(status: object) -> str:
+    """How a program says that it ended: only in ways that are its own."""
+    return status if isinstance(status, str) and status in CLAIMED else "runtime_error"
 
 
 def _names(code: types.CodeType) -> set[str]:

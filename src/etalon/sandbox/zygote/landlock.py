@@ -19,8 +19,8 @@ else:  # a sibling file of the zygote, see forkserver
     import syscalls
 
 GET_VERSION, PATH_BENEATH = 1, 1
-WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM = (
-    1 << bit for bit in (1, 2, 3, 4, 5, 7, 8, 12)
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM = (
+    1 << bit for bit in (0, 1, 2, 3, 4, 5, 7, 8, 12)
 )
 REFER, TRUNCATE = 1 << 13, 1 << 14
 RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}  # how many rights on files each version handles, see landlock(7)
@@ -33,14 +33,19 @@ def version() -> int:
     return syscalls.call("landlock_create_ruleset", None, 0, GET_VERSION)
 
 
-def create(readable: list[str], writable: str) -> int:
-    """Descriptor of a rule set; paths that do not exist are left out. Raises OSError."""
+def create(readable: list[str], writable: str, *, executable: tuple[str, ...] = ()) -> int:
+    """Descriptor of a rule set; paths that do not exist are left out. Raises OSError.
+
+    executable: may be read, too.
+    """
     number = version()
     handled = (1 << max(bits for since, bits in RIGHTS.items() if since <= number)) - 1
     head = struct.pack("=QQQ", handled, 3 if number >= PORTS_SINCE else 0, 3 if number >= SCOPES_SINCE else 0)
     rules = syscalls.call("landlock_create_ruleset", head, 8 if number < PORTS_SINCE else len(head), 0)
     for path in readable:
         _allow(rules, path, handled & (READ_FILE | READ_DIR))
+    for path in executable:
+        _allow(rules, path, handled & (EXECUTE | READ_FILE | READ_DIR))
     for path in DEVICES:
         _allow(rules, path, handled & (READ_FILE | WRITE_FILE))
     written = WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SYM | REFER | TRUNCATE
@@ -54,7 +59,7 @@ def _allow(rules: int, path: str, rights: int) -> None:
     except OSError:
         return
     if not os.path.isdir(path):
-        rights &= READ_FILE | WRITE_FILE | TRUNCATE
+        rights &= EXECUTE | READ_FILE | WRITE_FILE | TRUNCATE
     try:
         syscalls.call("landlock_add_rule", rules, PATH_BENEATH, struct.pack("=Qi", rights, place), 0)
     finally:

@@ -75,7 +75,7 @@ def compare_value(expected: Any, output: str, *, all_numbers: bool = False) -> b
     """True when `output` is JSON for the expected value, type by type; all_numbers: integers may be close, too."""
     try:
         return _same_value(expected, json.loads(output), all_numbers)
-    except (ValueError, RecursionError):
+    except (ValueError, OverflowError, RecursionError):  # no JSON, or a number beyond the range of floats
         return False
 
 
