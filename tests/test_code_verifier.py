@@ -398,3 +398,97 @@ def test_programs_and_checks_have_the_same_nodes() -> None:
             node.returns = None
     assert list(map(ast.dump, ast.parse(NODES).body)) == list(map(ast.dump, classes))
     assert NODES in PRELUDE
+
+
+# --- programs end as in an interpreter of their own -------------------------------------------------------------
+
+
+ENDINGS = {
+    "a pool of threads left open": "from concurrent.futures import ThreadPoolExecutor\n"
+    "pool = ThreadPoolExecutor(2)\nprint(sum(pool.map(int, input().split())))",
+    "a loop's executor": "import asyncio\nasync def main():\n    loop = asyncio.get_running_loop()\n"
+    "    print(await loop.run_in_executor(None, lambda: sum(map(int, input().split()))))\nasyncio.run(main())",
+    "a file of its own on descriptor 1": "out = open(1, 'w', buffering=1 << 16)\n"
+    "out.write(f'{sum(map(int, input().split()))}\\n')",
+    "os.fdopen": "import os\nout = os.fdopen(1, 'w')\nout.write(str(sum(map(int, input().split()))))",
+    "/dev/stdout": "out = open('/dev/stdout', 'w')\nout.write(str(sum(map(int, input().split()))))",
+    "streams taken apart": "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach(), newline='\\n')\n"
+    "print(sum(map(int, input().split())))",
+    "a finalizer that prints": "class Last:\n    def __del__(self): print(self.total)\n"
+    "last = Last()\nlast.me, last.total = last, sum(map(int, input().split()))",
+    "its own source": "import inspect\ndef add(a, b):\n    return a + b\n"
+    "assert 'return a + b' in inspect.getsource(add)\nassert 'inspect' in open(__file__).read()\n"
+    "print(add(*map(int, input().split())))",
+}
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_what_a_program_leaves_to_its_end_is_done(kind):
+    assert judge(ENDINGS[kind], stdin(("3 4", "7"), ("10 20", "30"), ("1 1", "2"))).reason == "passed"
+
+
+def test_threads_that_compute_are_not_idle_and_threads_that_wait_are():
+    work = "import threading\ndef work():\n    {}\nmade = [threading.Thread(target=work) for _ in range(3)]\n"
+    work += "[one.start() for one in made]\n[one.join() for one in made]\nprint(input())"
+    busy = work.format("sum(k * k % 7 for k in range(4_000_000))")
+    assert judge(busy, stdin(("1", "1"), time_limit_s=10)).score == 1.0
+    waiting = judge(work.format("__import__('time').sleep(60)"), stdin(("1", "1"), time_limit_s=0.3))
+    assert waiting.reason.startswith("timeout")
+
+
+# --- what a program says of itself is only a claim ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["infrastructure", "paused", "ok", "passed", "bad_reference", "timeout"])
+def test_no_program_ends_in_a_way_that_only_the_sandbox_may(name):
+    program = (
+        "import os, socket, stat\nfor number in range(3, 64):\n    try:\n"
+        "        if stat.S_ISSOCK(os.fstat(number).st_mode):\n"
+        f'            text = b\'["{name}", "says the program"]\'\n'
+        "            os.write(number, len(text).to_bytes(4, 'little') + text)\n"
+        "    except OSError:\n        pass\nraise SystemExit(3)"
+    )
+    for tests in ({"assert_code": "assert f(2) == 6"}, calls("f", ("2", "6"))):
+        assert judge(program, tests).score == 0.0
+
+
+@pytest.mark.parametrize("name", ["idlelib.idle", "unittest.__main__", "this", "f", "antigravity", "numpy"])
+def test_nothing_is_imported_because_a_program_names_it(name):
+    program = f"import types\nf = types.ModuleType({name!r})\nf.__name__ = {name!r}"
+    verdict = judge(program, {"assert_code": "assert f(1) == 2"})
+    assert verdict.score == 0.0
+
+
+@pytest.mark.parametrize(
+    ("program", "checks"),
+    [
+        ("class math:\n    isclose = lambda *a, **b: True\ndef f(x): return 0", "assert math.isclose(f(2), 4.0)"),
+        ("class copy:\n    copy = lambda x: [0]\ndef f(x): return [0]", "assert f(2) == copy.copy([4])"),
+        ("def f(x): return 0\nre = type('re', (), {'match': lambda *a: True})", "assert re.match('4', str(f(2)))"),
+    ],
+)  # fmt: skip
+def test_a_library_that_checks_use_is_the_library(program, checks):
+    assert judge(program, {"assert_code": checks}).score == 0.0
+
+
+def test_a_library_that_only_the_program_imports_serves_the_checks():
+    program = "import math\nimport collections as c\ndef f(x): return x * x"
+    checks = "assert math.isclose(f(2), 4.0)\nassert c.Counter([f(1), f(1)]) == {1: 2}"
+    assert judge(program, {"assert_code": checks}).score == 1.0
+
+
+@pytest.mark.parametrize("value", ["10 ** 400", "-(10 ** 350)", "[10 ** 400]"])
+def test_a_number_beyond_floats_is_a_wrong_value(value):
+    assert judge(f"def f(x): return {value}", calls("f", ("1", "[1.5]" if "[" in value else "1.5"))).score == 0.0
+
+
+def test_programs_cannot_talk_through_an_inherited_file():
+    program = (
+        "import fcntl, os\nwhat = input()\nif what == 'put':\n    for number in range(3, 12):\n        try:\n"
+        "            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        except OSError:\n            pass\n"
+        "    print('put', flush=True)\nelse:\n    try:\n"
+        "        fcntl.flock(os.open('/dev/null', os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "        print('free', flush=True)\n    except OSError:\n        print('taken', flush=True)\nos._exit(0)"
+    )
+    assert judge(program, stdin(("put", "put"), ("get", "taken"))).score == 0.0
+    assert judge(program, stdin(("put", "put"), ("get", "free"))).score == 1.0

@@ -1,11 +1,13 @@
 """C++ programs: compiled once, run per test, held to the same limits."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from etalon.sandbox import CppTests, Limits, Status, describe, run_program
-from etalon.sandbox.native import compiler
+from etalon.sandbox.native import compiler, run_cpp
+from etalon.sandbox.outcome import GiveUp
 from etalon.types import Domain, Problem
 from etalon.verifiers import verify
 
@@ -102,3 +104,32 @@ def test_without_a_compiler_the_verdict_is_open(monkeypatch):
     verdict = judge(f"```cpp\n{ADD} // without\n```")
     assert verdict.score is None
     assert "no C++ compiler" in verdict.reason
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "line",
+    [
+        '#include "{file}"', '#if __has_include("{file}")\n#error there\n#endif\n#error nothing',
+        'asm(".incbin \\"{file}\\"");',
+    ],
+)  # fmt: skip
+def test_the_compiler_reads_no_file_of_the_machine(line: str, tmp_path: Path) -> None:
+    """It says the same of a file that is there and of one that is not."""
+    secret = tmp_path / "answers.txt"
+    secret.write_text("int answer = 42;\n")
+    said = []
+    for path in (secret, tmp_path / "nothing.txt"):
+        verdict = judge(f"```cpp\n{line.replace('{file}', str(path))}\n{ADD}\n```")
+        assert verdict.score == 0.0
+        said.append("there" in verdict.reason)
+    assert said[0] == said[1]
+
+
+@needs_compiler
+def test_a_program_that_may_be_given_up_gets_its_input_once() -> None:
+    program = (
+        "#include <bits/stdc++.h>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }"  # slow to make
+    )
+    [outcome] = run_cpp(program, CppTests(inputs=("3 4",)), Limits(), give_up=GiveUp())
+    assert (outcome.status, outcome.output) == (Status.OK, "7")
