@@ -21,6 +21,7 @@ from etalon.errors import ConfigError
 from etalon.sandbox import AssertTests, CallTests, Limits, LocalSandbox, Outcome, SandboxPool, Status, StdinTests
 from etalon.sandbox.native import compiler
 from etalon.sandbox.remote import RemoteSandbox
+from etalon.serve import patience
 from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
 from upstream import serving
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.live
 
 COMMAND = [sys.executable, "-c", "import sys; from etalon.cli import main; sys.exit(main())", "sandbox", "--port", "0"]
 JSON = {"Content-Type": "application/json"}
+PROGRAM = {"code": "print(int(input()) + 1)", "language": "python", "stdin": "41"}
 
 
 @contextmanager
@@ -298,3 +300,51 @@ def _is_alive(pid):
         return False
     with open(f"/proc/{pid}/stat") as stat:
         return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def resident_mb(pid):
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_half_open_connections_and_unfinished_bodies_keep_nobody_out_and_cost_little_memory():
+    with subprocess.Popen([*COMMAND, "--workers", "2"], stdout=subprocess.PIPE, text=True) as process:
+        open_ = []
+        try:
+            url = process.stdout.readline().strip()
+            host, port = urlsplit(url).netloc.split(":")
+            assert post(url, PROGRAM)[0] == 200
+            before = resident_mb(process.pid)
+            for number in range(500):
+                open_.append(socket.create_connection((host, int(port)), timeout=10))
+                if number < 400:
+                    open_[-1].sendall(b"POST /run_code HTTP/1.1\r\nHost: x\r\nX-Half")
+                    continue
+                head = f"POST /run_code HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+                open_[-1].sendall(f"{head}Content-Length: 8000000\r\n\r\n".encode())
+                with contextlib.suppress(OSError):  # one that has stalled too long was told to go
+                    open_[-1].sendall(b" " * 4_000_000)
+            with ThreadPoolExecutor(10) as threads:
+                answers = list(threads.map(lambda _: post(url, PROGRAM), range(50)))
+            assert {status for status, *_ in answers} == {200}
+            assert resident_mb(process.pid) - before < 200  # 100 bodies of 4 MB were sent
+        finally:
+            for one in open_:
+                one.close()
+            process.terminate()
+
+
+def test_headers_that_never_end_are_given_up(monkeypatch):
+    monkeypatch.setattr(patience, "HEADER_SECONDS", 0.3)
+    app = SandboxService(LocalSandbox(), ServiceLimits(workers=1)).app
+    with serving(app, http=patience.PatientProtocol) as url:
+        host, port = urlsplit(url).netloc.split(":")
+        for sent in (b"", b"GET /v1/ping HTTP/1.1\r\nHost: x\r\nX-Ha"):
+            with socket.create_connection((host, int(port)), timeout=10) as late:
+                late.sendall(sent)
+                assert late.recv(100) == b""
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as kept:
+            for _ in range(3):  # whole requests on one connection, longer apart than headers may take
+                kept.request("GET", "/v1/ping")
+                assert kept.getresponse().read() == b"pong"
+                time.sleep(0.4)

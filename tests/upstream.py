@@ -188,13 +188,13 @@ async def _respond(send: Any, status: int, headers: dict[str, str], body: list[b
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Run an ASGI application in a thread; yields its base URL."""
+def serving(app: Any, *, http: Any = "auto") -> Iterator[str]:
+    """Run an ASGI application in a thread; yields its base URL. http: the protocol of its connections."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or Nagle delays by 40 ms
     listener.bind(("127.0.0.1", 0))
     listener.listen(1024)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none", interface="asgi3")
+        uvicorn.Config(app, log_level="critical", http=http, timeout_graceful_shutdown=1, ws="none", interface="asgi3")
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -22,6 +22,7 @@ from etalon.serve.call import Call, ClientGoneError, Endpoint, admit
 from etalon.serve.caps import PROXY_KEY_VARIABLE, ServeSettings, check_key
 from etalon.serve.clr_chat import answer_clr
 from etalon.serve.metrics import Metrics
+from etalon.serve.patience import Intake
 from etalon.serve.question import PREFIX, asks_for_clr, model_name, read_question
 from etalon.serve.relay import relay
 
@@ -67,6 +68,7 @@ class Proxy:
 
     def __init__(self, settings: ServeSettings, *, key: str) -> None:
         self.settings = settings
+        self._intake = Intake(settings.max_body_bytes)
         self.metrics = Metrics()
         self.requests = 0  # under way
         self.flows = 0  # CLR answers under way
@@ -155,7 +157,8 @@ class Proxy:
         )  # fmt: skip
 
     async def _read(self, call: Call) -> tuple[bytes, dict[str, Any]]:
-        content = await call.body(limit=self.settings.max_body_bytes, seconds=self.settings.body_seconds)
+        most, seconds = self.settings.max_body_bytes, self.settings.body_seconds
+        content = await call.body(limit=most, seconds=seconds, intake=self._intake)
         try:
             request = json.loads(content)
         except (ValueError, RecursionError) as error:

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from etalon.serve.api_error import ApiError
 from etalon.serve.caps import PROXY_KEY_VARIABLE, is_local
+from etalon.serve.patience import Intake
 
 EVENT_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -43,24 +44,30 @@ class Call:
         self._last_write = time.monotonic()
         self._writing = asyncio.Lock()  # the heartbeat writes too
 
-    async def body(self, *, limit: int, seconds: float) -> bytes:
-        """The whole body. ApiError when it is larger than `limit` bytes or takes longer than `seconds`."""
+    async def body(self, *, limit: int, seconds: float, intake: Intake) -> bytes:
+        """The whole body. ApiError when it is larger than `limit` bytes or takes longer than `seconds`.
+
+        intake: of the server; a body that stalls while others come may have to make room for them.
+        """
         too_large = ApiError(413, f"the request is larger than {limit} bytes", code="request_too_large")
         stated = self.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > limit:
             raise too_large
         content = bytearray()
         try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGoneError
-                    content += message.get("body", b"")
-                    if len(content) > limit:
-                        raise too_large
-                    if not message.get("more_body"):
-                        return bytes(content)
+            async with asyncio.timeout(seconds) as deadline:
+                with intake.reading(deadline) as grew:
+                    while True:
+                        message = await self._receive()
+                        if message["type"] == "http.disconnect":
+                            raise ClientGoneError
+                        part = message.get("body", b"")
+                        content += part
+                        grew(len(part))
+                        if len(content) > limit:
+                            raise too_large
+                        if not message.get("more_body"):
+                            return bytes(content)
         except TimeoutError:
             raise ApiError(408, f"the request did not arrive within {seconds:g} s", code="request_timeout") from None
 

@@ -26,6 +26,7 @@ from etalon.errors import ConfigError
 from etalon.sandbox import GiveUp, LocalSandbox, Outcome, Status
 from etalon.serve.api_error import ApiError
 from etalon.serve.call import Call, ClientGoneError, Endpoint, admit
+from etalon.serve.patience import Intake, PatientProtocol
 from etalon.serve.run_code import BadRequestError, RunRequest, read_request, reply
 
 LOG = logging.getLogger("etalon")
@@ -52,6 +53,7 @@ class SandboxService:
     def __init__(self, sandbox: LocalSandbox, limits: ServiceLimits, *, key: str = "") -> None:
         self._sandbox, self._limits, self._key = sandbox, limits, key
         self._num_inside = 0
+        self._intake = Intake(limits.request_mb << 20)
         self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="etalon-sandbox")
         self.app = Starlette(
             routes=[
@@ -86,9 +88,10 @@ class SandboxService:
         """One program; 400, 401, 403, 408, 413, 415 are the sender's fault, 503 asks for patience."""
         if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError(415, "Content-Type must be application/json")  # no page of a browser may send that unasked
-        content = await call.body(limit=self._limits.request_mb << 20, seconds=self._limits.body_seconds)
-        if self._num_inside >= self._limits.workers + self._limits.waiting:
-            raise ApiError(503, "too many requests", retry_after=RETRY_AFTER_SECONDS)
+        self._admit()  # before its body is read, and again: others may have come meanwhile
+        limits = self._limits
+        content = await call.body(limit=limits.request_mb << 20, seconds=limits.body_seconds, intake=self._intake)
+        self._admit()
         try:
             request = read_request(content)
         except BadRequestError as error:
@@ -98,6 +101,10 @@ class SandboxService:
             await call.while_connected(self._run(call, request))
         finally:
             self._num_inside -= 1
+
+    def _admit(self) -> None:
+        if self._num_inside >= self._limits.workers + self._limits.waiting:
+            raise ApiError(503, "too many requests", retry_after=RETRY_AFTER_SECONDS)
 
     async def _run(self, call: Call, request: RunRequest) -> None:
         give_up = GiveUp()
@@ -150,6 +157,7 @@ def serve(service: SandboxService, listener: socket.socket) -> None:
     config = uvicorn.Config(
         service.app,
         log_level="warning",
+        http=PatientProtocol,
         access_log=False,
         lifespan="off",
         ws="none",

@@ -17,6 +17,7 @@ from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError, br
 from etalon.sampling.endpoint.sampler import model_names
 from etalon.serve.app import create_app
 from etalon.serve.caps import ServeSettings
+from etalon.serve.patience import PatientProtocol
 from etalon.serve.question import PREFIX
 
 BACKLOG = 2048
@@ -89,8 +90,8 @@ def serve(settings: ServeSettings, *, announce: Callable[[str], None]) -> None:
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
-        interface="asgi3", timeout_keep_alive=75, timeout_graceful_shutdown=GRACE_SECONDS,
+        app, log_level="warning", http=PatientProtocol, access_log=False, server_header=False, proxy_headers=False,
+        ws="none", interface="asgi3", timeout_keep_alive=75, timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
     try:
         uvicorn.Server(config).run(sockets=[listener])
