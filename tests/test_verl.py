@@ -130,6 +130,17 @@ def test_verl_gives_the_credits_of_the_core(
     assert found_BT.any()
 
 
+def test_a_response_that_fills_the_window_is_wrong(tmp_path: Path, model_dir: Path) -> None:
+    group = make_group([1.0, 0.0, 0.0, 1.0], [3, 4, 5, 9])
+    rows = verl_rows([group], room=0)
+    found_BT = advantages_by_verl(rows, tmp_path, "rl-math", model_dir)
+    cut = make_group([1.0, 0.0, 0.0, 0.0], [3, 4, 5, 9])
+    wanted = [one.advantage for one in credit(cut, CreditSpec())]
+    for row, where in enumerate(rows.place):
+        assert where is not None
+        assert found_BT[row, 0].item() == pytest.approx(wanted[where[1]], rel=1e-5)
+
+
 def test_all_correct_groups_learn_brevity_from_long2short_only(tmp_path: Path, model_dir: Path) -> None:
     rows = verl_rows([GROUPS[1]])
     assert not advantages_by_verl(rows, tmp_path, "rl-math", model_dir).any()
@@ -213,7 +224,7 @@ def test_the_metrics_we_read_are_ones_that_verl_writes() -> None:
 
     from etalon.engines.verl.steps import RlSteps
 
-    rows = verl_rows(GROUPS)
+    rows = verl_rows(GROUPS, room=0)
     batch = batch_of(rows)
     lengths = rows.mask_BT.sum(-1).float()
     for name in ("token_level_scores", "token_level_rewards", "advantages", "returns"):

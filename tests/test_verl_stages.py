@@ -220,7 +220,7 @@ def test_a_reward_that_decides_nothing_ends_the_run(
     job = rl_job(tmp_path, model_dir)
     job = replace(job, spec=job.spec.model_copy(update={"reward": f"{tmp_path / 'own.py'}:score"}))
     monkeypatch.setenv("STAND_IN_DECIDES", "nothing")
-    with pytest.raises(RunError, match=r"^rl-math\.reward: 8 of 8 responses have no verdict, more than 20%"):
+    with pytest.raises(RunError, match=r"^rl-math\.reward: 32 of 32 responses have no verdict, more than 20%"):
         verl_engine.engine(recipe(tmp_path, *ONE_GPU)).reinforce(job, lambda step, row: None)
 
 

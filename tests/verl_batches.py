@@ -22,12 +22,12 @@ class Rows:
     place: list[tuple[int, int] | None]
 
 
-def verl_rows(groups: Sequence[Group], *, padding: int = 0, seed: int = 0) -> Rows:
-    """The rows in a shuffled order, as verl balances them over ranks."""
+def verl_rows(groups: Sequence[Group], *, padding: int = 0, seed: int = 0, room: int = 1) -> Rows:
+    """The rows in a shuffled order, as verl balances them over ranks. room: left after the longest one."""
     place: list[tuple[int, int] | None] = [(g, i) for g, group in enumerate(groups) for i in range(len(group.rollouts))]
     place += [None] * padding
     random.Random(seed).shuffle(place)
-    longest = max(r.num_tokens for group in groups for r in group.rollouts)
+    longest = max(r.num_tokens for group in groups for r in group.rollouts) + room
     rewards_BT = torch.zeros(len(place), longest)
     mask_BT = torch.zeros(len(place), longest, dtype=torch.int64)
     uids = []
