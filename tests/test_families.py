@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -27,7 +28,7 @@ from transformers import (  # noqa: E402
 from etalon.config import load, packaged_recipe  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer, cross_entropy  # noqa: E402
-from etalon.errors import InputError, UnsupportedModelError  # noqa: E402
+from etalon.errors import ConfigError, InputError, UnsupportedModelError  # noqa: E402
 from etalon.model import loader  # noqa: E402
 from etalon.model.directory import check_runnable, unsupported  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
@@ -36,7 +37,15 @@ from etalon.recipe import Importance, OptimSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sampling.local import LocalSampler  # noqa: E402
 from etalon.types import Credit, Rollout, SamplingParams, Stop, ask  # noqa: E402
-from tiny_models import FAMILIES, eager_twin, plain_logprobs, random_rows, tiny_language_model  # noqa: E402
+from tiny_models import (  # noqa: E402
+    FAMILIES,
+    eager_twin,
+    plain_logprobs,
+    random_rows,
+    tiny_language_model,
+    tiny_model,
+    tokenizer,
+)
 
 LLAMA3 = {  # as Llama 3.1 scales its rotation, at the size of the tiny window
     "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -353,3 +362,17 @@ def test_a_config_that_cannot_be_read_is_named(text: str, tmp_path: Path) -> Non
     (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(InputError, match=r"config\.json: (cannot be read|is not a JSON object)"):
         check_runnable(tmp_path)
+
+
+def test_a_chat_template_that_refuses_a_system_message_is_an_error_of_the_user() -> None:
+    refusing = copy.deepcopy(tokenizer())
+    refusing.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{{ m['content'] }}{% endfor %}"
+    )
+    plain = LanguageModel(model=tiny_model("qwen2"), tokenizer=refusing)
+    assert plain.render(ask("1+2")) == plain.encode("1+2")
+    with pytest.raises(ConfigError, match=r"refuses a conversation \(System role.*\); leave model\.system empty"):
+        dataclasses.replace(plain, system="Be exact.").render(ask("1+2"))
+    with pytest.raises(ConfigError, match=r"refuses a conversation \(System role not supported\)$"):
+        plain.render(ask("1+2", system="Be exact."))

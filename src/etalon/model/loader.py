@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 
-from etalon.errors import InputError, UnsupportedModelError
+from etalon.errors import ConfigError, InputError, UnsupportedModelError
 from etalon.model import packed
 from etalon.model.directory import check_model_dir, check_runnable
 from etalon.recipe import ModelSpec
@@ -71,11 +72,20 @@ class LanguageModel:
         return (self.end_token, *sorted({int(other) for other in others} - {self.end_token}))
 
     def render(self, conversation: Conversation) -> list[int]:
-        """Token ids of the prompt, up to where the assistant's response starts."""
+        """Token ids of the prompt, up to where the assistant's response starts.
+
+        ConfigError for a conversation that the chat template refuses, such as one with a system message.
+        """
         messages = [{"role": m.role, "content": m.content} for m in conversation]
         if self.system and not any(m["role"] == "system" for m in messages):
             messages.insert(0, {"role": "system", "content": self.system})
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        try:
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            told = "; leave model.system empty" if self.system and messages[0]["role"] == "system" else ""
+            raise ConfigError(
+                f"{self.path or 'the model'}: its chat template refuses a conversation ({error}){told}"
+            ) from None
         return self.encode(text)
 
     def encode(self, text: str) -> list[int]:
