@@ -36,7 +36,7 @@ from etalon.sft.rows import checkpoint_steps, order_of  # noqa: E402
 from etalon.store import read_json, read_jsonl  # noqa: E402
 from etalon.types import Domain, Problem, Rule, Stop, ask  # noqa: E402
 from shrunk import ENVIRONMENT, children  # noqa: E402
-from tiny_models import random_rows, tiny_language_model  # noqa: E402
+from tiny_models import ending, random_rows, tiny_language_model  # noqa: E402
 
 SIZES = [(3, 7), (5, 2), (4, 1), (2, 12), (6, 5), (1, 9), (4, 4), (3, 3), (2, 6)]
 SPEC = {
@@ -62,7 +62,7 @@ def recipe_of(*stages: dict[str, Any], **tables: Any) -> Recipe:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint that every run starts from."""
     path = tmp_path_factory.mktemp("source") / "model"
-    return loader.save(tiny_language_model("qwen2"), path)
+    return loader.save(ending(tiny_language_model("qwen2")), path)
 
 
 def supervised_job(source: Path, directory: Path) -> SupervisedJob:

@@ -23,7 +23,7 @@ from etalon.model import loader  # noqa: E402
 from etalon.store import read_jsonl  # noqa: E402
 from etalon.types import Criterion, Domain, Problem, ask  # noqa: E402
 from test_trl_engine import numbers, recipe, rl_job, rows_seen  # noqa: E402
-from tiny_models import tiny_language_model  # noqa: E402
+from tiny_models import ending, tiny_language_model  # noqa: E402
 from upstream import Asked, Reply, Upstream  # noqa: E402
 
 Rows = list[dict[str, Any]]
@@ -41,7 +41,7 @@ SYSTEM = "7+5=12"
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return loader.save(tiny_language_model("qwen2"), tmp_path_factory.mktemp("source") / "model")
+    return loader.save(ending(tiny_language_model("qwen2")), tmp_path_factory.mktemp("source") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,10 @@ def test_a_reward_of_a_file_decides_as_it_does_locally(
     found = reinforced(rl_job(source, tmp_path / "trl", reward=reward), "trl", processes=processes)
     assert_same_steps(found, expected)
     kept = [one for group in found[1] for one in group["rollouts"]]
-    assert {one["score"] for one in kept} > {0.0, 0.25}
-    assert all(one["score"] == min(4, one["text"].count("e")) / 4 for one in kept)
+    assert {one["score"] for one in kept} >= {0.0, 0.25}
+    whole = [one for one in kept if one["stop"] == "eos"]
+    assert all(one["score"] == min(4, one["text"].count("e")) / 4 for one in whole)
+    assert all(one["score"] == 0 for one in kept if one not in whole)
 
 
 def test_a_reward_of_a_module_beside_the_recipe_is_found_by_the_workers(
@@ -88,7 +90,7 @@ def test_a_reward_of_a_module_beside_the_recipe_is_found_by_the_workers(
     search_in(folder)
     rows, groups = reinforced(rl_job(source, tmp_path / "trl", reward="rewards_of_mine:share", steps=1), "trl")
     assert len(rows) == 1
-    assert {one["reason"] for group in groups for one in group["rollouts"]} == {"reward"}
+    assert {one["reason"] for group in groups for one in group["rollouts"] if one["stop"] == "eos"} == {"reward"}
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -96,7 +98,7 @@ def test_a_reward_that_raises_ends_the_run_with_its_reason(
     processes: int, source: Path, folder: Path, tmp_path: Path
 ) -> None:
     job = rl_job(source, tmp_path / "rl", reward=f"{folder / 'rewards_of_mine.py'}:broken")
-    message = r"^rl-letters\.reward: 12 of 12 responses have no verdict, .*: reward_raised: ZeroDivisionError: [^\n]*$"
+    message = r"^rl-letters\.reward: 36 of 36 responses have no verdict, .*: reward_raised: ZeroDivisionError: [^\n]*$"
     with pytest.raises(RunError, match=message):
         engine_of(recipe("trl", processes=processes)).reinforce(job, lambda done, row: None)
 
@@ -108,10 +110,10 @@ def with_rubrics(job: RlJob) -> RlJob:
     """The job over prompts that no rule decides."""
     prompts = [
         Problem(
-            id=f"open{letter}", domain=Domain.INSTRUCT, prompt=f"Say {letter}.",
+            id=f"open{letter}", domain=Domain.INSTRUCT, prompt=f"{i}+{i}=?",
             rubric=(Criterion(text=f"has {letter}", weight=2.0), Criterion(text="has z", weight=1.0)),
         )
-        for letter in "abcde"
+        for i, letter in enumerate("abcde")
     ]  # fmt: skip
     return replace(job, prompts=prompts)
 
@@ -150,7 +152,7 @@ def test_a_judge_that_is_never_there_ends_the_run(source: Path, tmp_path: Path) 
     refused = Reply(status=401, body=b'{"error": {"message": "who are you?"}}')
     with Upstream(lambda asked: refused) as upstream:
         job = with_rubrics(rl_job(source, tmp_path / "rl", judge=f"toy@{upstream.url}"))
-        with pytest.raises(RunError, match=r"^rl-letters\.judge: \d+ of 12 responses have no verdict, more than 50%"):
+        with pytest.raises(RunError, match=r"^rl-letters\.judge: \d+ of 36 responses have no verdict, more than 50%"):
             engine_of(recipe("trl")).reinforce(job, lambda done, row: None)
 
 

@@ -50,6 +50,13 @@ def tiny_language_model(family: str = "qwen2", *, seed: int = 0, **overrides: An
     return LanguageModel(model=tiny_model(family, seed=seed, **overrides), tokenizer=tokenizer())
 
 
+def ending(language_model: LanguageModel) -> LanguageModel:
+    """The same model with an end token that is drawn now and then: most of its responses are whole."""
+    with torch.no_grad():
+        language_model.model.lm_head.weight[language_model.end_token] *= 8
+    return language_model
+
+
 def eager_twin(model: Any) -> Any:
     """The same weights under transformers' own eager attention."""
     config = type(model.config)(**model.config.to_dict())
