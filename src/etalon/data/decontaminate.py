@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from etalon.data.ngrams import Ngram, cut, ngrams, tokens, words
 
-COMMON, FEWEST_PROMPTS = 0.1, 5  # (ours) n-grams in this share of evaluation prompts, and in so many, are boilerplate
+COMMON, FEWEST_PROMPTS = 0.2, 10  # (ours) n-grams in this share of evaluation prompts, and in so many, are boilerplate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,11 @@ class Shares:
             reason=reason,
         )
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether any response was whole and held something to judge, or could not be judged."""
+        return any((self.right, self.partial, self.wrong, self.undecided))
+
     def __str__(self) -> str:
         words = {"right": "right", "partial": "partly right", "wrong": "wrong", "no_answer": "no answer"}
         words |= {"truncated": "truncated", "undecided": "undecided"}
@@ -70,12 +75,6 @@ def has_signal(group: Group) -> bool:
     """Accuracy strictly between 0 and 1 (2.2), or partial rewards that differ: what an advantage can be made of."""
     accuracy = group.accuracy
     return accuracy is not None and (0 < accuracy < 1 or len(set(group.scores)) > 1)
-
-
-def has_answer(group: Group) -> bool:
-    """Whether any response was whole and gave something to judge, or got a reward, or could not be judged."""
-    pairs = zip(group.rollouts, group.verdicts, strict=True)
-    return any(v.is_undecided or v.score or (r.stop is not Stop.LENGTH and not v.gave_none) for r, v in pairs)
 
 
 def advice(shares: Shares, spec: RlSpec, *, stage: str) -> Iterator[str]:

@@ -47,7 +47,7 @@ RECYCLE_AFTER = 5000  # (ours) programs per zygote
 # Words of programs whose tests get a process each: output that is opened anew would overwrite that of earlier tests,
 # and pools of threads are closed for good when the interpreter ends.
 ONE_EACH = (
-    "/dev/std", "/dev/fd", "/proc/self/fd", "fdopen", "fileno", "open(1", "detach(",
+    "/dev/std", "/dev/fd", "/proc/self/fd", "fdopen", "stdout.fileno", "open(1", "detach(",
     "concurrent.futures", "executor", "to_thread",
 )  # fmt: skip
 ATTEMPTS = 3  # (ours) a program whose zygote died is tried again

@@ -51,7 +51,7 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Body:
     """A body that is arriving. at: when it last grew."""
 

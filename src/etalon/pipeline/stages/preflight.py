@@ -22,7 +22,7 @@ from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
 from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
-from etalon.rl.advice import Shares, advice, has_answer
+from etalon.rl.advice import Shares, advice
 from etalon.rl.rewards import Rewards
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
@@ -137,7 +137,8 @@ class Preflight(Stage):
                     verifier=rewards.verifier if rewards else None, review=rewards.review if rewards else None,
                     accept=rewards.check_all if rewards else None,
                 )  # fmt: skip
-                if self._teaches_nothing(Shares.of(groups)) and not any(map(has_answer, groups)):
+                shares = Shares.of(groups)
+                if self._teaches_nothing(shares) and not shares.has_answers:
                     break
         return groups, 0.0 if there else time.perf_counter() - started
 

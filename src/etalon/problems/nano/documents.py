@@ -90,9 +90,9 @@ def text(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:
 def formula(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:
     """A formula with its numbers, or a chain of two."""
     problem = drawn(physics.generate, rng, (1, physics.MAX_LEVEL), is_open)
-    quantities, _, rest = problem.prompt.partition("? ")[0].rpartition(" ")
-    values = {part[0]: int(part[2:]) for part in quantities.split()}
-    return f"{quantities}\n{physics.think(physics.solve(rest, values), 'full')}"
+    values, symbol = physics.read(problem.prompt)
+    quantities = " ".join(f"{name}={value}" for name, value in values.items())
+    return f"{quantities}\n{physics.think(physics.solve(symbol, values), 'full')}"
 
 
 def program(rng: random.Random, is_open: Callable[[Problem], bool]) -> str:

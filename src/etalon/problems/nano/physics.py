@@ -83,10 +83,15 @@ def generate(rng: random.Random, level: int) -> Problem:
     )
 
 
+def read(prompt: str) -> tuple[dict[str, int], str]:
+    """The quantities of a prompt or a question, and the symbol that is asked for."""
+    quantities, _, symbol = prompt.partition("?")[0].rpartition(" ")
+    return {part[0]: int(part[2:]) for part in quantities.split()}, symbol
+
+
 def question(prompt: str) -> str:
     """The quantity asked for and those that it needs: what `prompt` asks, without options and what is not needed."""
-    quantities, _, symbol = prompt.partition("? ")[0].rpartition(" ")
-    values = {part[0]: int(part[2:]) for part in quantities.split()}
+    values, symbol = read(prompt)
     left, right = FORMULAS[symbol]
     needed = [left, right] if left in values else [*FORMULAS[left], right]
     return " ".join(f"{s}={values[s]}" for s in needed) + f" {symbol}?"
@@ -94,10 +99,8 @@ def question(prompt: str) -> str:
 
 def parts(asked: str) -> list[str]:
     """The single formulas that the solution of a chain uses, each as a question of its own."""
-    match = QUESTION.match(asked)
-    assert match is not None
-    values = {s: int(v) for s, v in re.findall(r"([a-zA-Z])=(\d+)", match.group(1))}
-    chain = solve(match.group(2), values)
+    values, symbol = read(asked)
+    chain = solve(symbol, values)
     return [f"{p.factors[0]}={p.left} {p.factors[1]}={p.right} {p.symbol}?" for p in chain] if len(chain) > 1 else []
 
 
@@ -126,8 +129,8 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
     """Reasoning and the letter in a box; with `error`, a wrong letter."""
     match = PATTERN.match(prompt)
     assert match is not None
-    values = {s: int(v) for s, v in re.findall(r"([a-zA-Z])=(\d+)", match.group(1))}
-    chain = solve(match.group(2), values)
+    values, symbol = read(prompt)
+    chain = solve(symbol, values)
     result = chain[-1].result
     letters = dict(zip("ABCD", map(int, match.groups()[2:]), strict=True))
     wrong = [letter for letter, value in letters.items() if value != result]
