@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from typing import Any
 
@@ -23,12 +24,17 @@ def terminal() -> tuple[Console, io.StringIO]:
     return Console(file=screen, width=120, force_terminal=True, force_interactive=True, color_system=None), screen
 
 
+def shown_on(screen: io.StringIO) -> str:
+    """What was printed; a busy machine may take a second for any of it."""
+    return re.sub(r"done in \d+s", "done in Ns", screen.getvalue())
+
+
 def test_without_a_terminal_a_stage_prints_its_start_its_quarters_and_its_end() -> None:
     console, screen = plain_console()
     with Progress(console).stage("rl-math", "amplify what is correct [x]", "2.2") as stage:
         for step in range(401):
             stage.update(step, 400, reward=step / 400, tokens=step * 100)
-    lines = screen.getvalue().splitlines()
+    lines = shown_on(screen).splitlines()
     assert lines[0] == "rl-math: amplify what is correct [x] (section 2.2)"
     assert [line.split(",")[0] for line in lines[1:-1]] == [
         "  rl-math 100/400",
@@ -36,7 +42,7 @@ def test_without_a_terminal_a_stage_prints_its_start_its_quarters_and_its_end() 
         "  rl-math 300/400",
     ]
     assert lines[1].endswith("left, reward 0.25, tokens 10000")
-    assert lines[-1] == "  rl-math done in 0s, reward 1, tokens 40000"
+    assert lines[-1] == "  rl-math done in Ns, reward 1, tokens 40000"
 
 
 def test_without_a_terminal_a_resumed_stage_does_not_print_the_quarters_it_skipped() -> None:
@@ -44,10 +50,10 @@ def test_without_a_terminal_a_resumed_stage_does_not_print_the_quarters_it_skipp
     with Progress(console).stage("rl-math", "learn") as stage:
         for step in range(60, 101):
             stage.update(step, 100)
-    assert [line.split(",")[0] for line in screen.getvalue().splitlines()] == [
+    assert [line.split(",")[0] for line in shown_on(screen).splitlines()] == [
         "rl-math: learn",
         "  rl-math 75/100",
-        "  rl-math done in 0s",
+        "  rl-math done in Ns",
     ]
 
 
@@ -59,8 +65,8 @@ def test_a_stage_of_unknown_length_or_without_steps_is_fine() -> None:
             stage.update(5, 3, kept=5)
         with progress.stage("fuse", "merge"):
             pass
-        assert "data done in 0s, kept 5" in screen.getvalue()
-        assert "fuse done in 0s" in screen.getvalue()
+        assert "data done in Ns, kept 5" in shown_on(screen)
+        assert "fuse done in Ns" in shown_on(screen)
 
 
 def test_long_lines_stay_one_line_in_a_log() -> None:
@@ -79,7 +85,7 @@ def test_on_a_terminal_a_bar_shows_numbers_and_gives_way_to_lines() -> None:
         background.start()
         background.join()
         stage.update(4, 4, reward=0.5)
-    shown = screen.getvalue()
+    shown = shown_on(screen)
     for text in (
         "rl-math: amplify (section 2.2)",
         "1/4",
@@ -89,7 +95,7 @@ def test_on_a_terminal_a_bar_shows_numbers_and_gives_way_to_lines() -> None:
     ):
         assert text in shown
     assert "4/4" in shown
-    assert shown.rstrip().endswith("rl-math done in 0s, reward 0.5")
+    assert shown.rstrip().endswith("rl-math done in Ns, reward 0.5")
 
 
 def interrupt(progress: Progress) -> None:
