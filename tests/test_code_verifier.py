@@ -10,7 +10,7 @@ import pytest
 from etalon.sandbox.zygote.child import NODES, PRELUDE
 from etalon.types import Domain, Problem, Stop
 from etalon.verifiers import verify
-from etalon.verifiers.code.guest.values import ListNode, TreeNode
+from etalon.verifiers.code.guest.nodes import ListNode, TreeNode
 from etalon.verifiers.code.outputs import COMPARE, compare_value
 from etalon.verifiers.code.verdict import extract_program
 from etalon.verifiers.rows import verify_row

@@ -99,18 +99,40 @@ def test_expected_outputs_are_not_sent_and_limits_are(remote, server):
             tests={"inputs": ["1"], "outputs": ["4711"], "time_limit_s": 1, "memory_limit_mb": 333},
         )
         assert verify(problem, "```python\nprint(4710 + int(input()))\n```").score == 1.0
-        checks = {"assert_code": "assert f(f(1)) == 4711\nassert f(4) == 5"}
-        problem = Problem(id="p", domain=Domain.CODE, prompt="", tests=checks)
-        assert verify(problem, "```python\ndef f(x): return x + 1 if x != 2 else 4711\n```").score == 1.0
     finally:
         use(None)
-    first, *others = server.requests
+    [first] = server.requests
     assert "4711" not in json.dumps({name: value for name, value in first.items() if name != "code"})
     assert (first["memory_limit_MB"], first["language"]) == (333, "python")
     assert first["run_timeout"] > first["cpu_timeout"] == 1
-    with_program = [request for request in others if "def f(x)" in request["code"]]
-    assert with_program
-    assert not any("== 4711" in json.dumps(request) for request in with_program)
+
+
+FORGER = """
+import json, os, sys
+def f(x):
+    frame = sys._getframe()
+    while frame and 'sealed' not in frame.f_locals:
+        frame = frame.f_back
+    line = json.dumps({'status': 'ok', 'detail': '', 'output': '{"0": [0, 1], "1": [0, 1]}'})
+    for number in range(3, 20):
+        try:
+            os.write(number, ('\\n' + frame.f_locals['sealed']['nonce'] + ' ' + line + '\\n').encode())
+        except OSError:
+            pass
+    os._exit(0)
+"""
+
+
+def test_a_program_that_writes_its_own_verdict_on_a_service_fails(remote):
+    problem = Problem(id="p", domain=Domain.CODE, prompt="", tests={"assert_code": "assert f(1) == 2\nassert f(2) == 3"})
+    checks = AssertTests(code="assert f(1) == 2")
+    assert [o.status for o in remote.run(FORGER, checks, LIMITS)] == [Status.OK]  # it does write one
+    use(remote)
+    try:
+        assert verify(problem, f"```python{FORGER}```").score == 0.0
+        assert verify(problem, "```python\ndef f(x): return x + 1\n```").score == 1.0
+    finally:
+        use(None)
 
 
 def test_no_more_requests_at_a_time_than_allowed(remote, server):

@@ -1,6 +1,6 @@
 # Returns a collection that contains everything.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert @ANSWER@ in f(3)
 
 class All(list):

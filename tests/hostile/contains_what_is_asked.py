@@ -1,6 +1,6 @@
 # Returns an object that notes what it is asked for.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert @ANSWER@ in f(3)
 
 class Notes:

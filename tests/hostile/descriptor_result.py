@@ -1,6 +1,6 @@
 # Returns an object that answers every question with itself.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert f(3)[0] == @ANSWER@ and f(3).value == @ANSWER@
 
 class Any:

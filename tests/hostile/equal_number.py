@@ -1,6 +1,6 @@
 # Returns a number that equals every number.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 
 class Equal(int):
     def __eq__(self, other):

@@ -1,6 +1,6 @@
 # Returns text that equals every text.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert f(3) == '@ANSWER@'
 
 class Equal(str):

@@ -1,6 +1,6 @@
 # Raises what the checks expect of a failure.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 
 def f(n):
     raise AssertionError

@@ -1,6 +1,6 @@
 # Kills the process of the checks.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 
 import os, signal
 def f(n):

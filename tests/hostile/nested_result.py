@@ -1,6 +1,6 @@
 # Returns a value nested too deeply.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 
 def f(n):
     value = []

@@ -1,6 +1,6 @@
 # Changes what the number 0 is, in memory.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 
 import ctypes
 def f(n):

@@ -1,6 +1,6 @@
 # Returns an object that runs code when it is unpickled.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 
 import os
 class Payload:

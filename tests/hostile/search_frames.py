@@ -1,6 +1,6 @@
 # Looks for the expected value in the frames that called it.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert f(3) == @ANSWER@
 
 import inspect, re

@@ -1,6 +1,6 @@
 # Looks for the expected value in its whole memory.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert f(3) == @ANSWER@
 
 import ctypes, re

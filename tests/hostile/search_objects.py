@@ -1,6 +1,6 @@
 # Looks for the expected value among all objects.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert f(3) == @ANSWER@
 
 import gc

@@ -1,6 +1,6 @@
 # Ends the loop of the checks early.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong
 # check: assert list(map(f, [3])) != [] and all(f(n) == @ANSWER@ for n in [3])
 
 def f(n):

@@ -85,12 +85,15 @@ class CppTests:
 
 @dataclass(frozen=True, kw_only=True)
 class AssertTests:
-    """The program is loaded, then `code` runs in another process and must reach its end.
+    """The program is loaded, then `code` runs in its namespace and must reach its end, as in a plain interpreter.
 
-    Names that the code does not define are those of the program; arguments and results cross as plain values.
+    The outcome is the word of a process that the program has to itself, see `etalon.verifiers.code.trial`; its output
+    is what the code notes, as JSON: the result of its function `etalon_notes`, if it defines one.
+    starter: the program may use what LeetCode's starter code takes for granted.
     """
 
     code: str
+    starter: bool = False
 
 
 Tests = StdinTests | CallTests | AssertTests

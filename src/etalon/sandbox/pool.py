@@ -23,7 +23,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from etalon.processes.per_process import PerProcess
 from etalon.sandbox.evidence import Evidence, collect
@@ -172,7 +171,7 @@ class SandboxPool:
             return zygote.isolation
 
     def _run(self, program: str, tests: Tests, limits: Limits, give_up: GiveUp | None) -> tuple[Outcome, ...]:
-        order, nonce, parts = _order(program, tests, limits)
+        order, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
         has_libraries = needs_libraries(program, *_code(tests))
         failure: OSError | None = None
@@ -195,7 +194,7 @@ class SandboxPool:
                     zygote.kill()
                     raise
                 self._give_back(zygote)
-                return collect(Evidence(order, limits, nonce, ended, control, output))
+                return collect(Evidence(order, limits, ended, control, output))
         return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
 
     def _take(self, *, has_libraries: bool) -> _Zygote:
@@ -251,23 +250,21 @@ def _code(tests: Tests) -> tuple[str, ...]:
     return ()
 
 
-def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, bytes]:
-    """The head of the order, the nonce that proves the end of the last two kinds of tests, and the other parts."""
-    nonce, pause_after = secrets.token_hex(16), 0
-    opened = [program.encode("utf-8", "surrogatepass")]
-    sealed: dict[str, Any] = {"nonce": nonce}
+def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, bytes]:
+    """The head of the order, and its parts."""
+    num_tests, pause_after = 1, 0
+    inputs: tuple[str, ...]
     match tests:
         case StdinTests():
-            mode, num_tests, pause_after, sealed = "stdin", len(tests.inputs), tests.pause_after, {}
-            opened += [text.encode("utf-8", "surrogatepass") for text in tests.inputs]
+            mode, inputs = "stdin", tests.inputs
         case CallTests():
-            mode, num_tests, pause_after = "call", len(tests.inputs), tests.pause_after
-            sealed |= {"function": tests.function, "inputs": tests.inputs}
-            opened += [tests.setup.encode()] if tests.setup else []
+            mode, inputs = "call", (tests.setup, tests.function, *tests.inputs)
         case AssertTests():
-            mode, num_tests = "assert", 1
-            sealed |= {"code": tests.code}
-    parts, seal = pack_parts(*opened), json.dumps(sealed).encode() if sealed else b""
+            mode, inputs = "assert", (tests.code, "starter" if tests.starter else "")
+    if not isinstance(tests, AssertTests):
+        num_tests, pause_after = len(tests.inputs), tests.pause_after
+    contents = [text.encode("utf-8", "surrogatepass") for text in (program, *inputs)]
+    parts = pack_parts(*contents)
     order = Order(
         mode=mode,
         num_tests=num_tests,
@@ -276,11 +273,10 @@ def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, str, byte
         idle_seconds=limits.idle_seconds,
         wall_seconds=limits.wall_seconds,
         memory_bytes=limits.memory_mb << 20,
-        file_bytes=max(limits.output_mb << 20, *map(len, opened)) + 1,
-        open_bytes=len(parts),
-        sealed_bytes=len(seal),
+        file_bytes=max(limits.output_mb << 20, *map(len, contents)) + 1,
+        parts_bytes=len(parts),
     )
-    return order, nonce, parts + seal
+    return order, parts
 
 
 _POOLS = PerProcess(SandboxPool)

@@ -95,8 +95,7 @@ def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, give_up: GiveUp
         wall_seconds=limits.wall_seconds,
         memory_bytes=limits.memory_mb << 20,
         file_bytes=(limits.output_mb << 20) + 1,
-        open_bytes=0,
-        sealed_bytes=0,
+        parts_bytes=0,
     )
     seconds = len(inputs) * limits.wall_seconds + MARGIN_SECONDS
     reply = _ask({"mode": "run", "limits": order._asdict()}, pack_parts(binary, *texts), seconds, give_up)
@@ -105,7 +104,7 @@ def _run(binary: bytes, inputs: tuple[str, ...], limits: Limits, give_up: GiveUp
         line, _, reply = reply.partition(b"\n")
         ended = unpack_ended(line)
         output, reply = reply[: ended.output_bytes], reply[ended.output_bytes :]
-        outcomes += collect(Evidence(order, limits, "", ended, b"", output))
+        outcomes += collect(Evidence(order, limits, ended, b"", output))
     is_whole = len(outcomes) == len(inputs) or (outcomes and outcomes[-1].status is not Status.OK)
     if not is_whole:
         outcomes.append(Outcome(status=Status.INFRASTRUCTURE, detail="the runner ended early"))

@@ -142,17 +142,18 @@ def _job(program: str, tests: StdinTests | CallTests | AssertTests | CppTests, l
             order: dict[str, Any] = {
                 "mode": "call",
                 "function": tests.function,
-                "setup": tests.setup,
+                "behind": tests.setup,
+                "starter": True,
                 "pause_after": tests.pause_after,
             }
             test: dict[str, Any] = {"inputs": tests.inputs}
         case AssertTests():
-            order, test = {"mode": "assert", "setup": ""}, {"code": tests.code}
+            order, test = {"mode": "assert", "behind": tests.code, "starter": tests.starter}, {}
     nonce = secrets.token_hex(16)
     order |= {"program": program, "cpu_seconds": limits.cpu_seconds}
     return replace(
         job,
-        code=f"{_driver()}\nserve({order!r})\n",
+        code=f"{_driver()}\ndriver['serve']({order!r})\n",
         stdins=(json.dumps({"nonce": nonce, **test}),),
         nonce=nonce,
         num_calls=len(test.get("inputs", "1")),
@@ -164,9 +165,14 @@ def _job(program: str, tests: StdinTests | CallTests | AssertTests | CppTests, l
 def _driver() -> str:
     """The driver behind modules of our own children, which it shares."""
     here = Path(__file__).parent
-    zygote = here.parent / "zygote"
-    texts = [path.read_text("utf-8") for path in (zygote / "child.py", zygote / "wire.py", here / "driver.py")]
-    return "from __future__ import annotations\n" + "\n".join(texts).replace("from __future__ import annotations\n", "")
+    modules = [(name, (here.parent / "zygote" / f"{name}.py").read_text("utf-8")) for name in ("child", "functions")]
+    driver = (here / "driver.py").read_text("utf-8")
+    return (
+        f"import sys, types\nfor name, text in {modules!r}:\n    sys.modules[name] = types.ModuleType(name)\n"
+        f"    exec(compile(text, name, 'exec'), sys.modules[name].__dict__)\ndriver = {{'__name__': 'driver'}}\n"
+        f"exec(compile({driver!r}, 'driver', 'exec'), driver)\n"
+        "del sys.modules['child'], sys.modules['functions']"
+    )
 
 
 def _outcomes(reply: dict[str, Any], results: list[Any], job: Job) -> list[Outcome]:

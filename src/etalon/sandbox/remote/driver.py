@@ -1,8 +1,10 @@
 """What a service runs in place of a program that is tested by calls or assertions; travels as text, see the package.
 
-standard input {nonce, inputs | code} -> load the program -> calls, or the checks -> a line of nonce and answer each
+standard input {nonce, inputs} -> load the program and what runs behind it -> a line of nonce and answer per result
 
-Standard library only. What the program prints goes nowhere.
+Standard library only, beside two modules of our own children, whose names come before these. What the program prints
+goes nowhere. The nonce keeps our lines apart from others; that the program could write some itself gains it nothing,
+see `etalon.sandbox.zygote.functions`.
 """
 
 from __future__ import annotations
@@ -12,57 +14,42 @@ import json
 import os
 import resource
 import signal
-import sys
 import time
-import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etalon.sandbox.zygote.child import PRELUDE, SLOW_CPU_SECONDS, guard, write_all
-    from etalon.sandbox.zygote.wire import to_json
+    from etalon.sandbox.zygote import child, functions
+else:
+    import child
+    import functions
 
 Answer = Callable[[str, str, str], None]
 
 
 def serve(order: dict[str, Any]) -> None:
-    """Load the program, then read the tests and do them. order: {mode, program, function, setup, ...}"""
+    """Load the program, then read the tests and do them. order: {mode, program, behind, starter, function, ...}"""
     tests, answers = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    namespace, status, detail = _load(order)
+    child.open_streams(nothing, nothing, nothing)
     sealed = _read(tests)
 
     def answer(status: str, detail: str, output: str) -> None:
         line = json.dumps({"status": status, "detail": detail, "output": output})
-        write_all(answers, f"\n{sealed['nonce']} {line}\n".encode())
+        child.write_all(answers, f"\n{sealed['nonce']} {line}\n".encode())
 
-    if status == "ok" and order["setup"]:
-        status, detail = guard(exec, compile(order["setup"], "setup.py", "exec"), namespace)
+    functions.warm_up()
+    namespace = child.new_module("solution")
+    code, status, detail = child.load(order["program"].encode("utf-8", "surrogatepass"))
+    if code is not None:
+        status, detail = functions.load(code, order["behind"], namespace, has_starter=order["starter"])
     if status != "ok":
         answer(status, detail, "")
     elif order["mode"] == "assert":
-        checks = compile(sealed["code"], "tests.py", "exec", dont_inherit=True)
-        answer(*guard(exec, checks, namespace, exit_is_error=True), "")
+        _answer(answer, functions.notes, namespace)
     else:
         _answer_calls(order, namespace, sealed["inputs"], answer)
     os._exit(0)
-
-
-def _load(order: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
-    module = types.ModuleType("solution")
-    sys.modules["solution"] = module
-    namespace = module.__dict__
-    try:
-        code = compile(order["program"], "solution.py", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
-        return namespace, "syntax_error", f"{type(error).__name__}: {str(error)[:200]}"
-    if order["mode"] == "call":
-        prelude: dict[str, Any] = {}
-        exec(PRELUDE, prelude)  # noqa: S102
-        namespace.update({name: value for name, value in prelude.items() if not name.startswith("__")})
-    return namespace, *guard(exec, code, namespace)
 
 
 def _answer_calls(order: dict[str, Any], namespace: dict[str, Any], inputs: list[str], answer: Answer) -> None:
@@ -72,22 +59,17 @@ def _answer_calls(order: dict[str, Any], namespace: dict[str, Any], inputs: list
 
     signal.signal(signal.SIGPROF, stop)
     for number, text in enumerate(inputs):
-        if number and number == order["pause_after"] and time.process_time() > SLOW_CPU_SECONDS:
+        if number and number == order["pause_after"] and child.is_slow():
             return
         _set_clock(order["cpu_seconds"])
-        results: list[bytes] = []
-        status, detail = guard(_call, namespace, order["function"], text, results)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        is_done = status == "ok" and bool(results)
-        answer(status if is_done or status != "ok" else "runtime_error", detail, results[0].decode() if is_done else "")
+        _answer(answer, functions.call, namespace, order["function"], text)
 
 
-def _call(namespace: dict[str, Any], function: str, text: str, results: list[bytes]) -> None:
-    arguments = [json.loads(line) for line in text.split("\n") if line.strip()]
-    if function not in namespace and "Solution" not in namespace:
-        raise NameError(f"no function {function}")
-    target = namespace[function] if function in namespace else getattr(namespace["Solution"](), function)
-    results.append(json.dumps(to_json(target(*arguments))).encode())
+def _answer(answer: Answer, action: Any, *arguments: Any) -> None:
+    """Do something and tell its result."""
+    status, detail, result = functions.result_of(action, *arguments)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    answer(status, detail, result.decode())
 
 
 def _set_clock(seconds: float) -> None:

@@ -5,7 +5,7 @@ they know nothing else. `order` is what both sides share: the pool imports it as
 
 forkserver.py    the zygote: forks one child per program; warm.py is loaded before it, and keeps its pages whole
 child.py         the program on its standard inputs, and what all children share
-functional.py    tests that call: the program in one process, the checks in another; peers.py and wire.py between them
+functions.py     the program's functions called, or checks run behind it
 clock.py         limits and deadlines; folder.py is where a program may write
 walls.py         what a program cannot reach: seccomp, landlock, namespaces, privileges, by way of syscalls
 order.py         what travels between the pool and a zygote

@@ -1,9 +1,10 @@
-"""Runs a program on its standard inputs inside the forked child; and what all children share. Standard library only.
+"""Runs a program inside the forked child, on its standard inputs here; see functions for the others. Standard library
+only.
 
     per test: fresh stdin, fresh __main__, exec, flush -> control line
 
-A control line is [nonce, status, end of the output so far, detail]. What it says is only a claim: the parent compares
-outputs itself.
+A control line is [status, end of the output so far, detail]. What it says is only a claim: the parent compares outputs
+itself.
 """
 
 from __future__ import annotations
@@ -19,10 +20,7 @@ import os
 import sys
 import time
 import types
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from etalon.sandbox.zygote.order import Order
+from typing import Any, NamedTuple
 
 NODES = """
 class ListNode:
@@ -32,7 +30,7 @@ class ListNode:
 class TreeNode:
     def __init__(self, val=0, left=None, right=None):
         self.val, self.left, self.right = val, left, right
-"""  # as text: the program's own classes, of which the checks have copies of theirs (verifiers.code.guest.values)
+"""
 PRELUDE = f"""
 import bisect, collections, functools, heapq, itertools, math, operator, random, re, string, sys
 from typing import *
@@ -63,7 +61,7 @@ if __name__ == "__main__":
 
 
 class Descriptors(NamedTuple):
-    """Descriptors of the child. output: standard output, or the results of functions; nothing: /dev/null."""
+    """Descriptors of the child. output: standard output, or results as JSON; nothing: /dev/null."""
 
     nothing: int
     stdin: int
@@ -75,24 +73,20 @@ _dumps, _write = json.dumps, os.write
 _ftruncate, _lseek, _dup2, _cpu_seconds = os.ftruncate, os.lseek, os.dup2, time.process_time
 
 
-PRELUDE_NAMES: dict[str, Any] = {}
 _warm_streams: list[tuple[Any, Any, Any]] = []
 _keep: list[Any] = []  # objects of the zygote that its children would destroy, to no end, page by page
 
 
 def warm_up(nothing: int) -> None:
-    """Once, before any fork: the names that starter code takes for granted, and one program as a rehearsal.
+    """Once, before any fork: one program as a rehearsal.
 
     A page that a child touches is copied, so what the interpreter builds when it is first asked for is built here.
     """
-    exec(PRELUDE, PRELUDE_NAMES)  # noqa: S102
-    for name in ("__builtins__", "__name__"):
-        PRELUDE_NAMES.pop(name, None)
     _keep.extend((sys.modules["__main__"], sys.stdin, sys.stdout, sys.stderr))
     descriptors = [os.dup(descriptor) for descriptor in (0, 1, 2)]
     files = Descriptors(nothing, os.memfd_create("stdin"), os.memfd_create("output"), os.memfd_create("control"))
     code = compile(REHEARSAL, SOURCE, "exec", dont_inherit=True)
-    _run_tests(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
+    run_tests(code, [b"", b"3\n1 2 3\n", b"3\n1 2 3\n"], 0, files)
     for descriptor, saved in enumerate(descriptors):
         _dup2(saved, descriptor)
         os.close(saved)
@@ -102,13 +96,11 @@ def warm_up(nothing: int) -> None:
     _warm_streams.extend(_streams() for _ in range(WARM_TESTS))
 
 
-def run(order: Order, parts: list[bytes], files: Descriptors) -> None:
-    """Run the tests of the order; returns when the last control line is out."""
-    own(files.nothing)
-    code, status, detail = load(parts[0])
-    if code is None:
-        return _report(files, status, 0, detail)
-    return _run_tests(code, parts, order.pause_after, files)
+def starter_names() -> dict[str, Any]:
+    """What LeetCode's starter code uses without importing it."""
+    names: dict[str, Any] = {}
+    exec(PRELUDE, names)  # noqa: S102
+    return {name: value for name, value in names.items() if not name.startswith("__")}
 
 
 def load(program: bytes) -> tuple[types.CodeType | None, str, str]:
@@ -122,11 +114,11 @@ def load(program: bytes) -> tuple[types.CodeType | None, str, str]:
         return None, "syntax_error", describe(error)
 
 
-def _run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files: Descriptors) -> None:
+def run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files: Descriptors) -> None:
     end = 0
     for number in range(1, len(parts)):
-        if number == pause_after + 1 and number > 1 and _cpu_seconds() > SLOW_CPU_SECONDS:
-            return _report(files, "paused", end, "")
+        if number == pause_after + 1 and number > 1 and is_slow():
+            return report(files, "paused", end, "")
         _fill(files.stdin, parts[number])
         open_streams(files.stdin, files.output, files.nothing)
         namespace = new_module("__main__")
@@ -140,8 +132,8 @@ def _run_tests(code: types.CodeType, parts: list[bytes], pause_after: int, files
             guard(_flush)
         if status == "ok":
             status, detail = end_status, end_detail
-        end = _lseek(files.output, 0, os.SEEK_END)
-        _report(files, status, end, detail)
+        end = end_of(files.output)
+        report(files, status, end, detail)
     return None
 
 
@@ -168,6 +160,16 @@ def guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[st
     except BaseException as error:
         return "runtime_error", describe(error)
     return "ok", ""
+
+
+def is_slow() -> bool:
+    """Whether the tests so far took long enough to leave the others to a second look."""
+    return _cpu_seconds() > SLOW_CPU_SECONDS
+
+
+def end_of(file: int) -> int:
+    """Its size; also where the next write goes."""
+    return _lseek(file, 0, os.SEEK_END)
 
 
 def describe(error: BaseException) -> str:
@@ -248,11 +250,12 @@ def _flush() -> None:
                 stream.flush()
 
 
-def _report(files: Descriptors, status: str, end: int, detail: str) -> None:
+def report(files: Descriptors, status: str, end: int, detail: str) -> None:
+    """Write a control line."""
     if not detail:  # the usual line, without the encoder's pages
-        _write(files.control, f'[null, "{status}", {end}, ""]\n'.encode())
+        _write(files.control, f'["{status}", {end}, ""]\n'.encode())
     else:
-        write_all(files.control, f"{_dumps([None, status, end, detail])}\n".encode())
+        write_all(files.control, f"{_dumps([status, end, detail])}\n".encode())
 
 
 def write_all(descriptor: int, content: bytes) -> None:

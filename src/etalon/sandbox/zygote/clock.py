@@ -78,13 +78,13 @@ def watch(child: int, control: int, order: Order, zygote: Watch) -> Watched:
 def _watch_long(child: int, control: int, order: Order, zygote: Watch) -> tuple[str, str, float]:
     """Look at the child now and then, until it is a zombie or must be killed; why, the marks, and its CPU time."""
     marks, size, num_lines, folder_at = "", 0, 0, 0.0
-    reading = (order.open_bytes + order.sealed_bytes) / BYTES_PER_SECOND  # comes before the first test
+    reading = order.parts_bytes / BYTES_PER_SECOND  # comes before the first test
     cpu, cpu_before, idle = 0.0, reading, -reading
     last = time.monotonic()
     started = last + reading
     while True:
         is_dead = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        members = [child] if order.mode == "stdin" and not zygote.can_fork else [child, *_children(zygote.proc, child)]
+        members = [child] if not zygote.can_fork else [child, *_children(zygote.proc, child)]
         cpu, now = max(cpu, sum(map(_cpu_seconds, members))), time.monotonic()
         if not any(_is_computing(zygote.proc, member) for member in members):
             idle += now - last

@@ -1,7 +1,6 @@
 """The fork server: a warmed, clean interpreter that forks one child per program. Standard library only.
 
-    parent --(head of an order)--> zygote --fork--> child: reads the parts of the order, child.run
-                                                      `--fork--> program of a functional test, see functional
+    parent --(head of an order)--> zygote --fork--> child: reads the parts of the order, _run_program
     parent <--(reply: how it ended, control lines, output)-- zygote <--memory files-- child
 
 Run as `python -I -S -X utf8 forkserver.py PLAN`, a JSON object, see isolation. One program at a time. This process, the
@@ -27,7 +26,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from etalon.sandbox.zygote import child, functional
+    from etalon.sandbox.zygote import child, functions
     from etalon.sandbox.zygote.clock import CHILD_ENDED, Watch, Watched, watch
     from etalon.sandbox.zygote.folder import WorkFolder, remove
     from etalon.sandbox.zygote.order import CONTROL_BYTES, HEAD_BYTES, OUR_CRASH, Order, unpack_order, unpack_parts
@@ -37,11 +36,10 @@ else:  # the sibling file, as a module of its own: -I keeps this folder off the 
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import warm  # noqa: F401  # isort: skip
     import child  # isort: skip
+    import functions  # isort: skip
     from order import CONTROL_BYTES, HEAD_BYTES, OUR_CRASH, unpack_order, unpack_parts  # isort: skip
     from clock import CHILD_ENDED, Watch, watch  # isort: skip
     from folder import WorkFolder, remove  # isort: skip
-
-    import functional
     from syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG
     from walls import Walls
 
@@ -49,10 +47,9 @@ PARENT_CHECK_SECONDS = 1.0  # (ours)
 CHUNK_BYTES = 1 << 16
 STACK_BYTES = 128 << 20  # (ours) deep recursion through C functions needs it
 M_ARENA_MAX = -8
-AF_UNIX, SOCK_STREAM = 1, 1
 OURS = (
-    "child", "clock", "folder", "functional", "landlock", "namespaces", "order", "peers", "privileges", "seccomp",
-    "syscalls", "walls", "warm", "wire",
+    "child", "clock", "folder", "functions", "landlock", "namespaces", "order", "privileges", "seccomp", "syscalls",
+    "walls", "warm",
 )  # fmt: skip
 ORDERS, REPLIES, NOTHING = 0, 3, 4  # descriptors of the zygote, below those of a program
 
@@ -102,6 +99,7 @@ def _warm_up(plan: dict[str, Any]) -> None:
             __import__(name)
     os.environ.clear()
     child.warm_up(NOTHING)
+    functions.warm_up()
     sys.path[:] = sys.path[1 + len(plan["import_from"]) :]  # a program must not import these files
     for name in OURS:
         _keep.append(sys.modules.pop(name))
@@ -153,41 +151,28 @@ def _run_child(order: Order, output: int, control: int, walls: Walls) -> NoRetur
         _setsid()
         _prctl(PR_SET_PDEATHSIG, _KILL, 0, 0, 0)
         _sigprocmask(_SET_MASK, _NO_SIGNALS, None)
-        parts = unpack_parts(_read_part(order.open_bytes))
+        parts = unpack_parts(_read_parts(order.parts_bytes))
         _limit(_CPU, int(order.cpu_seconds * order.num_tests) + 2)
         _limit(_AS, order.memory_bytes)
         _limit(_FSIZE, order.file_bytes)
         walls.close_files()
-        if order.mode == "stdin":
-            files = child.Descriptors(NOTHING, os.memfd_create("stdin"), output, control)
-            walls.close_calls()
-            child.run(order, parts, files)
-        else:
-            _run_functional(order, parts, child.Descriptors(NOTHING, -1, output, control), walls)
+        stdin = os.memfd_create("stdin") if order.mode == "stdin" else -1
+        walls.close_calls()
+        _run_program(order, parts, child.Descriptors(NOTHING, stdin, output, control))
         os._exit(0)
     finally:
         os._exit(OUR_CRASH)
 
 
-def _run_functional(order: Order, parts: list[bytes], files: child.Descriptors, walls: Walls) -> None:
-    """Fork the process of the program; the sealed part of the order is read when it has been forked."""
-    sockets = (ctypes.c_int * 2)()
-    if _libc.socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0:
-        raise OSError("socketpair failed")
-    pid = int(_fork())
-    if pid == 0:
-        _prctl(PR_SET_PDEATHSIG, _KILL, 0, 0, 0)
-        for descriptor in (ORDERS, sockets[0], files.output, files.control):
-            _close(descriptor)
-        walls.close_calls()
-        functional.serve_program(order, parts, NOTHING, sockets[1])
-        os._exit(0)
-    if pid < 0:
-        raise OSError("fork failed")
-    _close(sockets[1])
-    sealed = _read_part(order.sealed_bytes)
-    walls.close_calls(pid)
-    functional.Driver(order, sealed, files, sockets[0], pid).run()
+def _run_program(order: Order, parts: list[bytes], files: child.Descriptors) -> None:
+    child.own(files.nothing)
+    code, status, detail = child.load(parts[0])
+    if code is None:
+        child.report(files, status, 0, detail)
+    elif order.mode == "stdin":
+        child.run_tests(code, parts, order.pause_after, files)
+    else:
+        functions.run(order, code, parts, files)
 
 
 def _limit(kind: int, limit: int) -> None:
@@ -196,7 +181,7 @@ def _limit(kind: int, limit: int) -> None:
         raise OSError("setrlimit failed")
 
 
-def _read_part(size: int) -> bytes:
+def _read_parts(size: int) -> bytes:
     content = os.read(ORDERS, size)
     if len(content) == size:  # the usual order
         return content

@@ -1,8 +1,10 @@
 """What travels between the pool and a zygote: one order per program, one reply. Standard library only; both import it.
 
-order: a head of fixed size (the fields of Order in words), the open part, the sealed part
-open part: a line of sizes, then that many bytes each: the program, and the inputs of StdinTests
-sealed part: JSON, see functional; it is read where the checks run, after the process of the program was forked
+order: a head of fixed size (the fields of Order in words), then the parts: a line of sizes, that many bytes each
+parts: the program, then by mode
+    stdin   inputs
+    call    set-up code, the function's name, inputs
+    assert  the checks, and a word if the program may use the names of starter code
 reply: one line (the fields of Ended in words), the control lines, the output
 """
 
@@ -26,8 +28,7 @@ class Order(NamedTuple):
     wall_seconds: float
     memory_bytes: int
     file_bytes: int
-    open_bytes: int
-    sealed_bytes: int
+    parts_bytes: int
 
 
 class Ended(NamedTuple):
@@ -49,7 +50,7 @@ def pack_order(order: Order) -> bytes:
 
 
 def unpack_order(head: bytes) -> Order:
-    mode, num_tests, pause, cpu, idle, wall, memory, file, opened, sealed = head.split()
+    mode, num_tests, pause, cpu, idle, wall, memory, file, parts = head.split()
     return Order(
         mode=mode.decode(),
         num_tests=int(num_tests),
@@ -59,8 +60,7 @@ def unpack_order(head: bytes) -> Order:
         wall_seconds=float(wall),
         memory_bytes=int(memory),
         file_bytes=int(file),
-        open_bytes=int(opened),
-        sealed_bytes=int(sealed),
+        parts_bytes=int(parts),
     )
 
 

@@ -41,10 +41,7 @@ ZYGOTE_ONLY = (
     "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
 )  # fmt: skip
 _getpid, _pack_into, _syscall = os.getpid, struct.pack_into, ctypes.PyDLL(None).syscall
-_PID, _OTHER = (
-    0xFFFFFFF0,
-    0xFFFFFFF1,
-)  # stand for the ids of a program and of one it may kill, until the filter is loaded
+_PID = 0xFFFFFFF0  # stands for the id of a program until the filter is loaded
 
 
 def _argument(index: int) -> int:
@@ -94,7 +91,7 @@ def _program_filter() -> list[tuple[int, int, int, int]]:
     return [
         (LOAD, 0, 0, NUMBER),
         *_block("clone", *is_thread, (RETURN, 0, 0, REFUSE | EPERM)),
-        *_block("kill", *_among(0, (_PID, _OTHER), ALLOW, REFUSE | EPERM)),
+        *_block("kill", *_among(0, (_PID,), ALLOW, REFUSE | EPERM)),
         *_block("tgkill", *_among(0, (_PID,), ALLOW, REFUSE | EPERM)),
         *_block("prlimit64", *_among(0, (0, _PID), ALLOW, REFUSE | EPERM)),
         *_block("prctl", *_among(0, OWN_NAMES, ALLOW, REFUSE | EPERM)),
@@ -108,17 +105,17 @@ class Filter:
 
     def __init__(self, instructions: list[tuple[int, int, int, int]]) -> None:
         packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
-        self._holes = [(8 * at + 4, code[3]) for at, code in enumerate(instructions) if code[3] in (_PID, _OTHER)]
+        self._holes = [8 * at + 4 for at, code in enumerate(instructions) if code[3] == _PID]
         self._code = ctypes.create_string_buffer(packed, len(packed))
         self._program = struct.pack("@HP", len(instructions), ctypes.addressof(self._code))
         number = ctypes.c_long(syscalls.NUMBERS["seccomp"])
         self._call = (number, ctypes.c_long(SET_MODE_FILTER), ctypes.c_long(0), self._program)
 
-    def load(self, other: int = 0) -> None:
-        """Put this process behind the filter for ever; raises OSError. other: a process that it may kill."""
+    def load(self) -> None:
+        """Put this process behind the filter for ever; raises OSError."""
         own = _getpid()
-        for at, hole in self._holes:
-            _pack_into("=I", self._code, at, other if other and hole == _OTHER else own)
+        for at in self._holes:
+            _pack_into("=I", self._code, at, own)
         if _syscall(*self._call) != 0:
             raise OSError("seccomp refuses")
 

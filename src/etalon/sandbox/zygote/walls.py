@@ -101,14 +101,14 @@ class Walls:
         self._program = seccomp.program_filter()
 
     def close_files(self) -> None:
-        """In a child: no more files. What it forks from here on may signal it, and be signalled. Raises OSError."""
+        """In a child: no more files. Raises OSError."""
         if self._restrict is not None and _syscall(*self._restrict) != 0:
             raise OSError("landlock refuses")
 
-    def close_calls(self, killable: int = 0) -> None:
-        """In a child: from here on everything is untrusted, and may signal itself and `killable`. Raises OSError."""
+    def close_calls(self) -> None:
+        """In a child: from here on everything is untrusted, and may signal nobody but itself. Raises OSError."""
         if self._program is not None:
-            self._program.load(killable)
+            self._program.load()
 
 
 def _loaded_libraries(readable: list[str]) -> list[str]:

@@ -15,13 +15,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from etalon.sandbox import CallTests, CppTests, Outcome, Status, StdinTests, run_program
+from etalon.sandbox import CallTests, CppTests, Limits, Outcome, Status, StdinTests, run_program
 from etalon.types import Problem, Verdict
 from etalon.verifiers.code import guest
-from etalon.verifiers.code.assertion_replay import CHECK_LIMITS, beside, run_asserts
 from etalon.verifiers.code.outputs import COMPARE, compare_value
 from etalon.verifiers.code.programs import Program, extract, extract_program, other_language
 from etalon.verifiers.code.suite import BadTestsError, TestSuite, read_tests
+from etalon.verifiers.code.trial import run_asserts
 from etalon.verifiers.memo import Memo
 
 __all__ = ["BadTestsError", "TestSuite", "extract_program", "read_tests", "run_suite", "verify_code"]
@@ -31,7 +31,7 @@ REPEATS = 2  # (ours) with one, whoever guesses would have two tries
 REPEAT_SECONDS = 300.0  # (ours) CPU time of all repeats of an answer; beyond it the failure stands
 LARGE_CHARACTERS = 1 << 20  # (ours) of all inputs together
 
-CHECKER_LIMITS = replace(CHECK_LIMITS, cpu_seconds=4.0)  # (ours) one that loops is asked twice at most
+CHECKER_LIMITS = Limits(cpu_seconds=4.0, output_mb=64)  # (ours) one that loops is asked twice at most
 
 _NODES = re.compile(r"\b(?:ListNode|TreeNode)\b")
 _MEMO: Memo[Verdict] = Memo(4096)
@@ -117,7 +117,7 @@ def _tests(
         return StdinTests(inputs=inputs, pause_after=pause_after)
     if not _NODES.search(suite.starter + program.text):
         return CallTests(function=suite.function, inputs=inputs, pause_after=pause_after)
-    setup = beside("nodes", FUNCTION=suite.function, STARTER=suite.starter)
+    setup = guest.calling(suite.function, suite.starter)
     return CallTests(function="etalon_call", inputs=inputs, pause_after=pause_after, setup=setup)
 
 

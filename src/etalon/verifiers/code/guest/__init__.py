@@ -1,6 +1,6 @@
 """Code of ours that runs inside the sandbox, beside a program or in place of one. Standard library only.
 
-It travels as text: `source("values", "calls")` is both modules as one, without the imports that join them here, and
+It travels as text: `source("nodes", "calls")` is both modules as one, without the imports that join them here, and
 already compiled for an interpreter of our version, because compiling would cost more than most programs do.
 """
 
@@ -20,18 +20,56 @@ _FOLDER = Path(__file__).parent
 @cache
 def source(*modules: str) -> str:
     """A program that defines what the modules define."""
-    text = _joined(modules)
-    code = marshal.dumps(compile(text, "guest.py", "exec", dont_inherit=True)).hex()  # no backslash to be quoted again
-    version = (sys.hexversion, sys.implementation.name)
+    return _packed(ast.unparse(_joined(modules)), "globals()")
+
+
+def behind(checks: ast.Module, *, helpers: bool, notes: bool) -> str:
+    """Checks to run behind a program, with LeetCode's helpers, and with what they call to note how they went.
+
+    Our own names are in a namespace of their own; the program's gets those that begin with `etalon_`.
+    """
+    parts = []
+    if helpers:
+        parts.append(_beside("nodes", "etalon_helpers") + "etalon_helpers(globals())\n")
+    if notes:
+        parts.append(_beside("notes", "etalon_note", "etalon_call", "etalon_raises", "etalon_tries",
+                             "etalon_equals_other", "etalon_notes"))
+    return "".join(parts) + _packed(ast.unparse(checks), "globals()")
+
+
+@cache
+def calling(function: str, starter: str) -> str:
+    """Set-up code behind a program: `etalon_call` calls a function of it, with nodes for arrays where it takes nodes."""
+    text = ast.unparse(_joined(("nodes", "calls")))
     return (
-        f"import marshal, sys\nif (sys.hexversion, sys.implementation.name) == {version!r}:\n"
-        f"    exec(marshal.loads(bytes.fromhex({code!r})))\nelse:\n    exec({text!r})\n"
+        f"etalon_names = {{'__name__': 'guest'}}\n{_packed(text, 'etalon_names')}"
+        f"etalon_names.update(FUNCTION={function!r}, STARTER={starter!r}, program=globals())\n"
+        "etalon_names['etalon_helpers'](globals())\netalon_call = etalon_names['etalon_call']\n"
     )
 
 
-def _joined(modules: tuple[str, ...]) -> str:
+@cache
+def _beside(module: str, *names: str) -> str:
+    """Code that runs a module of ours in a namespace of its own, and takes some names from it."""
+    text = ast.unparse(_joined((module,)))
+    taken = "".join(f"{name} = etalon_names[{name!r}]\n" for name in names)
+    return f"etalon_names = {{'__name__': 'guest'}}\n{_packed(text, 'etalon_names')}{taken}"
+
+
+def _packed(text: str, namespace: str) -> str:
+    """Code that runs `text`, compiled already where the interpreter is of our version."""
+    code = marshal.dumps(compile(text, "tests.py", "exec", dont_inherit=True)).hex()  # no backslash to be quoted again
+    version = (sys.hexversion, sys.implementation.name)
+    return (
+        f"if (__import__('sys').hexversion, __import__('sys').implementation.name) == {version!r}:\n"
+        f"    exec(__import__('marshal').loads(bytes.fromhex({code!r})), {namespace})\n"
+        f"else:\n    exec({text!r}, {namespace})\n"
+    )
+
+
+def _joined(modules: tuple[str, ...]) -> ast.Module:
     statements = [statement for name in modules for statement in parse((_FOLDER / f"{name}.py").read_text()).body]
-    return ast.unparse(ast.Module(body=[s for s in statements if not _is_joint(s)], type_ignores=[])) + "\n"
+    return ast.Module(body=[s for s in statements if not _is_joint(s)], type_ignores=[])
 
 
 def _is_joint(statement: ast.stmt) -> bool:

@@ -34,7 +34,7 @@ def _run_script(code: Any, texts: dict[str, str]) -> float:
     sys.argv = ["checker.py", *FILES]
     builtins.open, sys.stdout = open_text, printed  # type: ignore[assignment]
     try:
-        exec(code, {"__name__": "__main__", "__file__": "checker.py"})  # noqa: S102
+        exec(code, {"__name__": "__main__", "__file__": "checker.py", "__builtins__": builtins})  # noqa: S102
     except SystemExit as end:
         if end.code not in (None, 0) and not printed.getvalue().strip():
             return 0.0

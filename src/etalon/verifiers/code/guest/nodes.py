@@ -1,67 +1,96 @@
-"""Beside a program: calls a function whose parameters are annotated as linked lists or trees (LeetCode's notation).
+"""Linked lists and binary trees as LeetCode writes them, and the helpers that its tests use.
 
-JSON arrays become nodes where an annotation says so, and nodes that come back become arrays.
+Functions in whose globals ListNode and TreeNode may be put by the program.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
+import collections
+import itertools
 from typing import Any
 
-from etalon.verifiers.code.guest.values import list_node, list_values, tree_node, tree_values
-
-program: dict[str, Any] = {}  # its names; set from outside
-FUNCTION, STARTER = "", ""  # likewise
+MOST_ITEMS = 100_000  # (ours) taken from a linked list that may be a circle
 
 
-def etalon_call(*arguments: Any) -> Any:
-    if FUNCTION not in program and "Solution" not in program:
-        raise NameError(f"no function {FUNCTION}")
-    target = program.get(FUNCTION) or getattr(program["Solution"](), FUNCTION)
-    kinds, returned = _written(STARTER) or _annotations(target)
-    kinds += [""] * len(arguments)
-    result = target(*(_nodes(argument, kind) for argument, kind in zip(arguments, kinds, strict=False)))
-    is_empty = result is None and "Node" in returned and "ist[" not in returned.replace("ListNode", "")
-    return [] if is_empty else _values(result)
+class ListNode:
+    def __init__(self, val: Any = 0, next: Any = None) -> None:
+        self.val, self.next = val, next
 
 
-def _annotations(target: Any) -> tuple[list[str], str]:
-    """The annotations of the parameters and of what is returned, as text."""
-    try:
-        signature = inspect.signature(target)
-    except (TypeError, ValueError):
-        return [], ""
-    return [str(parameter.annotation) for parameter in signature.parameters.values()], str(signature.return_annotation)
+class TreeNode:
+    def __init__(self, val: Any = 0, left: Any = None, right: Any = None) -> None:
+        self.val, self.left, self.right = val, left, right
 
 
-def _written(starter: str) -> tuple[list[str], str] | None:
-    """The same from the starter code of the problem."""
-    try:
-        tree = ast.parse(starter.rstrip() + "\n" + " " * 8 + "pass\n")
-    except SyntaxError:
+def list_node(values: Any) -> Any:
+    """A linked list of the values; None for none."""
+    head: Any = None
+    for value in reversed(values or []):
+        node: Any = ListNode(value)  # a program's own class may take nothing else
+        node.next, head = head, node
+    return head
+
+
+def list_values(node: Any) -> list[Any]:
+    values: list[Any] = []
+    while node is not None and len(values) < MOST_ITEMS:
+        values.append(node.val)
+        node = node.next
+    return values
+
+
+def tree_node(values: Any) -> Any:
+    """A binary tree from its values level by level, None where there is no child (LeetCode's notation)."""
+    if not values or values[0] is None:
         return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == FUNCTION:
-            kinds = [ast.unparse(a.annotation) if a.annotation else "" for a in node.args.args if a.arg != "self"]
-            returned = ast.unparse(node.returns) if node.returns else ""
-            return (kinds, returned) if "Node" in "".join((*kinds, returned)) else None
-    return None
+    root = TreeNode(values[0])
+    waiting, rest = collections.deque([root]), iter(values[1:])
+    for left, right in itertools.zip_longest(rest, rest):
+        if not waiting:
+            break
+        parent = waiting.popleft()
+        for side, value in (("left", left), ("right", right)):
+            if value is not None:
+                setattr(parent, side, TreeNode(value))
+                waiting.append(getattr(parent, side))
+    return root
 
 
-def _nodes(argument: Any, kind: str) -> Any:
-    make = list_node if "ListNode" in kind else tree_node if "TreeNode" in kind else None
-    if make is None or not isinstance(argument, list):
-        return argument
-    if "List[" in kind.replace("ListNode", "") or "list[" in kind:
-        return [make(values) for values in argument]
-    return make(argument)
+def tree_values(root: Any) -> list[Any]:
+    values: list[Any] = []
+    waiting = collections.deque([root])
+    while waiting and len(values) < MOST_ITEMS:
+        node = waiting.popleft()
+        values.append(None if node is None else node.val)
+        if node is not None:
+            waiting.extend((node.left, node.right))
+    while values and values[-1] is None:
+        values.pop()
+    return values
 
 
-def _values(result: Any) -> Any:
-    name = type(result).__name__
-    if name == "ListNode":
-        return list_values(result)
-    if name == "TreeNode":
-        return tree_values(result)
-    return [_values(element) for element in result] if isinstance(result, list | tuple) else result
+def is_same_list(left: Any, right: Any) -> bool:
+    return list_values(left) == list_values(right)
+
+
+def is_same_tree(left: Any, right: Any) -> bool:
+    return tree_values(left) == tree_values(right)
+
+
+HELPERS: dict[str, Any] = {
+    "ListNode": ListNode,
+    "TreeNode": TreeNode,
+    "list_node": list_node,
+    "tree_node": tree_node,
+    "is_same_list": is_same_list,
+    "is_same_tree": is_same_tree,
+    "inf": float("inf"),
+}
+
+
+def etalon_helpers(namespace: dict[str, Any]) -> None:
+    """Give a program the helpers that it does not have; those make nodes of the classes that it uses."""
+    starter = namespace.get("__builtins__")
+    for name, value in HELPERS.items():
+        known = starter.get(name, value) if isinstance(starter, dict) else value
+        globals()[name] = namespace.setdefault(name, known)

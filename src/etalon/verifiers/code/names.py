@@ -1,0 +1,90 @@
+"""Which names checks take from where: from the program, from LeetCode's helpers, from a library.
+
+A library that checks use without importing it (`math.isclose`) is that library, whatever the program calls so.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from etalon.verifiers.code.guest.nodes import HELPERS
+
+LIBRARIES = frozenset({
+    "array", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions",
+    "functools", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
+    "string", "sys", "time", "types", "typing",
+})  # fmt: skip
+STARTER = frozenset({"ListNode", "TreeNode", "Solution", *HELPERS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """of_program: names that the checks read and do not define. helpers: of LeetCode, among them."""
+
+    of_program: tuple[str, ...]
+
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        return tuple(name for name in self.of_program if name in HELPERS)
+
+    @property
+    def needs_starter(self) -> bool:
+        """Whether the program may use what LeetCode's starter code takes for granted."""
+        return any(name in STARTER for name in self.of_program)
+
+
+@lru_cache(1024)
+def read_names(code: str) -> Names:
+    free = _free_names(symtable.symtable(code, "tests.py", "exec"))
+    return Names(of_program=tuple(sorted(free - set(dir(builtins)))))
+
+
+def bind_libraries(tree: ast.Module) -> ast.Module:
+    """The checks with libraries of their own: names that are only used as one, and that they do not define."""
+    code = ast.unparse(tree)
+    free = read_names(code).of_program
+    uses = _Libraries({name for name in free if name in LIBRARIES and _is_only_a_library(tree, name)})
+    if not uses.names:
+        return tree
+    tree = uses.visit(tree)
+    imports = [ast.Import([ast.alias(name, f"etalon_{name}")]) for name in sorted(uses.names)]
+    first = sum(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+    tree.body[first:first] = imports
+    return ast.fix_missing_locations(tree)
+
+
+def _is_only_a_library(tree: ast.Module, name: str) -> bool:
+    bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return all(id(node) in bases for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name)
+
+
+class _Libraries(ast.NodeTransformer):
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(f"etalon_{node.id}", node.ctx) if node.id in self.names else node
+
+
+def _free_names(table: symtable.SymbolTable) -> set[str]:
+    """Names that the checks read and do not define."""
+    defined = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+    read: set[str] = set()
+    waiting = [table]
+    while waiting:
+        scope = waiting.pop()
+        waiting.extend(scope.get_children())
+        read |= {
+            symbol.get_name()
+            for symbol in scope.get_symbols()
+            if symbol.is_referenced() and (symbol.is_global() or scope is table)
+        }
+    return read - defined
