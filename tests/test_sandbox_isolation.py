@@ -83,7 +83,7 @@ def test_honest_programs_run_behind_any_set_of_walls(walls):
 
 
 def test_the_plan_lets_no_package_in_but_the_named_libraries():
-    found = plan("/nowhere", walls=WALLS, has_libraries=True)
+    found = plan("/nowhere", walls=WALLS, libraries=("numpy",))
     shown = [path for path in found["readable"] if "site-packages" in path]
     assert all(Path(path).name in ("numpy", "numpy.libs") for path in shown)
 

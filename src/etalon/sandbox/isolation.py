@@ -22,7 +22,9 @@ from typing import Any
 
 LOG = logging.getLogger("etalon.sandbox")
 WALLS = ("seccomp", "landlock", "files", "network", "processes")  # the last three are namespaces
-LIBRARIES = ("numpy",)  # what programs may import beside the standard library, when it is installed
+# What zygotes load beforehand for programs and tests that name it: beside the standard library, if it is installed
+LIBRARIES = {"numpy": ("numpy", "numpy.libs"), "pytest": ("pytest", "_pytest")}  # with what a program may read of it
+SLOW_MODULES = ("asyncio", "unittest")  # of the standard library
 ZONES = ("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache")
 
 
@@ -89,24 +91,24 @@ def tell(isolation: Isolation) -> None:
         _told(frozenset(isolation.missing.items()))
 
 
-def needs_libraries(*texts: str) -> bool:
-    return any(name in text for text in texts for name in LIBRARIES)
+def wanted_libraries(*texts: str) -> tuple[str, ...]:
+    """What to load for a program and its tests, by the names in their text."""
+    return tuple(name for name in (*LIBRARIES, *SLOW_MODULES) if any(name in text for text in texts))
 
 
-def plan(folder: str, *, walls: tuple[str, ...], has_libraries: bool) -> dict[str, Any]:
+def plan(folder: str, *, walls: tuple[str, ...], libraries: tuple[str, ...]) -> dict[str, Any]:
     """What a zygote reads as its argument. folder: where it works when it cannot have a file system of its own."""
-    places = [_place(name) for name in LIBRARIES] if has_libraries else []
-    libraries = [os.path.join(place, name) for place, name in zip(places, LIBRARIES, strict=False) if place]
+    places = {name: place for name in libraries if name in LIBRARIES and (place := _place(name))}
+    folders = [os.path.join(place, folder) for name, place in places.items() for folder in LIBRARIES[name]]
     standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     real = {os.path.realpath(path) for path in standard}
     hidden = {os.path.join(path, name) for path in standard | real for name in ("site-packages", "dist-packages")}
-    bundled = [f"{path}.libs" for path in libraries]
     return {
         "folder": folder,
         "walls": walls,
-        "libraries": [os.path.basename(path) for path in libraries],
-        "import_from": sorted({place for place in places if place}),
-        "readable": sorted({*standard, *real, *ZONES, *libraries, *bundled}),
+        "libraries": [name for name in libraries if name in places or name in SLOW_MODULES],
+        "import_from": sorted(set(places.values())),
+        "readable": sorted({*standard, *real, *ZONES, *folders}),
         "hidden": sorted(path for path in hidden if os.path.isdir(path)),
     }
 

@@ -26,7 +26,7 @@ from types import TracebackType
 
 from etalon.processes.per_process import PerProcess
 from etalon.sandbox.evidence import Evidence, collect
-from etalon.sandbox.isolation import WALLS, Isolation, Level, needs_libraries, plan, tell
+from etalon.sandbox.isolation import WALLS, Isolation, Level, plan, tell, wanted_libraries
 from etalon.sandbox.outcome import (
     LOOK_SECONDS,
     AssertTests,
@@ -49,6 +49,7 @@ ONE_EACH = (
     "/dev/std", "/dev/fd", "/proc/self/fd", "fdopen", "stdout.fileno", "open(1", "detach(",
     "concurrent.futures", "executor", "to_thread",
 )  # fmt: skip
+IDLE_PER_WORKER = 3  # (ours) zygotes kept for other libraries
 ATTEMPTS = 3  # (ours) a program whose zygote died is tried again
 
 _ZYGOTE = Path(__file__).parent / "zygote" / "forkserver.py"
@@ -57,12 +58,12 @@ _ZYGOTE = Path(__file__).parent / "zygote" / "forkserver.py"
 class _Zygote:
     """One fork server. Any OSError from `ask` means that it must be killed."""
 
-    def __init__(self, *, walls: tuple[str, ...] = WALLS, has_libraries: bool = False) -> None:
+    def __init__(self, *, walls: tuple[str, ...] = WALLS, libraries: tuple[str, ...] = ()) -> None:
         self._folder = os.path.join(tempfile.gettempdir(), f"etalon-sandbox-{secrets.token_hex(8)}")
-        self.served, self.has_libraries = 0, has_libraries
+        self.served, self.libraries = 0, libraries
         if sys.platform != "linux":  # never silently weaker: without a wall of any kind programs do not run
             raise OSError(f"untrusted programs run on Linux only, this is {sys.platform}")
-        orders = json.dumps(plan(self._folder, walls=walls, has_libraries=has_libraries))
+        orders = json.dumps(plan(self._folder, walls=walls, libraries=libraries))
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), orders],
             stdin=subprocess.PIPE,
@@ -166,21 +167,21 @@ class SandboxPool:
     def isolation(self) -> Isolation:
         """What the walls of this pool are; raises OSError when no zygote starts."""
         with self._slots:
-            zygote = self._take(has_libraries=False)
+            zygote = self._take(())
             self._give_back(zygote)
             return zygote.isolation
 
     def _run(self, program: str, tests: Tests, limits: Limits, give_up: GiveUp | None) -> tuple[Outcome, ...]:
         order, parts = _order(program, tests, limits)
         head, seconds = pack_order(order), order.num_tests * limits.wall_seconds + MARGIN_SECONDS
-        has_libraries = needs_libraries(program, *_code(tests))
+        libraries = wanted_libraries(program, *_code(tests))
         failure: OSError | None = None
         with self._slots:
             for _ in range(ATTEMPTS):
                 if give_up is not None:
                     give_up.check()
                 try:
-                    zygote = self._take(has_libraries=has_libraries)
+                    zygote = self._take(libraries)
                 except OSError as error:
                     failure = error
                     continue
@@ -197,15 +198,15 @@ class SandboxPool:
                 return collect(Evidence(order, limits, ended, control, output))
         return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
 
-    def _take(self, *, has_libraries: bool) -> _Zygote:
+    def _take(self, libraries: tuple[str, ...]) -> _Zygote:
         with self._lock:
             for at in reversed(range(len(self._idle))):
-                if self._idle[at].has_libraries == has_libraries:
+                if self._idle[at].libraries == libraries:
                     zygote = self._idle.pop(at)
                     if zygote.is_alive():
                         return zygote
                     zygote.kill()
-        zygote = _Zygote(walls=self._walls, has_libraries=has_libraries)
+        zygote = _Zygote(walls=self._walls, libraries=libraries)
         tell(zygote.isolation)
         if zygote.isolation.level < self._require:
             zygote.kill()
@@ -216,7 +217,9 @@ class SandboxPool:
         with self._lock:
             if not self._is_closed and zygote.served < RECYCLE_AFTER:
                 self._idle.append(zygote)
-                return
+                if len(self._idle) <= IDLE_PER_WORKER * self.workers:
+                    return
+                zygote = self._idle.pop(0)  # longest out of use
         zygote.kill()
 
     def close(self) -> None:

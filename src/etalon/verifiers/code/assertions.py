@@ -1,6 +1,7 @@
 """Checks that are code, made ready to run: they must parse, and something in them must check something.
 
     code, entry_point -> "check" called if nothing calls it -> an assertion that the run reaches, or BadChecksError
+                      -> tests of pytest and unittest run    -> a module that is the program, under whatever name
 
 HumanEval's `test` column only defines `check(candidate)`: run as it is, it holds of any program.
 """
@@ -8,16 +9,20 @@ HumanEval's `test` column only defines `check(candidate)`: run as it is, it hold
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from etalon.problems.syntax import parse
+from etalon.verifiers.code.names import read_names
 
 _NAME = re.compile(r"[A-Za-z_][\w.()]*")
-_CALLS = frozenset({"exec", "eval", "exit", "quit"})
+_CALLS = frozenset({"exec", "eval", "exit", "quit", "etalon_run"})
 _METHODS = frozenset({"exit", "fail", "main", "raises"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_RUNNERS = frozenset({"unittest.main", "pytest.main"})
 
 
 class BadChecksError(ValueError):
@@ -32,23 +37,73 @@ def read_assertions(code: str, entry_point: str | None = None) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f" (its line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
         raise BadChecksError(f"assert_code: not Python: {getattr(error, 'msg', error)}{where}") from None
-    if any(_is_main(node) for node in tree.body):
-        tree.body = [
-            inner
-            for node in tree.body
-            for inner in (node.body if isinstance(node, ast.If) and _is_main(node) else [node])
-        ]
-        code = ast.unparse(tree)
-    if _defines_check(tree) and "check" not in _names(_reached(tree)):
+    tree.body = [
+        inner
+        for node in tree.body
+        for inner in (node.body if isinstance(node, ast.If) and _is_main(node) else [node])
+        if not _is_runner(inner)
+    ]
+    _name_the_program(tree)
+    called = _names(_reached(tree))
+    if _defines_check(tree) and "check" not in called:
         if not entry_point:
             raise BadChecksError("assert_code: defines check and never calls it; add entry_point, or check(...)")
         if not _NAME.fullmatch(entry_point.strip()):
             raise BadChecksError(f"entry_point: {entry_point!r} is no name")
-        code = f"{code.rstrip()}\n\ncheck({entry_point.strip()})\n"
-        tree = parse(code)
+        tree.body += parse(f"check({entry_point.strip()})").body
+    tree.body += [run for node in tree.body if (run := _run_of(node, called))]
     if not any(_is_check(node) for node in _reached(tree)):
         raise BadChecksError("assert_code: no assertion is executed")
-    return code
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _is_runner(node: ast.stmt) -> bool:
+    """`unittest.main()`, `sys.exit(pytest.main([...]))`: what it would run is run anyway."""
+    return isinstance(node, ast.Expr) and any(
+        isinstance(inner, ast.Call) and ast.unparse(inner.func) in _RUNNERS for inner in ast.walk(node)
+    )
+
+
+def _run_of(node: ast.stmt, called: set[str]) -> ast.stmt | None:
+    """A call that runs a test which is left to pytest or unittest; None for anything else."""
+    name = getattr(node, "name", "")
+    if isinstance(node, ast.ClassDef):
+        is_test = name.startswith("Test") or any(ast.unparse(base).endswith("TestCase") for base in node.bases)
+    else:
+        is_test = isinstance(node, _FUNCTIONS[:2]) and name.startswith("test")
+    if not is_test or name in called:
+        return None
+    if isinstance(node, ast.FunctionDef) and not node.decorator_list and not ast.unparse(node.args):
+        return parse(f"{name}()").body[0]
+    return parse(f"etalon_run({name})").body[0]
+
+
+def _name_the_program(tree: ast.Module) -> None:
+    """Let the module that the tests import the program from be the program, whatever its name is.
+
+    A module that nobody knows is the program if the tests take nothing else from one.
+    """
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    modules = {name.split(".")[0] for node in imports for name in _modules(node)}
+    unknown = sorted(name for name in modules if name not in _known_modules())
+    if "solution" in modules or len(unknown) != 1 or read_names(ast.unparse(tree)).of_program:
+        return
+    first = sum(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
+    tree.body[first:first] = parse(
+        f"import sys as etalon_sys\netalon_sys.modules[{unknown[0]!r}] = etalon_sys.modules['solution']"
+    ).body
+
+
+def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module] if node.module else []
+    return [alias.name for alias in node.names]
+
+
+@cache
+def _known_modules() -> frozenset[str]:
+    """Of the standard library, or of anything that is installed."""
+    return frozenset(sys.stdlib_module_names) | frozenset(importlib.metadata.packages_distributions())
 
 
 def _is_main(node: ast.stmt) -> bool:
@@ -86,6 +141,9 @@ def _reached(tree: ast.Module) -> list[ast.AST]:
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             bodies.setdefault(node.name, []).extend(node.body)
+        elif isinstance(node, ast.ClassDef):
+            methods = [inner for inner in node.body if isinstance(inner, _FUNCTIONS[:2])]
+            bodies.setdefault(node.name, []).extend(statement for method in methods for statement in method.body)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
             for name in _names(node.targets):
                 bodies.setdefault(name, []).append(node.value.body)

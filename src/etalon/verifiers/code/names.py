@@ -40,7 +40,7 @@ class Names:
 @lru_cache(1024)
 def read_names(code: str) -> Names:
     free = _free_names(symtable.symtable(code, "tests.py", "exec"))
-    return Names(of_program=tuple(sorted(free - set(dir(builtins)))))
+    return Names(of_program=tuple(sorted(free - {*dir(builtins), "etalon_run"})))
 
 
 def bind_libraries(tree: ast.Module) -> ast.Module:

@@ -152,7 +152,7 @@ def _fail_by_themselves(trial: Trial) -> str:
     known = _ALONE.get(trial.code)
     if known is not None:
         return known
-    order = {"code": trial.code, "names": trial.names.of_program}
+    order = {"code": trial.as_written, "names": [*set(trial.names.of_program) - set(trial.names.helpers)]}
     tests = CallTests(function="etalon_alone", inputs=(json.dumps(order),))
     [outcome] = run_program(guest.source("alone"), tests, ALONE_LIMITS)[:1]
     if outcome.status is Status.INFRASTRUCTURE:

@@ -23,8 +23,9 @@ def source(*modules: str) -> str:
     return _packed(ast.unparse(_joined(modules)), "globals()")
 
 
-def behind(checks: ast.Module, *, helpers: bool, notes: bool) -> str:
-    """Checks to run behind a program, with LeetCode's helpers, and with what they call to note how they went.
+def behind(checks: ast.Module, *, helpers: bool = False, notes: bool = False) -> str:
+    """Checks to run behind a program, with LeetCode's helpers, with what they call to note how they went and to run
+    tests of pytest and unittest.
 
     Our own names are in a namespace of their own; the program's gets those that begin with `etalon_`.
     """
@@ -34,7 +35,10 @@ def behind(checks: ast.Module, *, helpers: bool, notes: bool) -> str:
     if notes:
         parts.append(_beside("notes", "etalon_note", "etalon_call", "etalon_raises", "etalon_tries",
                              "etalon_equals_other", "etalon_notes"))
-    return "".join(parts) + _packed(ast.unparse(checks), "globals()")
+    text = ast.unparse(checks)
+    if "etalon_run(" in text:
+        parts.append(_beside("collect", "etalon_run"))
+    return "".join(parts) + _packed(text, "globals()")
 
 
 @cache
