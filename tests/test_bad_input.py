@@ -19,7 +19,7 @@ import shrunk
 from conftest import Finished
 from etalon import config, pipeline
 from etalon.pipeline.graph import graph_of
-from etalon.store import RunLock
+from etalon.store import RunLock, hash_tree
 
 pytestmark = pytest.mark.live
 
@@ -202,6 +202,14 @@ def test_a_damaged_checkpoint_or_state_of_the_run_is_named_and_from_makes_it_aga
     line = line_of(shrunk.etalon("run", finished.recipe, "--run", run))
     assert line.startswith(f"{folder}: its saved state is damaged (")
     assert line.endswith("; redo it with --from instruct")
+
+    shutil.copyfile(folder / "checkpoint" / "model.safetensors", state / "model.safetensors")
+    (state.parent / "state.json").write_text(json.dumps({"step": 2, "hash": hash_tree(state)}))
+    content = bytearray((state / "model.safetensors").read_bytes())
+    content[-100] ^= 1
+    (state / "model.safetensors").write_bytes(content)
+    line = line_of(shrunk.etalon("run", finished.recipe, "--run", run))
+    assert line.startswith(f"{folder}: its saved state is damaged ({state} is not what was saved)")
 
 
 @pytest.mark.torch

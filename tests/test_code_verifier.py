@@ -240,6 +240,10 @@ def test_tests_that_cannot_be_run_are_undecided(tests):
         ("exact", "a ", "a", False),
         ("float1e-6", "5", "5.0000001", True),
         ("float1e-6", "5", "5.1", False),
+        ("tokens", "0.0000004", "0", False),
+        ("tokens", "0.0000004", "4.0002e-7", True),
+        ("tokens", "0.0", "0.0000004", True),
+        ("tokens", "1.2e-17", "0", True),
     ],
 )
 def test_outputs_compare_as_their_mode_says(compare, expected, output, same):

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 import shrunk
+from etalon.errors import InputError
 from etalon.problems.files import read_problems
 from etalon.problems.formats import Reading, read_row
+from etalon.rows import files
 from etalon.rows.files import read_rows
 from etalon.types import Problem
 from etalon.verifiers import verify
@@ -116,3 +118,13 @@ def test_rows_are_filtered_from_any_kind_of_file(tmp_path: Path) -> None:
     assert not (tmp_path / "kept").exists()
     mapped = etalon("data", "filter", "-", "--map", "question=Frage", folder=tmp_path, stdin='{"Frage": "Warum?"}\n')
     assert mapped.stdout == '{"Frage": "Warum?"}\n'
+
+
+def test_a_line_without_an_end_is_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 64)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n' + "x" * 100)
+    rows = read_rows(path)
+    assert next(rows).columns == {"a": 1}
+    with pytest.raises(InputError, match="line 2 is longer than"):
+        next(rows)

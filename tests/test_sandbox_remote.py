@@ -124,7 +124,9 @@ def f(x):
 
 
 def test_a_program_that_writes_its_own_verdict_on_a_service_fails(remote):
-    problem = Problem(id="p", domain=Domain.CODE, prompt="", tests={"assert_code": "assert f(1) == 2\nassert f(2) == 3"})
+    problem = Problem(
+        id="p", domain=Domain.CODE, prompt="", tests={"assert_code": "assert f(1) == 2\nassert f(2) == 3"}
+    )
     checks = AssertTests(code="assert f(1) == 2")
     assert [o.status for o in remote.run(FORGER, checks, LIMITS)] == [Status.OK]  # it does write one
     use(remote)

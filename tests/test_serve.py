@@ -123,8 +123,9 @@ def test_the_model_of_the_proxy_is_used_when_none_is_named() -> None:
         assert post(client, request).status_code == 200
         assert upstream.requests[0].body["model"] == "toy"
     with Upstream(lambda asked: Reply(content="4")) as upstream, proxy(upstream.url) as client:
-        answer = post(client, request)
-        assert (answer.status_code, error_of(answer)["param"]) == (400, "model")
+        for named in ({}, {"model": 7}, {"model": ["a"]}):
+            answer = post(client, request | named)
+            assert (answer.status_code, error_of(answer)["param"]) == (400, "model")
 
 
 @pytest.mark.parametrize(

@@ -190,9 +190,10 @@ def test_a_stage_is_done_only_by_its_marker(tmp_path: Path) -> None:
     stage.clear()
     assert stage.done() is None
     assert os.listdir(stage.path) == []
-    (stage.path / "DONE.json").write_text("[]")
-    with pytest.raises(InputError, match=r"DONE\.json: not a JSON object; delete"):
-        stage.done()
+    for content, why in (("[]", "not a JSON object"), ('{"steps": ', "not valid JSON: .*")):
+        (stage.path / "DONE.json").write_text(content)
+        with pytest.raises(InputError, match=rf"DONE\.json: {why}; delete .* to redo the stage"):
+            stage.done()
 
 
 WRITER = """

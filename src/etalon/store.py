@@ -226,7 +226,10 @@ class StageDir:
         marker = self.path / "DONE.json"
         if not marker.exists():
             return None
-        payload = read_json(marker)
+        try:
+            payload = read_json(marker)
+        except InputError as error:
+            raise InputError(f"{error}; delete {self.path} to redo the stage") from None
         if not isinstance(payload, dict):
             raise InputError(f"{marker}: not a JSON object; delete {self.path} to redo the stage")
         return payload

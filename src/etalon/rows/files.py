@@ -28,6 +28,7 @@ from etalon.rows import arrays
 from etalon.rows.bad import shown
 from etalon.rows.packed import MARK, PARQUET, name_of, opened, start_of, unpacked
 
+MOST_BYTES = 512 << 20  # (ours) of a line: a row of a data set has 30 MB at most, and a device has no end of line
 BLANK = "the line is blank"
 _DELIMITED = re.compile(r"\.(?:csv|tsv)(?:\.gz|\.zst)?$", re.IGNORECASE)
 
@@ -88,7 +89,16 @@ def _rows(file: str | Path, name: str, stream: io.BufferedReader, *, is_packed: 
         return _array_rows(name, stream)
     if _DELIMITED.search(name):
         return _csv_rows(name, stream)
-    return (row_of(f"line {number}", line) for number, line in enumerate(stream, start=1))
+    return _line_rows(name, stream)
+
+
+def _line_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
+    number = 0
+    while line := stream.readline(MOST_BYTES):
+        number += 1
+        if len(line) == MOST_BYTES and not line.endswith(b"\n"):
+            raise InputError(f"{name}: line {number} is longer than {MOST_BYTES >> 20} MiB: no file of rows")
+        yield row_of(f"line {number}", line)
 
 
 def row_of(place: str, line: bytes) -> Row:

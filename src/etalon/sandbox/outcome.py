@@ -88,7 +88,7 @@ class AssertTests:
     """The program is loaded, then `code` runs in its namespace and must reach its end, as in a plain interpreter.
 
     The outcome is the word of a process that the program has to itself, see `etalon.verifiers.code.trial`; its output
-    is what the code notes, as JSON: the result of its function `etalon_notes`, if it defines one.
+    is what the code notes, as JSON, see `etalon.sandbox.zygote.notes`.
     starter: the program may use what LeetCode's starter code takes for granted.
     """
 

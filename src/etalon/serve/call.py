@@ -50,6 +50,8 @@ class Call:
         intake: of the server; a body that stalls while others come may have to make room for them.
         """
         too_large = ApiError(413, f"the request is larger than {limit} bytes", code="request_too_large")
+        if "transfer-encoding" in self.headers and "content-length" in self.headers:
+            raise ApiError(400, "content-length beside transfer-encoding: it is not clear where the body ends")
         stated = self.headers.get("content-length", "")
         if stated.isdecimal() and int(stated) > limit:
             raise too_large

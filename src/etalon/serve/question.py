@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -145,7 +146,9 @@ def read_question(request: Mapping[str, Any], settings: ServeSettings) -> Questi
 def model_name(request: Mapping[str, Any], settings: ServeSettings) -> str:
     """The upstream's model of a request: without the prefix, the proxy's own when none is named."""
     name = request.get("model")
-    named = name.removeprefix(PREFIX) if isinstance(name, str) else ""
+    if name is not None and not isinstance(name, str):
+        raise ApiError(400, f"model: expected text, found {json.dumps(name)[:60]}", param="model")
+    named = name.removeprefix(PREFIX) if name else ""
     if not named or named == PREFIX.rstrip("-"):
         named = settings.upstream.model
     if not named:

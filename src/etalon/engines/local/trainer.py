@@ -29,7 +29,7 @@ from etalon.errors import RunError
 from etalon.model.loader import LanguageModel
 from etalon.model.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
 from etalon.recipe import OptimSpec
-from etalon.store import append_jsonl, read_json, truncate_jsonl, write_json_atomic, writing
+from etalon.store import append_jsonl, hash_tree, read_json, truncate_jsonl, write_json_atomic, writing
 
 # (log-probs of the micro-batch's response tokens, the micro-batch, indices of its rows in the batch) -> loss share
 Objective = Callable[[torch.Tensor, PackedBatch, list[int]], torch.Tensor]
@@ -130,19 +130,26 @@ class Trainer:
                     for name, value in entry.items()
                 }
                 save_file(_tensors(state), target / f"optimiser-{index}.safetensors")
-        write_json_atomic(directory / "state.json", {"step": step})
+        write_json_atomic(directory / "state.json", {"step": step, "hash": hash_tree(target)})
         for old in directory.glob("step-*"):
             if old != target:
                 shutil.rmtree(old)
 
     def load_state(self, directory: Path) -> int:
-        """Restore the saved state, if there is one. Returns the number of steps already taken."""
+        """Restore the saved state, if there is one. Returns the number of steps already taken.
+
+        SafetensorError when its files are not those that were saved: a flipped byte is still a number.
+        """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         if not (directory / "state.json").exists():
             return 0
-        step = int(read_json(directory / "state.json")["step"])
+        saved = read_json(directory / "state.json")
+        step = int(saved["step"])
         source = directory / f"step-{step:06d}"
+        if "hash" in saved and hash_tree(source) != saved["hash"]:
+            raise SafetensorError(f"{source} is not what was saved")
         self.language_model.model.load_state_dict(load_file(source / "model.safetensors"))
         for index, optimiser in enumerate(self.optimisers):
             state: dict[int, dict[str, torch.Tensor]] = {}

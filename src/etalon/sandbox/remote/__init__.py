@@ -165,13 +165,13 @@ def _job(program: str, tests: StdinTests | CallTests | AssertTests | CppTests, l
 def _driver() -> str:
     """The driver behind modules of our own children, which it shares."""
     here = Path(__file__).parent
-    modules = [(name, (here.parent / "zygote" / f"{name}.py").read_text("utf-8")) for name in ("child", "functions")]
+    modules = [(name, (here.parent / "zygote" / f"{name}.py").read_text("utf-8")) for name in ("child", "notes", "functions")]
     driver = (here / "driver.py").read_text("utf-8")
     return (
         f"import sys, types\nfor name, text in {modules!r}:\n    sys.modules[name] = types.ModuleType(name)\n"
         f"    exec(compile(text, name, 'exec'), sys.modules[name].__dict__)\ndriver = {{'__name__': 'driver'}}\n"
         f"exec(compile({driver!r}, 'driver', 'exec'), driver)\n"
-        "del sys.modules['child'], sys.modules['functions']"
+        "del sys.modules['child'], sys.modules['notes'], sys.modules['functions']"
     )
 
 

@@ -46,7 +46,7 @@ def serve(order: dict[str, Any]) -> None:
     if status != "ok":
         answer(status, detail, "")
     elif order["mode"] == "assert":
-        _answer(answer, functions.notes, namespace)
+        _answer(answer, functions.noted)
     else:
         _answer_calls(order, namespace, sealed["inputs"], answer)
     os._exit(0)

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import types
 
-    from etalon.sandbox.zygote import child
+    from etalon.sandbox.zygote import child, notes
     from etalon.sandbox.zygote.order import Order
 else:  # a sibling file of the zygote, see forkserver
     import child
+    import notes
 
-NOTES = "etalon_notes"  # the name under which checks leave what they noted
 MOST_ITEMS = 1_000_000  # (ours) taken from an iterator that is returned
 MOST_DEPTH = 200  # (ours)
 _SEQUENCES: Any = (range, deque, type({}.keys()), type({}.values()), type({}.items()))
@@ -49,7 +49,7 @@ def run(order: Order, code: types.CodeType, parts: list[bytes], files: child.Des
     elif is_call:
         _run_calls(namespace, _text(parts[2]), parts[3:], order.pause_after, files)
     else:
-        _report_result(files, notes, namespace)
+        _report_result(files, noted)
 
 
 def _text(part: bytes) -> str:
@@ -61,6 +61,7 @@ def load(code: types.CodeType, behind: str, namespace: dict[str, Any], *, has_st
     if has_starter:
         namespace["__builtins__"] = STARTER
     status, detail = child.guard(exec, code, namespace, exit_is_error=True)
+    namespace.update(notes.NAMES)
     if status == "ok" and behind:
         status, detail = child.guard(_execute, behind, namespace, exit_is_error=True)
     return status, detail
@@ -97,9 +98,9 @@ def result_of(action: Any, *arguments: Any) -> tuple[str, str, bytes]:
     return status, detail, results[0] if status == "ok" else b""
 
 
-def notes(namespace: dict[str, Any]) -> Any:
-    """What the checks noted; None if they do not."""
-    return namespace[NOTES]() if NOTES in namespace else None
+def noted() -> dict[int, list[int]]:
+    """What the checks noted: by site, how often they failed and how often they held."""
+    return notes.seen
 
 
 def call(namespace: dict[str, Any], function: str, text: str) -> Any:

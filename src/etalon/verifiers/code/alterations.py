@@ -161,7 +161,9 @@ def _negated(node: ast.expr) -> ast.expr:
             return _call("etalon_call", *args, ast.Constant(True))
         case ast.UnaryOp(op=ast.Not(), operand=inner):
             return inner
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if not isinstance(op, (ast.Lt, ast.GtE, ast.Gt, ast.LtE)):
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if not isinstance(
+            op, (ast.Lt, ast.GtE, ast.Gt, ast.LtE)
+        ):
             return ast.Compare(left, [OPPOSITE[type(op)]()], [right])
     return ast.UnaryOp(ast.Not(), node)
 
@@ -198,7 +200,7 @@ class _Noting(ast.NodeTransformer):
         self._is_outside = before
         return node
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+    visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_Expr(self, node: ast.Expr) -> Any:
         call = node.value
@@ -208,9 +210,7 @@ class _Noting(ast.NodeTransformer):
         test = _as_expression(name, call)
         if test is not None:
             return self._note(test)
-        if name in RAISING and len(call.args) > 1 and not any(isinstance(one, ast.Starred) for one in call.args):
-            self._call_site(call)
-        elif name.startswith("assert") and name not in RAISING:
+        if (name in RAISING and len(call.args) > 1 and not any(isinstance(one, ast.Starred) for one in call.args)) or (name.startswith("assert") and name not in RAISING):
             self._call_site(call)
         else:
             return node
@@ -278,7 +278,9 @@ def _calls(node: ast.stmt, names: frozenset[str]) -> bool:
 
 
 def _name(function: ast.expr) -> str:
-    return function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    return (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.Call:
@@ -379,7 +381,9 @@ def _tolerance(test: ast.Compare) -> float | None:
 
 def _is_raising(site: Site) -> bool:
     checked = site.call.args[1] if len(site.call.args) > 1 else None
-    return isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call) and _name(checked.body.func) in RAISING
+    return (
+        isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call) and _name(checked.body.func) in RAISING
+    )
 
 
 def _choose_exception(site: Site) -> None:

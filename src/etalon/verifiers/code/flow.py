@@ -268,7 +268,9 @@ def _elements(value: ast.expr, at: Any) -> list[ast.expr] | None:
             return None
         if at in (EACH, KEYS):
             return list(value.values) if at == EACH else [key for key in value.keys if key is not None]
-        return [v for k, v in zip(value.keys, value.values, strict=True) if isinstance(k, ast.Constant) and k.value == at]
+        return [
+            v for k, v in zip(value.keys, value.values, strict=True) if isinstance(k, ast.Constant) and k.value == at
+        ]
     if not isinstance(value, (ast.List, ast.Tuple, ast.Set)) or not value.elts:
         return None
     if any(isinstance(element, ast.Starred) for element in value.elts):
@@ -300,7 +302,9 @@ def _parametrized(node: Any) -> Iterator[tuple[str, tuple[ast.expr, Path]]]:
         match decorator:
             case ast.Call(func=ast.Attribute(attr="parametrize"), args=[ast.Constant(value=str(names)), values, *_]):
                 listed = [name.strip() for name in names.split(",")]
-            case ast.Call(func=ast.Attribute(attr="parametrize"), args=[ast.Tuple(elts=e) | ast.List(elts=e), values, *_]):
+            case ast.Call(
+                func=ast.Attribute(attr="parametrize"), args=[ast.Tuple(elts=e) | ast.List(elts=e), values, *_]
+            ):
                 listed = [str(one.value) for one in e if isinstance(one, ast.Constant)]
             case _:
                 continue

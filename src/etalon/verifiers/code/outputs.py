@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 TOLERANCE = 1e-6  # (ours) absolute, or relative to the larger value
+NOTHING, DIGITS = 1e-12, 1e-3  # (ours) a value between this and the tolerance is not nothing: three digits must be right
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
 
@@ -56,6 +57,8 @@ def _is_close_text(expected: str, output: str) -> bool:
 
 
 def _is_close(expected: float, output: float) -> bool:
+    if NOTHING < abs(expected) < TOLERANCE:
+        return math.isclose(expected, output, rel_tol=DIGITS)
     return math.isclose(expected, output, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 

@@ -21,7 +21,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 from etalon.problems.syntax import parse
 from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, run_program
@@ -67,7 +66,7 @@ class Variant:
 @lru_cache(1024)
 def read_trial(code: str) -> Trial:
     names = read_names(code)
-    as_written = guest.behind(bind_libraries(parse(code)), helpers=bool(names.helpers), notes=False)
+    as_written = guest.behind(bind_libraries(parse(code)), helpers=bool(names.helpers))
     return Trial(code=code, names=names, found=find_sites(bind_libraries(parse(code))), as_written=as_written)
 
 
@@ -186,4 +185,4 @@ def _variant(trial: Trial, groups: Sequence[Sequence[int]], dice: random.Random,
     tree = altered(trial.found, numbers, dice, gently=gently)
     if gently:
         numbers = frozenset(number for number in numbers if trial.found.sites[number].form != "exception")
-    return Variant(code=guest.behind(tree, helpers=bool(trial.names.helpers), notes=True), altered=numbers)
+    return Variant(code=guest.behind(tree, helpers=bool(trial.names.helpers)), altered=numbers)

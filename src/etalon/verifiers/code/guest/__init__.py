@@ -23,18 +23,14 @@ def source(*modules: str) -> str:
     return _packed(ast.unparse(_joined(modules)), "globals()")
 
 
-def behind(checks: ast.Module, *, helpers: bool = False, notes: bool = False) -> str:
-    """Checks to run behind a program, with LeetCode's helpers, with what they call to note how they went and to run
-    tests of pytest and unittest.
+def behind(checks: ast.Module, *, helpers: bool = False) -> str:
+    """Checks to run behind a program, with LeetCode's helpers, and with what runs tests of pytest and unittest.
 
     Our own names are in a namespace of their own; the program's gets those that begin with `etalon_`.
     """
     parts = []
     if helpers:
         parts.append(_beside("nodes", "etalon_helpers") + "etalon_helpers(globals())\n")
-    if notes:
-        parts.append(_beside("notes", "etalon_note", "etalon_call", "etalon_raises", "etalon_tries",
-                             "etalon_equals_other", "etalon_notes"))
     text = ast.unparse(checks)
     if "etalon_run(" in text:
         parts.append(_beside("collect", "etalon_run"))

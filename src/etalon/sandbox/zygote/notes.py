@@ -1,4 +1,5 @@
-"""Behind a program, in its process: what altered checks call instead of `assert`. They note, and never stop.
+"""What checks may call instead of `assert`, in the process of the program: it notes, and never stops. Standard library
+only.
 
 Nothing here is a secret, and a program may spoil all of it: the notes pay only where they tell altered checks from
 others, see `etalon.verifiers.code.trial`.
@@ -86,5 +87,4 @@ def etalon_other(value: Any) -> Any:
     return kind([*value, object()]) if kind in (set, frozenset) else object()
 
 
-def etalon_notes() -> dict[int, list[int]]:
-    return seen
+NAMES = {name: value for name, value in globals().items() if name.startswith("etalon_")}
