@@ -120,8 +120,8 @@ HUMANEVAL = "METADATA = {}\n\n\ndef check(candidate):\n    assert candidate(1) =
     [
         HUMANEVAL,
         "# nothing",
-        "class TestF:\n    def test_f(self):\n        assert f(1) == 2",
-        "def test_f():\n    assert f(1) == 2",
+        "class TestF:\n    def test_f(self):\n        f(1)",
+        "def f_test():\n    assert f(1) == 2",
         "f(1)",
         "if False:\n    assert f(1) == 2",
         "check_f(1)",
@@ -333,7 +333,7 @@ def test_reading_large_inputs_is_not_the_programs_time():
     "checks",
     [
         "import nosuchmodule\nassert f(1) == 2",
-        "assert f(1) == 2\nimport pytest",
+        "assert f(1) == 2\nimport nosuchmodule.inner",
         "1 / 0",
         "import sys\nsys.exit(0)",
         "while True: pass",

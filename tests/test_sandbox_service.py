@@ -344,7 +344,7 @@ def test_headers_that_never_end_are_given_up(monkeypatch):
                 late.sendall(sent)
                 assert late.recv(100) == b""
         with socket.create_connection((host, int(port)), timeout=10) as two:
-            head = b"POST /run_code HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            head = b"POST /run_code HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
             two.sendall(head + b"0\r\n\r\n")  # of a body whose end is said in two ways
             assert two.recv(12).endswith(b" 400")
         with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as kept:

@@ -19,7 +19,7 @@ from etalon.problems.syntax import parse
 from etalon.verifiers.code.names import read_names
 
 _NAME = re.compile(r"[A-Za-z_][\w.()]*")
-_CALLS = frozenset({"exec", "eval", "exit", "quit", "etalon_run"})
+_CALLS = frozenset({"exec", "eval", "exit", "quit"})
 _METHODS = frozenset({"exit", "fail", "main", "raises"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _RUNNERS = frozenset({"unittest.main", "pytest.main"})
