@@ -344,8 +344,8 @@ def test_headers_that_never_end_are_given_up(monkeypatch):
                 late.sendall(sent)
                 assert late.recv(100) == b""
         with socket.create_connection((host, int(port)), timeout=10) as two:
-            head = b"POST /run_code HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-            two.sendall(head + b"0\r\n\r\n")  # of a body whose end is said in two ways
+            head = b"POST /run_code HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            two.sendall(head + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")  # two ends
             assert two.recv(12).endswith(b" 400")
         with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as kept:
             for _ in range(3):  # whole requests on one connection, longer apart than headers may take
