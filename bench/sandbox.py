@@ -6,6 +6,9 @@
     sandbox   with every wall that this machine allows; the first lines say which
     open      the sandbox without walls: what they cost
 
+The last rows are a program under assertions, program and checks in one file: what a fresh interpreter runs once, and
+the verifier several times, with altered checks among them (`etalon.verifiers.code.assertions.trial`); a test is the whole of it.
+
 CPU is that of everything together: this process, the zygotes and what they fork. Overhead is the wall time of a program
 that does next to nothing, one after the other. Fresh interpreters suffer more from a busy machine: mind the load.
 """
@@ -21,8 +24,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from etalon.sandbox import Limits, SandboxPool, Status, StdinTests, describe
+from etalon.sandbox import Limits, LocalSandbox, SandboxPool, Status, StdinTests, describe, use
 from etalon.sandbox.isolation import WALLS
+from etalon.verifiers.code.assertions.trial import run_asserts
 
 ROUNDS, WORKERS = 3, 2
 ONE = "print(int(input()) + 1)", ("41\n",)
@@ -31,6 +35,15 @@ TWENTY = (
     "counts = Counter(value % 17 for value in values)\nheapq.heapify(values)\n"
     "print(max(counts.values()), sum(heapq.heappop(values) for _ in range(100)))",
     tuple(" ".join(str(k * n * 7919 % 1_000_003) for n in range(1, 201)) for k in range(1, 21)),
+)
+ASSERTS = (
+    "from typing import Dict, List\nfrom collections import defaultdict\nimport re\n\n\n"
+    "def group(words: List[str]) -> Dict[int, List[str]]:\n    found = defaultdict(list)\n"
+    "    for word in words:\n        found[len(re.sub('[^a-z]', '', word))].append(word)\n    return dict(found)\n",
+    "def check(candidate):\n    assert candidate([]) == {}\n    assert candidate(['a']) == {1: ['a']}\n"
+    "    assert candidate(['a', 'b2']) == {1: ['a', 'b2']}\n    assert candidate(['abc', 'x']) == {3: ['abc'], 1: ['x']}\n"
+    "    assert candidate(['a-b', 'cd']) == {2: ['a-b', 'cd']}\n    assert candidate(['1']) == {0: ['1']}\n"
+    "    assert len(candidate(['w' * k for k in range(50)])) == 50\ncheck(group)\n",
 )
 ONE_PROGRAM = ONE[0], StdinTests(inputs=ONE[1]), Limits()
 
@@ -84,6 +97,23 @@ def run_open(program: str, inputs: tuple[str, ...], seconds: float) -> int:
     return run_sandbox(program, inputs, seconds, walls=())
 
 
+def run_fresh_asserts(program: str, checks: tuple[str, ...], seconds: float) -> int:
+    return repeat(lambda: fresh(f"{program}\n{checks[0]}", ("",)), seconds)
+
+
+def run_sandbox_asserts(
+    program: str, checks: tuple[str, ...], seconds: float, *, walls: tuple[str, ...] = WALLS
+) -> int:
+    with SandboxPool(workers=WORKERS, walls=walls) as pool:
+        use(LocalSandbox(pool))
+        assert run_asserts(program, checks[0], Limits()).status is Status.OK
+        return repeat(lambda: run_asserts(program, checks[0], Limits()), seconds)
+
+
+def run_open_asserts(program: str, checks: tuple[str, ...], seconds: float) -> int:
+    return run_sandbox_asserts(program, checks, seconds, walls=())
+
+
 def print_overhead(num_programs: int = 500) -> None:
     with SandboxPool(workers=1) as pool:
         times = []
@@ -105,8 +135,10 @@ def main() -> None:
     logging.disable(logging.WARNING)
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     print(*describe().lines(), f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", sep="\n")
-    runs = {"fresh": run_fresh, "sandbox": run_sandbox, "open": run_open}
-    for name, (program, inputs) in {"1 test": ONE, "20 tests": TWENTY}.items():
+    stdin = {"fresh": run_fresh, "sandbox": run_sandbox, "open": run_open}
+    asserts = {"fresh": run_fresh_asserts, "sandbox": run_sandbox_asserts, "open": run_open_asserts}
+    rows_of = {"1 test": (stdin, *ONE), "20 tests": (stdin, *TWENTY), "asserts": (asserts, ASSERTS[0], ASSERTS[1:])}
+    for name, (runs, program, inputs) in rows_of.items():
         rounds = [[measure(run, program, inputs, seconds) for run in runs.values()] for _ in range(ROUNDS)]
         rows = {label: best(rates) for label, rates in zip(runs, zip(*rounds, strict=True), strict=True)}
         for label, rate in rows.items():

@@ -5,7 +5,7 @@
 
 All of it happens in the process of the program, as in a plain interpreter, so every word of it is the program's: it
 could write any result and any line. It never pays: no expected value of a call is here, and what checks are worth is
-found out by altering them, see etalon.verifiers.code.trial.
+found out by altering them, see etalon.verifiers.code.assertions.trial.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 only.
 
 Nothing here is a secret, and a program may spoil all of it: the notes pay only where they tell altered checks from
-others, see `etalon.verifiers.code.trial`.
+others, see `etalon.verifiers.code.assertions.trial`.
 """
 
 from __future__ import annotations

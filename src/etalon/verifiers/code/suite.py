@@ -20,7 +20,7 @@ from typing import Any
 from etalon.problems.cases import BadRowError
 from etalon.problems.cases import read_tests as read_cases
 from etalon.sandbox import Limits
-from etalon.verifiers.code.assertions import BadChecksError, read_assertions
+from etalon.verifiers.code.assertions.ready import BadChecksError, read_assertions
 from etalon.verifiers.code.outputs import COMPARE
 
 LANGUAGES = ("python", "cpp")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 
 from etalon.problems.syntax import parse
-from etalon.verifiers.code.names import read_names
+from etalon.verifiers.code.assertions.names import read_names
 
 _NAME = re.compile(r"[A-Za-z_][\w.()]*")
 _CALLS = frozenset({"exec", "eval", "exit", "quit"})

@@ -25,8 +25,8 @@ from functools import lru_cache
 from etalon.problems.syntax import parse
 from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, run_program
 from etalon.verifiers.code import guest
-from etalon.verifiers.code.alterations import Sites, altered, find_sites
-from etalon.verifiers.code.names import Names, bind_libraries, read_names
+from etalon.verifiers.code.assertions.alterations import Sites, altered, find_sites
+from etalon.verifiers.code.assertions.names import Names, bind_libraries, read_names
 from etalon.verifiers.memo import Memo
 
 MOST_LUCK = 4**3  # (ours) a program that guesses which checks are altered passes once in so many times
@@ -39,7 +39,7 @@ Notes = dict[int, tuple[int, int]]  # of each site, how often it failed and how 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """The checks of a problem. code: made ready (`etalon.verifiers.code.assertions`); as_written: as it runs unaltered."""
+    """The checks of a problem. code: made ready (`ready`); as_written: as it runs unaltered."""
 
     code: str
     names: Names

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from etalon.verifiers.code.flow import Flow
-from etalon.verifiers.code.literals import far_literal, is_expected, leaves, other_literal
+from etalon.verifiers.code.assertions.flow import Flow
+from etalon.verifiers.code.assertions.literals import far_literal, is_expected, leaves, other_literal
 
 CLOSE = frozenset({
     "isclose", "allclose", "array_equal", "array_equiv", "is_same_list", "is_same_tree", "approx_equal",

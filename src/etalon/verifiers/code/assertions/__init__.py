@@ -1,0 +1,8 @@
+"""Programs under assertions: the checks run in the process of the program, and are altered to see what passing is worth.
+
+trial.py         the judgement: runs of altered checks, what each noted, and whose fault a failure is
+ready.py         checks made ready to run: `check` called, tests of pytest and unittest run, or no checks at all
+names.py         which names are the program's, LeetCode's or a library's
+sites.py         where checks check, each turned into a note
+alterations.py   how a site is altered; literals.py and flow.py find the literals that are expected there
+"""
