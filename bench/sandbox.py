@@ -6,8 +6,8 @@
     sandbox   with every wall that this machine allows; the first lines say which
     open      the sandbox without walls: what they cost
 
-The last rows are a program under assertions, program and checks in one file: what a fresh interpreter runs once, and
-the verifier several times, with altered checks among them (`etalon.verifiers.code.assertions.trial`); a test is the whole of it.
+The last rows are a program under assertions: a fresh interpreter runs both in one file, once, and the verifier several
+times, with altered checks (`etalon.verifiers.code.assertions.trial`); a test is the whole of it.
 
 CPU is that of everything together: this process, the zygotes and what they fork. Overhead is the wall time of a program
 that does next to nothing, one after the other. Fresh interpreters suffer more from a busy machine: mind the load.
@@ -41,7 +41,8 @@ ASSERTS = (
     "def group(words: List[str]) -> Dict[int, List[str]]:\n    found = defaultdict(list)\n"
     "    for word in words:\n        found[len(re.sub('[^a-z]', '', word))].append(word)\n    return dict(found)\n",
     "def check(candidate):\n    assert candidate([]) == {}\n    assert candidate(['a']) == {1: ['a']}\n"
-    "    assert candidate(['a', 'b2']) == {1: ['a', 'b2']}\n    assert candidate(['abc', 'x']) == {3: ['abc'], 1: ['x']}\n"
+    "    assert candidate(['a', 'b2']) == {1: ['a', 'b2']}\n"
+    "    assert candidate(['abc', 'x']) == {3: ['abc'], 1: ['x']}\n"
     "    assert candidate(['a-b', 'cd']) == {2: ['a-b', 'cd']}\n    assert candidate(['1']) == {0: ['1']}\n"
     "    assert len(candidate(['w' * k for k in range(50)])) == 50\ncheck(group)\n",
 )

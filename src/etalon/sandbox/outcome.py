@@ -87,8 +87,8 @@ class CppTests:
 class AssertTests:
     """The program is loaded, then `code` runs in its namespace and must reach its end, as in a plain interpreter.
 
-    The outcome is the word of a process that the program has to itself, see `etalon.verifiers.code.assertions.trial`; its output
-    is what the code notes, as JSON, see `etalon.sandbox.zygote.notes`.
+    The outcome is the word of a process that the program has to itself: what it is worth, altered checks find out
+    (`etalon.verifiers.code.assertions`). Its output is what the code notes, as JSON (`etalon.sandbox.zygote.notes`).
     starter: the program may use what LeetCode's starter code takes for granted.
     """
 

@@ -165,7 +165,9 @@ def _job(program: str, tests: StdinTests | CallTests | AssertTests | CppTests, l
 def _driver() -> str:
     """The driver behind modules of our own children, which it shares."""
     here = Path(__file__).parent
-    modules = [(name, (here.parent / "zygote" / f"{name}.py").read_text("utf-8")) for name in ("child", "notes", "functions")]
+    modules = [
+        (name, (here.parent / "zygote" / f"{name}.py").read_text("utf-8")) for name in ("child", "notes", "functions")
+    ]
     driver = (here / "driver.py").read_text("utf-8")
     return (
         f"import sys, types\nfor name, text in {modules!r}:\n    sys.modules[name] = types.ModuleType(name)\n"

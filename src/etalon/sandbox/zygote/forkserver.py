@@ -48,8 +48,8 @@ CHUNK_BYTES = 1 << 16
 STACK_BYTES = 128 << 20  # (ours) deep recursion through C functions needs it
 M_ARENA_MAX = -8
 OURS = (
-    "child", "clock", "folder", "functions", "landlock", "namespaces", "notes", "order", "privileges", "seccomp", "syscalls",
-    "walls", "warm",
+    "child", "clock", "folder", "functions", "landlock", "namespaces", "notes", "order", "privileges", "seccomp",
+    "syscalls", "walls", "warm",
 )  # fmt: skip
 ORDERS, REPLIES, NOTHING = 0, 3, 4  # descriptors of the zygote, below those of a program
 

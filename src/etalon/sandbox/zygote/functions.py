@@ -57,7 +57,7 @@ def _text(part: bytes) -> str:
 
 
 def load(code: types.CodeType, behind: str, namespace: dict[str, Any], *, has_starter: bool) -> tuple[str, str]:
-    """Run a program, and code behind it; how that ended. has_starter: its lookups find STARTER, but it has none of it."""
+    """Run a program, and code behind it; how that ended. has_starter: its lookups find STARTER, but it has none."""
     if has_starter:
         namespace["__builtins__"] = STARTER
     status, detail = child.guard(exec, code, namespace, exit_is_error=True)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 TOLERANCE = 1e-6  # (ours) absolute, or relative to the larger value
-NOTHING, DIGITS = 1e-12, 1e-3  # (ours) a value between this and the tolerance is not nothing: three digits must be right
+NOTHING, DIGITS = 1e-12, 1e-3  # (ours) between this and the tolerance a value is not nothing: three digits count
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
 

@@ -18,10 +18,10 @@ from typing import Any
 from etalon.sandbox import CallTests, CppTests, Limits, Outcome, Status, StdinTests, run_program
 from etalon.types import Problem, Verdict
 from etalon.verifiers.code import guest
+from etalon.verifiers.code.assertions.trial import run_asserts
 from etalon.verifiers.code.outputs import COMPARE, compare_value
 from etalon.verifiers.code.programs import Program, extract, extract_program, other_language
 from etalon.verifiers.code.suite import BadTestsError, TestSuite, read_tests
-from etalon.verifiers.code.assertions.trial import run_asserts
 from etalon.verifiers.memo import Memo
 
 __all__ = ["BadTestsError", "TestSuite", "extract_program", "read_tests", "run_suite", "verify_code"]

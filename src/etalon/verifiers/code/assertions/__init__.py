@@ -1,4 +1,4 @@
-"""Programs under assertions: the checks run in the process of the program, and are altered to see what passing is worth.
+"""Programs under assertions: checks run in the process of the program, and are altered to see what passing is worth.
 
 trial.py         the judgement: runs of altered checks, what each noted, and whose fault a failure is
 ready.py         checks made ready to run: `check` called, tests of pytest and unittest run, or no checks at all

@@ -50,7 +50,7 @@ class Flow:
                 self._loads[id(self._scope_of(node, node.id)), node.id].append(node)
 
     def sources(self, node: ast.expr) -> list[ast.expr] | None:
-        """The literals that a name, or an element of it, stands for; None if they are not known or not only compared."""
+        """The literals that a name, or an element of it, stands for; None if they are unknown or not only compared."""
         name, path = _access(node)
         return self._follow(name, path, self._scope(node)) if name is not None else None
 
@@ -226,9 +226,9 @@ class Flow:
             case ast.Call(func=ast.Name(id=name), args=args) if name in self._functions and node in args:
                 function = self._functions[name]
                 parameters = [*function.args.posonlyargs, *function.args.args]
-                number = args.index(node)  # type: ignore[arg-type]
+                number = args.index(node)
                 return number < len(parameters) and self._is_only_compared(parameters[number].arg, path, function)
-        return isinstance(parent, ast.FormattedValue) or isinstance(parent, ast.Expr)
+        return isinstance(parent, (ast.FormattedValue, ast.Expr))
 
     def _target_is_compared(self, target: ast.expr, path: Path, at: ast.AST) -> bool:
         while isinstance(target, (ast.Tuple, ast.List)):

@@ -87,7 +87,7 @@ def far_literal(node: ast.expr, dice: random.Random) -> ast.expr:
     value = _value(node)
     if isinstance(value, (str, bytes)) and not isinstance(node, CONTAINERS):
         letters = "".join(dice.choices(string.ascii_lowercase, k=9))
-        return ast.Constant(value + (letters if isinstance(value, str) else letters.encode()))
+        return ast.Constant(value + letters if isinstance(value, str) else value + letters.encode())
     return ast.Constant(dice.randrange(10**9, 10**12))
 
 

@@ -1,7 +1,7 @@
 """Judges a program by assertions that run in its own process, by making forging worthless instead of impossible.
 
-    checks, some of them altered -> run behind the program -> what each noted      two runs, what one alters the other
-    altered ones held: it forges; others failed: wrong; else it passes             does not, and the program knows neither
+    checks, some of them altered -> run behind the program -> what each noted    twice: what one run alters the other
+    altered ones held: it forges; others failed: wrong; else it passes           does not, and the program knows neither
 
 An honest program fails what is altered. One that overrides equality, reads the expected values, patches libraries or
 ends the run with a good word passes it, and is caught: to tell altered checks from others it would have to know the

@@ -39,7 +39,7 @@ def behind(checks: ast.Module, *, helpers: bool = False) -> str:
 
 @cache
 def calling(function: str, starter: str) -> str:
-    """Set-up code behind a program: `etalon_call` calls a function of it, with nodes for arrays where it takes nodes."""
+    """Set-up code behind a program: `etalon_call` calls a function of it, with nodes for arrays where it has nodes."""
     text = ast.unparse(_joined(("nodes", "calls")))
     return (
         f"etalon_names = {{'__name__': 'guest'}}\n{_packed(text, 'etalon_names')}"

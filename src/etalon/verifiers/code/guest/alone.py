@@ -1,4 +1,4 @@
-"""In place of a program: something that agrees with all that checks ask of it, to see whether they fail by themselves."""
+"""In place of a program: something that agrees with all that checks ask, to see whether they fail by themselves."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Anything:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _itself
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __matmul__ = __neg__ = __abs__ = __round__ = _itself
     __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __lshift__ = __rshift__ = __invert__ = _itself
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __exit__ = _yes  # type: ignore[assignment]
-    __hash__ = __len__ = __int__ = __index__ = _zero  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __exit__ = _yes
+    __hash__ = __len__ = __int__ = __index__ = _zero
     __iter__ = _nothing
 
 
