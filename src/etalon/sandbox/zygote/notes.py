@@ -1,22 +1,169 @@
 """What checks may call instead of `assert`, in the process of the program: it notes, and never stops. Standard library
 only.
 
-Nothing here is a secret, and a program may spoil all of it: the notes pay only where they tell altered checks from
+A note of a site is how often it failed, how often it held, how often of these an object with methods of its own had a
+say in it, how often one agreed with what it had no reason to agree with, and the digest of what results were compared
+with. Nothing here is a secret, and a program may spoil all of it: notes pay only where they tell altered checks from
 others, see `etalon.verifiers.code.assertions.trial`.
 """
 
 from __future__ import annotations
 
+import collections
+import datetime
+import decimal
+import fractions
+import operator
+import os
+import zlib
 from typing import Any
 
+FAILED, HELD, DECIDED, AGREED, DIGEST = 0, 1, 2, 3, 4
+STRANGERS = 3  # (ours) values that something must agree with to be taken for one that agrees with all
+MOST_LOOKED_AT = 2000  # (ours) elements of a value
+FAR = 10**12  # (ours)
+
 seen: dict[int, list[int]] = {}
+_deciding: list[bool] = []  # an object that decides took part in a check that is not noted yet
+_SCALARS: tuple[type, ...] = (int, float, str, bool, type(None), bytes, complex)
+_SEQUENCES: tuple[type, ...] = (list, tuple, set, frozenset, collections.deque)
+_MAPPINGS: tuple[type, ...] = (dict, collections.Counter, collections.OrderedDict, collections.defaultdict)
+_VALUES: tuple[type, ...] = (
+    decimal.Decimal, fractions.Fraction, range, bytearray, type, type({}.keys()), type({}.values()), type({}.items()),
+    datetime.date, datetime.datetime, datetime.time, datetime.timedelta,
+)  # fmt: skip
+_OPERATORS: dict[str, Any] = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "in": lambda left, right: left in right, "not in": lambda left, right: left not in right,
+}  # fmt: skip
+_random, _crc = os.urandom, zlib.crc32
 
 
 def etalon_note(site: int, value: Any) -> bool:
     """Count whether a check held."""
     held = bool(value)
-    seen.setdefault(site, [0, 0])[held] += 1
+    notes = _notes(site)
+    notes[held] += 1
+    notes[DECIDED] += held and bool(_deciding)
+    _deciding.clear()
     return True
+
+
+def _notes(site: int) -> list[int]:
+    return seen.setdefault(site, [0, 0, 0, 0, 0])
+
+
+def etalon_compare(site: int, sign: str, left: Any, right: Any, digested: str = "") -> Any:
+    """A comparison; what it is made with besides, before or behind it, must not hold.
+
+    digested: the side that is none of the program's, "left" or "right".
+    """
+    if digested:
+        _digest(site, left if digested == "left" else right)
+    is_first = _random(1)[0] & 1
+    if is_first:
+        result = _OPERATORS[sign](left, right)
+    if _decides(left) or _decides(right):
+        _deciding.append(True)
+        _notes(site)[AGREED] += _agrees(sign, left, right)
+    return result if is_first else _OPERATORS[sign](left, right)
+
+
+def _agrees(sign: str, left: Any, right: Any) -> bool:
+    """Whether an object says yes to whatever it is compared with."""
+    is_left, is_right = _decides(left), _decides(right)
+    if sign == "==":
+        steps = sorted(range(1, 10), key=lambda _: _random(1))[:STRANGERS]
+        return (is_left and all(_holds(sign, left, _other(right, step)) for step in steps)) or (
+            is_right and all(_holds(sign, _other(left, step), right) for step in steps)
+        )
+    if sign == "in":
+        return is_right and _holds(sign, object(), right)
+    if sign in ("<", ">") and is_left and is_right:
+        return _holds(sign, right, left)
+    if sign in ("<", "<=", ">", ">=") and is_left and type(right) in (int, float):
+        return _holds(sign, left, right - FAR if sign[0] == "<" else right + FAR)
+    return False
+
+
+def _holds(sign: str, left: Any, right: Any) -> bool:
+    try:
+        return bool(_OPERATORS[sign](left, right))
+    except Exception:  # compared with something that it does not know
+        return False
+
+
+def _decides(value: Any) -> bool:
+    """Whether something in the value has methods of its own; not what libraries make, whose classes are known."""
+    waiting, count = [value], 0
+    while waiting and count < MOST_LOOKED_AT:
+        one, count = waiting.pop(), count + 1
+        kind = type(one)
+        if kind in _SEQUENCES:
+            waiting.extend(one)
+        elif kind in _MAPPINGS:
+            waiting.extend(dict.values(one))
+        elif kind not in _SCALARS and kind not in _VALUES and not _is_of_a_library(kind):
+            return True
+    return False
+
+
+def _is_of_a_library(kind: type) -> bool:
+    """Whether the class is the very one that numpy, pytest or unittest.mock calls so."""
+    import sys
+
+    name = getattr(kind, "__module__", "")
+    if not isinstance(name, str) or name.split(".")[0] not in ("numpy", "_pytest", "unittest"):
+        return False
+    return getattr(sys.modules.get(name), kind.__name__, None) is kind
+
+
+def _other(value: Any, step: int) -> Any:
+    """A value of the same kind and size that differs from it; of a kind of its own if there is none."""
+    kind = type(value)
+    if kind is bool:
+        return not value
+    if kind in (int, float, complex):
+        return value + step
+    if kind is str:
+        return value[:-1] + chr((ord(value[-1]) - 97 + step) % 26 + 97) if value else "a"
+    if kind in (list, tuple) and value:
+        at = step % len(value)
+        return kind([*value[:at], _other(value[at], step), *value[at + 1 :]])
+    if kind is dict and value:
+        key = next(iter(value))
+        return {**value, key: _other(value[key], step)}
+    return [step] if kind is list else (step,) if kind is tuple else object()
+
+
+def _digest(site: int, value: Any) -> None:
+    notes = _notes(site)
+    notes[DIGEST] = _crc(_text(value).encode("utf-8", "replace"), notes[DIGEST])
+
+
+def _text(value: Any, depth: int = 0) -> str:
+    """The same for equal data in every process; "" for what is not data."""
+    kind = type(value)
+    if kind is float:
+        return f"{value:.9g}"
+    if kind is int:
+        return hex(value)
+    if kind in _SCALARS:
+        return repr(value)
+    if depth < 20 and kind in (list, tuple, set, frozenset):
+        parts = [_text(element, depth + 1) for element in value]
+        return f"{kind.__name__}({','.join(sorted(parts) if kind in (set, frozenset) else parts)})"
+    if depth < 20 and kind is dict:
+        return f"dict({','.join(sorted(f'{_text(k, depth + 1)}:{_text(v, depth + 1)}' for k, v in value.items()))})"
+    return ""
+
+
+def etalon_seen(site: int, value: Any) -> Any:
+    """An argument of a check that is a call."""
+    if _decides(value):
+        _deciding.append(True)
+        _notes(site)[AGREED] += _holds("==", value, object())
+    return value
 
 
 def etalon_call(site: int, check: Any, is_negated: bool = False) -> None:
@@ -61,30 +208,6 @@ class etalon_tries:  # noqa: N801
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
         etalon_note(self._site, kind is None)
         return kind is None or issubclass(kind, Exception)
-
-
-def etalon_equals_other(left: Any, right: Any) -> bool:
-    """Whether `left` equals something that differs from `right`, too."""
-    try:
-        return bool(left == etalon_other(right))
-    except Exception:  # compared with something that it does not know
-        return False
-
-
-def etalon_other(value: Any) -> Any:
-    """A value of the same kind that differs from it; of a kind of its own if there is none."""
-    kind = type(value)
-    if kind is bool:
-        return not value
-    if kind in (int, float, complex):
-        return value + 7
-    if kind is str:
-        return value + "s"
-    if kind in (list, tuple):
-        return kind([*value, object()])
-    if kind is dict:
-        return {**value, object(): 0}
-    return kind([*value, object()]) if kind in (set, frozenset) else object()
 
 
 NAMES = {name: value for name, value in globals().items() if name.startswith("etalon_")}

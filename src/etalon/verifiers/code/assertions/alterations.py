@@ -18,16 +18,35 @@ from typing import Any
 
 from etalon.verifiers.code.assertions.flow import Flow
 from etalon.verifiers.code.assertions.literals import far_literal, is_expected, leaves, other_literal
-from etalon.verifiers.code.assertions.sites import RAISING, Site, call_of, certain_sites, name_of, negated, note_sites
+from etalon.verifiers.code.assertions.reach import Reach
+from etalon.verifiers.code.assertions.sites import (
+    RAISING,
+    Site,
+    Tolerance,
+    call_of,
+    name_of,
+    negated,
+    note_sites,
+    site_of,
+)
 
 CLOSE = frozenset({
     "isclose", "allclose", "array_equal", "array_equiv", "is_same_list", "is_same_tree", "approx_equal",
     "assertAlmostEqual", "assertAlmostEquals", "assertSequenceEqual", "assertCountEqual", "assertItemsEqual",
-    "assertNotAlmostEqual", "assert_allclose", "assert_almost_equal", "assert_array_equal", "assert_equal",
+    "assert_allclose", "assert_almost_equal", "assert_array_equal", "assert_equal",
     "assert_array_almost_equal", "assertRegex", "assert_called_with", "assert_called_once_with",
 })  # fmt: skip
 DISTANCES = frozenset({"abs", "fabs", "norm", "max", "sum", "sqrt"})
 EQUAL = (ast.Eq, ast.Is)
+TOLERANCES = {
+    **dict.fromkeys(("abs", "atol", "abs_tol", "delta"), "absolute"),
+    **dict.fromkeys(("rel", "rtol", "rel_tol"), "relative"), **dict.fromkeys(("places", "decimal"), "digits"),
+}  # fmt: skip
+DEFAULT_TOLERANCE = 1e-4  # (ours) more than that of any library
+SIGNS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.In: "in",
+    ast.NotIn: "not in",
+}  # fmt: skip
 UNRELATED = ("ZeroDivisionError", "KeyError", "AttributeError", "OverflowError", "NotImplementedError")  # (ours)
 BROAD = frozenset({"Exception", "BaseException", "ArithmeticError", "LookupError", "RuntimeError"})
 
@@ -36,13 +55,14 @@ BROAD = frozenset({"Exception", "BaseException", "ArithmeticError", "LookupError
 class Sites:
     """Checks whose sites are known. groups: numbers of sites that are altered together, as they share a literal.
 
-    certain: sites that every run reaches.
+    certain: sites that every run reaches; counted: to which every run comes equally often, whatever the program does.
     """
 
     tree: ast.Module
     sites: list[Site]
     groups: list[list[int]]
     certain: frozenset[int]
+    counted: frozenset[int]
 
     @property
     def surely(self) -> frozenset[int]:
@@ -50,10 +70,10 @@ class Sites:
         return frozenset(number for number, site in enumerate(self.sites) if site.is_sure)
 
 
-def find_sites(tree: ast.Module) -> Sites:
-    """The sites of checks; the tree is taken over."""
+def find_sites(tree: ast.Module, of_program: tuple[str, ...]) -> Sites:
+    """The sites of checks; the tree is taken over. of_program: names that the program defines."""
     tree, sites = note_sites(tree)
-    flow = Flow(tree)
+    flow, reach = Flow(tree), Reach(tree, of_program)
     for site in sites:
         for node in _expected_nodes(site):
             flow.expected.update(id(inner) for inner in ast.walk(node))
@@ -62,26 +82,32 @@ def find_sites(tree: ast.Module) -> Sites:
     for number, inner in enumerate(ast.walk(tree)):
         if isinstance(inner, ast.expr):  # operators are shared between trees
             inner.number = number  # type: ignore[attr-defined]  # the same in every copy of the tree
-    return Sites(tree, sites, _groups(sites), frozenset(certain_sites(tree)))
+    for site in sites:
+        test = site.call.args[1] if len(site.call.args) > 1 else None
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            test.free_side = reach.free_side(test)  # type: ignore[attr-defined]
+    reached = list(reach.certain())
+    certain = frozenset(number for number, is_sure in reached if is_sure)
+    return Sites(tree, sites, _groups(sites), certain, frozenset(number for number, _ in reached))
 
 
-def altered(found: Sites, numbers: frozenset[int], dice: random.Random, *, gently: bool = False) -> ast.Module:
-    """The checks with those sites altered. gently: comparisons are only negated."""
+def altered(found: Sites, numbers: frozenset[int], dice: random.Random, turn: int | None = None) -> ast.Module:
+    """The checks with those sites altered. turn: literals are not exchanged, and others in every turn."""
     changes: dict[int, ast.expr] = {}
-    texts = [node.value for site in found.sites for e in site.literals for node in leaves(e) if _is_text(node)]
+    texts: list[Any] = []
+    if turn is None:
+        texts = [node.value for site in found.sites for e in site.literals for node in leaves(e) if _is_text(node)]
     for number in numbers:
         site = found.sites[number]
         if site.form == "exception":
-            if not gently:
-                changes |= _other_exception(site, dice)
-        elif site.form in ("literal", "distance") and not gently:
+            changes |= _other_exception(site, dice)
+        elif site.form in ("literal", "distance"):
             for literal in site.literals:
-                changes |= _changed(literal, site, texts, dice)
+                changes |= _changed(literal, site, texts, dice, turn or 0)
         else:
             node = site.call.args[1] if name_of(site.call.func) == "etalon_note" else site.call
-            is_other = site.form == "other" and not gently
-            changes[node.number] = _other(node) if is_other else negated(node)  # type: ignore[attr-defined]
-    tree = _Changing(changes).visit(copy.deepcopy(found.tree))
+            changes[node.number] = negated(node)  # type: ignore[attr-defined]
+    tree = _Probing().visit(_Changing(changes).visit(copy.deepcopy(found.tree)))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 
@@ -89,13 +115,19 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, str)) and not isinstance(node.value, bool)
 
 
-def _changed(literal: ast.expr, site: Site, others: Sequence[Any], dice: random.Random) -> dict[int, ast.expr]:
+def _changed(
+    literal: ast.expr, site: Site, others: Sequence[Any], dice: random.Random, turn: int
+) -> dict[int, ast.expr]:
     found = leaves(literal)
     known = [node.value for node in found if isinstance(node, ast.Constant)]
     chosen = found if site.is_all else [dice.choice(found)]
     if site.is_far:
-        return {node.number: far_literal(node, dice) for node in chosen}
-    return {node.number: other_literal(node, known, others, dice, site.tolerance) for node in chosen}
+        return {node.number: far_literal(node, dice, turn) for node in chosen}
+    is_apart = any(isinstance(node, ast.Call) for node in ast.walk(literal))
+    return {
+        node.number: other_literal(node, known, others, dice, tolerance=site.tolerance, is_taken_apart=is_apart)
+        for node in chosen
+    }
 
 
 def _other_exception(site: Site, dice: random.Random) -> dict[int, ast.expr]:
@@ -116,9 +148,45 @@ class _Changing(ast.NodeTransformer):
         return self.generic_visit(node) if found is None else copy.deepcopy(found)
 
 
-def _other(node: ast.expr) -> ast.expr:
-    assert isinstance(node, ast.Compare)
-    return call_of("etalon_equals_other", node.left, node.comparators[0])
+class _Probing(ast.NodeTransformer):
+    """Lets every comparison of a site find out whether an object agrees with whatever it is compared with."""
+
+    def __init__(self) -> None:
+        self._site: ast.expr | None = None
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        before, site = self._site, site_of(node)
+        if site is not None:
+            self._site = node.args[0]
+        checked = node.args[1] if name_of(node.func) == "etalon_call" else None
+        self.generic_visit(node)
+        if isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call) and not _is_raising(checked.body):
+            arguments = checked.body.args
+            arguments[:2] = [
+                one if isinstance(one, ast.Starred) else call_of("etalon_seen", node.args[0], one)
+                for one in arguments[:2]
+            ]
+        self._site = before
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        self.generic_visit(node)
+        if self._site is None or any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
+            return node
+        if len(node.ops) > 1:
+            return node if any(isinstance(inner, ast.Call) for inner in node.comparators[:-1]) else self._chain(node)
+        side = getattr(node, "free_side", "")
+        return self._compare(node.left, node.ops[0], node.comparators[0], side)
+
+    def _chain(self, node: ast.Compare) -> ast.expr:
+        sides = [node.left, *node.comparators]
+        pairs = zip(sides, node.ops, sides[1:], strict=False)
+        return ast.BoolOp(ast.And(), [self._compare(left, op, right, "") for left, op, right in pairs])
+
+    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr, side: str) -> ast.expr:
+        assert self._site is not None
+        sign = ast.Constant(SIGNS[type(op)])
+        return call_of("etalon_compare", self._site, sign, left, right, *([ast.Constant(side)] if side else []))
 
 
 # --- how a site is altered ---
@@ -170,7 +238,7 @@ def _distance(test: ast.Compare) -> ast.BinOp | None:
 
 def _choose_form(site: Site, flow: Flow) -> None:
     function = name_of(site.call.func)
-    if function in ("etalon_raises", "etalon_tries") or _is_raising(site):
+    if function in ("etalon_raises", "etalon_tries") or _checks_raising(site):
         return _choose_exception(site)
     test = site.call.args[1]
     for node in _expected_nodes(site):
@@ -180,14 +248,15 @@ def _choose_form(site: Site, flow: Flow) -> None:
             if isinstance(test, ast.Compare):
                 is_in = isinstance(test.ops[0], ast.In)
                 site.is_all, site.is_far = is_in and node is not test.left, is_in and node is test.left
-                if not isinstance(test.ops[0], (*EQUAL, ast.In)):
-                    site.form, tolerance = "distance", _tolerance(test)
-                    site.tolerance, site.is_sure = tolerance or 1.0, tolerance is not None
+            is_exact = isinstance(test, ast.Compare) and isinstance(test.ops[0], (*EQUAL, ast.In))
+            if not is_exact or _is_about(node):
+                _as_distance(site, test, flow)
             return None
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
-        site.form = "other"
-        site.is_sure = False
     return None
+
+
+def _is_about(node: ast.expr) -> bool:
+    return any(isinstance(inner, ast.Call) and name_of(inner.func) == "approx" for inner in ast.walk(node))
 
 
 def _literals(node: ast.expr, flow: Flow) -> list[ast.expr]:
@@ -204,20 +273,54 @@ def _literals(node: ast.expr, flow: Flow) -> list[ast.expr]:
     return []
 
 
-def _tolerance(test: ast.Compare) -> float | None:
-    for side in (test.left, *test.comparators):
-        try:
-            return float(ast.literal_eval(side))
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            continue
-    return None
+def _as_distance(site: Site, test: ast.expr, flow: Flow) -> None:
+    """The literal is altered by more than the tolerance of the site; surely so if that is known."""
+    site.form, site.tolerance = "distance", Tolerance(DEFAULT_TOLERANCE, DEFAULT_TOLERANCE)
+    numbers: list[tuple[str, ast.expr]] = []
+    if isinstance(test, ast.Compare):
+        numbers = [("abs", side) for side in (test.left, *test.comparators) if not isinstance(side, ast.Call)][:1]
+    for call in (node for node in ast.walk(test) if isinstance(node, ast.Call)):
+        if name_of(call.func) in CLOSE or name_of(call.func) == "approx":
+            numbers += [(keyword.arg or "", keyword.value) for keyword in call.keywords]
+            numbers += [("places", one) for one in call.args[2:3] if name_of(call.func).startswith("assert")]
+    for name, node in numbers:
+        value = _number(node, flow.tree)
+        kind = TOLERANCES.get(name)
+        if value is None or kind is None:
+            site.is_sure = site.is_sure and name not in TOLERANCES
+        elif kind == "digits":
+            site.tolerance = Tolerance(
+                max(site.tolerance.absolute, 2 * 10.0 ** -min(abs(value), 300)), site.tolerance.relative
+            )
+        else:
+            absolute, relative = (value, 0.0) if kind == "absolute" else (0.0, value)
+            site.tolerance = Tolerance(max(site.tolerance.absolute, absolute), max(site.tolerance.relative, relative))
 
 
-def _is_raising(site: Site) -> bool:
+def _number(node: ast.expr, tree: ast.Module) -> float | None:
+    """The value of a number, or of a name that is one."""
+    if isinstance(node, ast.Name):
+        found = [one.value for one in ast.walk(tree) if isinstance(one, ast.Assign) and _assigns(one, node.id)]
+        if len(found) != 1:
+            return None
+        node = found[0]
+    try:
+        return float(ast.literal_eval(node))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _assigns(node: ast.Assign, name: str) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+
+
+def _checks_raising(site: Site) -> bool:
     checked = site.call.args[1] if len(site.call.args) > 1 else None
-    return (
-        isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call) and name_of(checked.body.func) in RAISING
-    )
+    return isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call) and _is_raising(checked.body)
+
+
+def _is_raising(call: ast.Call) -> bool:
+    return name_of(call.func) in RAISING
 
 
 def _choose_exception(site: Site) -> None:
@@ -231,7 +334,13 @@ def _choose_exception(site: Site) -> None:
         assert isinstance(call, ast.Call)
         kind = call.args[0]
     is_broad = any(isinstance(node, ast.Name) and node.id in BROAD for node in ast.walk(kind))
-    site.form, site.literals, site.is_sure = ("fixed", [], False) if is_broad else ("exception", [kind], False)
+    has_sites = handler is not None and any(site_of(node) is not None for node in _calls_in(handler.body))
+    is_fixed = is_broad or has_sites  # which no run would come to that expects another exception
+    site.form, site.literals, site.is_sure = ("fixed", [], False) if is_fixed else ("exception", [kind], False)
+
+
+def _calls_in(body: Sequence[ast.stmt]) -> list[ast.Call]:
+    return [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
 
 
 def _groups(sites: list[Site]) -> list[list[int]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 import string
 from collections.abc import Sequence
 from typing import Any
+
+from etalon.verifiers.code.assertions.sites import Tolerance
 
 WRAPPERS = frozenset({
     "set", "frozenset", "list", "tuple", "sorted", "dict", "Counter", "deque", "OrderedDict", "array", "asarray",
@@ -14,6 +17,9 @@ WRAPPERS = frozenset({
 })  # fmt: skip
 ABOUT_ONE_VALUE = frozenset({"Decimal", "Fraction", "complex", "int", "float"})
 LIBRARY_CONSTANTS = frozenset({"inf", "nan", "pi", "e", "tau"})
+FAR_APART = ("", "Q7", "~")  # (ours) what texts begin with
+ENOUGH = 6  # (ours) letters of a text that no result holds by chance
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(/\d+)?")
 CONTAINERS = (ast.List, ast.Tuple, ast.Set, ast.Dict)
 
 
@@ -55,40 +61,69 @@ def leaves(node: ast.expr) -> list[Any]:
         case ast.Attribute():
             return [node] if node.attr in LIBRARY_CONSTANTS else []
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args) if name in WRAPPERS:
-            if not args or name in ABOUT_ONE_VALUE:
+            if not args or (name in ABOUT_ONE_VALUE and not _is_number(args[0])):
                 return [node]
             return leaves(args[0])
     return []
 
 
+def _is_number(node: ast.expr) -> bool:
+    """Whether it is a number, or text that stays one when a digit of it is another."""
+    value = _folded(node)
+    return isinstance(value, (int, float)) or (isinstance(value, str) and bool(NUMBER.fullmatch(value)))
+
+
 def other_literal(
-    node: ast.expr, known: Sequence[Any], others: Sequence[Any], dice: random.Random, tolerance: float
+    node: ast.expr,
+    known: Sequence[Any],
+    others: Sequence[Any],
+    dice: random.Random,
+    *,
+    tolerance: Tolerance | None = None,
+    is_taken_apart: bool = False,
 ) -> ast.expr:
     """A literal with another value than the node's, and than all that are `known`.
 
-    others: values that are expected elsewhere. tolerance: it must be farther away than twice that.
+    others: values that are expected elsewhere. tolerance: it must be farther away than that.
+    is_taken_apart: of a text its letters count, and not their order.
     """
     if isinstance(node, CONTAINERS) or (isinstance(node, ast.Call) and not node.args):
         return _filled(node)
     value = _value(node)
     if tolerance or isinstance(value, (float, complex)):
-        return _constant(_farther(value, tolerance, dice))
+        return ast.Constant(_farther(value, tolerance, dice))
+    if is_taken_apart and isinstance(value, str):
+        return ast.Constant(_with_new_letter(value, dice))
     choices = [o for o in others if type(o) is type(value) and o not in known] if dice.random() < 0.5 else []
     for _ in range(100):
         other = dice.choice(choices) if choices else _moved(value, dice)
         if other not in known and other != value:
-            return _constant(other)
+            return _written(node, other)
         choices = []
-    return _constant(f"{value}{dice.randrange(10**6)}" if isinstance(value, str) else dice.randrange(10**9, 10**12))
+    return ast.Constant(f"{value}{dice.randrange(10**6)}" if isinstance(value, str) else dice.randrange(10**9, 10**12))
 
 
-def far_literal(node: ast.expr, dice: random.Random) -> ast.expr:
-    """A literal that no result holds by chance."""
+def _written(node: ast.expr, value: Any) -> ast.expr:
+    """The value as it stands in the node: `10**9 + 7` stays arithmetic."""
+    if isinstance(node, ast.BinOp) and isinstance(value, int) and isinstance(_folded(node), int):
+        return ast.BinOp(node, ast.Add(), ast.Constant(value - _folded(node)))
+    return ast.Constant(value)
+
+
+def far_literal(node: ast.expr, dice: random.Random, turn: int) -> ast.expr:
+    """A literal that no result holds by chance: a text of the same kind of letters, if there are enough of them.
+
+    turn: those of three turns have little in common.
+    """
     value = _value(node)
-    if isinstance(value, (str, bytes)) and not isinstance(node, CONTAINERS):
-        letters = "".join(dice.choices(string.ascii_lowercase, k=9))
-        return ast.Constant(value + letters if isinstance(value, str) else value + letters.encode())
-    return ast.Constant(dice.randrange(10**9, 10**12))
+    if isinstance(value, bytes):
+        return ast.Constant(bytes(dice.choices(range(97, 123), k=max(len(value), 9))))
+    if isinstance(value, str) and not isinstance(node, CONTAINERS):
+        text = value if sum(map(str.isalnum, value)) >= ENOUGH else value + "x" * ENOUGH
+        begin = FAR_APART[turn % len(FAR_APART)] if turn else ""
+        return ast.Constant(begin + "".join(_letter_like(letter, dice) for letter in text))
+    number = 6 * dice.randrange(10**8, 10**11) + turn
+    return ast.Constant(-number if turn % 3 == 2 else number)
 
 
 def _value(node: ast.expr) -> Any:
@@ -155,15 +190,16 @@ def _filled(node: ast.expr) -> ast.expr:
     return ast.List([zero], ast.Load())
 
 
-def _constant(value: Any) -> ast.expr:
-    return ast.Constant(value)
-
-
-def _farther(value: Any, tolerance: float, dice: random.Random) -> Any:
+def _farther(value: Any, tolerance: Tolerance | None, dice: random.Random) -> Any:
+    """A number away by more than the tolerance, by a fifth and by a last digit, with as many digits as it had."""
     if not isinstance(value, (int, float, complex)) or value != value or abs(value) == float("inf"):
-        return round(dice.uniform(10, 100), 3)
-    far = 3 * abs(tolerance) + (1 + abs(value)) * dice.uniform(3, 9)
-    return value + (int(far) + 1 if isinstance(value, int) and far < 2**60 else round(far, 4))
+        return round(dice.uniform(10, 100), 1)
+    digits = 0 if isinstance(value, (int, complex)) else max(len(repr(value).partition(".")[2]), 1)
+    absolute, relative = tolerance or (0.0, 0.0)
+    far = 3 * absolute + abs(value) * (3 * relative + dice.uniform(0.2, 0.8)) + 3 * 10.0**-digits
+    far = int(far) + 1 if isinstance(value, int) else far
+    other = value - far if dice.random() < 0.5 else value + far
+    return round(other, digits) if isinstance(other, float) and "e" not in repr(value) else other
 
 
 def _moved(value: Any, dice: random.Random) -> Any:
@@ -182,7 +218,19 @@ def _moved(value: Any, dice: random.Random) -> Any:
 def _moved_text(text: str, dice: random.Random) -> str:
     if not text:
         return dice.choice(string.ascii_lowercase)
+    if len(set(text)) > 1 and dice.random() < 0.3:
+        return "".join(dice.sample(text, len(text)))
     at = dice.randrange(len(text))
+    return text[:at] + _letter_like(text[at], dice) + text[at + 1 :]
+
+
+def _with_new_letter(text: str, dice: random.Random) -> str:
+    known = string.digits[1:] if NUMBER.fullmatch(text) else string.ascii_letters + string.digits
+    letters = [letter for letter in known if letter not in text] or [letter for letter in known if letter != text[-1:]]
+    return text[:-1] + dice.choice(letters)
+
+
+def _letter_like(letter: str, dice: random.Random) -> str:
     kinds = (string.digits[1:], string.ascii_uppercase, string.ascii_lowercase)
-    kind = next((kind for kind in kinds if text[at] in kind), string.ascii_lowercase)
-    return text[:at] + dice.choice(kind) + text[at + 1 :]
+    kind = next((kind for kind in kinds if letter in kind), "" if letter in " \n\t.,:" else string.ascii_lowercase)
+    return dice.choice(kind) if kind else letter

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.NotEq: ast.Eq, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Lt: ast.GtE, ast.GtE: ast.Lt,
@@ -28,13 +29,21 @@ UNITTEST: dict[str, Any] = {  # methods of TestCase as expressions
     "assertGreaterEqual": ast.GtE, "assertIsNone": ast.Is, "assertIsNotNone": ast.IsNot,
 }  # fmt: skip
 RAISING = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+NOTING = frozenset({"etalon_note", "etalon_call", "etalon_raises", "etalon_tries"})
 CHECKING = re.compile(r"_*(check|test|verify|run|main)")  # names of functions that check
 LEAVING = frozenset({"exit", "quit", "fail"})
 
 
+class Tolerance(NamedTuple):
+    """How far from each other values may be: absolutely, and relatively to them."""
+
+    absolute: float
+    relative: float
+
+
 @dataclass
 class Site:
-    """One check. form: how it is altered, "literal", "distance", "exception", "other", "negated", "fixed" (not at all).
+    """One check. form: how it is altered, "literal", "distance", "exception", "negated" or "fixed" (not at all).
 
     literals: nodes of which one leaf each is altered (is_all: every leaf; is_far: to what no result holds by chance).
     tolerance: of a distance.
@@ -46,13 +55,13 @@ class Site:
     literals: list[ast.expr] = field(default_factory=list)
     is_all: bool = False
     is_far: bool = False
-    tolerance: float = 0.0
+    tolerance: Tolerance | None = None
     is_sure: bool = True
 
 
 def note_sites(tree: ast.Module) -> tuple[ast.Module, list[Site]]:
     """The checks with their sites as notes, and the sites; the tree is taken over."""
-    noting = _Noting()
+    noting = _Noting(_only_run(tree))
     tree = ast.fix_missing_locations(noting.visit(tree))
     return tree, [Site(call) for call in noting.calls]
 
@@ -60,8 +69,10 @@ def note_sites(tree: ast.Module) -> tuple[ast.Module, list[Site]]:
 class _Noting(ast.NodeTransformer):
     """Turns every check into one that notes whether it held, and goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, checking: frozenset[str]) -> None:
+        """checking: names of functions that may raise to say that a check failed."""
         self.calls: list[ast.Call] = []
+        self._checking = checking
         self._is_outside = True  # of functions that could do something else than check
 
     def _note(self, test: ast.expr) -> ast.stmt:
@@ -81,7 +92,8 @@ class _Noting(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: Any) -> Any:
-        before, self._is_outside = self._is_outside, bool(CHECKING.match(node.name))
+        is_checking = node.name in self._checking or bool(CHECKING.match(node.name))
+        before, self._is_outside = self._is_outside, is_checking
         self.generic_visit(node)
         self._is_outside = before
         return node
@@ -105,19 +117,35 @@ class _Noting(ast.NodeTransformer):
 
     def visit_With(self, node: ast.With) -> Any:
         first = node.items[0].context_expr
+        if isinstance(first, ast.Call) and name_of(first.func) in RAISING and "AssertionError" in ast.unparse(first):
+            return node  # a check that is expected to fail
         if len(node.items) == 1 and isinstance(first, ast.Call) and name_of(first.func) in RAISING and first.args:
             self.calls.append(call_of("etalon_raises", ast.Constant(len(self.calls)), first))
             node.items[0].context_expr = self.calls[-1]
         return self.generic_visit(node)
 
     def visit_Try(self, node: ast.Try) -> Any:
+        kinds = " ".join(ast.unparse(handler.type) for handler in node.handlers if handler.type is not None)
+        if "AssertionError" in kinds and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node)):
+            return node  # checks that may fail
         self.generic_visit(node)
-        is_expecting = any(_is_failure(inner) for inner in node.body) and len(node.handlers) == 1
+        is_expecting = any(map(_is_failure, (*node.body, *node.orelse))) and len(node.handlers) == 1
         if not is_expecting or not isinstance(node.handlers[0].type, ast.Name):
             return node
         self.calls.append(call_of("etalon_tries", ast.Constant(len(self.calls))))
         self.calls[-1].handler = node.handlers[0]  # type: ignore[attr-defined]
         return ast.With([ast.withitem(self.calls[-1])], [node])
+
+
+def _only_run(tree: ast.Module) -> frozenset[str]:
+    """Functions of which nobody takes a result: they are called as statements."""
+    loads = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    runs = Counter(
+        name_of(node.value.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    )
+    return frozenset(name for name, count in runs.items() if loads[name] == count)
 
 
 def _is_failure(node: ast.stmt) -> bool:
@@ -183,20 +211,9 @@ def negated(node: ast.expr) -> ast.expr:
     return ast.UnaryOp(ast.Not(), node)
 
 
-def certain_sites(tree: ast.Module) -> Iterator[int]:
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    waiting: list[list[ast.stmt]] = [tree.body]
-    while waiting:
-        for node in waiting.pop():
-            if isinstance(node, ast.With):
-                waiting.append(node.body)
-            if not isinstance(node, (ast.Expr, ast.Assign)):
-                if any(isinstance(inner, (ast.Return, ast.Continue, ast.Break)) for inner in ast.walk(node)):
-                    break
-                continue
-            for inner in ast.walk(node.value):
-                if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name):
-                    if inner.func.id in ("etalon_note", "etalon_call"):
-                        yield inner.args[0].value  # type: ignore[attr-defined]
-                    elif inner.func.id in functions:
-                        waiting.append(functions.pop(inner.func.id).body)
+def site_of(node: ast.expr) -> int | None:
+    """The number of the site that a call notes; None for anything else."""
+    if not isinstance(node, ast.Call) or name_of(node.func) not in NOTING:
+        return None
+    number = node.args[0]
+    return number.value if isinstance(number, ast.Constant) and isinstance(number.value, int) else None

@@ -18,9 +18,9 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from etalon.problems.syntax import parse
 from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, run_program
@@ -30,11 +30,34 @@ from etalon.verifiers.code.assertions.names import Names, bind_libraries, read_n
 from etalon.verifiers.memo import Memo
 
 MOST_LUCK = 4**3  # (ours) a program that guesses which checks are altered passes once in so many times
+TURNS = 3  # (ours) of a second opinion
 KEPT_PAIRS = 4  # (ours) pairs of altered checks that are made once and used again: a group of answers has one problem
 ALONE_LIMITS = Limits(cpu_seconds=10, output_mb=64)  # (ours) of checks without a program
 _ALONE: Memo[str] = Memo(1024)
+_NOTES_ALONE: Memo[Notes] = Memo(1024)
 
-Notes = dict[int, tuple[int, int]]  # of each site, how often it failed and how often it held
+
+class Note(NamedTuple):
+    """What a run noted of a site, see `etalon.sandbox.zygote.notes`."""
+
+    failed: int
+    held: int
+    decided: int
+    agreed: int
+    digest: int
+
+
+Notes = dict[int, Note]
+
+
+def read_notes(output: str) -> Notes:
+    """What a run noted; nothing if that is nonsense."""
+    try:
+        notes = {int(site): Note(*counts) for site, counts in json.loads(output).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+    is_sane = all(type(count) is int and count >= 0 for note in notes.values() for count in note)
+    return notes if is_sane and all(site >= 0 for site in notes) else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +68,11 @@ class Trial:
     names: Names
     found: Sites
     as_written: str
+
+    @property
+    def names_alone(self) -> list[str]:
+        """Names that somebody must have without a program."""
+        return sorted(set(self.names.of_program) - set(self.names.helpers))
 
     @property
     def repeats(self) -> int:
@@ -67,24 +95,34 @@ class Variant:
 def read_trial(code: str) -> Trial:
     names = read_names(code)
     as_written = guest.behind(bind_libraries(parse(code)), helpers=bool(names.helpers))
-    return Trial(code=code, names=names, found=find_sites(bind_libraries(parse(code))), as_written=as_written)
+    return Trial(
+        code=code, names=names, found=find_sites(bind_libraries(parse(code)), names.of_program), as_written=as_written
+    )
 
 
 def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
     """How the program fares: OK only when every check held, and failed where it was altered."""
     trial = read_trial(code)
     seconds = 0.0
-    pairs = _pairs(code)
-    for pair in secrets.SystemRandom().sample(pairs, trial.repeats):
-        for variant in pair:
-            outcome = _run(program, variant.code, trial, limits)
-            seconds += outcome.seconds
-            wrong = _unlike(outcome, variant, trial.found)
-            if wrong == FORGED:
-                return replace(WORTHLESS, seconds=seconds)
-            if wrong:
-                return replace(_as_written(program, trial, limits, wrong), seconds=seconds)
+    seen, seen_as_they_are = set[int](), set[int]()
+    for variant in _chosen(_pairs(code), trial):
+        outcome = _run(program, variant.code, trial, limits)
+        seconds += outcome.seconds
+        wrong = _unlike(outcome, variant, trial)
+        if wrong == FORGED:
+            return replace(WORTHLESS, seconds=seconds)
+        if wrong:
+            suspects = _held(read_notes(outcome.output), variant) if outcome.status is Status.OK else frozenset[int]()
+            return replace(_as_written(program, trial, limits, suspects), seconds=seconds)
+        seen |= read_notes(outcome.output).keys()
+        seen_as_they_are |= read_notes(outcome.output).keys() - variant.altered
+    if seen != seen_as_they_are:
+        return _as_written(program, trial, limits, frozenset())
     return Outcome(status=Status.OK, seconds=seconds)
+
+
+def _chosen(pairs: list[tuple[Variant, Variant]], trial: Trial) -> list[Variant]:
+    return [variant for pair in secrets.SystemRandom().sample(pairs, trial.repeats) for variant in pair]
 
 
 FORGED = "forged"
@@ -96,41 +134,66 @@ def _run(program: str, code: str, trial: Trial, limits: Limits) -> Outcome:
     return outcome
 
 
-def _unlike(outcome: Outcome, variant: Variant, found: Sites) -> str:
-    """In what a run differs from that of an honest program that passes; "" if in nothing."""
+def _unlike(outcome: Outcome, variant: Variant, trial: Trial, forgiven: frozenset[int] = frozenset()) -> str:
+    """In what a run differs from that of an honest program that passes; "" if in nothing.
+
+    forgiven: sites that may hold although they are altered.
+    """
     if outcome.status is not Status.OK:
         return "did not end well"
-    notes = _read_notes(outcome.output)
-    if any(notes[number][1] for number in variant.altered & found.surely & notes.keys()):
+    found, notes = trial.found, read_notes(outcome.output)
+    if any(number >= len(found.sites) for number in notes) or any(note.agreed for note in notes.values()):
         return FORGED
-    if any(notes[number][1] for number in variant.altered & notes.keys()):
+    held = _held(notes, variant)
+    if any(notes[number].held > notes[number].decided for number in held & found.surely):
+        return FORGED
+    if held - forgiven:
         return "an altered check held"
-    if any(failed for number, (failed, _) in notes.items() if number not in variant.altered):
+    if any(note.failed for number, note in notes.items() if number not in variant.altered):
         return "a check failed"
-    if found.certain - notes.keys():
-        return "a check was left out"
-    return "" if notes else "no check was reached"
+    if not notes or found.certain - notes.keys():
+        return "a check was not reached"
+    return _unlike_alone(notes, variant, trial)
 
 
-def _read_notes(output: str) -> Notes:
-    """What a run noted; nothing if that is nonsense."""
-    try:
-        return {int(site): (int(failed), int(held)) for site, (failed, held) in json.loads(output).items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return {}
+def _unlike_alone(notes: Notes, variant: Variant, trial: Trial) -> str:
+    """In what a run differs from one without a program, where a program has no part in it."""
+    alone = _notes_alone(trial)
+    for number in trial.found.counted & alone.keys():
+        note, expected = notes.get(number), alone[number]
+        if note is None or note.failed + note.held != expected.failed + expected.held:
+            return "a check was not reached as often as it should be"
+        if number not in variant.altered and note.digest != expected.digest:
+            return "what its results are compared with is not what it should be"
+    return ""
 
 
-def _as_written(program: str, trial: Trial, limits: Limits, wrong: str) -> Outcome:
-    """The checks as they were written; if the program passes them, once more, altered gently: that decides."""
+def _held(notes: Notes, variant: Variant) -> frozenset[int]:
+    """Sites that held although they were altered."""
+    return frozenset(number for number in variant.altered & notes.keys() if notes[number].held)
+
+
+def _as_written(program: str, trial: Trial, limits: Limits, suspects: frozenset[int]) -> Outcome:
+    """The checks as they were written; if the program passes them, some more, altered where that is sure: that decides.
+
+    For where it is not sure, altering one check may make another fail, or a class of the program may have good reasons
+    to equal both values. suspects: sites that held all the same. One that holds in every turn is forged.
+    """
     outcome = _run(program, trial.as_written, trial, limits)
     if outcome.status is not Status.OK:
         return _blamed(outcome, trial)
-    for variant in _pair(trial, gently=True):
-        outcome = _run(program, variant.code, trial, limits)
-        wrong = _unlike(outcome, variant, trial.found)
-        if wrong:
-            return Outcome(status=Status.WRONG, detail=f"its results differ from run to run: {wrong}")
-    return Outcome(status=Status.OK)
+    surely = trial.found.surely | suspects
+    forged = suspects
+    for turn in range(max(TURNS, trial.repeats)):
+        for variant in _pair(trial, surely, turn):
+            outcome = _run(program, variant.code, trial, limits)
+            wrong = _unlike(outcome, variant, trial, surely)
+            if wrong:
+                told = WORTHLESS.detail if wrong == FORGED else f"its results differ from run to run: {wrong}"
+                return Outcome(status=Status.WRONG, detail=told)
+            held = _held(read_notes(outcome.output), variant)
+            forged = frozenset(number for number in forged if number in held or number not in variant.altered)
+    return WORTHLESS if forged else Outcome(status=Status.OK)
 
 
 def _blamed(outcome: Outcome, trial: Trial) -> Outcome:
@@ -151,7 +214,7 @@ def _fail_by_themselves(trial: Trial) -> str:
     known = _ALONE.get(trial.code)
     if known is not None:
         return known
-    order = {"code": trial.as_written, "names": [*set(trial.names.of_program) - set(trial.names.helpers)]}
+    order = {"code": trial.as_written, "names": trial.names_alone}
     tests = CallTests(function="etalon_alone", inputs=(json.dumps(order),))
     [outcome] = run_program(guest.source("alone"), tests, ALONE_LIMITS)[:1]
     if outcome.status is Status.INFRASTRUCTURE:
@@ -161,28 +224,38 @@ def _fail_by_themselves(trial: Trial) -> str:
     return found
 
 
+def _notes_alone(trial: Trial) -> Notes:
+    """What the checks note with something in the program's place; nothing if they do not come to their end."""
+    known = _NOTES_ALONE.get(trial.code)
+    if known is None:
+        tree = altered(trial.found, frozenset(), random.Random(0))
+        tests = AssertTests(code=guest.behind(tree, helpers=bool(trial.names.helpers)))
+        [outcome] = run_program(guest.instead(trial.names_alone), tests, ALONE_LIMITS)[:1]
+        known = read_notes(outcome.output) if outcome.status is Status.OK else {}
+        if outcome.status is not Status.INFRASTRUCTURE:
+            _NOTES_ALONE.put(trial.code, known)
+    return known
+
+
 # --- altered checks ---
 
 
 @lru_cache(256)
 def _pairs(code: str) -> list[tuple[Variant, Variant]]:
     trial = read_trial(code)
-    return [_pair(trial) for _ in range(max(KEPT_PAIRS, 2 * trial.repeats))]
+    every = frozenset(range(len(trial.found.sites)))
+    return [_pair(trial, every) for _ in range(max(KEPT_PAIRS, 2 * trial.repeats))]
 
 
-def _pair(trial: Trial, *, gently: bool = False) -> tuple[Variant, Variant]:
-    """Two variants of the checks: what one alters the other does not, and the order is open."""
+def _pair(trial: Trial, which: frozenset[int], turn: int | None = None) -> tuple[Variant, Variant]:
+    """Two variants of the checks: what one alters of `which` the other does not, and nobody can tell which does."""
     dice = random.Random(secrets.randbits(128))
-    groups = trial.found.groups
-    half = [group for group in groups if dice.random() < 0.5]
-    rest = [group for group in groups if group not in half]
-    one, two = (_variant(trial, chosen, dice, gently) for chosen in (half, rest))
-    return one, two
+    groups = [frozenset(group) for group in trial.found.groups if which.issuperset(group)]
+    one = frozenset[int]().union(*(group for group in groups if dice.random() < 0.5))
+    other = frozenset[int]().union(*groups) - one
+    return _variant(trial, one, dice, turn), _variant(trial, other, dice, turn)
 
 
-def _variant(trial: Trial, groups: Sequence[Sequence[int]], dice: random.Random, gently: bool) -> Variant:
-    numbers = frozenset(number for group in groups for number in group)
-    tree = altered(trial.found, numbers, dice, gently=gently)
-    if gently:
-        numbers = frozenset(number for number in numbers if trial.found.sites[number].form != "exception")
+def _variant(trial: Trial, numbers: frozenset[int], dice: random.Random, turn: int | None) -> Variant:
+    tree = altered(trial.found, numbers, dice, turn)
     return Variant(code=guest.behind(tree, helpers=bool(trial.names.helpers)), altered=numbers)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import marshal
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from etalon.problems.syntax import parse
 
+ALONE = "__import__('sys').modules['solution'] = Solution('solution')\n"
 _FOLDER = Path(__file__).parent
 
 
@@ -46,6 +48,11 @@ def calling(function: str, starter: str) -> str:
         f"etalon_names.update(FUNCTION={function!r}, STARTER={starter!r}, program=globals())\n"
         "etalon_names['etalon_helpers'](globals())\netalon_call = etalon_names['etalon_call']\n"
     )
+
+
+def instead(names: Sequence[str]) -> str:
+    """A program that has something by these names which agrees with all that it is asked."""
+    return f"{source('alone')}globals().update((name, Anything()) for name in {list(names)!r})\n{ALONE}"
 
 
 @cache

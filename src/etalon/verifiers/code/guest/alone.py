@@ -88,7 +88,7 @@ def etalon_alone(order: dict[str, Any]) -> str:
 
     signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    sys.modules["solution"] = _Solution("solution")
+    sys.modules["solution"] = Solution("solution")
     namespace: dict[str, Any] = {"__name__": "solution", **{name: Anything() for name in order["names"]}}
     try:
         exec(compile(order["code"], "tests.py", "exec"), namespace)  # noqa: S102
@@ -103,7 +103,7 @@ def etalon_alone(order: dict[str, Any]) -> str:
     return ""
 
 
-class _Solution(types.ModuleType):
+class Solution(types.ModuleType):
     __all__ = ()
 
     def __getattr__(self, name: str) -> Any:

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+UNITTEST_MARKS = ("__unittest_skip__", "__unittest_expecting_failure__")
+
 
 def etalon_run(test: Any) -> None:
     """Run a test function, or all tests of a class."""
@@ -26,10 +28,13 @@ def etalon_run(test: Any) -> None:
 
 def _run_cases(kind: Any) -> None:
     unittest = sys.modules["unittest"]
+    if getattr(kind, "__unittest_skip__", False):
+        return
     kind.setUpClass()
     try:
         for case in unittest.defaultTestLoader.loadTestsFromTestCase(kind):
-            with contextlib.suppress(unittest.SkipTest):
+            method = getattr(case, case._testMethodName)
+            if not any(getattr(method, mark, False) for mark in UNITTEST_MARKS):
                 case.debug()
     finally:
         kind.tearDownClass()
