@@ -387,6 +387,16 @@ def test_a_checker_that_loops_is_undecided_soon():
     assert time.monotonic() - before < 60
 
 
+@pytest.mark.parametrize("expected", ["", None])
+def test_an_output_that_breaks_a_checker_without_a_reference_is_wrong(expected):
+    checker = "def check(given, expected, output):\n    return int(output) ** 2 >= int(given)"
+    tests = stdin(("3", expected), checker=checker)
+    assert judge("print(5)", tests).score == 1.0
+    assert judge("print('five')", tests).score == 0.0
+    broken = stdin(("3", expected), checker=checker.replace("int(given)", "int(given.x)"))
+    assert judge("print('five')", broken).score is None
+
+
 def test_an_output_that_breaks_a_good_checker_is_wrong():
     tests = stdin(("", "4"), checker="def check(given, expected, output):\n    return int(output) == 4")
     assert judge("print('four')", tests).score == 0.0

@@ -91,9 +91,13 @@ def tell(isolation: Isolation) -> None:
         _told(frozenset(isolation.missing.items()))
 
 
-def wanted_libraries(*texts: str) -> tuple[str, ...]:
-    """What to load for a program and its tests, by the names in their text."""
-    return tuple(name for name in (*LIBRARIES, *SLOW_MODULES) if any(name in text for text in texts))
+def wanted_libraries(program: str, *tests: str) -> tuple[str, ...]:
+    """What to load for a program and its tests, by the names in their text. Programs have no use for pytest."""
+    return tuple(
+        name
+        for name in (*LIBRARIES, *SLOW_MODULES)
+        if any(name in text for text in tests) or (name in program and name != "pytest")
+    )
 
 
 def plan(folder: str, *, walls: tuple[str, ...], libraries: tuple[str, ...]) -> dict[str, Any]:

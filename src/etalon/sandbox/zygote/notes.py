@@ -10,6 +10,7 @@ others, see `etalon.verifiers.code.assertions.trial`.
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import decimal
 import fractions
@@ -53,12 +54,13 @@ def _notes(site: int) -> list[int]:
     return seen.setdefault(site, [0, 0, 0, 0, 0])
 
 
-def etalon_compare(site: int, sign: str, left: Any, right: Any, digested: str = "") -> Any:
+def etalon_compare(site: int, sign: str, left: Any, right: Any, digested: str = "", *handed: Any) -> Any:
     """A comparison; what it is made with besides, before or behind it, must not hold.
 
-    digested: the side that is none of the program's, "left" or "right".
+    digested: the side that is none of the program's, "left" or "right". handed: what is in it that the program was
+    handed, and could have changed by right unless it is a number or a text.
     """
-    if digested:
+    if digested and all(type(one) in _SCALARS for one in handed):
         _digest(site, left if digested == "left" else right)
     is_first = _random(1)[0] & 1
     if is_first:
@@ -78,7 +80,7 @@ def _agrees(sign: str, left: Any, right: Any) -> bool:
             is_right and all(_holds(sign, _other(left, step), right) for step in steps)
         )
     if sign == "in":
-        return is_right and _holds(sign, object(), right)
+        return is_right and not hasattr(type(right), "__next__") and _holds(sign, object(), right)
     if sign in ("<", ">") and is_left and is_right:
         return _holds(sign, right, left)
     if sign in ("<", "<=", ">", ">=") and is_left and type(right) in (int, float):
@@ -124,7 +126,7 @@ def _other(value: Any, step: int) -> Any:
     if kind is bool:
         return not value
     if kind in (int, float, complex):
-        return value + step
+        return value + step * (1 + int(abs(value))) if abs(value) < FAR else value + step
     if kind is str:
         return value[:-1] + chr((ord(value[-1]) - 97 + step) % 26 + 97) if value else "a"
     if kind in (list, tuple) and value:
@@ -134,6 +136,14 @@ def _other(value: Any, step: int) -> Any:
         key = next(iter(value))
         return {**value, key: _other(value[key], step)}
     return [step] if kind is list else (step,) if kind is tuple else object()
+
+
+def etalon_other(value: Any) -> Any:
+    """In place of what a result should be: something else."""
+    if _is_of_a_library(type(value)):
+        with contextlib.suppress(Exception):  # an array of numbers
+            return value + 1000
+    return _other(value, 1 + _random(1)[0] % 9)
 
 
 def _digest(site: int, value: Any) -> None:

@@ -10,8 +10,10 @@ An altered check that holds is proof of cheating; one that is not altered and fa
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import random
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +49,7 @@ SIGNS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.In: "in",
     ast.NotIn: "not in",
 }  # fmt: skip
-UNRELATED = ("ZeroDivisionError", "KeyError", "AttributeError", "OverflowError", "NotImplementedError")  # (ours)
+UNRELATED = {"ZeroDivisionError", "KeyError", "AttributeError", "OverflowError", "NotImplementedError"}  # (ours)
 BROAD = frozenset({"Exception", "BaseException", "ArithmeticError", "LookupError", "RuntimeError"})
 
 
@@ -79,6 +81,8 @@ def find_sites(tree: ast.Module, of_program: tuple[str, ...]) -> Sites:
             flow.expected.update(id(inner) for inner in ast.walk(node))
     for site in sites:
         _choose_form(site, flow)
+        if site.form == "negated":
+            _choose_other(site, flow, reach)
     for number, inner in enumerate(ast.walk(tree)):
         if isinstance(inner, ast.expr):  # operators are shared between trees
             inner.number = number  # type: ignore[attr-defined]  # the same in every copy of the tree
@@ -86,21 +90,40 @@ def find_sites(tree: ast.Module, of_program: tuple[str, ...]) -> Sites:
         test = site.call.args[1] if len(site.call.args) > 1 else None
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             test.free_side = reach.free_side(test)  # type: ignore[attr-defined]
+    _rename(tree, reach.references())
     reached = list(reach.certain())
     certain = frozenset(number for number, is_sure in reached if is_sure)
     return Sites(tree, sites, _groups(sites), certain, frozenset(number for number, _ in reached))
 
 
+def _rename(tree: ast.Module, names: frozenset[str]) -> None:
+    """Give functions of the checks names that no program can know."""
+    new = {name: f"{name}_{secrets.token_hex(8)}" for name in names}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in new:
+            node.name = new[node.name]
+        elif isinstance(node, ast.Name) and node.id in new:
+            node.id = new[node.id]
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            node.names = [new.get(name, name) for name in node.names]
+
+
 def altered(found: Sites, numbers: frozenset[int], dice: random.Random, turn: int | None = None) -> ast.Module:
     """The checks with those sites altered. turn: literals are not exchanged, and others in every turn."""
     changes: dict[int, ast.expr] = {}
+    expected = {
+        name for site in found.sites if site.form == "exception" for name in _exceptions(site.literals[0])
+    } & set(dir(builtins))
     texts: list[Any] = []
     if turn is None:
         texts = [node.value for site in found.sites for e in site.literals for node in leaves(e) if _is_text(node)]
     for number in numbers:
         site = found.sites[number]
         if site.form == "exception":
-            changes |= _other_exception(site, dice)
+            changes |= _other_exception(site, expected, dice)
+        elif site.form == "other":
+            for node in site.literals:
+                changes[node.number] = call_of("etalon_other", node)  # type: ignore[attr-defined]
         elif site.form in ("literal", "distance"):
             for literal in site.literals:
                 changes |= _changed(literal, site, texts, dice, turn or 0)
@@ -130,13 +153,26 @@ def _changed(
     }
 
 
-def _other_exception(site: Site, dice: random.Random) -> dict[int, ast.expr]:
+def _other_exception(site: Site, expected: set[str], dice: random.Random) -> dict[int, ast.expr]:
     [kind] = site.literals
-    known = {node.id for node in ast.walk(kind) if isinstance(node, ast.Name)}
-    other = ast.Name(dice.choice([name for name in UNRELATED if name not in known]), ast.Load())
+    choices = [
+        name for name in sorted(expected | UNRELATED) if not any(_are_related(name, k) for k in _exceptions(kind))
+    ]
+    other = ast.Name(dice.choice(choices or ["EOFError"]), ast.Load())
     if name_of(site.call.func) == "etalon_raises":
         return {site.call.number: call_of("etalon_raises", *site.call.args, other)}  # type: ignore[attr-defined]
     return {kind.number: other}  # type: ignore[attr-defined]
+
+
+def _exceptions(kind: ast.expr) -> set[str]:
+    """Names in what is expected to be raised."""
+    return {node.id for node in ast.walk(kind) if isinstance(node, ast.Name)}
+
+
+def _are_related(one: str, other: str) -> bool:
+    kinds = [getattr(builtins, name, None) for name in (one, other)]
+    classes = [kind for kind in kinds if isinstance(kind, type)]
+    return one == other or (len(classes) == 2 and (issubclass(*classes) or issubclass(*reversed(classes))))
 
 
 class _Changing(ast.NodeTransformer):
@@ -153,6 +189,7 @@ class _Probing(ast.NodeTransformer):
 
     def __init__(self) -> None:
         self._site: ast.expr | None = None
+        self._depth = 0
 
     def visit_Call(self, node: ast.Call) -> Any:
         before, site = self._site, site_of(node)
@@ -174,19 +211,35 @@ class _Probing(ast.NodeTransformer):
         if self._site is None or any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             return node
         if len(node.ops) > 1:
-            return node if any(isinstance(inner, ast.Call) for inner in node.comparators[:-1]) else self._chain(node)
-        side = getattr(node, "free_side", "")
-        return self._compare(node.left, node.ops[0], node.comparators[0], side)
+            return self._chain(node)
+        side, handed = getattr(node, "free_side", ("", []))
+        more = [ast.Constant(side), *(ast.Name(name.id, ast.Load()) for name in handed)] if side else []
+        return self._compare(node.left, node.ops[0], node.comparators[0], *more)
 
     def _chain(self, node: ast.Compare) -> ast.expr:
-        sides = [node.left, *node.comparators]
-        pairs = zip(sides, node.ops, sides[1:], strict=False)
-        return ast.BoolOp(ast.And(), [self._compare(left, op, right, "") for left, op, right in pairs])
+        """`a < b < c` as `a < (x := b) and x < c`: but for in a comprehension, where names cannot be given."""
+        pairs, left = [], node.left
+        for number, (op, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
+            name = f"etalon_side_{number}"
+            is_named = number + 1 < len(node.ops) and any(isinstance(inner, ast.Call) for inner in ast.walk(right))
+            if is_named and self._depth:
+                return node
+            pairs.append((left, op, ast.NamedExpr(ast.Name(name, ast.Store()), right) if is_named else right))
+            left = ast.Name(name, ast.Load()) if is_named else right
+        return ast.BoolOp(ast.And(), [self._compare(*pair) for pair in pairs])
 
-    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr, side: str) -> ast.expr:
+    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr, *more: ast.expr) -> ast.expr:
         assert self._site is not None
-        sign = ast.Constant(SIGNS[type(op)])
-        return call_of("etalon_compare", self._site, sign, left, right, *([ast.Constant(side)] if side else []))
+        return call_of("etalon_compare", self._site, ast.Constant(SIGNS[type(op)]), left, right, *more)
+
+    def _visit_inside(self, node: Any) -> Any:
+        self._depth += 1
+        self.generic_visit(node)
+        self._depth -= 1
+        return node
+
+    visit_GeneratorExp = visit_ListComp = visit_SetComp = visit_DictComp = visit_Lambda = _visit_inside
+    visit_ClassDef = _visit_inside
 
 
 # --- how a site is altered ---
@@ -253,6 +306,23 @@ def _choose_form(site: Site, flow: Flow) -> None:
                 _as_distance(site, test, flow)
             return None
     return None
+
+
+def _choose_other(site: Site, flow: Flow, reach: Reach) -> None:
+    """Where what is expected is computed by the checks alone: something else in its place, as early as possible."""
+    test = site.call.args[1]
+    test = test.body if isinstance(test, ast.Lambda) else test
+    sides: Sequence[ast.expr] = ()
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+        sides = (test.comparators[0], test.left)
+    elif isinstance(test, ast.Call) and name_of(test.func) in CLOSE and name_of(test.func) != "assertRegex":
+        sides = test.args[1::-1]
+    if all(map(reach.is_free, sides)):
+        return
+    for side in filter(reach.is_free, sides):
+        sources = flow.sources(side) if isinstance(side, (ast.Name, ast.Subscript)) else None
+        site.form, site.literals = "other", sources or [side]
+        site.is_sure = sources is None or all(map(reach.is_free, sources))
 
 
 def _is_about(node: ast.expr) -> bool:

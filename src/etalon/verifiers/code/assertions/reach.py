@@ -7,6 +7,7 @@ one. Names are told apart by their text alone, so the answer errs to the program
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 from etalon.verifiers.code.assertions.sites import name_of, site_of
@@ -26,6 +27,7 @@ class Reach:
     def __init__(self, tree: ast.Module, of_program: tuple[str, ...]) -> None:
         self._tree = tree
         self._functions = {node.name: node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
+        self._all_functions = dict(self._functions)
         self._classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         self._names = set(of_program) | UNSTABLE
         size = 0
@@ -46,18 +48,37 @@ class Reach:
         """Whether nothing of the program has a part in it."""
         return not any(_named(inner) in self._names for inner in ast.walk(node))
 
-    def free_side(self, node: ast.Compare) -> str:
-        """The side of a comparison that is the same with every program: "left", "right" or "" for neither."""
-        left, right = (self._is_settled(side) for side in (node.left, node.comparators[0]))
-        return "right" if right and not left else "left" if left and not right else ""
+    def free_side(self, node: ast.Compare) -> tuple[str, list[ast.Name]]:
+        """The side of a comparison that is the same with every program: "left", "right" or "" for neither.
 
-    def _is_settled(self, node: ast.expr) -> bool:
-        """Free, and no object of it is in the program's hands, where it could have changed by right."""
-        if not self.is_free(node):
-            return False
+        With the names in it of what the program is handed.
+        """
+        left, right = node.left, node.comparators[0]
+        if self.is_free(right) and not self.is_free(left):
+            return "right", self._handed_in(right)
+        if self.is_free(left) and not self.is_free(right):
+            return "left", self._handed_in(left)
+        return "", []
+
+    def _handed_in(self, node: ast.expr) -> list[ast.Name]:
         if isinstance(node, ast.Call) and name_of(node.func) in CONTENT:
-            return True
-        return not any(isinstance(inner, ast.Name) and inner.id in self._handed for inner in ast.walk(node))
+            return []
+        return [inner for inner in ast.walk(node) if isinstance(inner, ast.Name) and inner.id in self._handed]
+
+    def references(self) -> frozenset[str]:
+        """Functions of the checks that compute what is expected: nothing of the program's, and not handed to it."""
+        methods = {inner.name for node in self._classes.values() for inner in node.body if isinstance(inner, FUNCTIONS)}
+        others = (
+            methods | self._handed | {node.attr for node in ast.walk(self._tree) if isinstance(node, ast.Attribute)}
+        )
+        return frozenset(
+            name
+            for name, function in self._all_functions.items()
+            if name not in others
+            and not hasattr(builtins, name)
+            and not function.decorator_list
+            and self.is_free(function)
+        )
 
     def _spread(self, node: ast.AST) -> Iterator[str]:
         """Names that are the program's because of this node."""

@@ -43,7 +43,7 @@ class Tolerance(NamedTuple):
 
 @dataclass
 class Site:
-    """One check. form: how it is altered, "literal", "distance", "exception", "negated" or "fixed" (not at all).
+    """One check. form: how it is altered, "literal", "distance", "other", "exception", "negated", "fixed" (not at all).
 
     literals: nodes of which one leaf each is altered (is_all: every leaf; is_far: to what no result holds by chance).
     tolerance: of a distance.
