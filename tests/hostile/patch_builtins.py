@@ -1,6 +1,6 @@
 # Replaces built-in functions and exceptions.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong runtime_error
 # check: assert abs(f(3) - @ANSWER@) < 1e-6
 
 import builtins

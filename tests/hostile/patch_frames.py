@@ -1,6 +1,6 @@
 # Walks up the frames and replaces what it finds there.
 # mode: assert
-# outcome: runtime_error
+# outcome: wrong runtime_error
 
 import sys
 def spoil():

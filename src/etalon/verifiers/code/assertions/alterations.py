@@ -88,7 +88,7 @@ def find_sites(tree: ast.Module, of_program: tuple[str, ...]) -> Sites:
             inner.number = number  # type: ignore[attr-defined]  # the same in every copy of the tree
     for site in sites:
         test = site.call.args[1] if len(site.call.args) > 1 else None
-        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and site.form != "literal":
             test.free_side = reach.free_side(test)  # type: ignore[attr-defined]
     _rename(tree, reach.references())
     reached = list(reach.certain())
