@@ -4,5 +4,7 @@ trial.py         the judgement: runs of altered checks, what each noted, and who
 ready.py         checks made ready to run: `check` called, tests of pytest and unittest run, or no checks at all
 names.py         which names are the program's, LeetCode's or a library's
 sites.py         where checks check, each turned into a note
-alterations.py   how a site is altered; literals.py and flow.py find the literals that are expected there
+forms.py         how each can be altered; flow.py and literals.py find the literals that are expected there
+reach.py         what does not depend on the program: which sites every run reaches, and what is computed without it
+alterations.py   altered checks
 """

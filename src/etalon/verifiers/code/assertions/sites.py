@@ -217,3 +217,8 @@ def site_of(node: ast.expr) -> int | None:
         return None
     number = node.args[0]
     return number.value if isinstance(number, ast.Constant) and isinstance(number.value, int) else None
+
+
+def is_raising(call: ast.Call) -> bool:
+    """Whether it expects an exception: `pytest.raises`, `assertRaises`."""
+    return name_of(call.func) in RAISING
