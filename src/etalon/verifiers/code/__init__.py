@@ -4,7 +4,6 @@ verdict.py            the verdict on a response
 programs.py           the program in a response
 suite.py              the tests of a problem, read and checked
 outputs.py            is an output the expected one?
-assertions.py         tests that are assertions, made ready to run
-assertion_replay.py   assertions where checks and program must not meet: calls there, checks here
+assertions/           tests that are assertions: made ready, altered, and judged by what came of it
 guest/                code of ours that travels into the sandbox
 """
