@@ -5644,3 +5644,104 @@ assert Solution().climb(n=5) == 8
     "result.append(path[:])",
     "result.append(path)",
 )
+
+
+# --- helpers of the checks, and how tests end ---
+
+case(
+    "helpers_that_assert",
+    """
+def square(x):
+    return x * x
+""",
+    """
+def assert_equal(a, b):
+    assert a == b, f"{a} is not {b}"
+
+
+def assert_list(a, b):
+    if len(a) != len(b):
+        raise AssertionError("lengths differ")
+    for x, y in zip(a, b):
+        assert x == y
+
+
+def expect(a, b):
+    if a != b:
+        raise ValueError("bad")
+
+
+assert_equal(square(2), 4)
+assert_equal(square(3), 9)
+assert_list([square(x) for x in range(3)], [0, 1, 4])
+expect(square(5), 25)
+""",
+    "x * x",
+    "x + x",
+)
+
+case(
+    "status_at_the_end",
+    """
+def lower(text):
+    return text.lower()
+""",
+    """
+import sys
+
+ok = lower("A") == "a" and lower("BC") == "bc"
+assert lower("D") == "d"
+sys.exit(0 if ok else 1)
+""",
+    ".lower()",
+    ".upper()",
+)
+
+case(
+    "patched_by_decorators",
+    """
+import time
+
+
+def now():
+    return time.time()
+""",
+    """
+from unittest.mock import patch
+
+
+@patch("time.time", return_value=3)
+def test_now(clock):
+    assert now() == 3
+    clock.assert_called_once_with()
+
+
+@patch("time.time", side_effect=[1, 5])
+def test_twice(clock, capsys):
+    assert now() - now() == -4
+    print("x")
+    assert capsys.readouterr().out == "x\\n"
+""",
+    "return time.time()",
+    "return int(time.time()) + 1",
+)
+
+case(
+    "regular_expressions",
+    """
+def lower(text):
+    return text.lower()
+""",
+    """
+import unittest
+
+
+class TestLower(unittest.TestCase):
+    def test_lower(self):
+        self.assertRegex(lower("AB"), "^[ab]+$")
+        self.assertCountEqual(lower("AB"), "ba")
+        self.assertNotAlmostEqual(len(lower("AB")), 3.0)
+""",
+    ".lower()",
+    ".upper()",
+)

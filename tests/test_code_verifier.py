@@ -394,7 +394,9 @@ def test_an_output_that_breaks_a_checker_without_a_reference_is_wrong(expected):
     assert judge("print(5)", tests).score == 1.0
     assert judge("print('five')", tests).score == 0.0
     broken = stdin(("3", expected), checker=checker.replace("int(given)", "int(given.x)"))
-    assert judge("print('five')", broken).score is None
+    assert judge("print('5')", broken).score is None
+    four = "def check(given, expected, output):\n    a, b, c, d = map(int, output.split())\n    return a + b + c == d"
+    assert judge("print('five')", stdin(("3", expected), checker=four)).score == 0.0
 
 
 def test_an_output_that_breaks_a_good_checker_is_wrong():

@@ -78,6 +78,7 @@ def _claim(line: bytes) -> Claim | None:
     except (ValueError, TypeError, RecursionError):
         return None
     is_sane = isinstance(status, str) and status in _STATUSES and type(end) is int and isinstance(detail, str)
+    detail = str(detail).encode("utf-8", "replace").decode()  # a message may hold half of a pair
     return Claim(status, end, detail) if is_sane else None
 
 

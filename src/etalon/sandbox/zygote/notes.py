@@ -9,20 +9,20 @@ others, see `etalon.verifiers.code.assertions.trial`.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import contextlib
 import decimal
 import fractions
 import operator
 import os
-import sys
+import types
 from typing import Any
 
 FAILED, HELD, DECIDED, AGREED, DIGEST = 0, 1, 2, 3, 4
 STRANGERS = 3  # (ours) values that something must agree with to be taken for one that agrees with all
 MOST_LOOKED_AT = 2000  # (ours) elements of a value
 FAR = 10**12  # (ours)
-LIBRARIES = ("numpy", "_pytest", "unittest", "datetime", "uuid", "pathlib", "ipaddress", "array", "re")
 PRIME = 2**61 - 1  # (ours) of digests
 
 seen: dict[int, list[int]] = {}
@@ -61,39 +61,47 @@ def _notes(site: int) -> list[int]:
     return seen.setdefault(site, [0, 0, 0, 0, 0])
 
 
-def etalon_compare(site: int, sign: str, left: Any, right: Any, digested: str = "", *handed: Any) -> Any:
-    """A comparison; what it is made with besides, before or behind it, must not hold.
+def etalon_compare(site: int, sign: str, left: Any, right: Any, free: str = "") -> Any:
+    """A comparison. What it is made with besides must not hold, too, if an object has a say in it.
 
-    digested: the side that is none of the program's, "left" or "right". handed: what is in it that the program was
-    handed, and could have changed by right unless it is a number or a text.
+    free: the side that is none of the program's, "left" or "right".
     """
-    if digested and all(type(one) in _SCALARS for one in handed):
-        _digest(site, left if digested == "left" else right)
     compare = _OPERATORS[sign]
-    if not _decides(left) and not _decides(right):
+    is_left, is_right = free != "left" and _decides(left), free != "right" and _decides(right)
+    if not is_left and not is_right:
         return compare(left, right)
-    is_first = _random(1)[0] & 1
-    result = compare(left, right) if is_first else None
-    _notes(site)[AGREED] += _agrees(sign, left, right)
     _deciding.append(True)
-    return result if is_first else compare(left, right)
+    strangers = _strangers(sign, left, right, is_left, is_right)
+    at = _random(1)[0] % (len(strangers) + 1)  # nobody can tell by their order which is the comparison that counts
+    held = [_holds(sign, *pair) for pair in strangers[:at]]
+    result = compare(left, right)
+    held += [_holds(sign, *pair) for pair in strangers[at:]]
+    _notes(site)[AGREED] += bool(held) and all(held)
+    return result
 
 
-def _agrees(sign: str, left: Any, right: Any) -> bool:
-    """Whether an object says yes to whatever it is compared with."""
-    is_left, is_right = _decides(left), _decides(right)
+def _strangers(sign: str, left: Any, right: Any, is_left: bool, is_right: bool) -> list[tuple[Any, Any]]:
+    """Pairs of which not all are related so, unless an object says yes to whatever it is compared with."""
     if sign == "==":
         steps = sorted(range(1, 10), key=lambda _: _random(1))[:STRANGERS]
-        return (is_left and all(_holds(sign, left, _other(right, step)) for step in steps)) or (
-            is_right and all(_holds(sign, _other(left, step), right) for step in steps)
-        )
+        return [(left, _other(right, step)) if is_left else (_other(left, step), right) for step in steps]
     if sign == "in":
-        return is_right and not hasattr(type(right), "__next__") and _holds(sign, object(), right)
+        return [(object(), right)] if is_right and not hasattr(type(right), "__next__") else []
     if sign in ("<", ">") and is_left and is_right:
-        return _holds(sign, right, left)
+        return [(right, left)]
     if sign in ("<", "<=", ">", ">=") and is_left and type(right) in (int, float):
-        return _holds(sign, left, right - FAR if sign[0] == "<" else right + FAR)
-    return False
+        return [(left, right - FAR if sign[0] == "<" else right + FAR)]
+    return []
+
+
+def etalon_settled(site: int, value: Any, *handed: Any) -> Any:
+    """What a result is compared with, computed without the program.
+
+    handed: what is in it that the program was handed, and could have changed by right unless it is a number or a text.
+    """
+    if all(type(one) in _SCALARS for one in handed):
+        _digest(site, value)
+    return value
 
 
 def _holds(sign: str, left: Any, right: Any) -> bool:
@@ -104,7 +112,7 @@ def _holds(sign: str, left: Any, right: Any) -> bool:
 
 
 def _decides(value: Any) -> bool:
-    """Whether something in the value has methods of its own; not what libraries make, whose classes are known."""
+    """Whether something in the value has methods of its own, beyond those of data."""
     if type(value) in _SCALARS:
         return False
     waiting, count = [value], 0
@@ -115,17 +123,9 @@ def _decides(value: Any) -> bool:
             waiting.extend(one)
         elif kind in _MAPPINGS:
             waiting.extend(dict.values(one))
-        elif kind not in _SCALARS and kind not in _VALUES and not _is_of_a_library(kind):
+        elif kind not in _SCALARS and kind not in _VALUES:
             return True
     return False
-
-
-def _is_of_a_library(kind: type) -> bool:
-    """Whether the class is the very one that a library calls so."""
-    name = getattr(kind, "__module__", "")
-    if not isinstance(name, str) or name.split(".")[0] not in LIBRARIES:
-        return False
-    return getattr(sys.modules.get(name), kind.__name__, None) is kind
 
 
 def _other(value: Any, step: int) -> Any:
@@ -148,7 +148,7 @@ def _other(value: Any, step: int) -> Any:
 
 def etalon_other(value: Any) -> Any:
     """In place of what a result should be: something else."""
-    if _is_of_a_library(type(value)):
+    if type(value).__module__ == "numpy":
         with contextlib.suppress(Exception):  # an array of numbers
             return value + 1000
     return _other(value, 1 + _random(1)[0] % 9)
@@ -230,6 +230,7 @@ class etalon_tries:  # noqa: N801
 
 
 _repr = repr
+etalon_builtins = types.SimpleNamespace(**vars(builtins))  # whatever a program calls so, or makes of them
 
 
 def written() -> bytes:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etalon.verifiers.code.assertions.flow import Flow
-from etalon.verifiers.code.assertions.forms import choose_forms
+from etalon.verifiers.code.assertions.forms import choose_forms, free_side
 from etalon.verifiers.code.assertions.literals import far_literal, leaves, other_literal
 from etalon.verifiers.code.assertions.reach import Reach
 from etalon.verifiers.code.assertions.sites import Site, call_of, is_raising, name_of, negated, note_sites, site_of
@@ -59,9 +59,13 @@ def find_sites(tree: ast.Module, of_program: tuple[str, ...]) -> Sites:
         if isinstance(inner, ast.expr):  # operators are shared between trees
             inner.number = number  # type: ignore[attr-defined]  # the same in every copy of the tree
     for site in sites:
-        test = site.call.args[1] if len(site.call.args) > 1 else None
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and site.form != "literal":
-            test.free_side = reach.free_side(test)  # type: ignore[attr-defined]
+        side = free_side(site, reach)
+        if side is not None:
+            side.handed = reach.handed_in(side) if site.form != "literal" else None  # type: ignore[attr-defined]
+        checked = site.call.args[1] if name_of(site.call.func) == "etalon_call" else None
+        if isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call):
+            for argument in filter(reach.is_free, checked.body.args):
+                argument.is_free = True  # type: ignore[attr-defined]
     _rename(tree, reach.references())
     reached = list(reach.certain())
     certain = frozenset(number for number, is_sure in reached if is_sure)
@@ -102,7 +106,7 @@ def altered(found: Sites, numbers: frozenset[int], dice: random.Random, turn: in
         else:
             node = site.call.args[1] if name_of(site.call.func) == "etalon_note" else site.call
             changes[node.number] = negated(node)  # type: ignore[attr-defined]
-    tree = _Probing().visit(_Changing(changes).visit(copy.deepcopy(found.tree)))
+    tree = _Probing(len(found.sites)).visit(_Changing(changes).visit(copy.deepcopy(found.tree)))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 
@@ -118,7 +122,7 @@ def _changed(
     chosen = found if site.is_all else [dice.choice(found)]
     if site.is_far:
         return {node.number: far_literal(node, dice, turn) for node in chosen}
-    is_apart = any(isinstance(node, ast.Call) for node in ast.walk(literal))
+    is_apart = name_of(site.call.func) == "etalon_call" or any(isinstance(node, ast.Call) for node in ast.walk(literal))
     return {
         node.number: other_literal(node, known, others, dice, tolerance=site.tolerance, is_taken_apart=is_apart)
         for node in chosen
@@ -156,37 +160,52 @@ class _Changing(ast.NodeTransformer):
         return self.generic_visit(node) if found is None else copy.deepcopy(found)
 
 
-class _Probing(ast.NodeTransformer):
-    """Lets every comparison of a site find out whether an object agrees with whatever it is compared with."""
+def _side(node: ast.Compare, side: str) -> ast.expr:
+    return node.left if side == "left" else node.comparators[0]
 
-    def __init__(self) -> None:
-        self._site: ast.expr | None = None
+
+class _Probing(ast.NodeTransformer):
+    """Lets every comparison find out whether an object agrees with whatever it is compared with.
+
+    elsewhere: the number under which those that are in no site do.
+    """
+
+    def __init__(self, elsewhere: int) -> None:
+        self._site: ast.expr = ast.Constant(elsewhere)
         self._depth = 0
+
+    def visit(self, node: ast.AST) -> Any:
+        handed = getattr(node, "handed", None)
+        node = super().visit(node)
+        if handed is None or not isinstance(node, ast.expr):
+            return node
+        names = [ast.Name(name.id, ast.Load()) for name in handed]
+        return call_of("etalon_settled", self._site, node, *names)
 
     def visit_Call(self, node: ast.Call) -> Any:
         before, site = self._site, site_of(node)
         if site is not None:
             self._site = node.args[0]
         checked = node.args[1] if name_of(node.func) == "etalon_call" else None
+        free = [hasattr(one, "is_free") for one in getattr(getattr(checked, "body", None), "args", ())[:2]]
         self.generic_visit(node)
         if isinstance(checked, ast.Lambda) and isinstance(checked.body, ast.Call) and not is_raising(checked.body):
             arguments = checked.body.args
             arguments[:2] = [
-                one if isinstance(one, ast.Starred) else call_of("etalon_seen", node.args[0], one)
-                for one in arguments[:2]
+                one if isinstance(one, ast.Starred) or is_free else call_of("etalon_seen", node.args[0], one)
+                for one, is_free in zip(arguments[:2], free, strict=True)
             ]
         self._site = before
         return node
 
     def visit_Compare(self, node: ast.Compare) -> Any:
+        free = [side for side in ("left", "right") if hasattr(_side(node, side), "handed")]
         self.generic_visit(node)
-        if self._site is None or any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
+        if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             return node
         if len(node.ops) > 1:
             return self._chain(node)
-        side, handed = getattr(node, "free_side", ("", []))
-        more = [ast.Constant(side), *(ast.Name(name.id, ast.Load()) for name in handed)] if side else []
-        return self._compare(node.left, node.ops[0], node.comparators[0], *more)
+        return self._compare(node.left, node.ops[0], node.comparators[0], *map(ast.Constant, free))
 
     def _chain(self, node: ast.Compare) -> ast.expr:
         """`a < b < c` as `a < (x := b) and x < c`: but for in a comprehension, where names cannot be given."""
@@ -201,7 +220,6 @@ class _Probing(ast.NodeTransformer):
         return ast.BoolOp(ast.And(), [self._compare(*pair) for pair in pairs])
 
     def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr, *more: ast.expr) -> ast.expr:
-        assert self._site is not None
         return call_of("etalon_compare", self._site, ast.Constant(SIGNS[type(op)]), left, right, *more)
 
     def _visit_inside(self, node: Any) -> Any:

@@ -14,7 +14,7 @@ CLOSE = frozenset({
     "isclose", "allclose", "array_equal", "array_equiv", "is_same_list", "is_same_tree", "approx_equal",
     "assertAlmostEqual", "assertAlmostEquals", "assertSequenceEqual", "assertCountEqual", "assertItemsEqual",
     "assert_allclose", "assert_almost_equal", "assert_array_equal", "assert_equal",
-    "assert_array_almost_equal", "assertRegex", "assert_called_with", "assert_called_once_with",
+    "assert_array_almost_equal", "assert_called_with", "assert_called_once_with",
 })  # fmt: skip
 DISTANCES = frozenset({"abs", "fabs", "norm", "max", "sum", "sqrt"})
 EQUAL = (ast.Eq, ast.Is)
@@ -73,6 +73,8 @@ def _expected_in(test: ast.expr) -> list[ast.expr]:
 def _distance(test: ast.Compare) -> ast.BinOp | None:
     """The difference in `abs(a - b) < tolerance`."""
     sides = [test.left, *test.comparators]
+    if not isinstance(test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return None
     near = sides[0] if isinstance(test.ops[0], (ast.Lt, ast.LtE)) else sides[1]
     while isinstance(near, ast.Call) and name_of(near.func) in DISTANCES and near.args:
         near = near.args[0]
@@ -102,19 +104,40 @@ def _choose_form(site: Site, flow: Flow) -> None:
 
 def _choose_other(site: Site, flow: Flow, reach: Reach) -> None:
     """Where what is expected is computed by the checks alone: something else in its place, as early as possible."""
-    test = site.call.args[1]
-    test = test.body if isinstance(test, ast.Lambda) else test
-    sides: Sequence[ast.expr] = ()
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
-        sides = (test.comparators[0], test.left)
-    elif isinstance(test, ast.Call) and name_of(test.func) in CLOSE and name_of(test.func) != "assertRegex":
-        sides = test.args[1::-1]
-    if all(map(reach.is_free, sides)):
+    side = free_side(site, reach)
+    if side is None or not isinstance(side, ast.expr) or not _is_equality(site):
         return
-    for side in filter(reach.is_free, sides):
-        sources = flow.sources(side) if isinstance(side, (ast.Name, ast.Subscript)) else None
-        site.form, site.literals = "other", sources or [side]
-        site.is_sure = sources is None or all(map(reach.is_free, sources))
+    sources = flow.sources(side) if isinstance(side, (ast.Name, ast.Subscript)) else None
+    site.form, site.literals = "other", sources or [side]
+    site.is_sure = sources is None or all(map(reach.is_free, sources))
+
+
+def free_side(site: Site, reach: Reach) -> ast.expr | None:
+    """What the checks compute to compare a result with."""
+    sides = _sides(_tested(site))
+    free = [side for side in sides if reach.is_free(side)]
+    return free[0] if len(free) == 1 else None
+
+
+def _is_equality(site: Site) -> bool:
+    test = _tested(site)
+    return not isinstance(test, ast.Compare) or isinstance(test.ops[0], ast.Eq) or _distance(test) is not None
+
+
+def _tested(site: Site) -> ast.expr | None:
+    test = site.call.args[1] if len(site.call.args) > 1 else None
+    return test.body if isinstance(test, ast.Lambda) else test
+
+
+def _sides(test: ast.expr | None) -> tuple[ast.expr, ...]:
+    """The two expressions that a check compares."""
+    match test:
+        case ast.Compare(left=left, ops=[_], comparators=[right]):
+            distance = _distance(test)
+            return (left, right) if distance is None else (distance.left, distance.right)
+        case ast.Call(func=function, args=[first, second, *_]) if name_of(function) in CLOSE:
+            return first, second
+    return ()
 
 
 def _is_about(node: ast.expr) -> bool:

@@ -90,7 +90,7 @@ def other_literal(
     if isinstance(node, CONTAINERS) or (isinstance(node, ast.Call) and not node.args):
         return _filled(node)
     value = _value(node)
-    if tolerance or isinstance(value, (float, complex)):
+    if isinstance(value, (float, complex)) or (tolerance and type(value) is int):
         return ast.Constant(_farther(value, tolerance, dice))
     if is_taken_apart and isinstance(value, str):
         return ast.Constant(_with_new_letter(value, dice))

@@ -18,6 +18,10 @@ LIBRARIES = frozenset({
     "functools", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
     "string", "sys", "time", "types", "typing",
 })  # fmt: skip
+TOOLS = frozenset({  # built-in functions that checks use, and that are the built-in ones whatever the program calls so
+    "all", "any", "abs", "len", "sum", "min", "max", "sorted", "set", "list", "tuple", "dict", "range", "zip", "map",
+    "enumerate", "round", "isinstance", "filter", "reversed", "frozenset", "repr", "iter", "next", "hasattr", "getattr",
+})  # fmt: skip
 STARTER = frozenset({"ListNode", "TreeNode", "Solution", *HELPERS})
 
 
@@ -55,6 +59,34 @@ def bind_libraries(tree: ast.Module) -> ast.Module:
     first = sum(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)
     tree.body[first:first] = imports
     return ast.fix_missing_locations(tree)
+
+
+def bind_tools(tree: ast.Module, names: Names) -> ast.Module:
+    """The checks with the built-in functions as they were; but for one that they test, as they test nothing else."""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in TOOLS}
+    defined = _defined(tree)
+    if not names.of_program and len(used) == 1:
+        return tree
+    tree = _Tools(used - defined).visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """Names that the checks give a value anywhere."""
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    found |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found |= {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+    return found | {(node.asname or node.name) for node in ast.walk(tree) if isinstance(node, ast.alias)}
+
+
+class _Tools(ast.NodeTransformer):
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        base = ast.Name("etalon_builtins", ast.Load())
+        return ast.Attribute(base, node.id, node.ctx) if node.id in self.names else node
 
 
 def _is_only_a_library(tree: ast.Module, name: str) -> bool:

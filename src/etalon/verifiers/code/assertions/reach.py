@@ -48,19 +48,8 @@ class Reach:
         """Whether nothing of the program has a part in it."""
         return not any(_named(inner) in self._names for inner in ast.walk(node))
 
-    def free_side(self, node: ast.Compare) -> tuple[str, list[ast.Name]]:
-        """The side of a comparison that is the same with every program: "left", "right" or "" for neither.
-
-        With the names in it of what the program is handed.
-        """
-        left, right = node.left, node.comparators[0]
-        if self.is_free(right) and not self.is_free(left):
-            return "right", self._handed_in(right)
-        if self.is_free(left) and not self.is_free(right):
-            return "left", self._handed_in(left)
-        return "", []
-
-    def _handed_in(self, node: ast.expr) -> list[ast.Name]:
+    def handed_in(self, node: ast.expr) -> list[ast.Name]:
+        """Names in it of what the program is handed, unless only the content of that counts."""
         if isinstance(node, ast.Call) and name_of(node.func) in CONTENT:
             return []
         return [inner for inner in ast.walk(node) if isinstance(inner, ast.Name) and inner.id in self._handed]

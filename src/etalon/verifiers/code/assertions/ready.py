@@ -22,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z_][\w.()]*")
 _CALLS = frozenset({"exec", "eval", "exit", "quit"})
 _METHODS = frozenset({"exit", "fail", "main", "raises"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_EXITS = frozenset({"sys.exit", "exit", "quit"})
 _RUNNERS = frozenset({"unittest.main", "pytest.main"})
 
 
@@ -43,6 +44,7 @@ def read_assertions(code: str, entry_point: str | None = None) -> str:
         for inner in (node.body if isinstance(node, ast.If) and _is_main(node) else [node])
         if not _is_runner(inner)
     ]
+    _end_well(tree)
     _name_the_program(tree)
     called = _names(_reached(tree))
     if _defines_check(tree) and "check" not in called:
@@ -62,6 +64,19 @@ def _is_runner(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and any(
         isinstance(inner, ast.Call) and ast.unparse(inner.func) in _RUNNERS for inner in ast.walk(node)
     )
+
+
+def _end_well(tree: ast.Module) -> None:
+    """Let `sys.exit(0 if ok else 1)` at the end say whether all was well, as its status would."""
+    match tree.body[-1:]:
+        case [ast.Expr(value=ast.Call(func=function, args=args))] if ast.unparse(function) in _EXITS:
+            status = args[0] if args else ast.Constant(None)
+        case [ast.Raise(exc=ast.Call(func=ast.Name(id="SystemExit"), args=args))]:
+            status = args[0] if args else ast.Constant(None)
+        case _:
+            return
+    is_well = ast.UnaryOp(ast.Not(), status)
+    tree.body[-1:] = [] if isinstance(status, ast.Constant) and not status.value else [ast.Assert(is_well)]
 
 
 def _run_of(node: ast.stmt, called: set[str]) -> ast.stmt | None:

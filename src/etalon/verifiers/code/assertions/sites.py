@@ -61,7 +61,8 @@ class Site:
 
 def note_sites(tree: ast.Module) -> tuple[ast.Module, list[Site]]:
     """The checks with their sites as notes, and the sites; the tree is taken over."""
-    noting = _Noting(_only_run(tree))
+    own = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    noting = _Noting(_only_run(tree), frozenset(own))
     tree = ast.fix_missing_locations(noting.visit(tree))
     return tree, [Site(call) for call in noting.calls]
 
@@ -69,10 +70,10 @@ def note_sites(tree: ast.Module) -> tuple[ast.Module, list[Site]]:
 class _Noting(ast.NodeTransformer):
     """Turns every check into one that notes whether it held, and goes on."""
 
-    def __init__(self, checking: frozenset[str]) -> None:
-        """checking: names of functions that may raise to say that a check failed."""
+    def __init__(self, checking: frozenset[str], own: frozenset[str]) -> None:
+        """checking: names of functions that may raise to say that a check failed. own: of all that checks define."""
         self.calls: list[ast.Call] = []
-        self._checking = checking
+        self._checking, self._own = checking, own
         self._is_outside = True  # of functions that could do something else than check
 
     def _note(self, test: ast.expr) -> ast.stmt:
@@ -105,6 +106,8 @@ class _Noting(ast.NodeTransformer):
         if not isinstance(call, ast.Call) or any(isinstance(inner, ast.Await) for inner in ast.walk(call)):
             return node
         name = name_of(call.func)
+        if name in self._own:  # has sites of its own
+            return node
         test = _as_expression(name, call)
         if test is not None:
             return self._note(test)

@@ -26,7 +26,7 @@ from etalon.problems.syntax import parse
 from etalon.sandbox import AssertTests, CallTests, Limits, Outcome, Status, run_program
 from etalon.verifiers.code import guest
 from etalon.verifiers.code.assertions.alterations import Sites, altered, find_sites
-from etalon.verifiers.code.assertions.names import Names, bind_libraries, read_names
+from etalon.verifiers.code.assertions.names import Names, bind_libraries, bind_tools, read_names
 from etalon.verifiers.memo import Memo
 
 MOST_LUCK = 4**3  # (ours) a program that guesses which checks are altered passes once in so many times
@@ -94,7 +94,7 @@ class Variant:
 @lru_cache(1024)
 def read_trial(code: str) -> Trial:
     names = read_names(code)
-    as_written = guest.behind(bind_libraries(parse(code)), helpers=bool(names.helpers))
+    as_written = guest.behind(bind_tools(bind_libraries(parse(code)), names), helpers=bool(names.helpers))
     return Trial(
         code=code, names=names, found=find_sites(bind_libraries(parse(code)), names.of_program), as_written=as_written
     )
@@ -142,7 +142,7 @@ def _unlike(outcome: Outcome, variant: Variant, trial: Trial, forgiven: frozense
     if outcome.status is not Status.OK:
         return "did not end well"
     found, notes = trial.found, read_notes(outcome.output)
-    if any(number >= len(found.sites) for number in notes) or any(note.agreed for note in notes.values()):
+    if any(number > len(found.sites) for number in notes) or any(note.agreed for note in notes.values()):
         return FORGED
     held = _held(notes, variant)
     if any(notes[number].held > notes[number].decided for number in held & found.surely):
@@ -151,7 +151,7 @@ def _unlike(outcome: Outcome, variant: Variant, trial: Trial, forgiven: frozense
         return "an altered check held"
     if any(note.failed for number, note in notes.items() if number not in variant.altered):
         return "a check failed"
-    if not notes or found.certain - notes.keys():
+    if not any(number < len(found.sites) for number in notes) or found.certain - notes.keys():
         return "a check was not reached"
     return _unlike_alone(notes, variant, trial)
 
@@ -183,7 +183,7 @@ def _as_written(program: str, trial: Trial, limits: Limits, suspects: frozenset[
     if outcome.status is not Status.OK:
         return _blamed(outcome, trial)
     surely = trial.found.surely | suspects
-    forged = suspects
+    tried, failed = set[int](), set[int]()
     for turn in range(max(TURNS, trial.repeats)):
         for variant in _pair(trial, surely, turn):
             outcome = _run(program, variant.code, trial, limits)
@@ -191,9 +191,10 @@ def _as_written(program: str, trial: Trial, limits: Limits, suspects: frozenset[
             if wrong:
                 told = WORTHLESS.detail if wrong == FORGED else f"its results differ from run to run: {wrong}"
                 return Outcome(status=Status.WRONG, detail=told)
-            held = _held(read_notes(outcome.output), variant)
-            forged = frozenset(number for number in forged if number in held or number not in variant.altered)
-    return WORTHLESS if forged else Outcome(status=Status.OK)
+            notes = read_notes(outcome.output)
+            tried |= variant.altered & notes.keys()
+            failed |= {number for number in variant.altered & notes.keys() if notes[number].failed}
+    return WORTHLESS if tried - failed else Outcome(status=Status.OK)
 
 
 def _blamed(outcome: Outcome, trial: Trial) -> Outcome:
@@ -228,7 +229,7 @@ def _notes_alone(trial: Trial) -> Notes:
     """What the checks note with something in the program's place; nothing if they do not come to their end."""
     known = _NOTES_ALONE.get(trial.code)
     if known is None:
-        tree = altered(trial.found, frozenset(), random.Random(0))
+        tree = bind_tools(altered(trial.found, frozenset(), random.Random(0)), trial.names)
         tests = AssertTests(code=guest.behind(tree, helpers=bool(trial.names.helpers)))
         [outcome] = run_program(guest.instead(trial.names_alone), tests, ALONE_LIMITS)[:1]
         known = read_notes(outcome.output) if outcome.status is Status.OK else {}
@@ -257,5 +258,5 @@ def _pair(trial: Trial, which: frozenset[int], turn: int | None = None) -> tuple
 
 
 def _variant(trial: Trial, numbers: frozenset[int], dice: random.Random, turn: int | None) -> Variant:
-    tree = altered(trial.found, numbers, dice, turn)
+    tree = bind_tools(altered(trial.found, numbers, dice, turn), trial.names)
     return Variant(code=guest.behind(tree, helpers=bool(trial.names.helpers)), altered=numbers)

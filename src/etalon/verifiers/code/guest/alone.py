@@ -89,7 +89,8 @@ def etalon_alone(order: dict[str, Any]) -> str:
     signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     sys.modules["solution"] = Solution("solution")
-    namespace: dict[str, Any] = {"__name__": "solution", **{name: Anything() for name in order["names"]}}
+    namespace: dict[str, Any] = {name: value for name, value in globals().items() if name.startswith("etalon_")}
+    namespace |= {"__name__": "solution", **{name: Anything() for name in order["names"]}}
     try:
         exec(compile(order["code"], "tests.py", "exec"), namespace)  # noqa: S102
     except ImportError as error:

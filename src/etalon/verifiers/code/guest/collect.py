@@ -72,8 +72,15 @@ def _run_function(test: Any, names: dict[str, Any]) -> None:
             automatic = [name for name, function in _fixtures(names).items() if _is_automatic(names[name], function)]
             for name in automatic:
                 _make(name, names, made, stack)
-            wanted = [name for name in inspect.signature(test).parameters if name not in given]
+            wanted = [name for name in _asked_for(test) if name not in given]
             _finish(test(**given, **{name: _make(name, names, made, stack) for name in wanted}))
+
+
+def _asked_for(test: Any) -> list[str]:
+    """Parameters that fixtures fill: not those of `unittest.mock.patch`, which come first."""
+    default = getattr(sys.modules.get("unittest.mock"), "DEFAULT", None)
+    patches = [patch for patch in getattr(test, "patchings", ()) if not patch.attribute_name and patch.new is default]
+    return list(inspect.signature(test).parameters)[len(patches) :]
 
 
 def _finish(result: Any) -> None:
