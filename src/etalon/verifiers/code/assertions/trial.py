@@ -32,7 +32,8 @@ from etalon.verifiers.memo import Memo
 MOST_LUCK = 4**3  # (ours) a program that guesses which checks are altered passes once in so many times
 TURNS = 3  # (ours) of a second opinion
 KEPT_PAIRS = 4  # (ours) pairs of altered checks that are made once and used again: a group of answers has one problem
-ALONE_LIMITS = Limits(cpu_seconds=10, output_mb=64)  # (ours) of checks without a program
+ALONE_LIMITS = Limits(cpu_seconds=6, output_mb=64)  # (ours) of checks without a program
+NOTES_LIMITS = Limits(cpu_seconds=1)  # (ours) of their notes, without which a verdict can do
 _ALONE: Memo[str] = Memo(1024)
 _NOTES_ALONE: Memo[Notes] = Memo(1024)
 
@@ -231,7 +232,7 @@ def _notes_alone(trial: Trial) -> Notes:
     if known is None:
         tree = bind_tools(altered(trial.found, frozenset(), random.Random(0)), trial.names)
         tests = AssertTests(code=guest.behind(tree, helpers=bool(trial.names.helpers)))
-        [outcome] = run_program(guest.instead(trial.names_alone), tests, ALONE_LIMITS)[:1]
+        [outcome] = run_program(guest.instead(trial.names_alone), tests, NOTES_LIMITS)[:1]
         known = read_notes(outcome.output) if outcome.status is Status.OK else {}
         if outcome.status is not Status.INFRASTRUCTURE:
             _NOTES_ALONE.put(trial.code, known)
