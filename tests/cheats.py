@@ -21,7 +21,13 @@ HELPED = (
     "def same(a, b):\n    return a == b\ndef assert_equal(a, b):\n    assert a == b, f'{a} is not {b}'\n"
     "assert_equal(f(2), 4)\nassert_equal(f(3), 9)\nassert same(f(5), 25)"
 )
+FAILURES = (
+    "fails = []\nfor x, y in [(2, 4), (3, 9), (5, 25)]:\n    if f(x) != y:\n        fails.append(x)\n"
+    "def run():\n    for x, y in [(2, 4), (3, 9)]:\n        if f(x) != y:\n            return False\n    return True\n"
+    "assert not fails\nassert run()"
+)
 FAMILIES = {
+    "failures": FAILURES,
     "counted": COUNTED, "helped": HELPED, "mbpp": MBPP, "humaneval": HUMANEVAL, "kodcode": KODCODE, "table": TABLE,
     "unittest": UNITTEST,
     "reference": REFERENCE,
@@ -119,6 +125,10 @@ ALONE = {  # name: (program, checks)
     "near everything": (
         "class A(float):\n    def __sub__(s, o): return 0.0\n    __rsub__ = __sub__\ndef f(*a): return A()",
         "EPS = 1e-6\nassert abs(f(1) - 4.5) < EPS\nassert abs(f(2) - 7.25) < 1e-6",
+    ),
+    "near everything, for a helper": (
+        "class A(float):\n    def __sub__(s, o): return 0.0\n    __rsub__ = __sub__\ndef f(*a): return A()",
+        "def close(a, b):\n    return abs(a - b) < 1e-6\nassert close(f(1), 4.5)\nassert close(2.5, f(2))",
     ),
     "less than everything": (
         "class A:\n    __lt__ = __gt__ = __le__ = __ge__ = lambda s, o: True\ndef f(*a): return A()",

@@ -64,7 +64,10 @@ def test_verdicts_are_those_of_a_plain_interpreter(tmp_path):
 def test_no_cheat_passes_or_is_undecided(family):
     checks = FAMILIES[family]
     for name, program in ANYWHERE.items():
-        if (name, family) == ("peeks", "counted"):  # what is compared outside of any check is not altered
+        if name == "peeks" and family in (
+            "counted",
+            "failures",
+        ):  # what is compared outside of any check is not altered
             continue
         verdict = judge(program, checks)
         assert verdict.score == 0.0, (name, verdict)

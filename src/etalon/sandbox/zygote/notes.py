@@ -82,7 +82,7 @@ def etalon_compare(site: int, sign: str, left: Any, right: Any, free: str = "") 
 
 def _strangers(sign: str, left: Any, right: Any, is_left: bool, is_right: bool) -> list[tuple[Any, Any]]:
     """Pairs of which not all are related so, unless an object says yes to whatever it is compared with."""
-    if sign == "==":
+    if sign in ("==", "!="):
         steps = sorted(range(1, 10), key=lambda _: _random(1))[:STRANGERS]
         return [(left, _other(right, step)) if is_left else (_other(left, step), right) for step in steps]
     if sign == "in":
@@ -92,6 +92,24 @@ def _strangers(sign: str, left: Any, right: Any, is_left: bool, is_right: bool) 
     if sign in ("<", "<=", ">", ">=") and is_left and type(right) in (int, float):
         return [(left, right - FAR if sign[0] == "<" else right + FAR)]
     return []
+
+
+def etalon_minus(site: int, left: Any, right: Any) -> Any:
+    """A difference; an object that is as far from other numbers agrees with whatever it meets."""
+    result = left - right
+    kinds = type(left), type(right)
+    if kinds[1] in (int, float) and _decides(left):
+        _notes(site)[AGREED] += all(_is_as_far(left, _other(right, step), result) for step in (1, 4, 9))
+    elif kinds[0] in (int, float) and _decides(right):
+        _notes(site)[AGREED] += all(_is_as_far(_other(left, step), right, result) for step in (1, 4, 9))
+    return result
+
+
+def _is_as_far(left: Any, right: Any, result: Any) -> bool:
+    try:
+        return bool(left - right == result)
+    except Exception:  # it subtracts nothing else
+        return False
 
 
 def etalon_settled(site: int, value: Any, *handed: Any) -> Any:
@@ -105,8 +123,9 @@ def etalon_settled(site: int, value: Any, *handed: Any) -> Any:
 
 
 def _holds(sign: str, left: Any, right: Any) -> bool:
+    """Whether a comparison holds; of `!=` whether it does not, as of an object that is unequal to nothing."""
     try:
-        return bool(_OPERATORS[sign](left, right))
+        return bool(_OPERATORS[sign](left, right)) is not (sign == "!=")
     except Exception:  # compared with something that it does not know
         return False
 

@@ -207,6 +207,10 @@ class _Probing(ast.NodeTransformer):
             return self._chain(node)
         return self._compare(node.left, node.ops[0], node.comparators[0], *map(ast.Constant, free))
 
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        self.generic_visit(node)
+        return call_of("etalon_minus", self._site, node.left, node.right) if isinstance(node.op, ast.Sub) else node
+
     def _chain(self, node: ast.Compare) -> ast.expr:
         """`a < b < c` as `a < (x := b) and x < c`: but for in a comprehension, where names cannot be given."""
         pairs, left = [], node.left
