@@ -73,11 +73,16 @@ def bind_tools(tree: ast.Module, names: Names) -> ast.Module:
 
 def _defined(tree: ast.Module) -> set[str]:
     """Names that the checks give a value anywhere."""
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    found |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    found |= {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
-    return found | {(node.asname or node.name) for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.alias(name=name, asname=as_name):
+                found.add(as_name or name)
+    return found
 
 
 class _Tools(ast.NodeTransformer):

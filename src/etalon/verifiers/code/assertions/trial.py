@@ -106,7 +106,7 @@ def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
     trial = read_trial(code)
     seconds = 0.0
     seen, seen_as_they_are = set[int](), set[int]()
-    for variant in _chosen(_pairs(code), trial):
+    for variant in _chosen(trial):
         outcome = _run(program, variant.code, trial, limits)
         seconds += outcome.seconds
         wrong = _unlike(outcome, variant, trial)
@@ -120,10 +120,6 @@ def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
     if seen != seen_as_they_are:
         return _as_written(program, trial, limits, frozenset())
     return Outcome(status=Status.OK, seconds=seconds)
-
-
-def _chosen(pairs: list[tuple[Variant, Variant]], trial: Trial) -> list[Variant]:
-    return [variant for pair in secrets.SystemRandom().sample(pairs, trial.repeats) for variant in pair]
 
 
 FORGED = "forged"
@@ -243,10 +239,21 @@ def _notes_alone(trial: Trial) -> Notes:
 
 
 @lru_cache(256)
-def _pairs(code: str) -> list[tuple[Variant, Variant]]:
-    trial = read_trial(code)
-    every = frozenset(range(len(trial.found.sites)))
-    return [_pair(trial, every) for _ in range(max(KEPT_PAIRS, 2 * trial.repeats))]
+def _kept(code: str) -> list[tuple[Variant, Variant]]:
+    """Pairs of a problem that are made already."""
+    return []
+
+
+def _chosen(trial: Trial) -> list[Variant]:
+    """Variants for one program: new ones, until there are enough to choose from."""
+    kept = _kept(trial.code)
+    if len(kept) < max(KEPT_PAIRS, 2 * trial.repeats):
+        every = frozenset(range(len(trial.found.sites)))
+        pairs = [_pair(trial, every) for _ in range(trial.repeats)]
+        kept += pairs
+    else:
+        pairs = secrets.SystemRandom().sample(kept, trial.repeats)
+    return [variant for pair in pairs for variant in pair]
 
 
 def _pair(trial: Trial, which: frozenset[int], turn: int | None = None) -> tuple[Variant, Variant]:
