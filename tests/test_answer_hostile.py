@@ -245,6 +245,7 @@ def test_text_that_is_no_formula_is_different(answer):
     assert not are_equal(answer, answer + "1")
 
 
+@pytest.mark.slow
 def test_a_vote_over_many_hanging_answers_costs_a_few_deadlines():
     answers = [rf"\prod_{{k=1}}^{{10000000}}(k+x+{i})" for i in range(10)]
     started = time.monotonic()

@@ -100,6 +100,7 @@ def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_
     assert_same_end(run, finished)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_branches_that_is_killed_in_two_of_them_ends_like_an_uninterrupted_one(
     four_phases: Finished, tmp_path: Path
 ) -> None:
