@@ -15,6 +15,8 @@ from etalon.verifiers.code.outputs import COMPARE, compare_value
 from etalon.verifiers.code.verdict import extract_program
 from etalon.verifiers.rows import verify_row
 
+DOCUMENTED = 'def f():\n    """Doubles.\n\n    ```\n    f()\n    ```\n    """\n'
+
 
 def judge(program, tests, fence="```python\n{}\n```"):
     return verify(Problem(id="c", domain=Domain.CODE, prompt="", tests=tests), fence.format(program))
@@ -42,6 +44,13 @@ def calls(name, *pairs, **more):
         ("- item\n  ```python\n  if a:\n      b\n  ```", "if a:\n    b\n"),
         ("````python\ns = '''\n```\n'''\n````", "s = '''\n```\n'''\n"),
         ("```python title=x\na\n```", "a\n"),
+        ("The code: ```python\na\n```", "a\n"),
+        ("```python\na\nb```", "a\nb\n"),
+        ("```python\na\n```</s>", "a\n"),
+        ("```python\na\n```<|im_end|>", "a\n"),
+        ("```python\na\n```.", "a\n"),
+        (f"```python\n{DOCUMENTED}```", DOCUMENTED),
+        ("```python\n\ufeffa\n```", "a\n"),
     ],
 )
 def test_the_last_closed_python_block_of_the_final_part_is_the_program(response, program):
@@ -100,6 +109,46 @@ def test_functions_are_compared_by_type_and_value():
         judge("class Solution:\n    def f(self, a, b):\n        return a + b", calls("f", ("[1]\n[2]", "[1, 2]"))).score
         == 1.0
     )
+
+
+def test_the_last_block_that_defines_what_is_tested_is_the_program():
+    example = "\n```\nExample:\n```python\nprint(f(2))"
+    tests = calls("f", ("1", "2"))
+    assert judge(f"def f(a): return a + 1{example}", tests).score == 1.0
+    assert judge(f"class Solution:\n    def f(self, a): return a + 1{example}", tests).score == 1.0
+    assert judge(f"f = lambda a: a + 1{example}", {"assert_code": "assert f(1) == 2"}).score == 1.0
+    assert judge(f"def f(a): return 0\n```\nBetter:\n```python\ndef f(a): return a + 1{example}", tests).score == 1.0
+
+
+def test_the_programs_own_function_is_called_and_not_one_of_the_sandbox():
+    for name in ("merge", "gcd", "sqrt", "reduce"):
+        tests = calls(name, ("7", "[7, 7]"))
+        assert judge(f"class Solution:\n    def {name}(self, x): return [x, x]", tests).score == 1.0
+        assert judge(f"from math import *\nclass Solution:\n    def {name}(self, x): return [x, x]", tests).score == 1.0
+    assert judge("x = 1", calls("gcd", ("12\n18", "6"))).score == 0.0
+    assert judge("from math import gcd", calls("gcd", ("12\n18", "6"))).score == 1.0
+
+
+def test_long_integers_and_five_decimals():
+    long = "1" + "0" * 5000
+    assert judge("print(10 ** int(input()))", stdin(("5000", long))).score == 1.0
+    assert judge("def f(n): return 10 ** n", calls("f", ("5000", long))).score == 1.0
+    assert judge("def f(n): return 10 ** n + 1", calls("f", ("5000", long))).score == 0.0
+    thirds = calls("f", ("1", "[0.33333, 0.50000]"))
+    assert judge("def f(n): return [n / 3, n / 2]", thirds).score == 1.0
+    assert judge("def f(n): return [n / 3 + 2e-5, n / 2]", thirds).score == 0.0
+    assert judge("def f(n): return 0.54", calls("f", ("1", "0.5"))).score == 0.0
+
+
+def test_what_a_prompt_imports_stands_before_the_program():
+    row = {"test": "def check(candidate):\n    assert candidate([1, 5]) == 5", "entry_point": "f"}
+    row |= {"prompt": "from typing import *\n\n\ndef f(xs: List[int]) -> int:\n    pass\n"}
+    row["response"] = "```python\ndef f(xs: List[int]) -> int:\n    return max(xs)\n```"
+    assert verify_row(row, "code")["score"] == 1.0
+    classes = (
+        "import unittest\nclass TestF(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f([3]), 3)"
+    )
+    assert verify_row({**row, "test": classes}, "code")["score"] == 1.0
 
 
 def test_a_function_that_prints_the_answer_does_not_return_it():

@@ -168,3 +168,10 @@ def test_every_rule_of_the_prompts_can_be_checked(name):
 def test_cheating_programs_fail_and_honest_ones_pass():
     for row in rows("conformance/programs.jsonl"):
         assert verify_row(row["row"], default_domain="code")["score"] == float(row["expected"] == "pass"), row
+
+
+def test_programs_and_tests_as_they_arrive_from_the_field():
+    found = [row for row in rows("conformance/field_cases.jsonl") if row["domain"] == "code"]
+    assert found
+    for row in found:
+        assert verify_row(row["row"], default_domain="code")["score"] == float(row["expected"] == "right"), row

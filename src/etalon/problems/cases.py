@@ -20,6 +20,7 @@ import base64
 import io
 import json
 import pickle
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -194,17 +195,22 @@ def read_input_output(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def has_check(row: Mapping[str, Any]) -> bool:
-    return isinstance(row.get("test"), str) and isinstance(row.get("entry_point"), str)
+    return isinstance(row.get("test"), str) and isinstance(row.get("entry_point", ""), str)
 
 
 def read_check(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The checks of a `check(candidate)` row, with the helpers that its prompt defines."""
-    test, entry_point = row["test"], row["entry_point"].strip()
-    if not test.strip() or not entry_point:
+    """The checks of a row with `test`, with the helpers that its prompt defines: `check(candidate)`, or test functions.
+
+    preamble: what the prompt imports and defines, which stands before a program as in the official harness.
+    """
+    test, entry_point = row["test"], row.get("entry_point", "").strip()
+    has_check = re.search(r"^\s*def check\b", test, re.MULTILINE) is not None
+    if not test.strip() or (has_check and not entry_point):
         raise BadRowError("test, entry_point: empty")
     stub, is_method = row.get("prompt"), "." in entry_point
     setup = helpers(stub, entry_point) if isinstance(stub, str) and not is_method else ""
-    return {"assert_code": f"{setup}{test.strip()}\n\ncheck({entry_point})\n"}
+    called = f"\n\ncheck({entry_point})" if has_check else ""
+    return {"assert_code": f"{setup}{test.strip()}{called}\n", "preamble": setup}
 
 
 def helpers(stub: str, entry_point: str) -> str:

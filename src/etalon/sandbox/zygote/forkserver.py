@@ -105,6 +105,8 @@ def _warm_up(plan: dict[str, Any]) -> None:
         _keep.append(sys.modules.pop(name))
     sys.argv = ["solution.py"]
     builtins.exit = builtins.quit = _leave  # type: ignore[assignment]  # site defines them, -S leaves site out
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)  # judges have no such limit, and big integers are what some problems are about
     random.seed(0)  # every program finds the same state
     _limit(resource.RLIMIT_NOFILE, 64)
     _limit(resource.RLIMIT_CORE, 0)

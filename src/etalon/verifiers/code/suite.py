@@ -20,8 +20,9 @@ from typing import Any
 from etalon.problems.cases import BadRowError
 from etalon.problems.cases import read_tests as read_cases
 from etalon.sandbox import Limits
+from etalon.verifiers.code.assertions.names import read_names
 from etalon.verifiers.code.assertions.ready import BadChecksError, read_assertions
-from etalon.verifiers.code.outputs import COMPARE
+from etalon.verifiers.code.outputs import COMPARE, read_json
 
 LANGUAGES = ("python", "cpp")
 OTHER_KINDS = ("inputs", "outputs", "input_output", "test_list", "test", "public_test_cases", "private_test_cases")
@@ -36,13 +37,14 @@ class TestSuite:
     """`Problem.tests`, read and checked.
 
     outputs: text, or JSON values when there is a function. is_wrapped: each of those may stand in a list of its own.
-    fingerprint: equal for equal tests, whatever object holds them.
+    preamble: what stands before a program under assertions. fingerprint: equal for equal tests, whatever holds them.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[Any, ...]
     function: str | None
     assert_code: str | None
+    preamble: str
     checker: str | None
     compare: str
     languages: tuple[str, ...]
@@ -50,6 +52,13 @@ class TestSuite:
     is_wrapped: bool
     limits: Limits
     fingerprint: str
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """Names that a program must define for these tests."""
+        if self.function is not None:
+            return self.function, "Solution"
+        return () if self.assert_code is None else read_names(self.assert_code).of_program
 
 
 def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
@@ -79,6 +88,7 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
         outputs=outputs,
         function=function,
         assert_code=assert_code,
+        preamble=_text(tests, "preamble") or "",
         checker=_text(tests, "checker"),
         compare=_one_of("compare", tests.get("compare") or "tokens", tuple(COMPARE)),
         languages=_languages(tests, is_stdin=assert_code is None and function is None),
@@ -152,6 +162,6 @@ def _read_columns(tests: Mapping[str, Any], function: Any) -> tuple[tuple[str, .
 
 def _json(where: str, *texts: str) -> list[Any]:
     try:
-        return [json.loads(text) for text in texts]
+        return [read_json(text) for text in texts]
     except (ValueError, RecursionError) as error:
         raise BadTestsError(f"{where}: {error}") from error

@@ -48,7 +48,7 @@ def verify_code(problem: Problem, response: str) -> Verdict:
         suite = read_tests(problem.tests)
     except BadTestsError as error:
         return Verdict(score=None, reason=f"bad_reference: {error}")
-    program = extract(response, suite.languages)
+    program = extract(response, suite.languages, suite.tested)
     if program is None:
         other = other_language(response, suite.languages)
         read = f": found {other}, read are {', '.join(suite.languages)}" if other else ""
@@ -65,7 +65,9 @@ def verify_code(problem: Problem, response: str) -> Verdict:
 def run_suite(program: Program, suite: TestSuite) -> Verdict:
     """The verdict of one program on all tests: the first failure decides."""
     if suite.assert_code is not None:
-        return _verdict(run_asserts(program.text, suite.assert_code, suite.limits), program, "tests")
+        is_first = suite.preamble and "from __future__" not in program.text
+        text = f"{suite.preamble}\n{program.text}" if is_first else program.text
+        return _verdict(run_asserts(text, suite.assert_code, suite.limits), program, "tests")
     start, pause_after, total = 0, FIRST_TESTS, len(suite.inputs)
     is_large = sum(map(len, suite.inputs)) > LARGE_CHARACTERS
     while start < total:
