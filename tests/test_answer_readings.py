@@ -354,7 +354,8 @@ def test_an_answer_line_may_wear_markdown():
     assert extract_answer("my answer: 5") is None
     assert extract_answer("Answer:") is None
     assert extract_answer("Answer: 1\nanswer: 2") == "2"
-    assert extract_answer(r"\boxed") is extract_answer(r"\boxed 5") is extract_answer(r"\boxed  ") is None
+    assert extract_answer(r"\boxed") is extract_answer(r"\boxed .") is extract_answer(r"\boxed  ") is None
+    assert extract_answer(r"so $\boxed 5$.") == extract_answer(r"\fbox{5}") == "5"
     assert extract_answer(r"\boxed {5}") == "5"
 
 

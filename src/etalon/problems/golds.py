@@ -14,7 +14,10 @@ MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only f
 MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
 MARK = "####"  # GSM8K's
 
-_BOX = "\\boxed"
+_BOXES = ("\\boxed", "\\fbox")
+_BARE = re.compile(
+    r"[ \t]*([-+]?\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))(?=[\s$.,;)\\]|$)"
+)  # what TeX takes without braces, and numbers
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _MISSING = frozenset({"nan", "NaN", "NAN", "null", "NULL", "N/A", "n/a", "<NA>"})
 _PHRASE = re.compile(
@@ -26,13 +29,15 @@ _PHRASE = re.compile(
 
 
 def last_boxed(text: str) -> str | None:
-    r"""The content of the last balanced `\boxed{...}` of at most 4 KB, or None."""
+    r"""The content of the last balanced `\boxed{...}` or `\fbox{...}` of at most 4 KB, or of `\boxed 5`; or None."""
     position = len(text)
     for _ in range(MAX_BOX_ATTEMPTS):
-        position = text.rfind(_BOX, 0, position)
+        position, box = max((text.rfind(box, 0, position), box) for box in _BOXES)
         if position < 0:
             return None
-        content = _braced(text, position + len(_BOX))
+        content = _braced(text, position + len(box))
+        if content is None and (bare := _BARE.match(text, position + len(box))):
+            content = bare[1]
         if content is not None:
             return content.strip()
     return None

@@ -14,22 +14,30 @@ from etalon.problems.golds import MAX_ANSWER_CHARS, final_reference, last_boxed
 
 __all__ = ["answer_line", "extract_answer", "final_part", "final_reference", "last_boxed"]
 
+# of an answer line: markup, emoji, a number of a list, bars of a table
+_DECORATION = r"(?:[^\w\s\\$({\[\"'<]|[ \t]){0,16}(?:\d{1,2}[.)][ \t]*)?[*_#>|~ \t-]{0,12}"
 _ANSWER_LINE = re.compile(
-    r"[*_#> \t-]{0,12}(?:the )?(?:final )?answer[ \t]?[*_]{0,3}[ \t]?(?:is)?[ \t]?[:：](?P<answer>.*)", re.IGNORECASE
+    _DECORATION + r"(?:the )?(?:final )?answer[ \t]?[*_]{0,3}[ \t]?(?:is)?[ \t]?[:：](?P<answer>.*)", re.IGNORECASE
 )
+_HEADING = re.compile(r"(?:#{1,6}[ \t]|\*\*)[*_ \t]{0,6}(?:the )?(?:final )?answer[ \t*_]{0,6}", re.IGNORECASE)
+_END_TOKENS = re.compile(r"(?:\s*(?:<\|[^|<>\s]{1,40}\|>|</s>|<eos>|<end_of_turn>|<[｜|][^<>]{1,40}[｜|]>))+\s*$")
+_DISPLAYED = re.compile(r"\\\[(.+?)\\\]|\$\$(.+?)\$\$", re.DOTALL)
 _MARKUP = "*_ \t"
+END_CHARACTERS = 200  # (ours) of a response, in which its turn may be said to end
 
 
 def final_part(response: str) -> str:
-    """The text after the last `</think>`; a `<think>` that was never closed hides all that follows it."""
+    """The text after the last `</think>`, without what ends a turn; a `<think>` never closed hides all that follows."""
     end = response.rfind("</think>")  # no copy of the trace: this runs once per rollout
     final = response[end + len("</think>") :] if end >= 0 else response
     reopened = final.find("<think>")
-    return final if reopened < 0 else final[:reopened]
+    final = final if reopened < 0 else final[:reopened]
+    ended = _END_TOKENS.search(final, max(0, len(final) - END_CHARACTERS))
+    return final[: ended.start()] if ended else final
 
 
 def answer_line(text: str) -> str | None:
-    """What follows the last line-initial `Answer:` (or `Final answer:`), or None."""
+    """What follows the last line-initial `Answer:` (or `Final answer:`), on its line or below; or None."""
     end = len(text)
     lower = upper = end
     while True:
@@ -42,8 +50,18 @@ def answer_line(text: str) -> str | None:
         start = text.rfind("\n", 0, max(lower, upper)) + 1
         line = text[start : start + MAX_ANSWER_CHARS].partition("\n")[0].strip()
         if found := _ANSWER_LINE.match(line):
-            return found["answer"].strip(_MARKUP) or None
+            return found["answer"].strip(_MARKUP) or _below(text, start + len(line))
+        if _HEADING.fullmatch(line):
+            return _below(text, start + len(line))
         end = start
+
+
+def _below(text: str, start: int) -> str | None:
+    """The first line with something in it below an empty answer line; the content of a displayed formula."""
+    below = text[start : start + MAX_ANSWER_CHARS].partition("\n")[2].strip()
+    if found := _DISPLAYED.match(below):
+        return (found[1] or found[2]).strip()
+    return below.partition("\n")[0].strip(_MARKUP) or None
 
 
 def extract_answer(response: str) -> str | None:
