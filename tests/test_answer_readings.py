@@ -353,6 +353,9 @@ def test_an_answer_line_may_wear_markdown():
     assert extract_answer("> The final answer is: 5") == "5"
     assert extract_answer("my answer: 5") is None
     assert extract_answer("Answer:") is None
+    assert extract_answer("### Final Answer\n\n**73**") == extract_answer("Answer:\n\\[\n73\n\\]") == "73"
+    assert extract_answer("\u2705 Final Answer: **73**") == extract_answer("3) **Answer:** 73") == "73"
+    assert extract_answer("Answer: 73<|im_end|>") == extract_answer("Answer: 73</s>\n") == "73"
     assert extract_answer("Answer: 1\nanswer: 2") == "2"
     assert extract_answer(r"\boxed") is extract_answer(r"\boxed .") is extract_answer(r"\boxed  ") is None
     assert extract_answer(r"so $\boxed 5$.") == extract_answer(r"\fbox{5}") == "5"

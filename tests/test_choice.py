@@ -266,3 +266,19 @@ def test_the_table_of_stem_answers_holds():
 def test_free_form_without_an_answer_or_a_reference_says_so():
     assert judge("12 m", answer="12 m", options=None).reason == "no_answer"
     assert judge(r"\boxed{12 m}", answer=None, options=None).score is None
+
+
+@pytest.mark.parametrize("reference", ["B. 9 J", "(B) 9 J", "B: 9 J", "Option B", "**B**", "$B$", r"\boxed{B}", "B."])
+def test_a_reference_may_name_an_option_in_many_ways(reference):
+    options = {"A": "7 J", "B": "9 J", "C": "12 J"}
+    problem = Problem(id="c", domain=Domain.STEM, prompt="", answer=reference, options=options)
+    assert verify(problem, "Answer: B because A is too small").score == 1.0
+    assert verify(problem, r"\boxed{A}").score == 0.0
+
+
+def test_options_may_be_labelled_in_many_ways():
+    for options, answer in (({"A.": "7 J", "(B)": "9 J"}, "B"), ({"1": "7 J", "2": "9 J"}, "2")):
+        problem = Problem(id="c", domain=Domain.STEM, prompt="", answer=answer, options=options)
+        assert verify(problem, rf"\boxed{{{answer}}}").score == 1.0
+    problem = Problem(id="c", domain=Domain.STEM, prompt="", answer="B", options={"A": "A. 7 J", "B": "B. 9 J"})
+    assert verify(problem, r"\boxed{9 J}").score == 1.0

@@ -29,6 +29,7 @@ _LETTER = re.compile(
 )
 _LETTER_THEN_CONTENT = re.compile(r"\W*([A-Za-z])\s*[).:]\s*(\S.*)", re.DOTALL)
 _LETTER_BESIDE_CONTENT = re.compile(r"\W*([A-Z])\)?(?:\s*[\s,(–—-]\s*|(?=[\d\\]))(\S.*)", re.DOTALL)
+_LETTER_WITH_REASON = re.compile(r"\W*([A-Z])\W*\s(?:because|since|as)\b.*", re.DOTALL)
 _MARKER = re.compile(r"(?<![\w(])\(?([A-Z])\s*[).:]")  # not the A of f(A)
 
 
@@ -36,7 +37,7 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     """STEM: the chosen option against `problem.answer`; without options, the answer itself is compared."""
     if not problem.options:
         return verify_quantity(problem, response)
-    options = {letter.strip().upper(): content for letter, content in problem.options.items()}
+    options = _labelled(problem.options)
     if len(options) < len(problem.options):
         return Verdict(score=None, reason="bad_reference: two options have the same letter")
     reference = reference_letter(problem.answer, options)
@@ -58,6 +59,15 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     return Verdict(score=score, reason=reason if score else "different", extracted=letter)
 
 
+def _labelled(options: Mapping[str, str]) -> dict[str, str]:
+    """Options by their bare labels (`A.`, `(A)`), without the label that each may repeat before its content."""
+    bare = {label.strip().strip("().:").upper(): content for label, content in options.items()}
+    contents = {
+        label: re.match(rf"\s*\(?{re.escape(label)}\s*[.):]\s*(\S.*)", text, re.DOTALL) for label, text in bare.items()
+    }
+    return {label: found[1] if found and all(contents.values()) else bare[label] for label, found in contents.items()}
+
+
 def _verdict_without_letter(written: str, reason: str, reference: str, options: Mapping[str, str]) -> Verdict:
     """Wrong, unless nobody could say whether the right option was meant."""
     if reason == "timeout" and _same_quantity(options[reference], written, symbolic.EngineTime()) is None:
@@ -71,8 +81,13 @@ def _verdict_without_letter(written: str, reason: str, reference: str, options: 
 def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | None:
     """The letter of the right option: `answer` itself, or the one option whose content it is; else None."""
     wanted = (answer or "").strip()
-    if wanted.strip("().").upper() in options:
-        return wanted.strip("().").upper()
+    bare = (last_boxed(wanted) or wanted).strip("()[].:*$ ")
+    bare = re.sub(r"(?:option|choice|answer)\s*\(?(?=\w\b)", "", bare, flags=re.IGNORECASE) if len(bare) < 20 else bare
+    if bare.upper() in options:
+        return bare.upper()
+    beside = re.match(r"[(\[*]*(\w)[)\]*]*\s*[.):]?\s+(\S.*)", wanted, re.DOTALL)
+    if beside and options.get(beside[1].upper(), "").strip() == beside[2].strip("* "):
+        return beside[1].upper()
     same = [letter for letter, content in options.items() if wanted and content.strip() == wanted]
     return same[0] if len(same) == 1 else None
 
@@ -84,6 +99,10 @@ def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """
     text = unicodedata.normalize("NFKC", _spelled(written))  # some models write full-width letters
     same = _by_formula(written, options) or _by_text(text, options)
+    if text.strip("(). ") in options and text.strip("(). ").isdigit():
+        return text.strip("(). "), "letter"
+    if (reasoned := _LETTER_WITH_REASON.fullmatch(written)) and reasoned[1] in options:
+        return reasoned[1], "letter"
     if found := _LETTER.fullmatch(text):
         letter = found[1].upper()
         # a lower-case letter may be a variable: the option that consists of it comes first
