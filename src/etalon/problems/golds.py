@@ -30,9 +30,9 @@ _PHRASE = re.compile(
 
 def last_boxed(text: str) -> str | None:
     r"""The content of the last balanced `\boxed{...}` or `\fbox{...}` of at most 4 KB, or of `\boxed 5`; or None."""
-    position = len(text)
+    position, boxes = len(text), _BOXES if _BOXES[1] in text else _BOXES[:1]
     for _ in range(MAX_BOX_ATTEMPTS):
-        position, box = max((text.rfind(box, 0, position), box) for box in _BOXES)
+        position, box = max((text.rfind(box, 0, position), box) for box in boxes)
         if position < 0:
             return None
         content = _braced(text, position + len(box))

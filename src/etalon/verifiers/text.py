@@ -32,6 +32,8 @@ def final_part(response: str) -> str:
     final = response[end + len("</think>") :] if end >= 0 else response
     reopened = final.find("<think>")
     final = final if reopened < 0 else final[:reopened]
+    if not final.rstrip().endswith(">"):
+        return final
     ended = _END_TOKENS.search(final, max(0, len(final) - END_CHARACTERS))
     return final[: ended.start()] if ended else final
 
