@@ -488,3 +488,25 @@ def test_an_answer_that_is_too_long_or_too_deep_is_different():
     assert compare(reference="1", answer="1" * 5000).reason is Reason.DIFFERENT
     deep = "(1," * 12 + "2" + ")" * 12
     assert compare(reference=deep, answer=deep.replace("2", "3")).is_equal is False
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "same"),
+    [
+        (r"\text{cat}", r"\text{act}", False),
+        (r"\text{HT}", r"\text{TH}", False),
+        (r"\mathrm{abc}", r"\mathrm{bca}", False),
+        (r"\text{cat}", "cat", True),
+        (r"\infty", r"\text{infinity}", True),
+        (r"\pi", r"\text{pi}", True),
+        ("AB=5", "CD=5", False),
+        ("AB=5", "|AB|=5", True),
+        ("a_1=2", "a_2=2", False),
+        ("f(x)=x+1", "g(x)=x+1", False),
+        ("f(x)=x+1", "y=x+1", True),
+        (r"f^{-1}(x)=2x", "f(x)=2x", False),
+        (r"\angle ABC=30", "ABC=30", True),
+    ],
+)
+def test_words_are_no_products_and_names_name_something(reference, answer, same):
+    assert compare(reference=reference, answer=answer).is_equal is same

@@ -41,6 +41,7 @@ MAX_FRACTIONS = 8  # (ours) numeric fractions side by side, with no sign between
 
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
+_NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right|[|{}\s∠]")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
 _NOTHING = {"no solution", "\\emptyset"}
@@ -245,12 +246,20 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
         right = renamed
         if rules.is_lenient and left[0] != right[0] and len(left[0]) == len(right[0]) == 1:
             return None if _LETTER.search(left[1] + right[1]) else DIFFERENT
+        if rules.is_lenient and _are_other_names(left[0], right[0]):
+            return DIFFERENT
         return _compare(left[1], right[1], rules)
     first = value_of(expected, is_reference=rules.is_lenient) if is_equation(expected) else expected
     second = value_of(given) if is_equation(given) else given
     if first is None or second is None:
         return DIFFERENT
     return _compare_readings(_part(first), _part(second), rules)
+
+
+def _are_other_names(one: str, other: str) -> bool:
+    """Whether two names of more than one letter name different things: AB and CD, not AB and |AB|; y may be f(x)."""
+    bare = [_NAME_DRESSING.sub("", name) for name in (one, other)]
+    return min(map(len, bare)) > 1 and not (bare[0] in bare[1] or bare[1] in bare[0])
 
 
 def _compare_number_with_text(

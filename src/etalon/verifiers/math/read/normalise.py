@@ -25,6 +25,10 @@ _COMMAND_NAMES = (
 )
 _COMMANDS = frozenset(_COMMAND_NAMES.split())
 _COMMAND = re.compile(r"\\([a-zA-Z]+\*?) ?\{")
+_SYMBOLS = "infinity|infty|inf|pi|tau|phi|theta|alpha|beta|gamma|delta|sigma|omega|lambda|mu|negative|minus|plus"
+_WHOLE_TEXT = re.compile(  # letters that are a word, and no product; but for words that are symbols
+    rf"\$?\\(?:text|mathrm|textbf|textit|textrm|mathbf)\{{(?!(?i:{_SYMBOLS})\b)([A-Za-z]{{2,}}(?: [A-Za-z0-9]+)*)\}}\$?"
+)
 _TEXT = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textit|texttt|mbox|textrm|textsf|mathit|mathsf|emph|boldsymbol|bm|operatorname\*?)"
     r" ?\{([^{}]*)\}( ?[\^_])?"
@@ -77,6 +81,8 @@ def read(answer: str) -> Reading:
     answer = answer[:MAX_ANSWER_CHARS].strip()
     if answer.isascii() and answer.isdigit():
         return Reading(text=answer)
+    if whole := _WHOLE_TEXT.fullmatch(answer):
+        return Reading(text=plain_words(whole[1]), is_words=True)
     text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer)))).lstrip("=≈ ")
     text = _TEXT.sub(_words, text)
     text = _unwrap(" ".join(text.split()))
