@@ -159,6 +159,25 @@ def test_a_module_that_nobody_knows_is_the_program(line):
     assert judge(SQUARE, f"{line}\nassert f(2) == other(2)").score is None  # the tests have another program
 
 
+def test_a_built_in_function_is_no_answer_where_it_is_asked_for():
+    checks = "assert max([1, 2]) == 2\nassert max([3, 1]) == 3"
+    assert judge("def max(values): return sorted(values)[-1]", checks).score == 1.0
+    assert judge("def max(values): return values[0]", checks).score == 0.0
+    assert judge("x = 1", checks).score == 0.0
+    imported = "from solution import f\ndef test_f():\n    assert len(f(2)) == 2"
+    assert judge("def f(n): return [0] * n", imported).score == 1.0
+    assert judge("def f(n): return [0]", imported).score == 0.0
+    nested = "assert list(max([[1], [2]])) == [2]"
+    assert judge("def max(values): return [0]", nested).score == 0.0
+
+
+def test_tests_that_cannot_be_altered_decide_only_who_fails():
+    checks = "match f(1):\n    case 1: pass\n    case _: raise AssertionError"
+    verdict = judge("def f(x): return x", checks)
+    assert (verdict.score, verdict.reason.split(":")[0]) == (None, "bad_reference")
+    assert judge("def f(x): return 2", checks).score == 0.0
+
+
 def test_notes_that_are_nonsense_are_none():
     assert read_notes('{"0": [0, 1, 0, 0, 7]}')[0].digest == 7
     for text in (

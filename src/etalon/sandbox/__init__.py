@@ -2,10 +2,10 @@
 
     run_program(program, StdinTests | CallTests | AssertTests | CppTests, Limits) -> Outcomes
 
-Expected values stay with the caller. Programs run in the pool of this process, or in a service that was chosen for it
-(`use`, `connect`). They get no network, no other process, no file but the standard library and an empty folder of their
-own, as far as the kernel allows: seccomp, Landlock and namespaces, whichever there are. `describe()` says which; what
-is missing is logged once.
+Expected outputs stay with the caller; assertions go in, and their outcome is a claim (AssertTests). Programs run in the
+pool of this process, or in a service that was chosen for it (`use`, `connect`). They get no network, no other process,
+no file but the standard library and an empty folder of their own, as far as the kernel allows: seccomp, Landlock and
+namespaces, whichever there are. `describe()` says which; what is missing is logged once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ __all__ = [
     "connect",
     "default_pool",
     "describe",
-    "is_remote",
     "run_program",
     "use",
 ]
@@ -76,11 +75,6 @@ def use(sandbox: Sandbox | None) -> None:
     """Run the programs of this process there from now on; None is the pool again."""
     global _CHOSEN
     _CHOSEN = sandbox
-
-
-def is_remote() -> bool:
-    """Whether programs run on a service, which cannot keep checks and program apart."""
-    return _CHOSEN is not None and not isinstance(_CHOSEN, LocalSandbox)
 
 
 def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False, is_checked: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What goes into the sandbox and what comes out. Expected values are in neither.
+"""What goes into the sandbox and what comes out. Expected outputs are in neither, but for those in assertions.
 
 program + StdinTests | CallTests | AssertTests + Limits -> one Outcome per test, or GivenUpError
 """

@@ -123,6 +123,9 @@ def run_asserts(program: str, code: str, limits: Limits) -> Outcome:
 
 
 FORGED = "forged"
+UNALTERABLE = Outcome(
+    status=Status.INFRASTRUCTURE, detail="bad_reference: a passed test cannot be told from a forged one: none compares"
+)
 WORTHLESS = Outcome(status=Status.WRONG, detail="it passes tests that no right program passes")
 
 
@@ -179,6 +182,8 @@ def _as_written(program: str, trial: Trial, limits: Limits, suspects: frozenset[
     outcome = _run(program, trial.as_written, trial, limits)
     if outcome.status is not Status.OK:
         return _blamed(outcome, trial)
+    if not trial.found.sites:
+        return UNALTERABLE
     surely = trial.found.surely | suspects
     tried, failed = set[int](), set[int]()
     for turn in range(max(TURNS, trial.repeats)):
