@@ -44,6 +44,9 @@ _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
 _NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right|[|{}\s∠]")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
+_LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
+_NOT_WORDS = re.compile(r"[\s{}^_$,.'-]")
+_RATIO = re.compile(r"(\d+(?:\.\d+)?):([1-9]\d*(?:\.\d+)?)")
 _NOTHING = {"no solution", "\\emptyset"}
 _APART = re.compile(r"\d \d")
 _FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
@@ -105,10 +108,22 @@ def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Compa
         expected = replace(expected, text=text)
     if {expected.text, given.text} == _NOTHING or (rules.is_lenient and _names_angle(expected, given)):
         return Comparison(is_equal=True, reason=Reason.EXACT)
+    if rules.is_lenient and given.rounded and (number := parse_number(expected.text)) and number.decimals:
+        return _compare(expected.text, given.rounded, rules)
     if expected.is_words or given.is_words:
         same = expected.text.casefold().replace(" ", "") == given.text.casefold().replace(" ", "")
         return Comparison(is_equal=same, reason=Reason.EXACT) if same else DIFFERENT
+    if (same_words := _compare_words_with_numbers(expected.text, given.text)) is not None:
+        return same_words
     return _compare(expected.text, given.text, rules)
+
+
+def _compare_words_with_numbers(expected: str, given: str) -> Comparison | None:
+    """Words in which numbers stand, whatever their case: carbon-14, sp3 hybridisation; None for all else."""
+    if not (_LONG_WORD.search(expected) and _LONG_WORD.search(given)):
+        return None
+    left, right = (_NOT_WORDS.sub("", text).casefold() for text in (expected, given))
+    return Comparison(is_equal=True, reason=Reason.EXACT) if left == right and left.isalnum() else None
 
 
 def _names_angle(expected: Reading, given: Reading) -> bool:
@@ -170,6 +185,10 @@ def _compare_notations(
         return _rational(based(expected) == based(given))
     if ":" in expected and ":" in given and "=" not in expected + given:
         return _compare_colons(expected, given, rules)
+    if rules.is_lenient and (left or right) and (ratio := _RATIO.fullmatch(given if left else expected)):
+        number = left or right
+        is_fraction = number is not None and not number.is_percent
+        return _rational(is_fraction and number.value == Fraction(ratio[1]) / Fraction(ratio[2]))
     if _APART.search(expected + given if "\\" not in expected + given else ""):
         return DIFFERENT
     if rules.is_lenient and (left or right):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from etalon.verifiers.math import DIFFERENT, Comparison, Reason
-from etalon.verifiers.math.read.relations import is_equation, name_and_value
+from etalon.verifiers.math.read.relations import in_order_of_names, is_equation, name_and_value, named_values
 from etalon.verifiers.math.read.shapes import Kind, Shape, shape_of
 
 _FREE = (Kind.SET, Kind.LIST)
@@ -43,12 +43,20 @@ class Parts:
 
 def match_parts(expected: str, given: str, *, is_lenient: bool) -> Parts | None:
     """How the parts of two answers pair up; None when answers of these kinds never do."""
-    left, right = shape_of(expected), shape_of(given)
+    left, right = _shape(expected), _shape(given)
     if (only := _only_part(left)) is not None and (right is None or right.kind not in _FREE):
         return Parts(expected=(only,), given=(given,), in_order=True)
     if (only := _only_part(right)) is not None and (left is None or left.kind not in _FREE):
         return Parts(expected=(expected,), given=(only,), in_order=True)
     return None if left is None or right is None else _match(left, right, is_lenient=is_lenient)
+
+
+def _shape(text: str) -> Shape | None:
+    """The shape of a text, (x,y)=(1,2) being x=1,y=2."""
+    if (named := named_values(text)) is None:
+        return shape_of(text)
+    parts = tuple(f"{name}={value}" for name, value in zip(*named, strict=True))
+    return Shape(kind=Kind.LIST, parts=parts)
 
 
 def _only_part(shape: Shape | None) -> str | None:
@@ -66,14 +74,25 @@ def _match(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
         is_pair = len(expected.parts) == 2
         return None if is_pair and expected.brackets != given.brackets else _parts(expected, given, in_order=True)
     if set(kinds) == {Kind.MATRIX, Kind.TUPLE}:
-        matrix = expected if expected.kind is Kind.MATRIX else given
-        return _parts(expected, given, in_order=True) if matrix.columns == 1 else None
+        matrix, other = (expected, given) if expected.kind is Kind.MATRIX else (given, expected)
+        if matrix.columns == 1 and not other.brackets == "[]":
+            return _parts(expected, given, in_order=True)
+        rows = _rows(other)
+        return None if rows is None else _match(matrix, rows, is_lenient=is_lenient)
     if all(kind in _FREE for kind in kinds):
         return _lists(expected, given, is_lenient=is_lenient)
     if set(kinds) == {Kind.TUPLE, Kind.LIST} and is_lenient:
         tuple_ = expected if expected.kind is Kind.TUPLE else given
         return _values(expected, given) if tuple_.brackets == "()" else None
     return None
+
+
+def _rows(shape: Shape) -> Shape | None:
+    """[[1,2],[3,4]] as a matrix; None for what is no list of rows."""
+    rows = [row for part in shape.parts if (row := shape_of(part)) is not None and row.kind is Kind.TUPLE]
+    if len(rows) < len(shape.parts) or len({len(row.parts) for row in rows}) != 1:
+        return None
+    return Shape(kind=Kind.MATRIX, parts=tuple(part for row in rows for part in row.parts), columns=len(rows[0].parts))
 
 
 def _lists(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
@@ -106,11 +125,17 @@ def _names(shape: Shape) -> tuple[str, ...] | None:
 
 
 def _values(expected: Shape, given: Shape) -> Parts:
-    """In order, without names."""
+    """In order, without names: those that have names in the order of the names.
+
+    Only a reference that names its values, before a plain list, is the order by itself.
+    """
 
     def bare(shape: Shape) -> tuple[str, ...]:
-        pairs = [name_and_value(part) for part in shape.parts]
-        return tuple(pair[1] if pair else part for pair, part in zip(pairs, shape.parts, strict=True))
+        if (names := _names(shape)) is None:
+            return shape.parts
+        values = [pair[1] for part in shape.parts if (pair := name_and_value(part))]
+        is_listed = shape is expected and given.kind is Kind.LIST
+        return tuple(values) if is_listed else in_order_of_names(names, values)
 
     return Parts(expected=bare(expected), given=bare(given), in_order=True)
 

@@ -12,6 +12,7 @@ import functools
 import json
 import logging
 import os
+import random
 import resource
 import signal
 import socket
@@ -33,6 +34,7 @@ DIGITS = 1_000  # (ours) to which two exact values must agree, and twice those o
 MAX_DIGITS = 20_000  # (ours)
 EXACT_DECIMAL = 10**5  # (ours) a decimal with at most five places is the number it writes, not the rounding of one
 SURELY_DIFFERENT = 1e-3  # (ours) in proportion: beyond every rounding, and beyond a percent sign no further
+VALUES = 8  # (ours) points at which formulas agree that are the same
 ROUNDED_SHARE = 1e-4  # (ours) a decimal may differ this much from the exact value that it rounds
 
 
@@ -119,6 +121,9 @@ class MathVerify:
             return None, "bad_reference"
         if not given or _differ(gold_value, given_value):
             return False, "different"
+        by_values = _agree_where_real(gold[0], given[0])
+        if by_values is not None:
+            return by_values, "symbolic" if by_values else "different"
         try:
             same = self._verify(gold, given, timeout_seconds=None, allow_set_relation_comp=True)
         except MemoryError:
@@ -153,6 +158,82 @@ def _differ(gold: Any, given: Any) -> bool:
         return bool(abs(gold - given) > SURELY_DIFFERENT * max(abs(gold), abs(given)))
     except (TypeError, ValueError, ArithmeticError):
         return False
+
+
+def _agree_where_real(gold: Any, given: Any) -> bool | None:
+    """Whether two formulas of variables agree wherever both are real; None where values cannot tell.
+
+    The variables of an answer are real, so ln(ab) is ln a + ln b, and sqrt(x^2) is no x. They take random values, the
+    same for the same two texts; those in a factorial or a binomial take whole ones. One value decides against, VALUES
+    of them decide for it.
+    """
+    import sympy
+
+    if not all(isinstance(one, sympy.Expr) for one in (gold, given)):
+        return None
+    try:
+        both = [_by_name(one).subs({sympy.Symbol("e"): sympy.E}) for one in (gold, given)]
+        if any(one.has(*_not_by_values()) for one in both) or not (both[0].free_symbols | both[1].free_symbols):
+            return None
+        return _compare_values(both[0], both[1])
+    except MemoryError:
+        raise
+    except Exception:  # what cannot be evaluated is left to math-verify
+        return None
+
+
+@functools.lru_cache(maxsize=1)
+def _not_by_values() -> tuple[Any, ...]:
+    """What has no value, or none in reasonable time."""
+    import sympy
+    from sympy.core.function import AppliedUndef
+
+    return (
+        sympy.Float, sympy.I, sympy.Symbol("i"), sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit,
+        sympy.Derivative, sympy.MatrixBase, AppliedUndef,
+    )  # fmt: skip
+
+
+def _compare_values(gold: Any, given: Any) -> bool | None:
+    import sympy
+
+    symbols = sorted(gold.free_symbols | given.free_symbols, key=lambda symbol: symbol.name)
+    counting = (sympy.factorial, sympy.binomial, sympy.gamma, sympy.factorial2, sympy.subfactorial)
+    calls = [call for one in (gold, given) for call in one.atoms(*counting)]
+    whole = {symbol for call in calls for symbol in call.free_symbols}
+    powers = [power for one in (gold, given) for power in one.atoms(sympy.Pow) if power.exp.free_symbols]
+    towers = any(power.exp.has(sympy.Pow, *counting) for power in powers)
+    if any(arg.has(*counting) for call in calls for arg in call.args) or (whole and towers):
+        return None  # (n!)! is too large at any whole number
+    draw = random.Random(f"{gold}|{given}")
+    agreed = 0
+    for attempt in range(3 * VALUES):
+        are_whole = attempt % 3 == 2 and not towers
+        point = {
+            symbol: sympy.Integer(draw.randint(2, 15)) if are_whole or symbol in whole
+            else sympy.Rational(draw.choice((-1, 1, 1)) * draw.randint(2, 60), draw.randint(7, 23))
+            for symbol in symbols
+        }  # fmt: skip
+        values = [one.subs(point) for one in (gold, given)]
+        if not all(_is_real(value) for value in values):
+            continue
+        if _is_surely_not_zero(values[0] - values[1]):
+            return False
+        agreed += 1
+        if agreed == VALUES:
+            return True
+    return None
+
+
+def _is_real(value: Any) -> bool:
+    import sympy
+
+    if value.is_Rational:
+        return True
+    if not value.is_number or value.has(sympy.nan, sympy.zoo, sympy.oo):
+        return False
+    real, imaginary = sympy.N(value, 30).as_real_imag()
+    return bool(real.is_finite and (imaginary == 0 or abs(imaginary) < sympy.Float("1e-20") * max(1, abs(real))))
 
 
 def _is_same_with_constants(gold: Any, given: Any) -> bool:

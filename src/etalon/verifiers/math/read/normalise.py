@@ -8,17 +8,22 @@ Nothing here changes the value: what is forgiven (a unit, a percent sign) is dec
 from __future__ import annotations
 
 import functools
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etalon.problems.golds import MAX_ANSWER_CHARS
-from etalon.verifiers.math.read.quantities import split_unit
+from etalon.verifiers.math.formula import approximate
+from etalon.verifiers.math.read import dressing, sets
+from etalon.verifiers.math.read.numbers import Number, parse_number
+from etalon.verifiers.math.read.quantities import split_units
 from etalon.verifiers.math.read.shapes import split_top
 from etalon.verifiers.math.read.spelling import one_spelling
 
 MAX_WRAPPERS = 12  # (ours)
+ROUNDING = 0.05  # (ours) in proportion: a decimal that is further off is another value
 
-_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"))
+_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"), ('"', '"'), ("``", "''"))
 _COMMAND_NAMES = (
     "boxed fbox text mathrm textbf mathbf textit mathit texttt mathtt mbox textrm textsf mathsf underline uline emph "
     "operatorname operatorname* mathnormal boldsymbol bm hbox ensuremath rm bf it"
@@ -38,6 +43,12 @@ _AND = re.compile(r"[,;]? and ", re.IGNORECASE)
 _OR = re.compile(r"[,;]? or |(?<=[0-9)}])or(?=[(0-9a-z\\-])|(?<=[0-9])or(?=[A-Z])", re.IGNORECASE)
 _LONG_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:_\d{3})+)(?:\.\d+)?%?")
 _GROUP = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
+_GROUP_IN_BRACES = re.compile(r"(?<!\\)\{ ?[1-9]\d{0,2}(?:,\d{3})+ ?\}")
+_GROUP_IN_FORMULA = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
+_BRACKETS = re.compile(r"[(\[\])]|\\[{}]")
+_REVERSED = re.compile(r"(?:(?<=^)|(?<=[∪∈=]))([\](\[])([^\[\]]{1,200}[,;][^\[\]]{1,200})([\[\])])(?=$|∪)")
+_RATIO_IN_WORDS = re.compile(r"\d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)+")
+_SINGLE_LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _TWO_NUMBERS = re.compile(r"[+-]?\d+, [+-]?\d+")
 _MIXED = re.compile(r"(\d+) +(\d+)/(\d+)")
 _OVER = re.compile(
@@ -56,6 +67,7 @@ _ESCAPED_TWICE = re.compile(r"\\\\(?=[a-zA-Z{}(),!;:%$ ]{1,2})")
 _FULL_STOPS = ".,;: \t\n"
 _WORD = re.compile(r"[^\W\d_]+")
 _MATHEMATICS = frozenset("\\^_=+*/<>{}()[]|≤≥≠≈±∓∪∈°%$∨")
+_AND_BETWEEN = re.compile(r"(?<=\w) (?:, )?(?:and|&) (?=\w)")
 _ARTICLE = re.compile(r"\b(?:the|an|a)\b (?=\w{3})")
 _SAME = {  # what is said here: the other ways to say it
     "no solution": "none|no solutions|no solution exists|no solutions exist|there is no solution|"
@@ -68,11 +80,15 @@ _SAID = {way: said for said, ways in _SAME.items() for way in ways.split("|")}
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """An answer as read: its text in one spelling (no spaces inside mathematics), and the unit written with it."""
+    """An answer as read: its text in one spelling (no spaces inside mathematics), and the unit written with it.
+
+    rounded: the decimal that the answer gives for its exact value as well.
+    """
 
     text: str
     unit: str = ""
     is_words: bool = False
+    rounded: str = ""
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -82,16 +98,57 @@ def read(answer: str) -> Reading:
     if answer.isascii() and answer.isdigit():
         return Reading(text=answer)
     if whole := _WHOLE_TEXT.fullmatch(answer):
-        return Reading(text=plain_words(whole[1]), is_words=True)
+        words = dressing.without_label(whole[1])
+        named = sets.number_set(words)
+        return Reading(text=named) if named else Reading(text=plain_words(words), is_words=True)
     text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer)))).lstrip("=≈ ")
     text = _TEXT.sub(_words, text)
-    text = _unwrap(" ".join(text.split()))
+    text = _unwrap(dressing.without_label(_unwrap(" ".join(text.split()))))
+    if (twice := dressing.said_twice(text)) and (once := _said_once(*twice)):
+        return once
+    return _read(text)
+
+
+def _read(text: str) -> Reading:
     if clock := _CLOCK.fullmatch(text):
         return Reading(text=clock[1] + clock[2].lower() + "m")
-    quantity, unit = split_unit(text)
+    if named := sets.number_set(text):
+        return Reading(text=named)
+    if ratio := _RATIO_IN_WORDS.fullmatch(text):
+        return Reading(text=re.sub(r" ?to ?", ":", ratio[0]))
+    quantity, unit = split_units(text)
     if is_prose(quantity):
         return Reading(text=plain_words(quantity), is_words=True)
     return Reading(text=_squeeze(quantity), unit=unit)
+
+
+def _said_once(value: str, again: str, is_rounded: bool) -> Reading | None:
+    """The reading of a value that is said twice, if both are one; None for two values."""
+    first, second = _read(value), _read(again)
+    if first.unit and second.unit and first.unit != second.unit:
+        return None
+    number, other = _value(first), _value(second)
+    if number is None or other is None:
+        is_bare_name = len(first.text) == 1 and first.text.isalpha()
+        is_exact = not first.is_words and any(c.isdigit() or c == "\\" for c in first.text)
+        return first if is_rounded and is_exact and other is not None and not is_bare_name else None
+    decimals = written.decimals if (written := parse_number(second.text)) else 0
+    is_same = abs(number - other) <= (10.0**-decimals if is_rounded or decimals else 1e-12 * abs(number))
+    if not is_same or abs(number - other) > ROUNDING * abs(number) or first.text == second.text:
+        return None
+    return replace(first, unit=first.unit or second.unit, rounded=second.text if decimals else "")
+
+
+def _value(reading: Reading) -> float | None:
+    """The value of a number or a formula without letters; of an angle in degrees as radians."""
+    number: Number | None = parse_number(reading.text)
+    if number is not None:
+        value: float | None = float(number.value) / (100 if number.is_percent else 1)
+    elif reading.is_words or _SINGLE_LETTER.search(reading.text):
+        return None
+    else:
+        value = approximate(reading.text)
+    return value * math.pi / 180 if value is not None and reading.unit == "deg" else value
 
 
 def normalise(answer: str) -> str:
@@ -115,7 +172,7 @@ def _words(found: re.Match[str]) -> str:
 def _unwrap(text: str) -> str:
     """Without the delimiters and commands that enclose the whole text, and without trailing punctuation."""
     for _ in range(MAX_WRAPPERS):
-        text = text.strip().rstrip(_FULL_STOPS).strip()
+        text = dressing.without_mark(text.strip()).rstrip(_FULL_STOPS).strip()
         shorter = _without_delimiters(_without_command(text))
         while shorter.endswith("\\") and not shorter.endswith("\\\\\\"):
             shorter = shorter[:-1].rstrip()
@@ -162,7 +219,12 @@ def _squeeze(text: str) -> str:
     if _LONG_GROUP.fullmatch(text):
         text = text.replace(",", "").replace(" ", "").replace("_", "")
     elif ", " in text or "; " in text:
-        text = _GROUP.sub(lambda group: group[0].replace(",", ""), text)
+        text = _GROUP.sub(_without_commas, text)
+    elif "," in text:
+        text = _GROUP_IN_BRACES.sub(_without_commas, text)
+        is_all = text.count(",") == "".join(_GROUP_IN_FORMULA.findall(text)).count(",")
+        if is_all and not _BRACKETS.search(text):  # 1,000\\pi, x=1,000: commas that list nothing
+            text = _GROUP_IN_FORMULA.sub(_without_commas, text)
     if _TWO_NUMBERS.fullmatch(text):
         text = text.replace(", ", ";")  # 1, 2 is a list, 1,2 may be a decimal
     text = _MIXED.sub(r"\1_\2/\3", text)
@@ -170,12 +232,23 @@ def _squeeze(text: str) -> str:
         text = f"\\frac{{{over[1].strip()}}}{{{over[2].strip()}}}"
     if choose := _CHOOSE.fullmatch(text):
         text = f"\\binom{{{choose[1].strip()}}}{{{choose[2].strip()}}}"
-    text = _ROOT.sub(r"\\sqrt{\1}", _BRACED.sub(r"\1", text))
+    text = _REVERSED.sub(_brackets_of_interval, _ROOT.sub(r"\\sqrt{\1}", _BRACED.sub(r"\1", text)))
     if "∪" in text:
         text = "∪".join(dict.fromkeys(split_top(text, "∪")))
     text = _NUMBERS_APART.sub("\0", text) if "," not in text and "\\frac" not in text else text
     text = _COMMAND_SPACE.sub("\\1\1", text)
-    return _SPACES.sub("", text).replace("\1", " ").replace("\0", " ").replace("+\\infty", "\\infty").strip()
+    text = _SPACES.sub("", text).replace("\1", " ").replace("\0", " ").replace("+\\infty", "\\infty").strip()
+    return sets.in_signs(text) or text
+
+
+def _brackets_of_interval(found: re.Match[str]) -> str:
+    """]2,5[ as (2,5)."""
+    opening = "(" if found[1] == "]" else found[1]
+    return f"{opening}{found[2]}{')' if found[3] == '[' else found[3]}"
+
+
+def _without_commas(group: re.Match[str]) -> str:
+    return group[0].replace(",", "")
 
 
 def is_prose(text: str) -> bool:
@@ -194,5 +267,6 @@ def is_prose(text: str) -> bool:
 
 def plain_words(text: str) -> str:
     """The text in lower case, without articles and punctuation; equal for answers that say the same."""
-    text = " ".join(_ARTICLE.sub("", text.casefold()).replace("-", " ").replace(",", " , ").split()).strip(" .!?\"'")
+    text = _ARTICLE.sub("", text.casefold()).replace("-", " ").replace(",", " , ")
+    text = " ".join(_AND_BETWEEN.sub(" , ", text).split()).strip(" .!?\"'`")
     return _SAID.get(text, text)

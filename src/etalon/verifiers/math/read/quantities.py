@@ -35,7 +35,10 @@ _SYMBOLS = (
 _IN_MATH = frozenset(_SYMBOLS.split())
 _PERCENT = ("%", "percent", "pct", "percentage")
 _CURRENCIES = "$€£¥₹"
-_MULTIPLIERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_MULTIPLIERS = {
+    "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "dozen": 12, "gross": 144, "score": 20, "lakh": 10**5, "crore": 10**7,
+}  # fmt: skip
 _NO_UNITS = (  # words that join or deny, and functions: what follows a number and is no unit
     "and or to than not if when for mod where with by of in at is are as from then else but either both neither all no "
     "except sin cos tan cot sec csc log ln exp max min gcd lcm det pi sqrt infty infinity i e plus minus times "
@@ -47,10 +50,27 @@ _PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _COMMAND_END = re.compile(r"\\[a-zA-Z]{1,20}\{?$")
 _POWER = re.compile(r"\^?\{?(-?[0-9])\}?$")
+_RAISED = re.compile(r"([A-Za-z]+) (squared|cubed)\b", re.IGNORECASE)
+_PART = r"(?P<number{0}>\d+(?:\.\d+)?) ?(?P<unit{0}>[A-Za-z]+\.?|°)"
+_TWO_UNITS = re.compile(_PART.format(1) + r",? ?(?:and )?" + _PART.format(2))
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?)° ?(\d+(?:\.\d+)?)(?:'|\^\{?\\prime\}?)(?: ?(\d+(?:\.\d+)?)(?:''|\"))?")
 _WORD = re.compile(r"[A-Za-z]+|°[CF]?|[%¢$€£¥]")
 _GLUED = re.compile(r"(.*[0-9)}\]])(°[CF]?|[A-Za-z]{2,12}(?:\^\{?[23]\}?)?)$", re.DOTALL)
 _MAX_WORDS = 4
 _NO_FACTOR = re.compile(r"[=<>≤≥≠≈∈,;:∪∨]")  # what no ratio multiplies: equations, lists, intervals
+
+
+def split_units(text: str) -> tuple[str, str]:
+    """`split_unit`, and quantities of two units: "5 ft 6 in" is ("66", "in"), 12° 30' ("25/2", "deg")."""
+    if angle := _DEGREES.fullmatch(text):
+        return str(sum(Fraction(part or 0) / 60**power for power, part in enumerate(angle.groups()))), "deg"
+    if found := _TWO_UNITS.fullmatch(text):
+        names = [_name(found[f"unit{place}"]) for place in (1, 2)]
+        units = [parse_unit(name) if name and name != "?" else None for name in names]
+        if units[0] and units[1] and units[0].powers == units[1].powers and units[0].factor > units[1].factor:
+            whole = Fraction(found["number1"]) * units[0].factor / units[1].factor
+            return str(whole + Fraction(found["number2"])), str(names[1])
+    return split_unit(text)
 
 
 def split_unit(text: str) -> tuple[str, str]:
@@ -59,6 +79,7 @@ def split_unit(text: str) -> tuple[str, str]:
     Known units have one name each. Spaces still matter.
     """
     quantity, currency = _currency(text)
+    quantity = _RAISED.sub(lambda found: found[1] + ("^2" if found[2].casefold() == "squared" else "^3"), quantity)
     words = _PER.sub("/", quantity).split()
     taken: list[str] = []
     while len(words) > 1 and len(taken) < _MAX_WORDS and (name := _name(words[-1])) is not None:
@@ -77,8 +98,9 @@ def split_unit(text: str) -> tuple[str, str]:
         return text, ""
     if unit == "%":
         return quantity + "%", ""
-    if unit.startswith("10^"):
-        return f"{quantity}*{unit}", currency
+    if unit.startswith("*"):
+        number = parse_number(quantity)
+        return (f"({quantity}){unit}" if number is None else str(number.value * int(unit[1:]))), currency
     return quantity, unit
 
 
@@ -120,6 +142,8 @@ def _currency(text: str) -> tuple[str, str]:
 
 def _name(word: str) -> str | None:
     """The name of one word as a unit, "?" for a word that says none, None when it is no unit."""
+    if word.endswith(".") and len(word) < 6:  # an abbreviation
+        return _name(word[:-1])
     if "/" in word:
         parts = [_name(part) for part in word.split("/")]
         known = [part for part in parts if part]
@@ -131,13 +155,13 @@ def _name(word: str) -> str | None:
     lower = bare.casefold()
     if lower in _AREAS:
         return lower
-    if lower in _MULTIPLIERS:
-        return f"10^{{{_MULTIPLIERS[lower]}}}"
+    if (factor := _MULTIPLIERS.get(lower.removesuffix("s") if lower != "gross" else lower)) is not None:
+        return f"*{factor}"
     if symbol := "%" if lower.removesuffix("s") in _PERCENT else symbol_of(bare, among=_IN_MATH):
         return symbol + (f"^{exponent}" if exponent else "")
     if lower in _STOP or len(bare) < 3:
         return None
-    return "?" if not exponent else None
+    return "?" if exponent in ("", "2", "3") else None
 
 
 def _joined(names: list[str]) -> str:

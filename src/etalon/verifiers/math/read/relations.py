@@ -8,9 +8,11 @@ r"""Equations and inequalities as answers: the value that is assigned, the inter
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from etalon.verifiers.math.read import sets
 from etalon.verifiers.math.read.numbers import parse_number
-from etalon.verifiers.math.read.shapes import split_top
+from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 
 _DISTANCE = re.compile(r"\|([a-zA-Z])(?:([+-])([^|]+))?\|")
 _FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-zA-Z])\)")
@@ -19,6 +21,7 @@ _VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?
 _LETTERS = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
 _BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<condition>.{1,200})\\\}")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
+_POINT = re.compile(rf"\((?:{_VARIABLE.pattern},)+(?:{_VARIABLE.pattern})\)")
 _NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+|[a-zA-Z]\^\{-1\}\([a-zA-Z]\)")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
 
 
@@ -42,6 +45,9 @@ def name_and_value(text: str) -> tuple[str, str] | None:
         first, last = last, first
     if not _NAME.fullmatch(first) or parse_number(first) is not None:
         return None
+    if _POINT.fullmatch(first) and len(sides) == 2 and (named := named_values(text)):  # (y,x)=(2,1) is (x,y)=(1,2)
+        first = f"({','.join(in_order_of_names(named[0], named[0]))})"
+        last = f"({','.join(in_order_of_names(*named))})"
     return first, last
 
 
@@ -76,7 +82,11 @@ def interval_of(text: str) -> tuple[str, str] | None:
         text = builder["condition"]
     name, member, domain = text.partition("∈")
     if member:
-        return (name, domain) if _VARIABLE.fullmatch(name) and domain else None
+        return (name, domain) if domain and (_VARIABLE.fullmatch(name) or _POINT.fullmatch(name)) else None
+    if "≠" in text:
+        name, _, point = text.partition("≠")
+        excluded = sets.excluding(point) if _VARIABLE.fullmatch(name) else None
+        return None if excluded is None else (name, excluded)
     signs = _SIDES.findall(text)
     sides = _SIDES.split(text)
     if not 1 <= len(signs) <= 2 or is_equation(text) or not all(sides):
@@ -129,9 +139,46 @@ def _right(sign: str) -> str:
 
 
 def union_of(text: str) -> tuple[str, str] | None:
-    """(variable, union of intervals) of inequalities in one variable joined by `or`, else `interval_of`."""
-    found = [interval_of(part) for part in split_top(text, "∨")]
+    """(variable, union of intervals) of inequalities in one variable joined by `or` and commas, else `interval_of`."""
+    found = [_all_of(part) for part in split_top(text, "∨")]
     if not all(found):
         return None
     pairs = [pair for pair in found if pair is not None]
     return (pairs[0][0], "∪".join(pair[1] for pair in pairs)) if len({pair[0] for pair in pairs}) == 1 else None
+
+
+def _all_of(text: str) -> tuple[str, str] | None:
+    """What several conditions on one variable leave, or one of them; rays that never meet are joined: x<2, x>5."""
+    parts = split_top(text, ",;")
+    if len(parts) == 1 or not any(sign in text for sign in "<>≤≥≠∈"):
+        return interval_of(text)
+    first, *others = [interval_of(part) for part in parts]
+    if first is None:
+        return None
+    name, common = first
+    for other in others:
+        both = None if other is None or other[0] != name else sets.intersection(common, other[1])
+        if both is None or other is None:
+            return None
+        common = both or f"{common}∪{other[1]}"
+    return name, common
+
+
+def in_order_of_names(names: Sequence[str], values: Sequence[str]) -> tuple[str, ...]:
+    """Values in the order of their names: x before y, a_1 before a_2, Latin before Greek; as they are for words."""
+    if not all(_VARIABLE.fullmatch(name) for name in names):
+        return tuple(values)
+    pairs = sorted(zip(names, values, strict=True), key=lambda pair: (pair[0].startswith("\\"), pair[0]))
+    return tuple(value for _, value in pairs)
+
+
+def named_values(text: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """(names, values) of (x,y)=(1,2); None for any other text."""
+    sides = sides_of(text)
+    if len(sides) != 2 or not _POINT.fullmatch(sides[0]):
+        return None
+    values = shape_of(sides[1])
+    names = tuple(split_top(sides[0][1:-1], ","))
+    if values is None or values.kind is not Kind.TUPLE or len(values.parts) != len(names):
+        return None
+    return names, values.parts

@@ -18,6 +18,7 @@ _MATRIX = re.compile(
     r"(?P<body>.*)\\end\{(?P=name)\}(?P<close>[)\]]?)",
     re.DOTALL,
 )
+_TRANSPOSED = re.compile(r"(.*(?:[)\]]|\\end\{[a-z]+\}))\^\{? ?(?:T|\\top|\\intercal|\\(?:mathsf|mathrm|text) ?\{T\}) ?\}?", re.DOTALL)
 _POINT = re.compile(r"[A-Z](?=\(.*,.*\)$)")  # A(1,2) is the point (1,2)
 
 
@@ -43,7 +44,7 @@ class Shape:
 
 def shape_of(text: str) -> Shape | None:
     """The parts of an answer, or None for a single value (or for more than MAX_PARTS)."""
-    shape = _matrix(text) or _union(text) or _list(text) or _enclosed(text) or _plus_minus(text)
+    shape = _transposed(text) or _matrix(text) or _union(text) or _list(text) or _enclosed(text) or _plus_minus(text)
     return shape if shape is None or len(shape.parts) <= MAX_PARTS else None
 
 
@@ -132,6 +133,19 @@ def _both_signs(text: str) -> tuple[str, str]:
         return re.sub(r"(?<![^=({\[,])\+", "", signed)  # no leading plus
 
     return with_sign("+", "-"), with_sign("-", "+")
+
+
+def _transposed(text: str) -> Shape | None:
+    """(1,2)^T as a column, and the transpose of a matrix."""
+    if (found := _TRANSPOSED.fullmatch(text)) is None or (inner := shape_of(found[1])) is None:
+        return None
+    if inner.kind is Kind.TUPLE:
+        return Shape(kind=Kind.MATRIX, parts=inner.parts, columns=1)
+    if inner.kind is not Kind.MATRIX:
+        return None
+    rows = len(inner.parts) // inner.columns
+    parts = tuple(inner.parts[row * inner.columns + column] for column in range(inner.columns) for row in range(rows))
+    return Shape(kind=Kind.MATRIX, parts=parts, columns=rows)
 
 
 def _matrix(text: str) -> Shape | None:

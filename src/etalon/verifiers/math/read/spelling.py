@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
+
+from etalon.verifiers.math.read.arguments import braced_arguments
 
 _SIGNS = {  # sign used here: the ways to write it
     "≤": ("\\leqslant", "\\leq", "\\le", "<=", "⩽"),
@@ -63,6 +66,7 @@ _SIGNS = {  # sign used here: the ways to write it
     ";": ("；",),
     "e": ("\\mathrm{e}", "\\text{e}", "\\rm{e}"),
     "i": ("\\mathrm{i}", "\\text{i}", "\\imath"),
+    "j": ("\\jmath",),
     " ": ("\\,", "\\;", "\\:", "\\ ", "\\quad", "\\qquad", "~", "\\thinspace", "\\newline", "\\enspace", "\\hspace"),
     "": (
         *("\\left.", "\\right.", "\\left", "\\right", "\\bigl", "\\bigr", "\\Bigl", "\\Bigr", "\\bigg", "\\Bigg"),
@@ -85,15 +89,24 @@ _LATEX = {
 _LATEX_SIGN = re.compile("[" + "".join(map(re.escape, _LATEX)) + "]")
 _SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _SUPERSCRIPTS = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
+_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("’‘ʼ‛′", "'")})
 _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 _ROOT = re.compile(r"√ ?(\d+)")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)°")
+_DECIMAL_EXPONENT = re.compile(r"\^\{(-?)(\d{0,6}\.\d{1,6})\}")
+_VECTOR = re.compile(  # fonts of one letter
+    r"\\(?:vec|hat|overrightarrow|widehat|pmb|bm|boldsymbol|mathbf) ?(?:\{ ?([a-zA-Z]) ?\}|([a-zA-Z])(?![a-zA-Z]))"
+)
 _BLACKBOARD = re.compile(r"\\(?:mathbb|Bbb) ?\{? ?([A-Z]) ?\}?")
 _INVERSE = re.compile(r"\\(sin|cos|tan) ?\^ ?\{ ?- ?1 ?\}")
-_BARE_FRACTION = re.compile(r"\\frac ?(\\pi(?![a-zA-Z])|\d) ?(\\pi(?![a-zA-Z])|\d)")
 _REPEATED = re.compile(r"(?<![\d.])(\d{0,20}\.\d{0,20}?)(?:(\d)\2{2,20}|(\d{2,6})\3{1,6})(?:\.\.\.| ?\\ldots)")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufeff]")
+_DOTTED = re.compile(r"(\d{0,20}\.\d{0,20})(\\dot ?(?:\{\d\}|\d)(?:\d{0,20}\\dot ?(?:\{\d\}|\d))?)(?!\d)")
+_CYCLE_IN_BRACKETS = re.compile(r"(?<![\w.)}])(\d{0,20}\.\d{0,20})\((\d{1,20})\)(?=$|[,;∨ )\]}%])")
+_EXPONENT = re.compile(r"\^ ?([+-]\d{1,9}|\d{2,9})(?![\d.])")  # 10^23, 10^-4: no TeX, but what people type
+_TIMES = re.compile(r"(?<=[\d})]) [xX] (?=-?\d)|(?<=\d) ?[xX] ?(?=10 ?\^)")
+_LETTER_X = re.compile(r"(?<![a-zA-Z\\])[xX](?![a-zA-Z])")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufe0e\ufe0f\ufeff]")
 
 
 def one_spelling(text: str) -> str:
@@ -101,16 +114,37 @@ def one_spelling(text: str) -> str:
     if not text.isascii():
         text = _plain_unicode(text)
     text = _BLACKBOARD.sub(r"\\mathbb{\1}", _INVISIBLE.sub("", text))
-    text = _BARE_FRACTION.sub(_braced, _VARIANT.sub(_replacement, text))
+    text = braced_arguments(_VARIANT.sub(_replacement, text))
+    if "\\" in text:
+        text = _VECTOR.sub(r"\1\2", _VECTOR.sub(r"\1\2", text))
     text = _INVERSE.sub(r"\\arc\1", text)
-    return _REPEATED.sub(lambda found: f"{found[1]}\\overline{{{found[2] or found[3]}}}", text)
+    if "." in text:
+        text = _REPEATED.sub(lambda found: f"{found[1]}\\overline{{{found[2] or found[3]}}}", text)
+        text = _DOTTED.sub(_dotted, _CYCLE_IN_BRACKETS.sub(r"\1\\overline{\2}", text))
+    if "^" in text:
+        text = _EXPONENT.sub(r"^{\1}", text)
+    return times_signs(text)
+
+
+def times_signs(text: str) -> str:
+    """The letter x between two numbers as a times sign, unless it is the name of something as well."""
+    if "x" not in text and "X" not in text:
+        return text
+    times = _TIMES.sub("*", text)
+    return text if times == text or _LETTER_X.search(times) else times
 
 
 def to_latex(text: str) -> str:
     """The text as LaTeX again; degrees inside trigonometry as radians."""
     if _TRIGONOMETRY.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    text = _DECIMAL_EXPONENT.sub(_fraction_of_decimal, text)
     return _LATEX_SIGN.sub(lambda sign: _LATEX[sign[0]], text)
+
+
+def _fraction_of_decimal(found: re.Match[str]) -> str:
+    value = Fraction(found[2])
+    return f"^{{{found[1]}\\frac{{{value.numerator}}}{{{value.denominator}}}}}"
 
 
 def _replacement(found: re.Match[str]) -> str:
@@ -120,12 +154,14 @@ def _replacement(found: re.Match[str]) -> str:
     return "," if written.startswith(",\\!") else _SPELLINGS[written]
 
 
-def _braced(found: re.Match[str]) -> str:
-    return f"\\frac{{{found[1]}}}{{{found[2]}}}" if "\\" in found[1] + found[2] else found[0]
+def _dotted(found: re.Match[str]) -> str:
+    """The cycle of a decimal from its first dotted digit to its last."""
+    return found[1] + "\\overline{" + re.sub(r"\\dot|[{}]", "", found[2]) + "}"
 
 
 def _plain_unicode(text: str) -> str:
-    """Digits of every script, superscripts, vulgar fractions and full-width forms in ASCII and LaTeX."""
+    """Digits of every script, superscripts, vulgar fractions, quotes and full-width forms in ASCII and LaTeX."""
+    text = text.translate(_QUOTES)
     text = _SUPERSCRIPT.sub(lambda found: "^{" + found[0].translate(_SUPERSCRIPTS) + "}", text)
     text = _ROOT.sub(r"\\sqrt{\1}", _VULGAR.sub(_fraction, text))
     text = "".join(_digit(character) for character in text)

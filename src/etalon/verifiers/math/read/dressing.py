@@ -1,0 +1,52 @@
+r"""What stands around a value in a box and is no part of it: labels, marks, the same value said again.
+
+    "Answer: 42" "The total is 42"  -> without_label: "42"          "42 \checkmark" "42 ✅"  -> without_mark: "42"
+    "2\sqrt3 (≈ 3.46)" "1/4 or 0.25" -> said_twice: ("2\sqrt3", "3.46"), ("1/4", "0.25")
+
+A second value that is another value (`2\sqrt3 (≈ 5)`) is no dressing: it stays, and the answer is different.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LABEL = re.compile(
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the |our |my )?(?:final |correct |exact |required )?"
+    r"(?:answer|ans|result|solution|total|value|sum)\b\.? ?(?:(?:is|are|equals)\b ?[:=]?|[:=]) ?(?=\S)",
+    re.IGNORECASE,
+)
+_MARK = re.compile(
+    r"\s*(?:\\(?:checkmark|blacksquare|square|Box|qed|qedsymbol|surd)(?![a-zA-Z])|[✓✔✅☑∎■□◼◻])[\s.]*$"
+)
+_ABOUT = r"(?:≈|~|about|approximately|approx\.?|roughly|nearly|i\.e\.,?|that is,?)"
+_AGAIN = (
+    re.compile(rf"(?P<value>.+?),? ?\((?P<about>(?:or|which is|=)? ?{_ABOUT}?|or|=)? ?(?P<again>[^()]+)\)"),
+    re.compile(rf"(?P<value>.+?),? ?(?:or|∨|which is|i\.e\.,?) ?(?P<about>{_ABOUT})? ?(?P<again>[^()]+)"),
+    re.compile(rf"(?P<value>.+?),? ?(?P<about>{_ABOUT}) ?(?P<again>[^()]+)"),
+)
+MAX_CHARS = 200  # (ours) longer texts say more than one value
+
+
+def without_label(text: str) -> str:
+    """The text without `Answer:`, `The answer is` and the like in front."""
+    return text[found.end() :] if (found := _LABEL.match(text)) else text
+
+
+def without_mark(text: str) -> str:
+    """The text without a check mark or the sign of a finished proof behind it; a mark alone stays."""
+    found = _MARK.search(text[-40:])
+    start = len(text) - len(text[-40:]) + found.start() if found else 0
+    return text[:start] if start else text
+
+
+def said_twice(text: str) -> tuple[str, str, bool] | None:
+    """(value, the value again, whether it says that it is rounded) where a text has that form, or None.
+
+    Whether both are one value is for the caller to see.
+    """
+    if len(text) > MAX_CHARS or not any(sign in text for sign in ("(", "or", "∨", "≈", "~", "a", "i.e.")):
+        return None
+    for form in _AGAIN:
+        if found := form.fullmatch(text):
+            return found["value"].strip(), found["again"].strip(), bool((found["about"] or "").strip(" or="))
+    return None

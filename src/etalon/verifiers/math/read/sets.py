@@ -1,0 +1,153 @@
+r"""Sets of numbers: their names in words and signs, and what conditions on one variable leave of the line.
+
+    "all real numbers except 2"  "\mathbb{R}\setminus\{2\}"  ->  "(-\infty,2)∪(2,\infty)"
+    "all positive integers"  "\mathbb{Z}_{>0}"               ->  "\mathbb{Z}^{+}"
+    intersection("[2,\infty)", "(-\infty,5)")                ->  "[2,5)"
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from etalon.verifiers.math.formula import approximate
+from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
+
+LINE = "(-\\infty,\\infty)"
+_KINDS = {"real": "R", "natural": "N", "whole": "W", "integer": "Z", "rational": "Q", "complex": "C", "integral": "Z"}
+_WORDS = re.compile(
+    r"(?:x ?(?:∈|=|is|can be|may be)? ?)?(?P<all>(?:the )?set of(?: all)?|all(?: of)?(?: the)?|any|every|each|the)? ?"
+    r"(?P<part>(?:strictly )?positive|(?:strictly )?negative|non-? ?negative|non-? ?positive|non-? ?zero)? ?"
+    r"(?P<kind>real|natural|whole|integer|rational|complex)(?P<plural>s)?(?: (?P<numbers>numbers?|values?|solutions?))?"
+    r"(?: (?:of |for )?[a-z])?(?:,? (?:except|excluding|but|other than|apart from|without)(?: for)? (?P<without>.+))?"
+)
+_SIGNS = re.compile(
+    r"\\mathbb\{(?P<kind>[RZQNC])\}(?P<part>[\^_](?:[+*-]|\{(?:[+*-]|>0|<0|≥0|≤0|≠0|\\ge0|\\geq0)\}))?"
+    r"(?:(?:\\setminus|-|\\)\\\{(?P<without>[^{}]+|[^{}]*\{[^{}]*\}[^{}]*)\\\})?"
+)
+_PARTS = {
+    "positive": ">", "strictly positive": ">", "negative": "<", "strictly negative": "<", "nonnegative": "≥",
+    "nonpositive": "≤", "nonzero": "≠", "+": ">", "-": "<", "*": "≠", ">0": ">", "<0": "<", "≥0": "≥", "≤0": "≤",
+    "≠0": "≠", "\\ge0": "≥", "\\geq0": "≥",
+}  # fmt: skip
+_HALVES = {">": "(0,\\infty)", "<": "(-\\infty,0)", "≥": "[0,\\infty)", "≤": "(-\\infty,0]", "≠": "(-\\infty,0)∪(0,\\infty)"}
+_OF_INTEGERS = {">": "\\mathbb{Z}^{+}", "<": "\\mathbb{Z}^{-}", "≥": "\\mathbb{Z}_{≥0}", "≤": "\\mathbb{Z}_{≤0}", "": "\\mathbb{Z}"}
+MAX_CHARS = 120  # (ours)
+
+
+def number_set(words: str) -> str | None:
+    """The set that words name, in signs; None for any other text."""
+    found = _WORDS.fullmatch(words.casefold().strip()) if len(words) <= MAX_CHARS else None
+    if found is None or not (found["all"] or found["plural"] or (found["numbers"] or "").endswith("s")):
+        return None
+    part = re.sub(r"strictly ", "", re.sub(r"non[- ]+", "non", found["part"] or ""))
+    without = found["without"]
+    if without is not None:
+        without = re.sub(r"^[a-z] ?= ?|^(?:the )?(?:numbers?|values?|points?) ", "", without)
+        without = re.sub(r",? and |,? or ", ",", without).strip("{}\\ ")
+    return _named(_KINDS[found["kind"]], _PARTS.get(part, "") if part else "", without)
+
+
+def in_signs(text: str) -> str | None:
+    r"""The set that `\mathbb{R}\setminus\{2\}`, `\mathbb{Z}_{>0}` and the like name; None for any other text."""
+    found = _SIGNS.fullmatch(text) if text.startswith("\\mathbb{") and len(text) <= MAX_CHARS else None
+    if found is None or not (found["part"] or found["without"]):
+        return None
+    part = _PARTS.get((found["part"] or "").strip("^_{}"), "")
+    if found["kind"] in "NC" and found["part"]:
+        return None
+    return _named(found["kind"], part, found["without"])
+
+
+def _named(kind: str, part: str, without: str | None) -> str | None:
+    points = [] if without is None else split_top(re.sub(r"\s", "", without), ",;")
+    if kind == "R":
+        pieces = _pieces(_HALVES.get(part, LINE))
+        for point in points:
+            excluded = excluding(point)
+            other = None if excluded is None else _pieces(excluded)
+            if pieces is None or other is None:
+                return f"\\mathbb{{R}}\\setminus\\{{{','.join(points)}\\}}"
+            pieces = _common(pieces, other)
+        return None if pieces is None else "\\mathbb{R}" if not part and not points else _text(pieces)
+    if kind == "W":
+        kind, part = "Z", "≥"
+    base = _OF_INTEGERS.get(part) if kind == "Z" else f"\\mathbb{{{kind}}}" if not part else f"\\mathbb{{{kind}}}^{{{part}}}"
+    if base is None:  # all but zero
+        base, points = "\\mathbb{Z}", ["0", *points]
+    return f"{base}\\setminus\\{{{','.join(points)}\\}}" if points else base
+
+
+def excluding(point: str) -> str | None:
+    """The line without a point, None where the point is no number."""
+    return f"(-\\infty,{point})∪({point},\\infty)" if _place(point) is not None else None
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class _Piece:
+    """One interval: where it begins and ends, with the texts that say so."""
+
+    low: float
+    is_open_below: bool
+    high: float
+    is_open_above: bool
+    low_text: str
+    high_text: str
+
+
+def intersection(one: str, other: str) -> str | None:
+    """What two unions of intervals have in common, "" for nothing; None where they are no such unions of numbers."""
+    first, second = _pieces(one), _pieces(other)
+    return None if first is None or second is None else _text(_common(first, second))
+
+
+def _place(text: str) -> float | None:
+    if text in ("\\infty", "-\\infty"):
+        return float(text.replace("\\infty", "inf"))
+    if re.search(r"(?<![a-zA-Z\\])[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)):
+        return None
+    number = parse_number(text)
+    return approximate(text) if number is None else None if number.is_percent else float(number.value)
+
+
+def _pieces(text: str) -> list[_Piece] | None:
+    if text == "\\mathbb{R}":
+        text = LINE
+    pieces = []
+    for part in split_top(text, "∪"):
+        shape = shape_of(part)
+        if shape is None or shape.kind is not Kind.TUPLE or len(shape.parts) != 2:
+            return None
+        low, high = (_place(end) for end in shape.parts)
+        if low is None or high is None:
+            return None
+        pieces.append(
+            _Piece(
+                low=low, is_open_below=shape.brackets[0] == "(", high=high, is_open_above=shape.brackets[1] == ")",
+                low_text=shape.parts[0], high_text=shape.parts[1],
+            )
+        )  # fmt: skip
+    return sorted(pieces)
+
+
+def _common(first: list[_Piece], second: list[_Piece]) -> list[_Piece]:
+    found = []
+    for a in first:
+        for b in second:
+            below = max(a, b, key=lambda piece: (piece.low, piece.is_open_below))
+            above = min(a, b, key=lambda piece: (piece.high, not piece.is_open_above))
+            if below.low < above.high:
+                found.append(
+                    _Piece(
+                        low=below.low, is_open_below=below.is_open_below, low_text=below.low_text,
+                        high=above.high, is_open_above=above.is_open_above, high_text=above.high_text,
+                    )
+                )  # fmt: skip
+    return sorted(found)
+
+
+def _text(pieces: list[_Piece]) -> str:
+    return "∪".join(
+        f"{'(' if p.is_open_below else '['}{p.low_text},{p.high_text}{')' if p.is_open_above else ']'}" for p in pieces
+    )
