@@ -2,6 +2,9 @@ r"""Chemical formulas, for STEM answers: H2O, H_2O, \mathrm{H}_2\mathrm{O} and \
 
 They compare as text, element symbols with counts: C2H6O and CH3CH2OH are two answers. A symbol with an index may be a
 variable as well (`P_2V_2`), so formulas that differ are different only if one of them is not written like those.
+
+    ions        Fe3+  Fe^{3+}  \mathrm{Fe}^{+3}  ->  "Fe3+"        isotopes   {}^{14}_{6}C  C-14  carbon-14  ->  "^14C"
+    reactions   2H2 + O2 -> 2H2O  ->  the formulas of each side, in any order
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ import unicodedata
 
 from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 
-MAX_CHARS = 200  # (ours)
+MAX_CHARS = 200  # (ours) of a formula
+MAX_REACTION_CHARS = 600  # (ours)
 
 _SYMBOLS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
@@ -19,37 +23,140 @@ _SYMBOLS = (
     "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts "
     "Og"
 )
+_NAMES = (
+    "hydrogen helium lithium beryllium boron carbon nitrogen oxygen fluorine neon sodium magnesium aluminium "
+    "silicon phosphorus sulfur chlorine argon potassium calcium scandium titanium vanadium chromium manganese "
+    "iron cobalt nickel copper zinc gallium germanium arsenic selenium bromine krypton rubidium strontium "
+    "yttrium zirconium niobium molybdenum technetium ruthenium rhodium palladium silver cadmium indium tin "
+    "antimony tellurium iodine xenon cesium barium lanthanum cerium praseodymium neodymium promethium samarium "
+    "europium gadolinium terbium dysprosium holmium erbium thulium ytterbium lutetium hafnium tantalum "
+    "tungsten rhenium osmium iridium platinum gold mercury thallium lead bismuth polonium astatine radon "
+    "francium radium actinium thorium protactinium uranium neptunium plutonium"
+)
+_NUMBERS = {symbol: number for number, symbol in enumerate(_SYMBOLS.split(), 1)}
+_SYMBOL_OF = dict(zip(_NAMES.split(), _SYMBOLS.split(), strict=False)) | {
+    "aluminum": "Al", "sulphur": "S", "caesium": "Cs", "tritium": "H",
+}  # fmt: skip
 _ELEMENT = "(?:" + "|".join(sorted(_SYMBOLS.split(), key=len, reverse=True)) + ")"
 _GROUP = rf"(?:{_ELEMENT}\d*|\((?:{_ELEMENT}\d*)+\)\d*|\[(?:{_ELEMENT}\d*|\((?:{_ELEMENT}\d*)+\)\d*)+\]\d*)"
-_FORMULA = re.compile(rf"{_GROUP}+(?:[·*]\d*{_GROUP}+)*(?:\^\d*[+-])?")
+_FORMULA = re.compile(rf"{_GROUP}+(?:[·*]\d*{_GROUP}+)*")
 _UPRIGHT = re.compile(r"\\(?:ce|text|mathrm|textrm|mathsf|textbf|mathbf|operatorname|rm|bf|boxed)(?![a-zA-Z])")
-_DRESSING = re.compile(r"\\[,;:! ()\[\]]|[\s{}$_]|\\(?:left|right)(?![a-zA-Z])")
+_DRESSING = re.compile(r"\\[,;:! ()\[\]]|[\s{}$]|\\(?:left|right)(?![a-zA-Z])")
 _DOT = re.compile(r"\\cdot(?![a-zA-Z])|⋅|•|\.(?=\d*[A-Z])")
-_CHARGE = re.compile(r"(?<=[A-Za-z)\]])([+-])$")
+_ION = re.compile(r"\s+(?:ions?|cations?|anions?)$")
+_CHARGE = re.compile(r"(?P<body>.+?)(?P<caret>\^?)\(?(?:(?P<count>\d?)(?P<sign>[+-]+)|(?P<first>[+-])(?P<last>\d))\)?")
+_PREFIX = re.compile(r"(?:\^(\d{1,3}))?(?:_(\d{1,3}))?(?:\^(\d{1,3}))?(?=[A-Z])")
+_NAMED_ISOTOPE = re.compile(rf"(?:({_ELEMENT})-|([A-Za-z]{{3,13}})[ -])(\d{{1,3}})")
+_ARROW = re.compile(
+    r"<?-{1,2}>|<?=>|[→⟶⇌⇄↔⟷]|\\x(?:right|left)?(?:left)?(?:right)?(?:arrow|harpoons)(?:\[[^\]]*\])?\{[^{}]*\}"
+    r"|\\(?:long|Long)?(?:right|leftright|Right|Leftright)arrow(?![a-zA-Z])|\\(?:to|rightleftharpoons)(?![a-zA-Z])"
+)
+_OPERATION = re.compile(r"\\(?:lim|int|sum|prod)(?![a-zA-Z])")
+_STATE = re.compile(r"\((?:s|l|g|aq)\)|_\((?:s|l|g|aq)\)|↑|↓|\\(?:uparrow|downarrow)(?![a-zA-Z])")
+_PLUS_APART = re.compile(r"\s\+\s")
+_PLUS = re.compile(r"(?<!\^)(?<!\^\d)\+(?=\d*(?:[A-Z(\[^_]|e[-^]))")
+_HALF = re.compile(r"\\[dt]?frac\s*\{?(\d)\}?\s*\{?(\d)\}?")
+_COEFFICIENT = re.compile(r"(\d+(?:/\d+|\.\d+)?)\s*\*?(?=\D)")
 
 
 def formula(text: str) -> str | None:
-    """The formula that a text consists of, in one spelling; None for anything else."""
+    """The formula that a text consists of, in one spelling, with its mass number and charge; None for anything else."""
     if len(text) > MAX_CHARS:
         return None
-    plain = unicodedata.normalize("NFKC", text.strip().rstrip(".")).replace("\N{MINUS SIGN}", "-")
-    plain = _DRESSING.sub("", _DOT.sub("·", _UPRIGHT.sub("", plain)))
-    plain = _CHARGE.sub(r"^\1", plain)
-    return plain if _FORMULA.fullmatch(plain) else None
+    text = _UPRIGHT.sub("", _one_script(text.strip().rstrip(".")))
+    if (found := _NAMED_ISOTOPE.fullmatch(text.strip("{}$ "))) is not None:
+        return _isotope(found[1] or _SYMBOL_OF.get(found[2].casefold(), ""), found[3], None)
+    plain = _DRESSING.sub("", _DOT.sub("·", _ION.sub("", text)))
+    mass = number = None
+    if (prefix := _PREFIX.match(plain)) and prefix.end():
+        mass, number, plain = prefix[1] or prefix[3], prefix[2], plain[prefix.end() :]
+    plain = plain.replace("_", "")
+    plain, charge = _charge(plain)
+    if not _FORMULA.fullmatch(plain):
+        return None
+    if mass is None:
+        return plain + charge if number is None else None
+    whole = _isotope(plain, mass, number) if plain in _NUMBERS else f"^{mass}{plain}"
+    return None if whole is None else whole + charge
+
+
+def _one_script(text: str) -> str:
+    """Superscripts and subscripts of Unicode as plain characters, the former after a caret where a mass begins."""
+    if text.isascii():
+        return text
+    text = re.sub(r"^[⁰¹²³⁴-⁹]+", lambda found: "^{" + unicodedata.normalize("NFKC", found[0]) + "}", text)
+    return unicodedata.normalize("NFKC", text).replace("\N{MINUS SIGN}", "-")
+
+
+def _charge(plain: str) -> tuple[str, str]:
+    """(formula, charge) as "3+", "-"; what says a charge without a caret may end in the count of an atom: NH4+."""
+    if (found := _CHARGE.fullmatch(plain)) is None:
+        return plain, ""
+    if found["first"]:
+        count, sign = found["last"], found["first"]
+    else:
+        count, sign = found["count"], found["sign"]
+        if len(sign) > 1:
+            count, sign = str(len(sign)), sign[0]
+    is_one = count == "1" and (found["caret"] or found["first"])
+    return found["body"], ("" if is_one else count) + sign
+
+
+def _isotope(symbol: str, mass: str, number: str | None) -> str | None:
+    """Its mass number before its symbol; the atomic number says nothing new, unless it is that of another element."""
+    own = _NUMBERS.get(symbol)
+    if own is None or int(mass) < own:
+        return None
+    return f"^{mass}{symbol}" if number is None or int(number) == own else f"^{mass}_{number}{symbol}"
+
+
+def reaction(text: str) -> tuple[tuple[str, ...], ...] | None:
+    """The terms of each side of an equation of a reaction, sorted; None for a text without one arrow at least."""
+    if len(text) > MAX_REACTION_CHARS or _OPERATION.search(text):
+        return None
+    text = _STATE.sub("", _UPRIGHT.sub("", _HALF.sub(r"\1/\2", _one_script(text).strip().rstrip("."))))
+    sides = _ARROW.split(text.strip("$ "))
+    if len(sides) < 2:
+        return None
+    terms = tuple(_terms(side) for side in sides)
+    return terms if all(terms) else None
+
+
+def _terms(side: str) -> tuple[str, ...]:
+    terms = [term for apart in _PLUS_APART.split(side) for term in _PLUS.split(_DRESSING.sub("", apart))]
+    return tuple(sorted(_term(term) for term in terms if term))
+
+
+def _term(term: str) -> str:
+    count = ""
+    if found := _COEFFICIENT.match(term):
+        count, term = found[1] if found[1] != "1" else "", term[found.end() :]
+    return count + (formula(term) or term.replace("_", "").replace("^", ""))
 
 
 def compare_formulas(*, reference: str, answer: str) -> Comparison | None:
-    """Two formulas as text; None unless both sides surely are formulas, or the same one."""
+    """Two formulas or two reactions as text; None unless both sides surely are such, or the same one.
+
+    What no reference of mathematics can be (an ion, an isotope, a reaction) is different from all that is none.
+    """
+    if (sides := reaction(reference)) is not None:
+        return Comparison(is_equal=True, reason=Reason.EXACT) if reaction(answer) == sides else DIFFERENT
     expected, given = formula(reference), formula(answer)
-    if expected is None or given is None:
+    if expected is None:
         return None
     if expected == given:
         return Comparison(is_equal=True, reason=Reason.EXACT)
+    if expected[0] == "^" or expected[-1] in "+-":
+        return DIFFERENT
+    if given is None:
+        return None
     is_certain = any(_is_molecule(plain, text) for plain, text in ((expected, reference), (given, answer)))
     return DIFFERENT if is_certain else None
 
 
 def _is_molecule(plain: str, text: str) -> bool:
-    """Several elements with a count, not in the way of variables with indices."""
+    """Several elements with a count, not in the way of variables with indices; an ion or an isotope."""
+    if plain[0] == "^" or plain[-1] in "+-":
+        return True
     has_counts = any(c.isdigit() for c in plain) and len(re.findall(_ELEMENT, plain)) > 1
     return has_counts and ("_" not in text or _UPRIGHT.search(text) is not None)

@@ -77,6 +77,10 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
         names = [str(name).strip() for name in labels]
         if len(names) != len(contents):
             raise InputError(f"{column}: found {len(names)} labels for {len(contents)} options")
+    if isinstance(contents, list) and None in contents:  # tables have a column for every letter that one row uses
+        letters = names or list(ascii_uppercase)
+        there = [(name, one) for name, one in zip(letters, contents, strict=False) if one is not None]
+        names, contents = [name for name, _ in there], [one for _, one in there]
     are_texts = isinstance(contents, list) and all(isinstance(one, str | int | float) for one in contents)
     if not are_texts or not 1 <= len(contents) <= MAX_OPTIONS:
         raise InputError(f"{column}: found {shown(value)}, expected at most {MAX_OPTIONS} texts, or letters and texts")

@@ -75,7 +75,7 @@ def _match(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
         return None if is_pair and expected.brackets != given.brackets else _parts(expected, given, in_order=True)
     if set(kinds) == {Kind.MATRIX, Kind.TUPLE}:
         matrix, other = (expected, given) if expected.kind is Kind.MATRIX else (given, expected)
-        if matrix.columns == 1 and not other.brackets == "[]":
+        if matrix.columns == 1 and other.brackets != "[]":
             return _parts(expected, given, in_order=True)
         rows = _rows(other)
         return None if rows is None else _match(matrix, rows, is_lenient=is_lenient)

@@ -13,7 +13,8 @@ MAX_DEPTH = 40  # (ours) of commands within commands
 
 _ARGUMENTS = {"\\frac": 2, "\\binom": 2, "\\sqrt": 1, "^": 1, "_": 1}
 _LACKING = re.compile(
-    r"\\(?:frac|binom)(?![a-zA-Z]) ?(?!\{)|\\(?:frac|binom) ?\{[^{}]*\} ?(?![ {])|\\sqrt ?[^{\[ a-zA-Z]|\\sqrt [a-zA-Z]|"
+    r"\\(?:frac|binom)(?![a-zA-Z]) ?(?!\{)|\\(?:frac|binom) ?\{[^{}]*\} ?(?![ {])|"
+    r"\\sqrt ?[^{\[ a-zA-Z]|\\sqrt [a-zA-Z]|"
     r"\\sqrt ?\[[^\]]*\] ?(?![ {])|[\^_] ?\\"
 )
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|.", re.DOTALL)
@@ -51,19 +52,19 @@ def _piece(text: str, start: int, end: int, depth: int) -> tuple[str, int]:
     found = _TOKEN.match(text, start, end)
     if found is None or depth > MAX_DEPTH:
         raise _LacksArgumentError
-    token, start = found[0], found.end()
-    count = _ARGUMENTS.get(token, 0)
-    if not count or (len(token) == 1 and not text.startswith(("\\", " \\"), start)):  # x^2 stays as it is
-        return token, start
-    if token == "\\sqrt" and (degree := _DEGREE.match(text, start, end)):
-        token, start = token + degree[0].strip(), degree.end()
-    if token.startswith("\\sqrt") and text.startswith(("(", " ("), start):  # sqrt(2) of programs: read elsewhere
-        return token, start
+    command, start = found[0], found.end()
+    count = _ARGUMENTS.get(command, 0)
+    if not count or (len(command) == 1 and not text.startswith(("\\", " \\"), start)):  # x^2 stays as it is
+        return command, start
+    if command == "\\sqrt" and (degree := _DEGREE.match(text, start, end)):
+        command, start = command + degree[0].strip(), degree.end()
+    if command.startswith("\\sqrt") and text.startswith(("(", " ("), start):  # sqrt(2) of programs: read elsewhere
+        return command, start
     arguments = []
     for _ in range(count):
-        argument, start = _argument(text, start, end, depth, is_whole_number=token.startswith("\\sqrt"))
+        argument, start = _argument(text, start, end, depth, is_whole_number=command.startswith("\\sqrt"))
         arguments.append(argument)
-    return token + "".join(arguments), start
+    return command + "".join(arguments), start
 
 
 def _argument(text: str, start: int, end: int, depth: int, *, is_whole_number: bool) -> tuple[str, int]:

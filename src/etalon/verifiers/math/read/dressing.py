@@ -15,9 +15,7 @@ _LABEL = re.compile(
     r"(?:answer|ans|result|solution|total|value|sum)\b\.? ?(?:(?:is|are|equals)\b ?[:=]?|[:=]) ?(?=\S)",
     re.IGNORECASE,
 )
-_MARK = re.compile(
-    r"\s*(?:\\(?:checkmark|blacksquare|square|Box|qed|qedsymbol|surd)(?![a-zA-Z])|[✓✔✅☑∎■□◼◻])[\s.]*$"
-)
+_MARK = re.compile(r"\s*(?:\\(?:checkmark|blacksquare|square|Box|qed|qedsymbol|surd)(?![a-zA-Z])|[✓✔✅☑∎■□◼◻])[\s.]*$")
 _ABOUT = r"(?:≈|~|about|approximately|approx\.?|roughly|nearly|i\.e\.,?|that is,?)"
 _AGAIN = (
     re.compile(rf"(?P<value>.+?),? ?\((?P<about>(?:or|which is|=)? ?{_ABOUT}?|or|=)? ?(?P<again>[^()]+)\)"),

@@ -23,7 +23,18 @@ from etalon.verifiers.math.read.spelling import one_spelling
 MAX_WRAPPERS = 12  # (ours)
 ROUNDING = 0.05  # (ours) in proportion: a decimal that is further off is another value
 
-_WRAPPERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("^", "^"), ("*", "*"), ("`", "`"), ("_", "_"), ('"', '"'), ("``", "''"))
+_WRAPPERS = (
+    ("$$", "$$"),
+    ("$", "$"),
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("^", "^"),
+    ("*", "*"),
+    ("`", "`"),
+    ("_", "_"),
+    ('"', '"'),
+    ("``", "''"),
+)
 _COMMAND_NAMES = (
     "boxed fbox text mathrm textbf mathbf textit mathit texttt mathtt mbox textrm textsf mathsf underline uline emph "
     "operatorname operatorname* mathnormal boldsymbol bm hbox ensuremath rm bf it"

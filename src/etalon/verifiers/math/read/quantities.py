@@ -46,6 +46,7 @@ _NO_UNITS = (  # words that join or deny, and functions: what follows a number a
 )
 _STOP = frozenset(_NO_UNITS.split())
 _AREAS = {"square": "^2", "sq": "^2", "cubic": "^3"}
+_NAME_WITH_NUMBER = re.compile(r"[A-Za-z]{2,} ?\^?\{?\d")
 _PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _COMMAND_END = re.compile(r"\\[a-zA-Z]{1,20}\{?$")
@@ -172,6 +173,8 @@ def _joined(names: list[str]) -> str:
 
 
 def _is_quantity(text: str) -> bool:
+    if _NAME_WITH_NUMBER.match(text):  # sp3 hybridisation
+        return False
     return any(c.isdigit() for c in text) or "\\pi" in text or "\\sqrt" in text
 
 
@@ -183,15 +186,31 @@ class Quantity:
     unit: Unit
 
 
+def _degrees(found: re.Match[str]) -> str:
+    return " degC " if found[1] else " degF "
+
+
+def _raised(found: re.Match[str]) -> str:
+    """meters squared, square meters"""
+    if found[2] in ("squared", "cubed"):
+        return f"{found[1]}^{2 if found[2] == 'squared' else 3}"
+    return f"{found[2]}^{2 if found[1].startswith('sq') else 3}"
+
+
 _CIRCLE = r"(?:\^?\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degree|°)\s*"
 _SPELLINGS = (
+    (re.compile(r"\\AA(?![a-zA-Z])|\\(?:mathring|r) ?\{A\}|\N{ANGSTROM SIGN}"), " Å "),
     (re.compile(r"\\(?:text|mathrm|textrm|mathsf|operatorname|unit|si|rm)\s*\{((?:[^{}]|\{[^{}]*\})*)\}"), r" \1 "),
     (re.compile(_CIRCLE + r"(?:\{?([CF])\}?)(?![A-Za-z])"), r" deg\1 "),
     (re.compile(_CIRCLE), " ° "),
+    (re.compile(r"\bdeg(?:rees?|\.)?\s*(?:(C)(?:elsius|entigrade)?|(F)(?:ahrenheit)?)\b", re.IGNORECASE), _degrees),
     (re.compile(r"\\[,;:! ]|~|\\q?quad(?![a-zA-Z])|\\mathrm(?![a-zA-Z])|\$"), " "),
     (re.compile(r"\\mu\s*|[µμ]"), "u"),
     (re.compile(r"\\[Oo]mega|[ΩΩ]|\\ohm"), "Ω"),
     (re.compile(r"\bper\b"), "/"),
+    (re.compile(r"\b([A-Za-z]+)\s+(squared|cubed)\b"), _raised),
+    (re.compile(r"\b(square|sq\.?|cubic|cu\.?)\s+([A-Za-z]+)"), _raised),
+    (re.compile(r"(?<=\d) [xX] (?=\d)|(?<=\d) ?[xX] ?(?=10 ?\^)"), "*"),
     (re.compile(r"\\cdot(?![a-zA-Z])|\\times(?=\s*[A-Za-z])|·|⋅"), "*"),
 )
 _UNIT_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*$")
@@ -211,6 +230,8 @@ def split(answer: str) -> Quantity | None:
     text = _DIVISOR.sub(lambda found: "/" + re.sub(r"[\s*]+", "/", found[1].strip()), text).strip()
     for end in _NUMBER_END.finditer(text):
         number = text[: end.end()].strip()
+        if number.lstrip("{} ").startswith(("^", "_")):  # the mass of an isotope
+            continue
         if (unit := parse_unit(text[end.end() :])) and not any(c.isalpha() for c in _NUMBER_WORDS.sub("", number)):
             return Quantity(number=number, unit=unit)
     return None

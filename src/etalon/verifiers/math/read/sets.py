@@ -1,8 +1,8 @@
 r"""Sets of numbers: their names in words and signs, and what conditions on one variable leave of the line.
 
-    "all real numbers except 2"  "\mathbb{R}\setminus\{2\}"  ->  "(-\infty,2)∪(2,\infty)"
-    "all positive integers"  "\mathbb{Z}_{>0}"               ->  "\mathbb{Z}^{+}"
-    intersection("[2,\infty)", "(-\infty,5)")                ->  "[2,5)"
+"all real numbers except 2"  "\mathbb{R}\setminus\{2\}"  ->  "(-\infty,2)∪(2,\infty)"
+"all positive integers"  "\mathbb{Z}_{>0}"               ->  "\mathbb{Z}^{+}"
+intersection("[2,\infty)", "(-\infty,5)")                ->  "[2,5)"
 """
 
 from __future__ import annotations
@@ -31,8 +31,20 @@ _PARTS = {
     "nonpositive": "≤", "nonzero": "≠", "+": ">", "-": "<", "*": "≠", ">0": ">", "<0": "<", "≥0": "≥", "≤0": "≤",
     "≠0": "≠", "\\ge0": "≥", "\\geq0": "≥",
 }  # fmt: skip
-_HALVES = {">": "(0,\\infty)", "<": "(-\\infty,0)", "≥": "[0,\\infty)", "≤": "(-\\infty,0]", "≠": "(-\\infty,0)∪(0,\\infty)"}
-_OF_INTEGERS = {">": "\\mathbb{Z}^{+}", "<": "\\mathbb{Z}^{-}", "≥": "\\mathbb{Z}_{≥0}", "≤": "\\mathbb{Z}_{≤0}", "": "\\mathbb{Z}"}
+_HALVES = {
+    ">": "(0,\\infty)",
+    "<": "(-\\infty,0)",
+    "≥": "[0,\\infty)",
+    "≤": "(-\\infty,0]",
+    "≠": "(-\\infty,0)∪(0,\\infty)",
+}
+_OF_INTEGERS = {
+    ">": "\\mathbb{Z}^{+}",
+    "<": "\\mathbb{Z}^{-}",
+    "≥": "\\mathbb{Z}_{≥0}",
+    "≤": "\\mathbb{Z}_{≤0}",
+    "": "\\mathbb{Z}",
+}
 MAX_CHARS = 120  # (ours)
 
 
@@ -73,7 +85,13 @@ def _named(kind: str, part: str, without: str | None) -> str | None:
         return None if pieces is None else "\\mathbb{R}" if not part and not points else _text(pieces)
     if kind == "W":
         kind, part = "Z", "≥"
-    base = _OF_INTEGERS.get(part) if kind == "Z" else f"\\mathbb{{{kind}}}" if not part else f"\\mathbb{{{kind}}}^{{{part}}}"
+    base = (
+        _OF_INTEGERS.get(part)
+        if kind == "Z"
+        else f"\\mathbb{{{kind}}}"
+        if not part
+        else f"\\mathbb{{{kind}}}^{{{part}}}"
+    )
     if base is None:  # all but zero
         base, points = "\\mathbb{Z}", ["0", *points]
     return f"{base}\\setminus\\{{{','.join(points)}\\}}" if points else base

@@ -18,7 +18,9 @@ _MATRIX = re.compile(
     r"(?P<body>.*)\\end\{(?P=name)\}(?P<close>[)\]]?)",
     re.DOTALL,
 )
-_TRANSPOSED = re.compile(r"(.*(?:[)\]]|\\end\{[a-z]+\}))\^\{? ?(?:T|\\top|\\intercal|\\(?:mathsf|mathrm|text) ?\{T\}) ?\}?", re.DOTALL)
+_TRANSPOSED = re.compile(
+    r"(.*(?:[)\]]|\\end\{[a-z]+\}))\^\{? ?(?:T|\\top|\\intercal|\\(?:mathsf|mathrm|text) ?\{T\}) ?\}?", re.DOTALL
+)
 _POINT = re.compile(r"[A-Z](?=\(.*,.*\)$)")  # A(1,2) is the point (1,2)
 
 

@@ -92,7 +92,9 @@ def _tables() -> tuple[dict[str, str], dict[str, Unit]]:
 
 _SYMBOLS, _UNITS = _tables()
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_FACTOR = re.compile(r"\s*([*/]?)\s*([A-Za-zΩÅ°$¢€£¥]+)(?:\s*\^?\s*\{?\s*([-⁻]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹])\s*\}?)?")
+_FACTOR = re.compile(
+    r"\s*([*/]|-(?=[A-Za-zΩÅ°]))?\s*([A-Za-zΩÅ°$¢€£¥]+)(?:\s*\^?\s*\{?\s*([-⁻]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹])\s*\}?)?"
+)
 
 
 def symbol_of(word: str, *, among: Collection[str] = _UNITS) -> str | None:
@@ -105,15 +107,19 @@ def symbol_of(word: str, *, among: Collection[str] = _UNITS) -> str | None:
 
 
 def parse_unit(text: str) -> Unit | None:
-    """The unit that a text spells out: known symbols and names, `*`, `/`, blanks and powers; None for any other."""
-    unit, position, text = ONE, 0, text.strip()
+    """The unit that a text spells out: known symbols and names, `*`, `-`, `/`, blanks and powers; None for any other.
+
+    All that follows a slash stands under it: J/mol*K is J/(mol*K).
+    """
+    unit, position, text, is_under = ONE, 0, text.strip(), False
     while position < len(text):
         factor = _FACTOR.match(text, position)
         symbol = symbol_of(factor[2]) if factor else None
         if factor is None or symbol is None:
             return None
         power = int(factor[3].translate(_RAISED)) if factor[3] else 1
-        unit = unit.times(_UNITS[symbol], -power if factor[1] == "/" else power)
+        is_under = is_under or factor[1] == "/"
+        unit = unit.times(_UNITS[symbol], -power if is_under else power)
         position = factor.end()
     return None if position == 0 else unit
 
