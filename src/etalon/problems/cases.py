@@ -201,7 +201,8 @@ def has_check(row: Mapping[str, Any]) -> bool:
 def read_check(row: Mapping[str, Any]) -> dict[str, Any]:
     """The checks of a row with `test`, with the helpers that its prompt defines: `check(candidate)`, or test functions.
 
-    preamble: what the prompt imports and defines, which stands before a program as in the official harness.
+    preamble: what the prompt imports and defines, which stands before a program as in the official harness. stub: the
+    prompt itself, which a program may continue.
     """
     test, entry_point = row["test"], row.get("entry_point", "").strip()
     has_check = re.search(r"^\s*def check\b", test, re.MULTILINE) is not None
@@ -210,7 +211,8 @@ def read_check(row: Mapping[str, Any]) -> dict[str, Any]:
     stub, is_method = row.get("prompt"), "." in entry_point
     setup = helpers(stub, entry_point) if isinstance(stub, str) and not is_method else ""
     called = f"\n\ncheck({entry_point})" if has_check else ""
-    return {"assert_code": f"{setup}{test.strip()}{called}\n", "preamble": setup}
+    tests = {"assert_code": f"{setup}{test.strip()}{called}\n", "preamble": setup}
+    return {**tests, "stub": stub} if isinstance(stub, str) and stub.strip() else tests
 
 
 def helpers(stub: str, entry_point: str) -> str:

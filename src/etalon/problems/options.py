@@ -11,15 +11,17 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
 
 from etalon.errors import InputError
 from etalon.types import Problem
 
+MAX_SEVERAL_CHARS = 200  # (ours) of a text that lists letters only
 MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
 
+_AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|,|;|quad)(?![a-zA-Z])|\b(?:and|options?)\b|[^\w]|_")
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE
 )
@@ -79,9 +81,17 @@ def as_asked(problem: Problem, order: Sequence[str] | None) -> Problem:
     options = {shown: problem.options[own] for shown, own in zip(letters, order, strict=True)}
     moved = {own.strip().casefold(): shown for shown, own in zip(letters, order, strict=True)}
     answer = None if problem.answer is None else moved.get(problem.answer.strip().casefold(), problem.answer)
+    if answer is not None and answer == problem.answer and (several := several_letters(answer, letters)):
+        answer = "".join(sorted(moved[letter.casefold()] for letter in several))
     listing = _listing(problem.options)
     prompt = listing.sub(lambda found: _relisted(found, list(options.values())), problem.prompt)
     return replace(problem, options=options, answer=answer, prompt=prompt)
+
+
+def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | None:
+    """The letters of two or more options that a text lists and nothing else: "A, C", "AC", "A and C"; or None."""
+    bare = _AROUND_LETTERS.sub("", text) if len(text) < MAX_SEVERAL_CHARS else ""
+    return frozenset(bare) if len(bare) > 1 and len(set(bare)) == len(bare) and set(bare) <= set(letters) else None
 
 
 def _listing(options: Mapping[str, str]) -> re.Pattern[str]:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from etalon.problems.options import several_letters
 from etalon.types import Problem, Verdict
 from etalon.verifiers.chemistry import compare_formulas, formula
 from etalon.verifiers.math import DIFFERENT, Comparison
@@ -43,6 +44,8 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     reference = reference_letter(problem.answer, options)
     if reference is None:
         reference = reference_letter(final_reference(problem.answer or ""), options)
+    if reference is None and (several := several_letters(problem.answer or "", options)):
+        return _verify_several(several, extract_answer(response), options)
     if reference is None:
         return Verdict(score=None, reason=f"bad_reference: {problem.answer!r} is not an option")
     final = final_part(response)
@@ -57,6 +60,20 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
         return _verdict_without_letter(written, reason, reference, options)
     score = float(letter == reference)
     return Verdict(score=score, reason=reason if score else "different", extracted=letter)
+
+
+def _verify_several(reference: frozenset[str], written: str | None, options: Mapping[str, str]) -> Verdict:
+    """Questions with several right options: all of them and no other must be named."""
+    if written is None:
+        return Verdict(score=0.0, reason="no_answer")
+    letters = several_letters(written, options)
+    if letters is None:
+        letter, reason = choose(written, options)
+        return Verdict(score=0.0, reason="different" if letter else reason, extracted=letter or written)
+    is_right = letters == reference
+    return Verdict(
+        score=float(is_right), reason="letter" if is_right else "different", extracted="".join(sorted(letters))
+    )
 
 
 def _labelled(options: Mapping[str, str]) -> dict[str, str]:

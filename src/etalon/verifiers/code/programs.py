@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from etalon.problems.syntax import parse
 from etalon.verifiers.text import final_part
 
 TAGS = {
@@ -42,14 +45,76 @@ class _Block:
 def extract(response: str, languages: Sequence[str] = ("python",), names: Sequence[str] = ()) -> Program | None:
     """The last block in one of the languages, dedented to its fence; None if the last one was never closed.
 
-    names: of what is tested; blocks behind the last one that defines any of them are examples.
+    names: of what is tested; blocks behind the last one that defines any of them are examples. A Python block comes
+    with what it uses and blocks before it define. Where no block names a language, the last one that is Python counts.
     """
-    blocks = [block for block in _blocks(response) if TAGS.get(block.tag) in languages]
+    every = list(_blocks(response))
+    blocks = [block for block in every if TAGS.get(block.tag) in languages]
+    if not blocks and "python" in languages and not any(block.tag for block in every):
+        blocks = [block for block in every if not block.is_closed or _parsed(block.text) is not None]
     if not blocks or not blocks[-1].is_closed:
         return None
     defining = [block for block in blocks if any(_defines(block.text, name) for name in names)]
     block = (defining or blocks)[-1]
-    return Program(text=block.text.removeprefix("\ufeff"), language=TAGS[block.tag])
+    text, language = block.text.removeprefix("\ufeff"), TAGS.get(block.tag, "python")
+    if language == "python" and block is not blocks[0]:
+        text = _with_what_it_uses(text, [one.text for one in blocks[: blocks.index(block)]])
+    return Program(text=text, language=language)
+
+
+def _with_what_it_uses(text: str, before: Sequence[str]) -> str:
+    """A program behind the definitions and imports of earlier blocks that it lacks, the last of each name."""
+    tree = _parsed(text)
+    missing = _missing(tree) if tree else set()
+    taken: list[ast.stmt] = []
+    for block in reversed(before) if missing else ():
+        for statement in reversed(earlier.body if (earlier := _parsed(block)) else ()):
+            if _bound_by(statement) & missing:
+                taken.insert(0, statement)
+                missing = (missing - _bound_by(statement)) | _missing(ast.Module([statement], []))
+    try:
+        return "".join(ast.unparse(statement) + "\n\n" for statement in taken) + text
+    except RecursionError:
+        return text
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _bound_by(statement: ast.stmt) -> set[str]:
+    """The names that a definition or an import at the top of a program binds."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names} - {"*"}
+    return set()
+
+
+def _missing(tree: ast.Module) -> set[str]:
+    """Names that a program reads and binds nowhere, built-in ones apart."""
+    read: set[str] = set()
+    bound = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if type(node.ctx) is ast.Load else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).partition(".")[0])
+        elif name := getattr(node, "name", None):  # functions, classes, exceptions, patterns
+            bound.add(name)
+    return set() if "*" in bound else read - bound
+
+
+def continued(text: str, stub: str) -> str:
+    """A program that only continues a stub (the body of its function), behind it; any other as it is."""
+    is_body = text[:1] in (" ", "\t") and _parsed(text) is None
+    whole = f"{stub.rstrip()}\n{text}"
+    return whole if is_body and stub.strip() and _parsed(whole) is not None else text
 
 
 def _defines(text: str, name: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 from etalon.problems.cases import BadRowError
 from etalon.problems.cases import read_tests as read_cases
 from etalon.sandbox import Limits
-from etalon.verifiers.code.assertions.names import read_names
+from etalon.verifiers.code.assertions.names import asked_for
 from etalon.verifiers.code.assertions.ready import BadChecksError, read_assertions
 from etalon.verifiers.code.outputs import COMPARE, read_json
 
@@ -37,7 +37,8 @@ class TestSuite:
     """`Problem.tests`, read and checked.
 
     outputs: text, or JSON values when there is a function. is_wrapped: each of those may stand in a list of its own.
-    preamble: what stands before a program under assertions. fingerprint: equal for equal tests, whatever holds them.
+    preamble: what stands before a program under assertions. stub: the beginning of a function, which a program may
+    continue. fingerprint: equal for equal tests, whatever holds them.
     """
 
     inputs: tuple[str, ...]
@@ -45,6 +46,7 @@ class TestSuite:
     function: str | None
     assert_code: str | None
     preamble: str
+    stub: str
     checker: str | None
     compare: str
     languages: tuple[str, ...]
@@ -58,7 +60,7 @@ class TestSuite:
         """Names that a program must define for these tests."""
         if self.function is not None:
             return self.function, "Solution"
-        return () if self.assert_code is None else read_names(self.assert_code).of_program
+        return () if self.assert_code is None else asked_for(self.assert_code)
 
 
 def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
@@ -89,6 +91,7 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
         function=function,
         assert_code=assert_code,
         preamble=_text(tests, "preamble") or "",
+        stub=_text(tests, "stub") or "",
         checker=_text(tests, "checker"),
         compare=_one_of("compare", tests.get("compare") or "tokens", tuple(COMPARE)),
         languages=_languages(tests, is_stdin=assert_code is None and function is None),

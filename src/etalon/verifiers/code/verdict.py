@@ -21,7 +21,7 @@ from etalon.types import Problem, Verdict
 from etalon.verifiers.code import guest
 from etalon.verifiers.code.assertions.trial import run_asserts
 from etalon.verifiers.code.outputs import COMPARE, compare_value
-from etalon.verifiers.code.programs import Program, extract, extract_program, other_language
+from etalon.verifiers.code.programs import Program, continued, extract, extract_program, other_language
 from etalon.verifiers.code.suite import BadTestsError, TestSuite, read_tests
 from etalon.verifiers.memo import Memo
 
@@ -65,8 +65,9 @@ def verify_code(problem: Problem, response: str) -> Verdict:
 def run_suite(program: Program, suite: TestSuite) -> Verdict:
     """The verdict of one program on all tests: the first failure decides."""
     if suite.assert_code is not None:
-        is_first = suite.preamble and "from __future__" not in program.text
-        text = f"{suite.preamble}\n{program.text}" if is_first else program.text
+        written = continued(program.text, suite.stub)
+        is_first = suite.preamble and "from __future__" not in written
+        text = f"{suite.preamble}\n{written}" if is_first else written
         return _verdict(run_asserts(text, suite.assert_code, suite.limits), program, "tests")
     start, pause_after, total = 0, FIRST_TESTS, len(suite.inputs)
     is_large = sum(map(len, suite.inputs)) > LARGE_CHARACTERS

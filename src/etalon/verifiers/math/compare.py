@@ -28,7 +28,14 @@ from etalon.verifiers.math.parts import match_parts
 from etalon.verifiers.math.read.normalise import Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.math.read.quantities import conversion, converted, split_unit
-from etalon.verifiers.math.read.relations import is_equation, name_and_value, union_of, value_of, with_argument
+from etalon.verifiers.math.read.relations import (
+    congruence,
+    is_equation,
+    name_and_value,
+    union_of,
+    value_of,
+    with_argument,
+)
 from etalon.verifiers.math.read.shapes import shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
 from etalon.verifiers.memo import Memo
@@ -181,14 +188,14 @@ def _compare_notations(
     expected: str, given: str, left: Number | None, right: Number | None, rules: _Rules
 ) -> Comparison | None:
     """Numbers in a stated base, clock times and ratios, decimal commas, digits that stand apart."""
+    if "≡" in expected + given and (residues := congruence(expected)) and "≡" in expected:
+        return _rational(congruence(given) == residues)
     if based(expected) is not None or based(given) is not None:
         return _rational(based(expected) == based(given))
     if ":" in expected and ":" in given and "=" not in expected + given:
         return _compare_colons(expected, given, rules)
     if rules.is_lenient and (left or right) and (ratio := _RATIO.fullmatch(given if left else expected)):
-        number = left or right
-        is_fraction = number is not None and not number.is_percent
-        return _rational(is_fraction and number.value == Fraction(ratio[1]) / Fraction(ratio[2]))
+        return _rational((left or right) == Number(value=Fraction(ratio[1]) / Fraction(ratio[2])))
     if _APART.search(expected + given if "\\" not in expected + given else ""):
         return DIFFERENT
     if rules.is_lenient and (left or right):

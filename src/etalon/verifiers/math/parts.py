@@ -9,6 +9,7 @@ union - union                                      in any order, or the engine
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 from etalon.verifiers.math.read.relations import in_order_of_names, is_equation, name_and_value, named_values
 from etalon.verifiers.math.read.shapes import Kind, Shape, shape_of
 
+_UNIT_VECTORS = re.compile(r"(?:([+-]?[^ijk+-]*)i)?(?:([+-]?[^ijk+-]*)j)?(?:([+-]?[^ijk+-]*)k)?")
 _FREE = (Kind.SET, Kind.LIST)
 _STRENGTH = (Reason.EXACT, Reason.RATIONAL, Reason.SYMBOLIC)
 
@@ -48,6 +50,11 @@ def match_parts(expected: str, given: str, *, is_lenient: bool) -> Parts | None:
         return Parts(expected=(only,), given=(given,), in_order=True)
     if (only := _only_part(right)) is not None and (left is None or left.kind not in _FREE):
         return Parts(expected=(expected,), given=(only,), in_order=True)
+    if left is None or right is None:
+        vector = left if right is None else right
+        if vector is not None and _is_vector(vector):
+            left = left or _components(expected, len(vector.parts))
+            right = right or _components(given, len(vector.parts))
     return None if left is None or right is None else _match(left, right, is_lenient=is_lenient)
 
 
@@ -68,6 +75,8 @@ def _match(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
     kinds = (expected.kind, given.kind)
     if kinds == (Kind.UNION, Kind.UNION):
         return _parts(expected, given, in_order=False, is_only_sufficient=True)
+    if kinds == (Kind.CASES, Kind.CASES):
+        return _parts(expected, given, in_order=False)
     if kinds == (Kind.MATRIX, Kind.MATRIX):
         return _parts(expected, given, in_order=True) if expected.columns == given.columns else None
     if kinds == (Kind.TUPLE, Kind.TUPLE):
@@ -85,6 +94,20 @@ def _match(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
         tuple_ = expected if expected.kind is Kind.TUPLE else given
         return _values(expected, given) if tuple_.brackets == "()" else None
     return None
+
+
+def _is_vector(shape: Shape) -> bool:
+    return shape.kind is Kind.TUPLE or (shape.kind is Kind.MATRIX and shape.columns == 1)
+
+
+def _components(text: str, count: int) -> Shape | None:
+    """2i-j+3k as the vector (2,-1,3); None for any other text."""
+    found = _UNIT_VECTORS.fullmatch(text)
+    if found is None or not any(found.groups()[1:]) or any(found.groups()[count:]):
+        return None
+    signs = {"": "1", "+": "1", "-": "-1"}
+    parts = ("0" if part is None else signs.get(part, part.removeprefix("+")) for part in found.groups()[:count])
+    return Shape(kind=Kind.TUPLE, parts=tuple(parts), brackets="()")
 
 
 def _rows(shape: Shape) -> Shape | None:

@@ -48,6 +48,15 @@ def read_names(code: str) -> Names:
     return Names(of_program=tuple(sorted(free - {*dir(builtins), "etalon_run"})))
 
 
+def asked_for(code: str) -> tuple[str, ...]:
+    """What a program must define for these checks: what they leave free, and what they take from `solution`."""
+    taken = [
+        alias.name for node in ast.walk(parse(code)) if isinstance(node, ast.ImportFrom) and node.module == "solution"
+        for alias in node.names
+    ]  # fmt: skip
+    return (*read_names(code).of_program, *taken)
+
+
 def bind_libraries(tree: ast.Module) -> ast.Module:
     """The checks with libraries of their own: names that are only used as one, and that they do not define."""
     code = ast.unparse(tree)

@@ -22,6 +22,13 @@ _AGAIN = (
     re.compile(rf"(?P<value>.+?),? ?(?:or|∨|which is|i\.e\.,?) ?(?P<about>{_ABOUT})? ?(?P<again>[^()]+)"),
     re.compile(rf"(?P<value>.+?),? ?(?P<about>{_ABOUT}) ?(?P<again>[^()]+)"),
 )
+_FOR_ALL = re.compile(
+    r"(?P<rest>.*[^\s,]),? ?\(?(?:for|\\forall|∀) ?(?:all|any|every|each)? ?(?P<of>[^<>≤≥≠=\d]{1,60})\)?"
+)
+_PARAMETER = re.compile(
+    r"(?P<rest>.*[^\s,;(])[,;]? ?\(?(?:for |where |with )?(?:all |any |every |each |some )?"
+    r"(?:(?P<name>[a-z]) ?(?:∈ ?\\mathbb\{Z\}|(?:is )?(?:an |any )integer)|integers? (?P<behind>[a-z]))\)?"
+)
 MAX_CHARS = 200  # (ours) longer texts say more than one value
 
 
@@ -35,6 +42,19 @@ def without_mark(text: str) -> str:
     found = _MARK.search(text[-40:])
     start = len(text) - len(text[-40:]) + found.start() if found else 0
     return text[:start] if start else text
+
+
+def without_quantifier(text: str) -> str:
+    """The text without "for all x" and ", k∈\\mathbb{Z}" behind it; an integer parameter is always called k."""
+    if found := _FOR_ALL.fullmatch(text):
+        text = found["rest"]
+    if ("∈" not in text and "integer" not in text) or not (found := _PARAMETER.fullmatch(text)):
+        return text
+    name, rest = found["name"] or found["behind"], found["rest"]
+    own = re.compile(rf"(?<![a-zA-Z\\]){name}(?![a-zA-Z])")
+    if any(sign in rest for sign in "<>≤≥≠") or not own.search(rest):
+        return text
+    return rest if re.search(r"(?<![a-zA-Z\\])k(?![a-zA-Z])", rest) else own.sub("k", rest)
 
 
 def said_twice(text: str) -> tuple[str, str, bool] | None:

@@ -82,8 +82,8 @@ _AND_BETWEEN = re.compile(r"(?<=\w) (?:, )?(?:and|&) (?=\w)")
 _ARTICLE = re.compile(r"\b(?:the|an|a)\b (?=\w{3})")
 _SAME = {  # what is said here: the other ways to say it
     "no solution": "none|no solutions|no solution exists|no solutions exist|there is no solution|"
-    "there are no solutions|empty set",
-    "does not exist": "dne|doesn't exist|it does not exist",
+    "there are no solutions|empty set|no real solution|no real solutions",
+    "does not exist": "dne|doesn't exist|it does not exist|limit does not exist|it doesn't exist|limit doesn't exist",
     "infinitely many solutions": "infinitely many|infinite solutions|there are infinitely many solutions",
 }
 _SAID = {way: said for said, ways in _SAME.items() for way in ways.split("|")}
@@ -121,6 +121,7 @@ def read(answer: str) -> Reading:
 
 
 def _read(text: str) -> Reading:
+    text = dressing.without_quantifier(text)
     if clock := _CLOCK.fullmatch(text):
         return Reading(text=clock[1] + clock[2].lower() + "m")
     if named := sets.number_set(text):
@@ -226,6 +227,7 @@ def _without_delimiters(text: str) -> str:
 def _squeeze(text: str) -> str:
     """Mathematics in one spelling, without spaces."""
     text = _OR.sub("∨", _AND.sub(",", text))
+    text = text if "mod" in text else text.replace("≡", "=")
     text = _FUNCTION.sub(lambda found: _PLAIN_WORDS.get(found[1], "\\" + found[1]), text)
     if _LONG_GROUP.fullmatch(text):
         text = text.replace(",", "").replace(" ", "").replace("_", "")

@@ -47,6 +47,7 @@ _NO_UNITS = (  # words that join or deny, and functions: what follows a number a
 _STOP = frozenset(_NO_UNITS.split())
 _AREAS = {"square": "^2", "sq": "^2", "cubic": "^3"}
 _NAME_WITH_NUMBER = re.compile(r"[A-Za-z]{2,} ?\^?\{?\d")
+_OPERATORS = ("+", "-", "*", "/", "^", "=", "(", ",", "±")
 _PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _COMMAND_END = re.compile(r"\\[a-zA-Z]{1,20}\{?$")
@@ -173,7 +174,7 @@ def _joined(names: list[str]) -> str:
 
 
 def _is_quantity(text: str) -> bool:
-    if _NAME_WITH_NUMBER.match(text):  # sp3 hybridisation
+    if _NAME_WITH_NUMBER.match(text) or text.endswith(_OPERATORS):  # sp3 hybridisation, \\ln x + C
         return False
     return any(c.isdigit() for c in text) or "\\pi" in text or "\\sqrt" in text
 
@@ -215,7 +216,7 @@ _SPELLINGS = (
 )
 _UNIT_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*$")
 _DIVISOR = re.compile(r"/\s*\(([^()/]*)\)")
-_NUMBER_WORDS = re.compile(r"\\[a-zA-Z]+|[eE](?=[+-]?\d)|^[a-zA-Z](?:_\w+)?\s*=")
+_NUMBER_WORDS = re.compile(r"^[^=\d]{1,40}(?:_\{?\w{1,9}\}?)?\s*=|\\[a-zA-Z]+|[eE](?=[+-]?\d)")
 _NUMBER_END = re.compile(r"(?:[\d)}]|\\pi)\s*(?=[A-Za-zΩÅ°*/\\])")
 
 

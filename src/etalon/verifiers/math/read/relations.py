@@ -19,6 +19,10 @@ _FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-zA-Z])\)")
 _SIDES = re.compile(r"[<>≤≥]")
 _VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?")
 _LETTERS = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
+_CONGRUENCE = re.compile(
+    r"[a-zA-Z]≡(?P<residues>-?\d{1,9}(?:[,;∨]-?\d{1,9})*)\(?\\?[pb]?mod\{?(?P<modulus>\d{1,9})\}?\)?"
+)
+_PROGRESSION = re.compile(r"(?:[a-z]=)?(\d{1,9})[a-z]([+-]\d{1,9})?")
 _BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<condition>.{1,200})\\\}")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
 _POINT = re.compile(rf"\((?:{_VARIABLE.pattern},)+(?:{_VARIABLE.pattern})\)")
@@ -118,6 +122,17 @@ def _around(found: re.Match[str], radius: str, sign: str) -> tuple[str, str] | N
     return variable, f"{_left(sign)}{centre - width.value},{centre + width.value}{_right(sign)}"
 
 
+def congruence(text: str) -> tuple[frozenset[int], int] | None:
+    """(residues, modulus) of n≡1 (mod 4), n≡1,3 (mod 4) and 4k+1; None for any other text."""
+    if found := _CONGRUENCE.fullmatch(text):
+        modulus, residues = int(found["modulus"]), [int(one) for one in re.split(r"[,;∨]", found["residues"])]
+    elif found := _PROGRESSION.fullmatch(text):
+        modulus, residues = int(found[1]), [int(found[2] or 0)]
+    else:
+        return None
+    return (frozenset(one % modulus for one in residues), modulus) if modulus else None
+
+
 def with_argument(pair: tuple[str, str], name: str) -> tuple[str, str] | None:
     """f(t)=2t as f(x)=2x when `name` is f(x); None when x means something else there."""
     wanted, found = _FUNCTION.fullmatch(name), _FUNCTION.fullmatch(pair[0])
@@ -141,10 +156,17 @@ def _right(sign: str) -> str:
 def union_of(text: str) -> tuple[str, str] | None:
     """(variable, union of intervals) of inequalities in one variable joined by `or` and commas, else `interval_of`."""
     found = [_all_of(part) for part in split_top(text, "∨")]
+    if any(found) and not all(found):  # x=0 or x>1
+        found = [pair or _point(part) for pair, part in zip(found, split_top(text, "∨"), strict=True)]
     if not all(found):
         return None
     pairs = [pair for pair in found if pair is not None]
     return (pairs[0][0], "∪".join(pair[1] for pair in pairs)) if len({pair[0] for pair in pairs}) == 1 else None
+
+
+def _point(text: str) -> tuple[str, str] | None:
+    assigned = name_and_value(text)
+    return (assigned[0], f"\\{{{assigned[1]}\\}}") if assigned and _VARIABLE.fullmatch(assigned[0]) else None
 
 
 def _all_of(text: str) -> tuple[str, str] | None:

@@ -18,6 +18,8 @@ _MATRIX = re.compile(
     r"(?P<body>.*)\\end\{(?P=name)\}(?P<close>[)\]]?)",
     re.DOTALL,
 )
+_CASES = re.compile(r"\\begin\{d?cases\}(?P<body>.*)\\end\{d?cases\}", re.DOTALL)
+_IF = re.compile(r"^(?:if|for|when|where)\s*")
 _TRANSPOSED = re.compile(
     r"(.*(?:[)\]]|\\end\{[a-z]+\}))\^\{? ?(?:T|\\top|\\intercal|\\(?:mathsf|mathrm|text) ?\{T\}) ?\}?", re.DOTALL
 )
@@ -32,6 +34,7 @@ class Kind(StrEnum):
     LIST = "list"
     UNION = "union"
     MATRIX = "matrix"
+    CASES = "cases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,15 @@ class Shape:
 
 def shape_of(text: str) -> Shape | None:
     """The parts of an answer, or None for a single value (or for more than MAX_PARTS)."""
-    shape = _transposed(text) or _matrix(text) or _union(text) or _list(text) or _enclosed(text) or _plus_minus(text)
+    shape = (
+        _cases(text)
+        or _transposed(text)
+        or _matrix(text)
+        or _union(text)
+        or _list(text)
+        or _enclosed(text)
+        or _plus_minus(text)
+    )
     return shape if shape is None or len(shape.parts) <= MAX_PARTS else None
 
 
@@ -135,6 +146,17 @@ def _both_signs(text: str) -> tuple[str, str]:
         return re.sub(r"(?<![^=({\[,])\+", "", signed)  # no leading plus
 
     return with_sign("+", "-"), with_sign("-", "+")
+
+
+def _cases(text: str) -> Shape | None:
+    """The branches of a piecewise function, each the pair of its value and its condition."""
+    if (found := _CASES.fullmatch(text)) is None or "\\begin" in found["body"]:
+        return None
+    rows = [row.partition("&") for row in re.split(r"\\\\", found["body"]) if row.strip()]
+    parts = tuple(
+        f"({value.strip(' ,')},{_IF.sub('', condition.strip(' ,.')) or 'otherwise'})" for value, _, condition in rows
+    )
+    return Shape(kind=Kind.CASES, parts=parts)
 
 
 def _transposed(text: str) -> Shape | None:

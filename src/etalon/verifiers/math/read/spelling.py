@@ -20,6 +20,7 @@ _SIGNS = {  # sign used here: the ways to write it
     "≤": ("\\leqslant", "\\leq", "\\le", "<=", "⩽"),
     "≥": ("\\geqslant", "\\geq", "\\ge", ">=", "⩾"),
     "≠": ("\\neq", "\\ne", "!=", "\\not="),
+    "≡": ("\\equiv",),
     "≈": ("\\approx", "\\simeq"),
     "<": ("\\lt",),
     ">": ("\\gt",),
@@ -84,7 +85,7 @@ _VARIANT = re.compile(
 )
 _LATEX = {
     "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "±": "\\pm ", "∓": "\\mp ", "∪": "\\cup ",
-    "∈": "\\in ", "∨": "\\text{ or }", "°": "^{\\circ}", "*": "\\cdot ",
+    "≡": "\\equiv ", "∈": "\\in ", "∨": "\\text{ or }", "°": "^{\\circ}", "*": "\\cdot ",
 }  # fmt: skip
 _LATEX_SIGN = re.compile("[" + "".join(map(re.escape, _LATEX)) + "]")
 _SUPERSCRIPT = re.compile(r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
