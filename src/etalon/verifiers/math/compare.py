@@ -54,6 +54,7 @@ _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
 _LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
 _NOT_WORDS = re.compile(r"[\s{}^_$,.'-]")
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):([1-9]\d*(?:\.\d+)?)")
+_NUMBER_SET = re.compile(r"\\mathbb\{[A-QS-Z]\}(?:\^\{[+-]\}|_\{[≥≤]0\})?")
 _NOTHING = {"no solution", "\\emptyset"}
 _APART = re.compile(r"\d \d")
 _FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
@@ -194,8 +195,9 @@ def _compare_notations(
         return _rational(based(expected) == based(given))
     if ":" in expected and ":" in given and "=" not in expected + given:
         return _compare_colons(expected, given, rules)
-    if rules.is_lenient and (left or right) and (ratio := _RATIO.fullmatch(given if left else expected)):
-        return _rational((left or right) == Number(value=Fraction(ratio[1]) / Fraction(ratio[2])))
+    number = left or right
+    if rules.is_lenient and number is not None and (ratio := _RATIO.fullmatch(given if left else expected)):
+        return _rational(not number.is_percent and number.value == Fraction(ratio[1]) / Fraction(ratio[2]))
     if _APART.search(expected + given if "\\" not in expected + given else ""):
         return DIFFERENT
     if rules.is_lenient and (left or right):
@@ -241,6 +243,8 @@ def _compare_intervals(expected: str, given: str, rules: _Rules) -> Comparison |
 
 
 def _compare_parts(expected: str, given: str, rules: _Rules) -> Comparison | None:
+    if _NUMBER_SET.fullmatch(expected) and (_NUMBER_SET.fullmatch(given) or shape_of(given)):
+        return DIFFERENT
     if "\\mathbb{R}" in (expected, given):
         line = "(-\\infty,\\infty)"
         expected, given = (line if text == "\\mathbb{R}" else text for text in (expected, given))

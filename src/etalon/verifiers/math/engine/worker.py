@@ -215,7 +215,8 @@ def _compare_values(gold: Any, given: Any) -> bool | None:
             for symbol in symbols
         }  # fmt: skip
         values = [one.subs(point) for one in (gold, given)]
-        if not all(_is_real(value) for value in values):
+        parts = [part.subs(point) for one in (gold, given) for part in one.atoms(sympy.Pow, sympy.log)]
+        if not all(_is_real(value) for value in (*values, *parts)):  # where sqrt(a)sqrt(b) is sqrt(ab)
             continue
         if _is_surely_not_zero(values[0] - values[1]):
             return False

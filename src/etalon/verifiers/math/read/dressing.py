@@ -23,11 +23,11 @@ _AGAIN = (
     re.compile(rf"(?P<value>.+?),? ?(?P<about>{_ABOUT}) ?(?P<again>[^()]+)"),
 )
 _FOR_ALL = re.compile(
-    r"(?P<rest>.*[^\s,]),? ?\(?(?:for|\\forall|∀) ?(?:all|any|every|each)? ?(?P<of>[^<>≤≥≠=\d]{1,60})\)?"
+    r"(?P<rest>.*[^\s,]),? ?\(?(?:for (?:all|any|every|each)|\\forall|∀) ?(?P<of>[^<>≤≥≠=\d]{1,60})\)?"
 )
 _PARAMETER = re.compile(
-    r"(?P<rest>.*[^\s,;(])[,;]? ?\(?(?:for |where |with )?(?:all |any |every |each |some )?"
-    r"(?:(?P<name>[a-z]) ?(?:∈ ?\\mathbb\{Z\}|(?:is )?(?:an |any )integer)|integers? (?P<behind>[a-z]))\)?"
+    r"(?P<rest>.*?[^\s,;(])[,;]? ?\(?(?:for |where |with )?(?:all |any |every |each |some )?"
+    r"(?:(?<![a-zA-Z])(?P<name>[a-z])(?![a-z]) ?(?:∈ ?\\mathbb\{Z\}|(?:is )?(?:an |any )integer)|integers? (?P<behind>[a-z]))\)?"
 )
 MAX_CHARS = 200  # (ours) longer texts say more than one value
 

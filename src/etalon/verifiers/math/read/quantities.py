@@ -45,7 +45,7 @@ _NO_UNITS = (  # words that join or deny, and functions: what follows a number a
     "or more less at most least up down half third quarter"
 )
 _STOP = frozenset(_NO_UNITS.split())
-_AREAS = {"square": "^2", "sq": "^2", "cubic": "^3"}
+_AREAS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 _NAME_WITH_NUMBER = re.compile(r"[A-Za-z]{2,} ?\^?\{?\d")
 _OPERATORS = ("+", "-", "*", "/", "^", "=", "(", ",", "±")
 _PER = re.compile(r" ?(?:/| per ) ?(?=[A-Za-z])")

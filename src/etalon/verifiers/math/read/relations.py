@@ -89,8 +89,9 @@ def interval_of(text: str) -> tuple[str, str] | None:
         return (name, domain) if domain and (_VARIABLE.fullmatch(name) or _POINT.fullmatch(name)) else None
     if "≠" in text:
         name, _, point = text.partition("≠")
-        excluded = sets.excluding(point) if _VARIABLE.fullmatch(name) else None
-        return None if excluded is None else (name, excluded)
+        both = shape_of(point)
+        excluded = sets.excluding(*(both.parts if both and both.kind is Kind.LIST else (point,)))
+        return (name, excluded) if excluded and _VARIABLE.fullmatch(name) else None
     signs = _SIDES.findall(text)
     sides = _SIDES.split(text)
     if not 1 <= len(signs) <= 2 or is_equation(text) or not all(sides):

@@ -75,14 +75,11 @@ def in_signs(text: str) -> str | None:
 def _named(kind: str, part: str, without: str | None) -> str | None:
     points = [] if without is None else split_top(re.sub(r"\s", "", without), ",;")
     if kind == "R":
-        pieces = _pieces(_HALVES.get(part, LINE))
-        for point in points:
-            excluded = excluding(point)
-            other = None if excluded is None else _pieces(excluded)
-            if pieces is None or other is None:
-                return f"\\mathbb{{R}}\\setminus\\{{{','.join(points)}\\}}"
-            pieces = _common(pieces, other)
-        return None if pieces is None else "\\mathbb{R}" if not part and not points else _text(pieces)
+        if not part and not points:
+            return "\\mathbb{R}"
+        line = excluding(*points)
+        left = f"\\mathbb{{R}}\\setminus\\{{{','.join(points)}\\}}"
+        return left if line is None else intersection(_HALVES.get(part, LINE), line)
     if kind == "W":
         kind, part = "Z", "≥"
     base = (
@@ -97,9 +94,14 @@ def _named(kind: str, part: str, without: str | None) -> str | None:
     return f"{base}\\setminus\\{{{','.join(points)}\\}}" if points else base
 
 
-def excluding(point: str) -> str | None:
-    """The line without a point, None where the point is no number."""
-    return f"(-\\infty,{point})∪({point},\\infty)" if _place(point) is not None else None
+def excluding(*points: str) -> str | None:
+    """The line without some points, None where one is no number."""
+    if any(_place(point) is None for point in points):
+        return None
+    line: str | None = LINE
+    for point in points:
+        line = line and intersection(line, f"(-\\infty,{point})∪({point},\\infty)")
+    return line
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

@@ -68,6 +68,7 @@ _SIGNS = {  # sign used here: the ways to write it
     "e": ("\\mathrm{e}", "\\text{e}", "\\rm{e}"),
     "i": ("\\mathrm{i}", "\\text{i}", "\\imath"),
     "j": ("\\jmath",),
+    "'": ("^{\\prime}", "^\\prime"),
     " ": ("\\,", "\\;", "\\:", "\\ ", "\\quad", "\\qquad", "~", "\\thinspace", "\\newline", "\\enspace", "\\hspace"),
     "": (
         *("\\left.", "\\right.", "\\left", "\\right", "\\bigl", "\\bigr", "\\Bigl", "\\Bigr", "\\bigg", "\\Bigg"),
@@ -95,6 +96,7 @@ _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 _ROOT = re.compile(r"√ ?(\d+)")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)°")
+_PRIME = re.compile(r"([a-zA-Z])('+)")
 _DECIMAL_EXPONENT = re.compile(r"\^\{(-?)(\d{0,6}\.\d{1,6})\}")
 _VECTOR = re.compile(  # fonts of one letter
     r"\\(?:vec|hat|overrightarrow|widehat|pmb|bm|boldsymbol|mathbf) ?(?:\{ ?([a-zA-Z]) ?\}|([a-zA-Z])(?![a-zA-Z]))"
@@ -139,6 +141,7 @@ def to_latex(text: str) -> str:
     """The text as LaTeX again; degrees inside trigonometry as radians."""
     if _TRIGONOMETRY.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    text = _PRIME.sub(lambda found: f"{found[1]}_{{{'q' * len(found[2])}}}", text)  # f' is not f
     text = _DECIMAL_EXPONENT.sub(_fraction_of_decimal, text)
     return _LATEX_SIGN.sub(lambda sign: _LATEX[sign[0]], text)
 

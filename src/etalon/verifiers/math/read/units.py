@@ -93,7 +93,7 @@ def _tables() -> tuple[dict[str, str], dict[str, Unit]]:
 _SYMBOLS, _UNITS = _tables()
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _FACTOR = re.compile(
-    r"\s*([*/]|-(?=[A-Za-zΩÅ°]))?\s*([A-Za-zΩÅ°$¢€£¥]+)(?:\s*\^?\s*\{?\s*([-⁻]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹])\s*\}?)?"
+    r"\s*([*/]|-(?=[A-Za-zΩÅ°]))?\s*([A-Za-zΩÅ°$¢€£¥]+)(?:(?:\s*\^\s*\{?\s*)?([-⁻]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹])\s*\}?)?"
 )
 
 
