@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from etalon.sampling.endpoint.finish import Ending
 from etalon.sampling.endpoint.request import CAP_REFUSED
 from etalon.serve.doctor.identify import Identity, Server
 
@@ -158,7 +159,7 @@ def _length(seen: Observed, server: Server) -> Finding:
     if watched.error and not chunks:
         help_with = "context" if CAP_REFUSED.search(watched.error) else check
         return Finding(check=check, found=watched.error, level="problem", fix=fix(help_with, server))
-    if watched.answer.finish_reason == "length":
+    if watched.answer.ending is Ending.CUT:
         found = f"cut at {tokens:,} tokens although 8,192 were asked for"
         return Finding(check=check, found=found, level="problem", fix=fix(check, server))
     why = "the time was up" if watched.timed_out else "the model ended by itself"
