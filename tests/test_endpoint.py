@@ -249,6 +249,13 @@ def test_a_slow_response_has_no_read_timeout() -> None:
     assert rollout.text == "4"
 
 
+def test_a_server_that_never_closes_after_its_reason_to_end_is_not_waited_for(monkeypatch) -> None:
+    monkeypatch.setattr("etalon.sampling.endpoint.client.FINISH_SECONDS", 0.2)
+    blocks = (event({"content": "4"}) + event({}, finish="length"), *[b": ping\n\n"] * 100)
+    rollout, _ = one(lambda asked: Reply(raw=blocks, between=0.1), deadline_seconds=5)
+    assert (rollout.text, rollout.stop) == ("4", Stop.LENGTH)
+
+
 def test_a_response_that_repeats_itself_is_cut_and_counts_as_truncated() -> None:
     rollout, upstream = one(lambda asked: Reply(content="I will start. " + "but we " * 20000, between=0.0001))
     assert rollout.stop is Stop.LENGTH

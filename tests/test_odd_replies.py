@@ -71,6 +71,7 @@ WHOLE = {
         raw=(event({"reasoning_details": [{"type": "reasoning.text", "text": "5"}]}), FOUR, STOP, DONE)
     ),
     "a message of parts": body({"content": [{"type": "thinking", "thinking": "5"}, TEXT]}),
+    "text of an older form": Reply(raw=(line({"choices": [{"text": "It is 4."}]}), STOP, DONE)),
     "null everywhere": Reply(
         raw=(line({"choices": None, "error": None, "usage": None}), event({"content": None, "reasoning": None}),
              line({"choices": [{"delta": None, "finish_reason": None}]}), FOUR, STOP, DONE)

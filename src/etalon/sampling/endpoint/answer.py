@@ -83,7 +83,7 @@ class Answer:
             return self._add_text(delta)
         if isinstance(message, dict) and not self._has_streamed:  # the whole of what has streamed, once more
             return self._add_text(message)
-        return None
+        return self._add_text({"content": choice["text"]}) if isinstance(choice.get("text"), str) else None
 
     def _add_text(self, delta: Mapping[str, Any]) -> Delta | None:
         reasoning, content = texts_of(delta)

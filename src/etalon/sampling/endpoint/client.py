@@ -28,6 +28,7 @@ from etalon.sampling.endpoint.upstream import CHAT, EndpointSettings, is_loopbac
 OnDelta = Callable[[Delta], None]
 ERROR_BYTES = 2**16  # (ours) of an error body that are read
 IDLE_SECONDS = 4.0  # (ours) an idle connection is kept; uvicorn drops its own after 5
+FINISH_SECONDS = 10.0  # (ours) for what a server still says after its reason to end: usage, [DONE]
 LINGER_SECONDS = 0.1  # (ours) for the end of a body after its [DONE]
 QUICK_SECONDS = 10.0  # (ours) for questions that need no model, such as /models
 # A peer that vanished without a word is noticed within about a minute: there is no read time-out on a stream.
@@ -209,17 +210,21 @@ async def _read(response: httpx2.Response, answer: Answer, on_delta: OnDelta | N
     """Read a stream to its end, or until it loops; a server that does not stream is read as one chunk."""
     was_closed = False
     stream = events(response)
-    async for data in stream:
-        if data == DONE:
-            was_closed = True
-            break
-        delta = answer.add_event(data)
-        if delta is None:
-            continue
-        if on_delta is not None:
-            on_delta(delta)
-        if answer.loop is not None:
-            return
+    with contextlib.suppress(TimeoutError):  # it gave its reason to end, and holds the connection open all the same
+        async with asyncio.timeout(None) as patience:
+            async for data in stream:
+                if data == DONE:
+                    was_closed = True
+                    break
+                delta = answer.add_event(data)
+                if answer.finish_reason and patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + FINISH_SECONDS)
+                if delta is None:
+                    continue
+                if on_delta is not None:
+                    on_delta(delta)
+                if answer.loop is not None:
+                    return
     answer.finish(was_closed=was_closed)
     with contextlib.suppress(TimeoutError):  # a body read to its end leaves a connection that can be used again
         async with asyncio.timeout(LINGER_SECONDS):

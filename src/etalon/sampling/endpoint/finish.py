@@ -18,7 +18,7 @@ _WITHHELD = re.compile(
 )
 _FAILED = re.compile(
     r"error|abort|cancel|fail|timeout|timedout|deadline|overload|insufficient|unavailable|network|interrupt|disconnect"
-    r"|preempt|malformed|ratelimit|quota|exception|crash|outofmemory"
+    r"|preempt|malformed|ratelimit|quota|exception|crash|outofmemory|shutdown|busy|killed|unreachable"
 )
 _CUT = re.compile(r"max|length|limit|window|truncat|incomplete|exceed|repetition")
 
