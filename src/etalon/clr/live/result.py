@@ -134,25 +134,14 @@ def conclude(
     fallback, why = _fallback(flow, needed)
     text = "" if flow.usable else _first_whole(flow)
     has_answer = bool(flow.usable or text)
-    record: dict[str, Any] = {
+    record = {
         "kind": "clr",
         "version": 1,
         **facts,
         "finish_reason": finish_reason if has_answer else "error",
         **detail(flow),
-        "saved": _saved(flow, unsent),
-        "prompt_tokens": {stage: flow.ledger.stages[stage].prompt_tokens for stage in STAGES},
-        "prompt_tokens_unknown": flow.ledger.untold,
-        "usage": {
-            "calls": usage.calls,
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        },
-        "money": None
-        if price is None
-        else money(price, prompt_tokens=usage.prompt_tokens, tokens=usage.completion_tokens),
-    }  # fmt: skip
+        **_costs(flow, usage, unsent=unsent, price=price),
+    }
     if not has_answer:
         raise _no_answer(flow, record, usage, needed=needed, finish_reason=finish_reason)
     answer = None
@@ -172,6 +161,23 @@ def conclude(
         fallback=fallback,
         reason=why,
     )
+
+
+def _costs(flow: Flow, usage: Usage, *, unsent: int, price: Price | None) -> dict[str, Any]:
+    """What the record says of costs beside those by stage."""
+    prompts, tokens = usage.prompt_tokens, usage.completion_tokens
+    return {
+        "saved": _saved(flow, unsent),
+        "prompt_tokens": {stage: flow.ledger.stages[stage].prompt_tokens for stage in STAGES},
+        "prompt_tokens_unknown": flow.ledger.untold,
+        "usage": {
+            "calls": usage.calls,
+            "prompt_tokens": prompts,
+            "completion_tokens": tokens,
+            "total_tokens": prompts + tokens,
+        },
+        "money": None if price is None else money(price, prompt_tokens=prompts, tokens=tokens),
+    }
 
 
 def _fallback(flow: Flow, needed: int) -> tuple[Fallback | None, str]:
