@@ -154,22 +154,44 @@ def test_failed_truncated_and_unparsed_trajectories_are_dropped_and_counted() ->
     assert [t["dropped"] for t in result.record["trajectories"]] == ["failed", "truncated", "unparsed", None, None]
 
 
-def test_too_few_usable_trajectories_are_an_error_that_says_why_and_keeps_the_record() -> None:
-    traces = [
-        said("", Stop.ERROR, error="HTTP 500: out of memory"),
-        said("hm"),
-        trace("3", *SOUND),
-        said("", Stop.LENGTH),
-    ]
+FAILED, CUT = said("", Stop.ERROR, error="HTTP 500: out of memory"), said("", Stop.LENGTH)
+
+
+def test_without_a_whole_response_it_is_an_error_that_says_why_and_keeps_the_record() -> None:
     with pytest.raises(NoAnswerError) as caught:
-        solve(Model(traces), k=4, k_min=2)
+        solve(Model([FAILED, said("<think>SECRET</think>"), CUT, said("So it is", Stop.LENGTH)]), k=4, k_min=2)
     assert str(caught.value) == (
-        "only 1 of 4 trajectories is usable (at least 2 are needed): 1 failed, 1 truncated, 1 without an answer; "
+        "none of 4 trajectories is usable (at least 2 are needed): 1 failed, 2 truncated, 1 without an answer; "
         "first error: HTTP 500: out of memory"
     )
     assert caught.value.record["finish_reason"] == "error"
     assert caught.value.record["answer"] is None
     assert caught.value.usage.calls == 4
+
+
+@pytest.mark.parametrize(
+    ("traces", "fallback", "answer", "text", "reason"),
+    [
+        ([FAILED, said("hm"), trace("3", *SOUND), CUT], "majority", "3", "So \\boxed{3}", "only 1 of 4 trajectories"),
+        ([said("\\boxed{5}")] + [said("\\boxed{7}")] * 3, "majority", "7", "\\boxed{7}", "none of 4 usable traj"),
+        ([FAILED, said("<think>SECRET</think>Hm."), said("Well."), CUT], "plain", "", "Hm.", "none of 4 trajectories"),
+    ],
+)  # fmt: skip
+def test_what_clr_cannot_judge_is_answered_all_the_same_and_flagged(traces, fallback, answer, text, reason) -> None:
+    result = solve(Model(traces), k=4, k_min=2, early="off")
+    assert (result.fallback, result.answer, result.text) == (fallback, answer, text)
+    assert result.reason.startswith(reason)
+    record = result.record
+    assert (record["fallback"], record["answer"], record["error"]) == (fallback, answer or None, result.reason)
+    assert "SECRET" not in json.dumps(record)
+
+
+def test_failed_verifications_leave_the_majority_vote() -> None:
+    traces = [trace("5", *SOUND), trace("7", *SOUND), trace("7", *SOUND)]
+    result = solve(Model(traces, verify=lambda _: FAILED), k=3, early="off")
+    assert (result.fallback, result.answer) == ("majority", "7")
+    assert result.reason == "all of 3 verifications failed"
+    assert solve(Model(traces), k=3, early="off").fallback is None
 
 
 def test_nothing_more_is_sent_once_too_few_can_be_usable() -> None:

@@ -33,6 +33,7 @@ class Habits:
     honours_seed: bool = True
     has_logprobs: bool = True
     follows_schema: bool = True
+    repeats: bool = False
     refuses: str = ""
     cap: int = 10**6
     reasoning_field: str = "reasoning"
@@ -82,7 +83,7 @@ class Toy:
         is_narrow = (habits.honours_top_k and body.get("top_k") == 1) or (
             habits.honours_top_p and body.get("top_p", 1) < 0.01
         )
-        text = f"Village {random.Random(0 if is_narrow else seed).random()}"
+        text = f"Village {random.Random(0 if is_narrow or habits.repeats else seed).random()}"
         answer = whole(Reply(content=text))
         answer["choices"] *= body.get("n", 1) if habits.honours_n else 1
         if habits.has_logprobs and body.get("logprobs"):
@@ -131,6 +132,7 @@ def test_a_server_that_honours_everything_has_no_problem() -> None:
                 "max_tokens > 4k": ("problem", "cut at 4,096 tokens"), "reasoning": ("ok", "in reasoning_content"),
             },
         ),
+        (Habits(repeats=True), {"seed": ("problem", "the same text for 3 seeds"), "top_p": ("note", "cannot tell")}),
         (Habits(refuses="logprobs"), {"logprobs": ("note", "unknown field logprobs"), "n": ("ok", "honoured")}),
         (Habits(refuses="top_k"), {"top_k off": ("problem", "unknown field top_k"), "top_p": ("ok", "honoured")}),
         (Habits(refuses="response_format"), {"json_schema": ("note", "unknown field")}),
@@ -148,6 +150,7 @@ def test_every_habit_is_found(habits: Habits, expected: dict[str, tuple[str, str
     for check, (level, said) in expected.items():
         found = finding(report, check)
         assert (found.level, said in found.found) == (level, True), found
+        assert found.level != "problem" or found.fix
 
 
 def test_a_server_with_one_slot_is_found() -> None:

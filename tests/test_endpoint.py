@@ -173,7 +173,7 @@ def test_a_failed_call_never_loses_the_others() -> None:
     assert [rollout.stop for rollout in groups[1]] == [Stop.ERROR, Stop.ERROR]
 
 
-def test_a_refused_extension_is_left_out_and_told() -> None:
+def test_a_refused_extension_is_left_out_and_told_once(caplog) -> None:
     def script(asked: Asked) -> Reply:
         if "top_k" in asked.body:
             return Reply(status=400, body=b'{"error": {"message": "Unrecognized request argument: top_k"}}')
@@ -181,8 +181,13 @@ def test_a_refused_extension_is_left_out_and_told() -> None:
 
     with Upstream(script) as upstream:
         ((_, rollouts),) = sampler(upstream.url, concurrency=1).sample([ask("x")], n=3, params=PARAMS, seed=0)
-    assert [rollout.text for rollout in rollouts] == ["4"] * 3
-    assert len(upstream.requests) == 4  # it is learned once
+        assert [rollout.text for rollout in rollouts] == ["4"] * 3
+        assert len(upstream.requests) == 4  # it is learned once
+        for _ in range(2):  # and said once, also where many requests of several samplers are refused at once
+            dict(sampler(upstream.url).sample([ask("x")], n=8, params=PARAMS, seed=0))
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "refuses top_k; left out from now on"
+    ]
     assert all(rollout.detail and rollout.detail["left_out"] == ["top_k"] for rollout in rollouts)
 
 
@@ -242,6 +247,13 @@ def test_the_deadline_ends_a_server_that_never_ends() -> None:
 def test_a_slow_response_has_no_read_timeout() -> None:
     rollout, _ = one(lambda asked: Reply(content="4", before=1.0), connect_seconds=0.2)
     assert rollout.text == "4"
+
+
+def test_a_server_that_never_closes_after_its_reason_to_end_is_not_waited_for(monkeypatch) -> None:
+    monkeypatch.setattr("etalon.sampling.endpoint.client.FINISH_SECONDS", 0.2)
+    blocks = (event({"content": "4"}) + event({}, finish="length"), *[b": ping\n\n"] * 100)
+    rollout, _ = one(lambda asked: Reply(raw=blocks, between=0.1), deadline_seconds=5)
+    assert (rollout.text, rollout.stop) == ("4", Stop.LENGTH)
 
 
 def test_a_response_that_repeats_itself_is_cut_and_counts_as_truncated() -> None:

@@ -13,6 +13,7 @@ from etalon.errors import ConfigError
 from etalon.sampling.endpoint import EndpointSettings
 from etalon.serve.app import create_app
 from etalon.serve.caps import ServeSettings
+from etalon.serve.upstreams import FRESH_SECONDS
 from upstream import Reply, Upstream, dead_port, dropping_first, event, serving, whole
 
 pytestmark = pytest.mark.live
@@ -108,6 +109,52 @@ def test_health_names_no_upstream_and_answers_no_foreign_page(monkeypatch: pytes
         monkeypatch.setenv("ETALON_PROXY_KEY", "open-sesame")
         with proxy(upstream.url) as client:
             assert client.get("/health", headers={"host": "etalon.example"}).status_code == 200
+
+
+def test_health_and_readiness_tell_what_is_true_now() -> None:
+    with proxy("http://127.0.0.1:1/v1") as client:
+        assert (client.get("/health").status_code, client.get("/ready").status_code) == (200, 503)
+        down = {"requests": 0, "unreachable": True, "error": "does not answer"}
+        assert client.get("/ready").json() == {"status": "down", "upstreams": [down]}
+    pages = {"is_up": True}
+
+    async def upstream(scope, receive, send) -> None:
+        if scope["type"] == "http":
+            status, body = (200, b'{"data": []}') if pages["is_up"] else (503, b"")
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+    with serving(upstream) as url, dead_port() as dead, proxy(f"{url}/v1", dead) as client:
+        for is_up, status, code in ((True, "degraded", 200), (False, "down", 503), (True, "degraded", 200)):
+            pages["is_up"] = is_up
+            time.sleep(FRESH_SECONDS)
+            health, ready = client.get("/health"), client.get("/ready")
+            assert (health.status_code, health.json()["status"], ready.status_code) == (200, status, code)
+            assert health.json()["upstreams"][0].get("error") == (None if is_up else "HTTP 503")
+
+
+@pytest.mark.parametrize("model", ["gpt-9", "clr-gpt-9", "clr-clr-toy"])
+def test_a_model_that_nobody_serves_is_a_404_without_a_call(model: str) -> None:
+    with Upstream(lambda asked: Reply(content="4"), models=("toy", "llama:latest")) as upstream:
+        with proxy(upstream.url) as client:
+            for streams in (False, True):
+                answer = post(client, chat(model=model, stream=streams))
+                error = error_of(answer)
+                assert (answer.status_code, error["code"], error["param"]) == (404, "model_not_found", "model")
+                assert "served are llama:latest, toy" in error["message"]
+            assert client.post("/v1/completions", json={"model": model, "prompt": "x"}).status_code == 404
+            assert not upstream.requests
+            assert post(client, chat(model="llama")).status_code == 200  # as Ollama takes it
+        with proxy(upstream.url, model="alias") as client:  # what the proxy was told is not looked up
+            assert post(client, chat(model="alias")).status_code == 200
+
+
+def test_a_cap_of_minus_one_is_no_cap() -> None:
+    with Upstream(lambda asked: Reply(content="4")) as upstream, proxy(upstream.url) as client:
+        for model, cap in (("toy", "max_tokens"), ("clr-toy", "max_tokens"), ("clr-toy", "max_completion_tokens")):
+            assert post(client, chat(model=model, **{cap: -1})).status_code == 200
+        assert not any({"max_tokens", "max_completion_tokens"} & asked.body.keys() for asked in upstream.requests)
+        assert post(client, chat(model="clr-toy", max_tokens=-2)).status_code == 400
 
 
 def test_models_are_listed_with_their_clr_twins() -> None:

@@ -181,12 +181,26 @@ def test_a_budget_ends_with_the_best_answer_so_far() -> None:
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_no_usable_trajectory_is_an_error_that_says_why(streams: bool) -> None:
-    script = lambda asked: Reply(content="I do not know.")  # noqa: E731
+    script = lambda asked: Reply(content="It may be", finish="length")  # noqa: E731
     with Upstream(script) as upstream, proxy(upstream.url) as client:
         answer = post(client, chat("6*7?", "clr-toy", clr={"k": 3}, stream=streams))
     assert answer.status_code == 502
     assert error_of(answer)["code"] == "no_answer"
-    assert "without an answer" in error_of(answer)["message"]
+    assert "3 truncated" in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize(("content", "fallback"), [("I do not know.", "plain"), ("\\boxed{4}", "majority")])
+def test_what_clr_cannot_judge_is_answered_and_flagged(content: str, fallback: str) -> None:
+    request = chat("6*7?", "clr-toy", clr={"k": 3})
+    with Upstream(lambda asked: Reply(content=content)) as upstream, proxy(upstream.url) as client:
+        answer = post(client, request)
+        events = stream(client, request)
+        metrics_with(client, f'etalon_clr_answers_total{{finish_reason="{fallback}"}} 2')
+    body = answer.json()
+    assert (answer.headers["x-etalon-fallback"], body["clr"]["fallback"]) == (fallback, fallback)
+    assert body["choices"][0]["message"]["content"] == text_of(events) == content
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert f"fallback ({fallback}), not CLR: none of 3" in deltas(events, "reasoning")
 
 
 def test_failed_trajectories_are_dropped_and_counted() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -86,11 +89,18 @@ def test_a_dead_upstream_is_a_warning_and_the_proxy_serves_all_the_same() -> Non
         assert process.stdout is not None
         try:
             said = process.stdout.readline()
+            url = said.split(" ")[0]
+            for path in ("models?key=sk-1", "no%0Asuch"):
+                with pytest.raises(urllib.error.HTTPError):
+                    urllib.request.urlopen(f"{url}/{path}")
         finally:
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
     assert said.endswith(f" -> {dead}; ask for clr-NAME\n")
-    assert errors.startswith(f"warning: {dead}/models cannot be reached")
+    warning, *access, _ = errors.splitlines()
+    assert warning.startswith(f"warning: {dead}/models cannot be reached")
+    shown = [re.sub(r"^[\d:]{8} 127\.0\.0\.1 (.*) [\d.]+ s$", r"\1", line) for line in access]
+    assert shown == ["GET /v1/models 502", "GET /v1/no%0Asuch 404"]
 
 
 @pytest.mark.parametrize(

@@ -381,6 +381,25 @@ def test_a_live_terminal_is_left_clean(tmp_path: Path) -> None:
     assert shown.rindex("Hence") > shown.rindex("leader")
 
 
+def test_what_clr_cannot_judge_is_answered_flagged_and_explained(tmp_path: Path) -> None:
+    said = f"Let us see. {'well ' * 400}So it is forty-two."
+    with Upstream(lambda asked: Reply(reasoning="SECRET", content=said)) as upstream:
+        out = tmp_path / "r.json"
+        code, output, errors = etalon("solve", "Life?", "--endpoint", upstream.url, "--clr", "-k", "3", "--out", out)
+    assert (code, output) == (0, f"{said}\n")
+    assert "fallback to a plain answer, the first whole response, not CLR: none of 3 trajectories is usable" in errors
+    assert json.loads(out.read_text())["fallback"] == "plain"
+    code, output, _ = etalon("explain", out)
+    assert "Plain answer: Let us see." in output
+    shown = output.partition("dropped: unparsed")[2]
+    assert "Let us see. well" in shown
+    assert "So it is forty-two." in shown
+    assert len(shown) < 3 * 1000
+    assert "SECRET" not in output
+    etalon("explain", out, "--html", tmp_path / "r.html")
+    assert "So it is forty-two." in (tmp_path / "r.html").read_text()
+
+
 def test_explain_reads_runs_rows_and_rollouts(tmp_path: Path) -> None:
     trajectory = {"index": 0, "answer": "4", "claims": [{"text": "2+2=4", "valid": True}], "verified": True}
     detail = {

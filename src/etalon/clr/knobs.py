@@ -18,10 +18,11 @@ class ClrSettings:
     k: trajectories. m: claims per trajectory. params: of generation; verification shares all but the temperature
     when `verify_temperature` is given. early: "exact" stops once the answer can no longer change, "off" verifies
     everything. prior: reliability of a trajectory without a claim; CLR reports 1. k_min: usable trajectories below
-    which there is no answer. repair: ask a usable trajectory without a readable claim for them, once. json_schema:
-    constrain both stages to JSON, for servers that enforce response_format; a server that constrains the reasoning
-    too must not be asked for it. prompts: packaged folder ("default", "nano") or a path. concurrency: calls of this
-    flow under way at the same time, None is k. prices: by model name, "*" is any; needed for a budget of money.
+    which the majority of them answers, flagged. repair: ask a usable trajectory without a readable claim for them,
+    once. json_schema: constrain both stages to JSON, for servers that enforce response_format; a server that
+    constrains the reasoning too must not be asked for it. prompts: packaged folder ("default", "nano") or a path.
+    concurrency: calls of this flow under way at the same time, None is k. prices: by model name, "*" is any; needed
+    for a budget of money.
     """
 
     k: int = 32

@@ -18,6 +18,7 @@ from etalon.verifiers import verify
 from etalon.verifiers.text import extract_answer
 
 CALLS_PER_TRAJECTORY = 2  # CLR: one to generate, one to verify
+START_CHARS, END_CHARS = 300, 500  # (ours) of a dropped text that a record keeps: its answer should have come last
 
 
 def final_rollout(flow: Flow, index: int) -> Rollout:
@@ -95,7 +96,10 @@ def _clusters(flow: Flow) -> list[dict[str, Any]]:
 
 
 def _trajectory(flow: Flow, trajectory: Trajectory) -> dict[str, Any]:
-    """One trajectory; `valid` of a claim is None when its verdict is unreadable or was not asked for."""
+    """One trajectory; `valid` of a claim is None when its verdict is unreadable or was not asked for.
+
+    text: of a dropped one, shortened; without its reasoning.
+    """
     reliability = flow.reliabilities.get(trajectory.index)
     verdicts = flow.verdicts.get(trajectory.index) or [None] * len(trajectory.claims)
     return {
@@ -105,12 +109,19 @@ def _trajectory(flow: Flow, trajectory: Trajectory) -> dict[str, Any]:
         "tokens": trajectory.num_tokens,
         "dropped": trajectory.dropped,
         "error": trajectory.error,
+        **({"text": ends_of(trajectory.text)} if trajectory.dropped and trajectory.text else {}),
         "claims": [
             {"text": claim, "valid": verdict} for claim, verdict in zip(trajectory.claims, verdicts, strict=True)
         ],
         "verified": bool(flow.verdicts.get(trajectory.index)),
         "reliability": None if reliability is None else float(reliability),
     }
+
+
+def ends_of(text: str) -> str:
+    """The start and the end of a text that is long."""
+    left_out = len(text) - START_CHARS - END_CHARS
+    return f"{text[:START_CHARS]} … ({left_out:,} characters) … {text[-END_CHARS:]}" if left_out > 0 else text
 
 
 def _counts(flow: Flow) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from etalon.clr.claims import parse_claims, without_claims
 from etalon.types import Rollout, Stop
-from etalon.verifiers.text import extract_answer
+from etalon.verifiers.text import extract_answer, final_part
 
 Dropped = Literal["failed", "truncated", "unparsed"]
 
@@ -18,7 +18,7 @@ class Trajectory:
 
     answer: None when it was dropped; `dropped` then says why: the call failed, it hit the token limit before an
     answer, or it ended without one.
-    claims: at most M. text: the final part without the claims; empty when it was dropped.
+    claims: at most M. text: the final part without the claims; with them where it was dropped and holds nothing else.
     """
 
     index: int
@@ -37,6 +37,7 @@ def read_trajectory(rollout: Rollout, index: int, m: int) -> Trajectory:
     failed = rollout.stop is Stop.ERROR
     text = "" if failed else without_claims(rollout.text)
     answer = None if failed else extract_answer(text)
+    text = text.strip() or final_part(rollout.text).strip()
     dropped: Dropped | None = None
     if answer is None:
         dropped = "failed" if failed else "truncated" if rollout.stop is Stop.LENGTH else "unparsed"
@@ -48,7 +49,7 @@ def read_trajectory(rollout: Rollout, index: int, m: int) -> Trajectory:
         answer=answer,
         dropped=dropped,
         claims=() if dropped else parse_claims(rollout.text, m),
-        text="" if dropped else text.strip(),
+        text=text,
         error=rollout.error,
     )
 

@@ -94,7 +94,8 @@ def summary(record: Mapping[str, Any]) -> list[str]:
     usage, full = record["usage"], record["calls_full"]
     reason = {"stop": "decided", "budget": "budget used up", "interrupted": "interrupted"}[record["finish_reason"]]
     lines = [
-        "; ".join(scores),
+        *([told_of(record)] if record.get("fallback") else []),
+        *(["; ".join(scores)] if scores else []),
         f"{reason}: {usage['calls']} calls (a full CLR: {full}), {usage['total_tokens']:,} tokens, "
         f"{show_seconds(record['seconds'])}",
     ]
@@ -105,6 +106,12 @@ def summary(record: Mapping[str, Any]) -> list[str]:
         share = "" if record["pass1"] is None else f", Pass@1 {record['pass1']:.2f}"
         lines.append(f"against {record['reference']}: {found}{share}")
     return [*lines, f"counted: {', '.join(counted)}"]
+
+
+def told_of(record: Mapping[str, Any]) -> str:
+    """What answered in place of CLR, and why."""
+    words = {"majority": "the majority vote", "plain": "a plain answer, the first whole response"}
+    return f"fallback to {words[record['fallback']]}, not CLR: {record['error']}"
 
 
 def _span(cluster: Mapping[str, Any]) -> str:

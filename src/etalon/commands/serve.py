@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -50,7 +51,11 @@ def serve(
             typer.echo(f"warning: {warning}", err=True)
         typer.echo(f"{url} -> {', '.join(endpoint.urls)}; ask for {seen.names}")
 
-    run(settings, announce=announce)
+    def show(line: str) -> None:
+        with suppress(OSError):  # a console that was closed ends no request
+            typer.echo(line, err=True)
+
+    run(settings, announce=announce, show=show)
 
 
 def sandbox(

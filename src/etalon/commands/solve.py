@@ -30,7 +30,7 @@ Clr = Annotated[bool, typer.Option("--clr", help="Claim-level reliability: K ans
 K = Annotated[int, typer.Option("-k", min=2, help="Trajectories.")]
 M = Annotated[int, typer.Option("-m", min=1, help="Claims per trajectory.")]
 Early = Annotated[str, typer.Option(metavar="exact|off", help="exact stops once the answer is certain.")]
-KMin = Annotated[int, typer.Option(min=1, help="Usable trajectories below which there is no answer.")]
+KMin = Annotated[int, typer.Option(min=1, help="Usable trajectories below which their majority answers.")]
 Repair = Annotated[bool, typer.Option(help="Ask once for claims that are missing.")]
 JsonSchema = Annotated[bool, typer.Option("--json-schema", help="Let the server enforce the form.")]
 MaxCalls = Annotated[int | None, typer.Option(min=1, help="Budget: calls.")]
@@ -66,6 +66,7 @@ def solve(
 ) -> None:  # fmt: skip
     """Ask a model one question. With --clr: the answer whose claims hold up, with a record of why.
 
+    Where CLR has nothing to judge, the majority vote or else the first whole response answers, and a line says so.
     The answer goes to standard output; without one, an empty reply included, the exit code is 2. Ctrl-C prints the
     best answer so far and ends with 130. The server's key is read from ETALON_API_KEY.
     """

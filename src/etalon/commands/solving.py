@@ -19,7 +19,7 @@ from etalon.clr.live.run import CompletionSampler, LiveClr
 from etalon.clr.live.watch import ClrEvent
 from etalon.clr.record import judge
 from etalon.clr.spend import Budget, Price
-from etalon.commands.live_view import summary, view_of
+from etalon.commands.live_view import summary, told_of, view_of
 from etalon.errors import ConfigError, EtalonError, InputError, StoppedError
 from etalon.report.terminal import plain
 from etalon.store import stable_hash, write_json_atomic
@@ -150,7 +150,8 @@ def solve_clr(
     write_json_atomic(path, record)
     _print(result.text)
     if result.finish_reason == "interrupted":
-        raise _stopped(f"the best so far, from {record['counts']['usable']} of {settings.k} trajectories", path)
+        best = told_of(record) if result.fallback else "the best so far"
+        raise _stopped(f"{best}, from {record['counts']['usable']} of {settings.k} trajectories", path)
     for line in summary(record):
         typer.echo(plain(line), err=True)
     typer.echo(f"record: {path} (etalon explain shows it)", err=True)

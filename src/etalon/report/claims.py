@@ -141,6 +141,7 @@ def facts_of(trial: Trial) -> dict[str, str]:
         "M": "" if trial.m is None else count(trial.m),
         "early decision": trial.early,
         "finished": trial.finish_reason,
+        "not by CLR": f"fallback ({clip(trial.fallback, 20)}): {clip(trial.error, 300)}" if trial.fallback else "",
         "calls": "" if trial.calls is None else f"{count(trial.calls)} of {count(trial.calls_full)}",
         "took": "" if trial.seconds is None else duration(trial.seconds),
         "cost": "" if trial.money is None else f"{trial.money:.4g}",
@@ -172,6 +173,8 @@ def reason_of(trial: Trial) -> str:
         return "Every usable trajectory gives this answer, so no verdict could change it."
     best = max(rivals, key=lambda cluster: cluster.score_max or cluster.score or 0.0)
     top = (best.score_max or best.score or 0.0) + (trial.counts.get("pending") or 0.0)
+    if trial.fallback:
+        return "CLR had nothing to judge: this is the answer with the most votes."
     if trial.finish_reason in ("budget", "interrupted"):
         return "It ended before the answer was certain: this is the most promising one."
     return f"At least {count(winner.score, 3)} for it; no rival can have more than {count(top, 3)}."
@@ -192,4 +195,5 @@ def _trajectory(number: int, trajectory: Trajectory) -> Html:
     claims = [tag("li", tag("em", HELD[claim.valid]), " ", clip(claim.text, 300)) for claim in trajectory.claims]
     place = count(trajectory.index) if trajectory.index is not None else str(number)
     none = [] if trajectory.dropped else [tag("li", "no claims")]
-    return tag("div", tag("p", f"{place}. {outcome_of(trajectory)}", class_="note"), tag("ul", *claims or none))
+    said = [tag("div", clip(trajectory.text, 1000), class_="text")] if trajectory.dropped and trajectory.text else []
+    return tag("div", tag("p", f"{place}. {outcome_of(trajectory)}", class_="note"), *said, tag("ul", *claims or none))

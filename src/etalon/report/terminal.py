@@ -28,6 +28,8 @@ def print_trial(trial: Trial, console: Console, *, all_claims: bool = True) -> N
     console.print(Text(plain(clip(trial.question, 2000)), style="bold"), soft_wrap=True)
     winner = trial.winner
     answer = f"Answer: {winner.answer}" if winner else f"No answer: {trial.error or 'nothing was usable'}"
+    if winner is None and trial.fallback:
+        answer = f"Plain answer: {clip(trial.text, 2000)}"
     console.print(Text(plain(f"\n{answer}")), soft_wrap=True)
     if trial.clusters:
         console.print(_clusters(trial))
@@ -38,6 +40,8 @@ def print_trial(trial: Trial, console: Console, *, all_claims: bool = True) -> N
         console.print(_table(("Stage", "Calls", "Prompt tokens", "Tokens"), costs))
     for trajectory in trial.trajectories if all_claims else ():
         console.print(Text(f"\n{count(trajectory.index)}. {plain(outcome_of(trajectory))}", style="bold"))
+        if trajectory.dropped and trajectory.text:
+            console.print(Text(f"   {plain(clip(trajectory.text, 1000))}", style="dim"), soft_wrap=True)
         if not trajectory.claims and not trajectory.dropped:
             console.print(Text("   no claims", style="dim"))
         for claim in trajectory.claims:

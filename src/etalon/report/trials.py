@@ -34,6 +34,7 @@ class Trajectory(Part):
     answer: Words
     dropped: Words
     error: Words
+    text: Words  # of a dropped one, shortened
     claims: Rows[JudgedClaim]
     verified: Flag
     reliability: Number
@@ -51,6 +52,7 @@ class Trial(Part):
     first: Words
     text: Words
     error: Words
+    fallback: Words
     model: Words
     finish_reason: Words
     k: Number

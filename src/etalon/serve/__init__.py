@@ -5,6 +5,7 @@
 caps.py       what is served, where, and its caps
 api_error.py  errors in OpenAI's JSON shape
 call.py       one HTTP exchange: who may call, body in, JSON or events out, cancelled when the client leaves
+upstreams.py  who answers now, and which models are served
 relay.py      pass-through
 question.py   a chat request that asks for CLR
 clr_chat.py   a CLR answer as a chat completion, streamed with its progress

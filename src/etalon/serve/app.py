@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -23,8 +24,9 @@ from etalon.serve.caps import PROXY_KEY_VARIABLE, ServeSettings, check_key
 from etalon.serve.clr_chat import answer_clr
 from etalon.serve.metrics import Metrics
 from etalon.serve.patience import Intake
-from etalon.serve.question import PREFIX, asks_for_clr, model_name, read_question
+from etalon.serve.question import PREFIX, asks_for_clr, model_name, read_question, without_no_limit
 from etalon.serve.relay import relay
+from etalon.serve.upstreams import Upstreams, some, status_of
 
 LOG = logging.getLogger("etalon")
 Work = Callable[[Call], Awaitable[None]]
@@ -42,13 +44,18 @@ def create_app(settings: ServeSettings) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         proxy.client = Client(settings.upstream)
+        proxy.upstreams = Upstreams(proxy.client)
+        looking = asyncio.create_task(proxy.upstreams.look())
         try:
             yield
         finally:
+            looking.cancel()
+            await proxy.upstreams.aclose()
             await proxy.client.aclose()
 
     routes = [
         Route("/health", proxy.route("health", proxy.health, is_open=True), methods=["GET"]),
+        Route("/ready", proxy.route("ready", proxy.ready, is_open=True), methods=["GET"]),
         Route("/metrics", proxy.route("metrics", proxy.show_metrics), methods=["GET"]),
         Route("/v1/models", proxy.route("models", proxy.models), methods=["GET"]),
         Route("/v1/chat/completions", proxy.route("chat", proxy.chat), methods=["POST"]),
@@ -65,6 +72,7 @@ class Proxy:
     """What the routes share: the connection to the upstream, the caps, the counters."""
 
     client: Client
+    upstreams: Upstreams
 
     def __init__(self, settings: ServeSettings, *, key: str) -> None:
         self.settings = settings
@@ -105,10 +113,23 @@ class Proxy:
         return Endpoint(serve)
 
     async def health(self, call: Call) -> None:
-        """Always 200 while the proxy runs; what is known of the upstreams, in their order, without their addresses."""
-        balancer = self.client.balancer
-        upstreams = [{"requests": load, "unreachable": balancer.is_resting(url)} for url, load in balancer.load.items()]
-        await call.answer_json(200, {"status": "ok", "upstreams": upstreams})
+        """Always 200 while the proxy runs; what is true of the upstreams now."""
+        await call.answer_json(200, await self._state())
+
+    async def ready(self, call: Call) -> None:
+        """200 while an upstream answers, else 503."""
+        state = await self._state()
+        await call.answer_json(503 if state["status"] == "down" else 200, state)
+
+    async def _state(self) -> dict[str, Any]:
+        """The upstreams in their order, without their addresses."""
+        seen = await self.upstreams.look()
+        loads = self.client.balancer.load.values()
+        upstreams = [
+            {"requests": load, "unreachable": bool(one.error), **({"error": one.error} if one.error else {})}
+            for load, one in zip(loads, seen, strict=True)
+        ]
+        return {"status": status_of(seen), "upstreams": upstreams}
 
     async def show_metrics(self, call: Call) -> None:
         gauges = {"etalon_requests_running": self.requests - 1, "etalon_clr_running": self.flows}
@@ -131,6 +152,7 @@ class Proxy:
             await call.while_connected(self._relay(call, content, request, "/chat/completions"))
             return
         question = read_question(request, self.settings)
+        await self._refuse_unknown(question.model)
         if self.flows >= self.settings.max_flows:
             message = f"{self.flows} CLR answers are under way, as many as this proxy allows"
             raise ApiError(429, message, code="busy", retry_after=BUSY_SECONDS)
@@ -148,13 +170,22 @@ class Proxy:
 
     async def _relay(self, call: Call, content: bytes, request: dict[str, Any], path: str) -> None:
         name = model_name(request, self.settings)
-        if name != request.get("model") or "clr" in request:
-            changed = {k: v for k, v in request.items() if k != "clr"} | {"model": name}
-            content = json.dumps(changed).encode()
+        await self._refuse_unknown(name)
+        sent = {k: v for k, v in request.items() if k != "clr"} | {"model": name}
+        if path == "/chat/completions":  # elsewhere a missing cap means 16 tokens
+            sent = without_no_limit(sent)
+        if sent != request:
+            content = json.dumps(sent).encode()
         await relay(
             call, self.client, path, content,
             streams=bool(request.get("stream")), heartbeat=self.settings.heartbeat_seconds,
         )  # fmt: skip
+
+    async def _refuse_unknown(self, name: str) -> None:
+        """ApiError for a model that no upstream lists; the proxy's own is not looked up."""
+        if name != self.settings.upstream.model and (known := await self.upstreams.missing(name)):
+            message = f"model: {name!r} does not exist; served are {some(known)}, and each as {PREFIX}NAME"
+            raise ApiError(404, message, code="model_not_found", param="model")
 
     async def _read(self, call: Call) -> tuple[bytes, dict[str, Any]]:
         most, seconds = self.settings.max_body_bytes, self.settings.body_seconds

@@ -26,6 +26,7 @@ from etalon.serve.metrics import Metrics
 from etalon.serve.question import Question
 
 PROGRESS_SECONDS = 1.0  # (ours) between two lines of progress
+FALLBACK_HEADER = "x-etalon-fallback"  # "majority" or "plain" where CLR could not answer; also in the field `clr`
 NOT_SENT = ("conversation", "question", "settings", "text")  # of the record: the client has them
 
 
@@ -39,6 +40,7 @@ async def answer_clr(call: Call, question: Question, client: Client, metrics: Me
             completion.whole(
                 result.text, finish_reason=result.finish_reason, usage=usage_of(result), extension=extension_of(result)
             ),
+            headers={FALLBACK_HEADER: result.fallback} if result.fallback else None,
         )
         return
     async with call.heartbeat(heartbeat):
@@ -53,6 +55,8 @@ async def _stream(call: Call, question: Question, client: Client, metrics: Metri
     async with teller.telling():
         result = await _answer(question, client, metrics, on_event=teller.hear)
     await teller.begin()
+    if result.fallback:
+        await call.event_json(completion.reasoning(f"fallback ({result.fallback}), not CLR: {result.reason}\n"))
     await call.event_json(completion.content(result.text))
     await call.event_json(completion.finish(result.finish_reason, extension_of(result)))
     if question.includes_usage:
@@ -112,7 +116,7 @@ async def _answer(
         raise ApiError(502, f"no answer: {error}", code="no_answer") from None
     except EtalonError as error:
         raise ApiError(400, str(error), param="clr") from None
-    metrics.count("etalon_clr_answers_total", finish_reason=result.finish_reason)
+    metrics.count("etalon_clr_answers_total", finish_reason=result.fallback or result.finish_reason)
     _count(metrics, result.record)
     return result
 

@@ -103,8 +103,15 @@ def asks_for_clr(request: Mapping[str, Any]) -> bool:
     return wanted is not False
 
 
+def without_no_limit(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without a cap of -1, which is how clients of llama.cpp write that there is none."""
+    caps = ("max_tokens", "max_completion_tokens")
+    return {name: value for name, value in request.items() if name not in caps or value != -1}
+
+
 def read_question(request: Mapping[str, Any], settings: ServeSettings) -> Question:
     """The question in a chat request. ApiError that names the field when CLR cannot honour it."""
+    request = without_no_limit(request)
     _refuse_unsupported(request)
     body = _validated(ChatBody, request, "")
     wanted = request.get("clr")

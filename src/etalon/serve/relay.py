@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from etalon.sampling.endpoint import Client, UpstreamError
-from etalon.sampling.endpoint.answer import shown
-from etalon.sampling.endpoint.client import events, read_body
-from etalon.sampling.endpoint.retry import from_error_object
+from etalon.sampling.endpoint.events import BOM, DONE, events, parsed, read_body, shown
+from etalon.sampling.endpoint.finish import reason_of
+from etalon.sampling.endpoint.retry import error_in, from_error_object
 from etalon.serve.api_error import ApiError, from_upstream
 from etalon.serve.call import Call
 
@@ -37,42 +37,53 @@ async def relay(call: Call, client: Client, path: str, content: bytes, *, stream
 async def _whole(client: Client, path: str, content: bytes) -> bytes:
     async with client.passing_stream(path, content) as response:
         answer = await read_body(response)
-    try:
-        value = json.loads(answer)
-    except (ValueError, RecursionError):
-        raise UpstreamError(f"answered what is not JSON: {shown(answer)}", may_pass=True, calls=1) from None
+    value = parsed(answer)
+    if value is None:
+        raise UpstreamError(f"answered what is not JSON: {shown(answer)}", may_pass=True, calls=1)
     if not isinstance(value, dict):
         raise UpstreamError(f"answered what is not an object: {shown(answer)}", may_pass=True, calls=1)
-    return answer
+    if error := error_in(value):
+        raise from_error_object(error)
+    return answer.removeprefix(BOM)
 
 
 async def _relay_events(call: Call, client: Client, path: str, content: bytes) -> None:
     is_finished = False
     async with client.passing_stream(path, content) as response:
-        if "json" in response.headers.get("content-type", ""):
-            raise UpstreamError("does not stream", may_pass=False, calls=1)
         async for data in events(response):
-            if data == b"[DONE]":
+            if data == DONE:
                 is_finished = True
                 break
-            is_finished |= _finishes(data)
-            await call.event(data)
+            chunk = _chunk(data)
+            is_finished |= any(reason_of(choice) for choice in _choices(chunk))
+            await call.event(_streamed(chunk, data))
     if not is_finished:
         raise UpstreamError("cut the stream", may_pass=True, calls=1)
     await call.end_events()
 
 
-def _finishes(data: bytes) -> bool:
-    """Whether an event says why the response ended. UpstreamError for what is not a chunk."""
-    try:
-        chunk: Any = json.loads(data)
-    except (ValueError, RecursionError):
-        raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True, calls=1) from None
+def _chunk(data: bytes) -> dict[str, Any]:
+    """The chunk of an event. UpstreamError for what is none, and for an error."""
+    chunk = parsed(data)
+    if chunk is None:
+        raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True, calls=1)
     if not isinstance(chunk, dict):
         raise UpstreamError(f"sent what is not a chunk: {shown(data)}", may_pass=True, calls=1)
-    if chunk.get("error"):
-        raise from_error_object(chunk["error"])
+    if error := error_in(chunk):
+        raise from_error_object(error)
+    return chunk
+
+
+def _choices(chunk: dict[str, Any]) -> list[dict[str, Any]]:
     choices = chunk.get("choices")
-    if not isinstance(choices, list):
-        return False
-    return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def _streamed(chunk: dict[str, Any], data: bytes) -> bytes:
+    """An event as it came; the whole answer of a server that does not stream becomes one chunk."""
+    if chunk.get("object") != "chat.completion":
+        return data
+    choices = [choice | {"delta": choice.get("message")} for choice in _choices(chunk)]
+    for choice in choices:
+        choice.pop("message", None)
+    return json.dumps(chunk | {"object": "chat.completion.chunk", "choices": choices}).encode()

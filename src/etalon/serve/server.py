@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from etalon.errors import ConfigError
 from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError, bridge
@@ -19,11 +22,11 @@ from etalon.serve.app import create_app
 from etalon.serve.caps import ServeSettings
 from etalon.serve.patience import PatientProtocol
 from etalon.serve.question import PREFIX
+from etalon.serve.upstreams import some
 
 BACKLOG = 2048
 GRACE_SECONDS = 2  # (ours) for answers under way when the proxy is stopped
 LOOK_SECONDS = 3.0  # (ours) for all upstreams together: a silent one must not keep the proxy from serving
-MAX_NAMES = 4  # (ours) that are shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +45,14 @@ def look(settings: EndpointSettings) -> Look:
     known = list(dict.fromkeys(name for names in listed.values() for name in names))
     if settings.model:
         warnings += [
-            f"{url} serves no model {settings.model!r}; it lists {_some(names)}"
+            f"{url} serves no model {settings.model!r}; it lists {some(names)}"
             for url, names in listed.items()
             if names and settings.model not in names
         ]
     elif len(known) > 1:
-        warnings.append(f"several models are served ({_some(known)}); --model NAME sets the one of requests without")
+        warnings.append(f"several models are served ({some(known)}); --model NAME sets the one of requests without")
     asked_for = [settings.model] if settings.model else known
-    return Look(names=_some([f"{PREFIX}{name}" for name in asked_for or ["NAME"]]), warnings=tuple(warnings))
+    return Look(names=some([f"{PREFIX}{name}" for name in asked_for or ["NAME"]]), warnings=tuple(warnings))
 
 
 async def _ask_all(settings: EndpointSettings) -> list[list[str] | str]:
@@ -75,17 +78,39 @@ async def _ask(client: Client, url: str) -> list[str] | str:
         return f"{error}; requests fail until it answers"
 
 
-def _some(names: list[str]) -> str:
-    more = ", ..." if len(names) > MAX_NAMES else ""
-    return f"{', '.join(names[:MAX_NAMES])}{more}"
+class AccessLog:
+    """An application that shows a line for each request at its end: `12:30:05 127.0.0.1 POST /v1/models 200 0.1 s`."""
+
+    def __init__(self, app: ASGIApp, show: Callable[[str], None]) -> None:
+        self._app = app
+        self._show = show
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, started = 499, time.monotonic()  # of a client that left before it had an answer
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            client, path = (scope.get("client") or ("-",))[0], quote(scope["path"])  # no line breaks, no query
+            took = f"{time.monotonic() - started:.1f} s"
+            self._show(f"{time.strftime('%H:%M:%S')} {client} {scope['method']} {path} {status} {took}")
 
 
-def serve(settings: ServeSettings, *, announce: Callable[[str], None]) -> None:
-    """Serve until interrupted. announce: called with the proxy's base URL once it listens.
+def serve(settings: ServeSettings, *, announce: Callable[[str], None], show: Callable[[str], None]) -> None:
+    """Serve until interrupted. announce: called with the proxy's base URL once it listens; show: with access lines.
 
     ConfigError when the address cannot be bound.
     """
-    app = create_app(settings)
+    app = AccessLog(create_app(settings), show)
     listener = _listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")

@@ -11,12 +11,14 @@ from etalon.clr.decision import next_to_verify
 from etalon.clr.flow import Flow
 from etalon.clr.live.watch import ClrProgress, Rank
 from etalon.clr.record import answer_of, detail, stated, why_unusable
+from etalon.clr.reliability import majority
 from etalon.clr.spend import STAGES, Price, money
 from etalon.errors import EtalonError
 from etalon.store import write_json_atomic
 
 # stop: the answer is final; budget, interrupted: the best of what there was
 FinishReason = Literal["stop", "budget", "interrupted"]
+Fallback = Literal["majority", "plain"]  # what answers where CLR cannot: the most votes, or the first whole response
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class ClrResult:
 
     answer: in the words of the winning cluster's earliest trajectory. text: the final part of the cluster's most
     reliable trajectory, without reasoning and claims. record: everything, JSON values only (`record.detail`).
+    fallback: what answered in place of CLR, None for CLR itself; `reason` then says why. A plain answer has text only.
     """
 
     answer: str
@@ -41,6 +44,8 @@ class ClrResult:
     finish_reason: FinishReason
     usage: Usage
     record: Mapping[str, Any]
+    fallback: Fallback | None = None
+    reason: str = ""
 
     def save(self, path: Path) -> Path:
         """Write the record; the file appears whole or not at all."""
@@ -49,7 +54,7 @@ class ClrResult:
 
 
 class NoAnswerError(EtalonError):
-    """Too few trajectories could be used; the message says why, and `record` holds what there was.
+    """No response was whole; the message says why, and `record` holds what there was.
 
     is_interrupted: nothing went wrong but the flow was stopped.
     """
@@ -116,8 +121,9 @@ def conclude(
 ) -> ClrResult:
     """The result of a flow that has ended. `facts` go into the record, in front of what the flow itself says.
 
-    unsent: generations that were never sent. Fewer than `k_min` usable trajectories are a NoAnswerError; after a
-    budget or an interruption one is enough.
+    unsent: generations that were never sent. With fewer than `k_min` usable trajectories (after a budget or an
+    interruption one is enough) or without a claim to judge, the majority of their answers is the answer; without any
+    the first whole response; without that it is a NoAnswerError.
     """
     usage = Usage(
         calls=flow.ledger.calls,
@@ -125,38 +131,71 @@ def conclude(
         completion_tokens=flow.ledger.completion_tokens,
     )
     needed = k_min if finish_reason == "stop" else 1
-    has_answer = len(flow.usable) >= needed
-    record: dict[str, Any] = {
+    fallback, why = _fallback(flow, needed)
+    text = "" if flow.usable else _first_whole(flow)
+    has_answer = bool(flow.usable or text)
+    record = {
         "kind": "clr",
         "version": 1,
         **facts,
         "finish_reason": finish_reason if has_answer else "error",
         **detail(flow),
+        **_costs(flow, usage, unsent=unsent, price=price),
+    }
+    if not has_answer:
+        raise _no_answer(flow, record, usage, needed=needed, finish_reason=finish_reason)
+    answer = None
+    if flow.usable:
+        front = majority(flow.clusters) if fallback else flow.leader
+        assert front is not None
+        answer = answer_of(flow, front)
+        assert answer is not None
+        text = _text_of(flow, front) or stated(answer)
+    told = {"fallback": fallback, "error": why} if fallback else {}
+    return ClrResult(
+        answer=answer or "",
+        text=text,
+        finish_reason=finish_reason,
+        usage=usage,
+        record=record | {"answer": answer, "text": text} | told,
+        fallback=fallback,
+        reason=why,
+    )
+
+
+def _costs(flow: Flow, usage: Usage, *, unsent: int, price: Price | None) -> dict[str, Any]:
+    """What the record says of costs beside those by stage."""
+    prompts, tokens = usage.prompt_tokens, usage.completion_tokens
+    return {
         "saved": _saved(flow, unsent),
         "prompt_tokens": {stage: flow.ledger.stages[stage].prompt_tokens for stage in STAGES},
         "prompt_tokens_unknown": flow.ledger.untold,
         "usage": {
             "calls": usage.calls,
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+            "prompt_tokens": prompts,
+            "completion_tokens": tokens,
+            "total_tokens": prompts + tokens,
         },
-        "money": None
-        if price is None
-        else money(price, prompt_tokens=usage.prompt_tokens, tokens=usage.completion_tokens),
-    }  # fmt: skip
-    front = flow.leader
-    if not has_answer or front is None:
-        raise _no_answer(flow, record, usage, needed=needed, finish_reason=finish_reason)
-    answer, text = answer_of(flow, front), _text_of(flow, front)
-    assert answer is not None
-    return ClrResult(
-        answer=answer,
-        text=text or stated(answer),
-        finish_reason=finish_reason,
-        usage=usage,
-        record=record | {"text": text or stated(answer)},
-    )
+        "money": None if price is None else money(price, prompt_tokens=prompts, tokens=tokens),
+    }
+
+
+def _fallback(flow: Flow, needed: int) -> tuple[Fallback | None, str]:
+    """What answers in place of CLR, and why: (None, "") when CLR can."""
+    if not flow.usable:
+        return "plain", why_unusable(flow, needed)
+    if len(flow.usable) < needed:
+        return "majority", why_unusable(flow, needed)
+    if not any(trajectory.claims for trajectory in flow.usable):
+        return "majority", f"none of {len(flow.usable)} usable trajectories has a readable claim"
+    if flow.verdicts and not any(flow.verdicts.values()):
+        return "majority", f"all of {len(flow.verdicts)} verifications failed"
+    return None, ""
+
+
+def _first_whole(flow: Flow) -> str:
+    """The first response that ended by itself and said something, though no answer can be read from it."""
+    return next((one.text for one in flow.ended if one.dropped == "unparsed" and one.text), "")
 
 
 def _no_answer(

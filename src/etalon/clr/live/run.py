@@ -64,8 +64,8 @@ async def clr_answer(
 ) -> ClrResult:
     """The CLR answer to a question or to the last user message of a conversation.
 
-    Cancelling the task cancels every request that is under way. Raises NoAnswerError when fewer than `k_min`
-    trajectories are usable, ConfigError or InputError for what cannot be run.
+    Cancelling the task cancels every request that is under way. Raises NoAnswerError when no response
+    is whole (`conclude` says what answers where CLR cannot), ConfigError or InputError for what cannot be run.
     """
     return await LiveClr(question, sampler, settings, on_event=on_event, budget=budget).run()
 
@@ -178,8 +178,14 @@ class LiveClr:
             return True
         if self._stopped is None and self._is_spent():
             self._stopped = "budget"
-        # with too few left to reach k_min no further call can help
-        return self._stopped is not None or len(flow.usable) + len(flow.pending) < self.settings.k_min
+        return self._stopped is not None or (self._is_hopeless() and not self._is_generating())
+
+    def _is_hopeless(self) -> bool:
+        """Whether too few trajectories are left to reach k_min: then only those under way are waited for."""
+        return len(self.flow.usable) + len(self.flow.pending) < self.settings.k_min
+
+    def _is_generating(self) -> bool:
+        return any(call.stage == "generate" for call in self._calls.values())
 
     def _is_spent(self) -> bool:
         """Whether time, tokens or money are used up, what streams in included; notes how much may still stream in."""
@@ -193,6 +199,8 @@ class LiveClr:
 
     def _send(self) -> None:
         """Fill the free slots: verifications that can settle the answer first, then generations."""
+        if self._is_hopeless():
+            return
         limit = self.settings.concurrency or self.settings.k
         started = {call.index for call in self._calls.values() if call.stage != "generate"}
         wanted = list(self.flow.wanted(started, unsent=len(self._unsent)))

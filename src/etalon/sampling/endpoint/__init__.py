@@ -5,6 +5,8 @@
 upstream.py   where and how: URLs, model, limits; the API key's variable
 request.py    the JSON body, every sampling field spelled out; what a server that refuses one is sent
 balance.py    least-loaded URL with a free slot
+events.py     a body as events: server-sent ones as servers really send them, JSON, a line of JSON each
+finish.py     why a response ended, in the words of any server
 answer.py     deltas put together: reasoning, content, finish reason, usage; cut when it repeats one block for ever
 retry.py      which failures are tried again, and when
 lanes.py      connections

@@ -7,18 +7,20 @@ in the content before `</think>`, with or without an opening tag. `Answer.text` 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.sampling.endpoint.retry import UpstreamError, from_error_object
+from etalon.sampling.endpoint.events import parsed, shown
+from etalon.sampling.endpoint.finish import Ending, ending_of, reason_of
+from etalon.sampling.endpoint.retry import UpstreamError, error_in, from_error_object
 from etalon.types import Stop
 
 MAX_CHARS = 2**24  # (ours) a longer response is a server that does not end
 OPEN, CLOSE = "<think>", "</think>"
-TRUNCATED = ("length", "max_tokens", "model_length")
-FAILED = ("error", "abort", "content_filter")
+REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_details")  # the last two: OpenRouter's
+PART_FIELDS = ("thinking", "reasoning", "text", "content", "summary", "value", "refusal")  # where a part has its text
+MAX_DEPTH = 8  # (ours) of parts in parts
 # (ours) A loop is at least so long and holds its block so many times, letter by letter. A model that counts or writes a
 # table never repeats a block exactly; rows of dashes are shorter.
 LOOP_CHARS, LOOP_REPEATS = 4000, 8
@@ -45,6 +47,8 @@ class Answer:
         self.usage: Mapping[str, Any] = {}
         self.loop: str | None = None  # the block the response was stuck in
         self.num_chunks = 0
+        self._without_choice = ""
+        self._has_streamed = False
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._size = 0
@@ -52,33 +56,37 @@ class Answer:
 
     def add_event(self, data: bytes) -> Delta | None:
         """Take in the data of one event; None when it added no text. UpstreamError for garbage or an error event."""
-        try:
-            chunk = json.loads(data)
-        except (ValueError, RecursionError):
-            raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True) from None
+        chunk = parsed(data)
+        if chunk is None:
+            raise UpstreamError(f"sent what is not JSON: {shown(data)}", may_pass=True)
         if not isinstance(chunk, dict):
             raise UpstreamError(f"sent what is not a chunk: {shown(data)}", may_pass=True)
+        if not chunk.get("choices"):
+            self._without_choice = shown(data)
         return self.add(chunk)
 
     def add(self, chunk: Mapping[str, Any]) -> Delta | None:
         """Take in one chunk, or a whole response of a server that does not stream."""
-        if chunk.get("error"):
-            raise from_error_object(chunk["error"])
+        if error := error_in(chunk):
+            raise from_error_object(error)
         if isinstance(usage := chunk.get("usage"), dict):
             self.usage = usage
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return None
         choice = choices[0]
-        if isinstance(reason := choice.get("finish_reason"), str):
+        if (reason := reason_of(choice)) and self.ending is Ending.WHOLE:  # a limit or a failure is never taken back
             self.finish_reason = reason
-        delta = choice.get("delta") or choice.get("message")
-        return self._add_text(delta) if isinstance(delta, dict) else None
+        delta, message = choice.get("delta"), choice.get("message")
+        self._has_streamed |= isinstance(delta, dict)
+        if isinstance(delta, dict):
+            return self._add_text(delta)
+        if isinstance(message, dict) and not self._has_streamed:  # the whole of what has streamed, once more
+            return self._add_text(message)
+        return self._add_text({"content": choice["text"]}) if isinstance(choice.get("text"), str) else None
 
     def _add_text(self, delta: Mapping[str, Any]) -> Delta | None:
-        reasoning, content = delta.get("reasoning") or delta.get("reasoning_content"), delta.get("content")
-        reasoning = reasoning if isinstance(reasoning, str) else ""
-        content = content if isinstance(content, str) else ""
+        reasoning, content = texts_of(delta)
         if not reasoning and not content:
             return None
         self.num_chunks += 1
@@ -95,20 +103,26 @@ class Answer:
 
     def finish(self, *, was_closed: bool) -> None:
         """The stream is over. UpstreamError unless it said so: `was_closed` is its [DONE]."""
-        if self.finish_reason in FAILED:
-            raise UpstreamError(f"ended the response with finish_reason {self.finish_reason!r}", may_pass=False)
+        if self.ending in (Ending.FAILED, Ending.WITHHELD):
+            message = f"ended the response with finish_reason {self.finish_reason!r}"
+            raise UpstreamError(message, may_pass=self.ending is Ending.FAILED, calls=1)
         if not self.finish_reason and not was_closed:
             raise UpstreamError(f"cut the stream after {self.num_chunks} chunks", may_pass=True, calls=1)
         if not self.finish_reason and not self.num_chunks:
-            raise UpstreamError("sent an empty response", may_pass=True, calls=1)
+            found = f"answered without a choice: {self._without_choice}"
+            raise UpstreamError(found if self._without_choice else "sent an empty response", may_pass=True, calls=1)
+
+    @property
+    def ending(self) -> Ending:
+        return ending_of(self.finish_reason)
 
     @property
     def stop(self) -> Stop:
-        return Stop.LENGTH if self.loop is not None or self.finish_reason in TRUNCATED else Stop.EOS
+        return Stop.LENGTH if self.loop is not None or self.ending is Ending.CUT else Stop.EOS
 
     @property
     def reasoning(self) -> str:
-        return "".join(self._reasoning) if self._reasoning else split_reasoning(self.raw_content)[0]
+        return joined(self._reasoning) if self._reasoning else split_reasoning(self.raw_content)[0]
 
     @property
     def content(self) -> str:
@@ -117,13 +131,13 @@ class Answer:
     @property
     def raw_content(self) -> str:
         """The content as the server sent it, think tags included."""
-        return "".join(self._content)
+        return joined(self._content)
 
     @property
     def text(self) -> str:
         """The response as one text: `<think>reasoning</think>content`, or the content alone without reasoning."""
         content = self.raw_content
-        reasoning = "".join(self._reasoning)
+        reasoning = joined(self._reasoning)
         if not reasoning:
             return content if CLOSE not in content or OPEN in content else f"{OPEN}{content}"
         is_cut = not content.strip() and self.stop is Stop.LENGTH
@@ -150,6 +164,43 @@ class Answer:
         return count if isinstance(count, int) else None
 
 
+def texts_of(message: Mapping[str, Any]) -> tuple[str, str]:
+    """(reasoning, content) of a delta or a message; each may be a text or a list of parts."""
+    thoughts = next((message[name] for name in REASONING_FIELDS if message.get(name)), "")
+    content = message.get("content")
+    if isinstance(thoughts, str) and isinstance(content, str | None):  # nearly always: once per chunk
+        return thoughts, content or ""
+    found = [*_parts(thoughts, is_thought=True), *_parts(content)]
+    reasoning = "".join(text for is_thought, text in found if is_thought)
+    return reasoning, "".join(text for is_thought, text in found if not is_thought)
+
+
+def _parts(value: Any, *, is_thought: bool = False, depth: int = 0) -> Iterator[tuple[bool, str]]:
+    """(is a thought, text) of each part. Mistral: {"type": "thinking", "thinking": [{"type": "text", "text": ...}]}."""
+    if isinstance(value, str):
+        yield is_thought, value
+    elif isinstance(value, list) and depth < MAX_DEPTH:
+        for part in value:
+            yield from _parts(part, is_thought=is_thought, depth=depth + 1)
+    elif isinstance(value, dict) and depth < MAX_DEPTH:
+        name = next((name for name in PART_FIELDS if value.get(name)), "")
+        thinks = any(word in f"{value.get('type')} {name}" for word in ("think", "reason"))
+        yield from _parts(value.get(name), is_thought=is_thought or thinks, depth=depth + 1)
+
+
+def joined(pieces: Sequence[str]) -> str:
+    """The pieces as one text that can be written: halves of a character put together, one without its other replaced.
+
+    A server that escapes a token's UTF-16 code units sends an emoji as two halves, sometimes in two chunks.
+    """
+    text = "".join(pieces)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def split_reasoning(text: str) -> tuple[str, str]:
     """(reasoning, the rest) of a raw text: what stands before the last `</think>`, the opening tag optional."""
     before, closed, after = text.rpartition(CLOSE)
@@ -158,12 +209,6 @@ def split_reasoning(text: str) -> tuple[str, str]:
     if text.lstrip().startswith(OPEN):  # cut off while it reasoned
         return text.lstrip().removeprefix(OPEN).strip(), ""
     return "", text
-
-
-def shown(data: bytes, limit: int = 80) -> str:
-    """The start of some bytes for a message."""
-    text = data[: limit + 1].decode(errors="replace")
-    return repr(text if len(text) <= limit else f"{text[:limit]}...")
 
 
 def looping_block(text: str) -> str | None:

@@ -60,6 +60,10 @@ class Balancer:
         """This URL cannot be reached: ask the others first for a while."""
         self._rested[url] = time.monotonic() + REST_SECONDS
 
+    def wake(self, url: str) -> None:
+        """This URL answers again."""
+        self._rested[url] = 0.0
+
     def is_resting(self, url: str) -> bool:
         return self._rested[url] > time.monotonic()
 

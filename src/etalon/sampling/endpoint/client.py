@@ -17,9 +17,9 @@ from typing import Any
 import httpx2
 
 from etalon import __version__
-from etalon.redact import Redactor
-from etalon.sampling.endpoint.answer import Answer, Delta, shown
+from etalon.sampling.endpoint.answer import Answer, Delta
 from etalon.sampling.endpoint.balance import Balancer
+from etalon.sampling.endpoint.events import DONE, REDACT, events, read_body, redactor
 from etalon.sampling.endpoint.lanes import Lanes
 from etalon.sampling.endpoint.request import Dialect
 from etalon.sampling.endpoint.retry import UpstreamError, delay, from_status
@@ -27,10 +27,9 @@ from etalon.sampling.endpoint.upstream import CHAT, EndpointSettings, is_loopbac
 
 OnDelta = Callable[[Delta], None]
 ERROR_BYTES = 2**16  # (ours) of an error body that are read
-BODY_BYTES = 2**26  # (ours) of a body that is no stream
 IDLE_SECONDS = 4.0  # (ours) an idle connection is kept; uvicorn drops its own after 5
+FINISH_SECONDS = 10.0  # (ours) for what a server still says after its reason to end: usage, [DONE]
 LINGER_SECONDS = 0.1  # (ours) for the end of a body after its [DONE]
-REDACT = "etalon_redact"  # the extension of a response that takes our key out of what it says
 QUICK_SECONDS = 10.0  # (ours) for questions that need no model, such as /models
 # A peer that vanished without a word is noticed within about a minute: there is no read time-out on a stream.
 KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)] + [
@@ -38,7 +37,6 @@ KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, 
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
     if hasattr(socket, name)
 ]
-MAX_EVENT_BYTES = 8 * 2**20  # (ours) a larger event is no delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,57 +208,28 @@ def _transport(settings: EndpointSettings) -> Lanes | None:
 
 async def _read(response: httpx2.Response, answer: Answer, on_delta: OnDelta | None) -> None:
     """Read a stream to its end, or until it loops; a server that does not stream is read as one chunk."""
-    if "json" in response.headers.get("content-type", ""):
-        content = await read_body(response)
-        delta = answer.add_event(content)
-        if delta is not None and on_delta is not None:
-            on_delta(delta)
-        if not answer.num_chunks and not answer.finish_reason:
-            raise UpstreamError(f"answered without a choice: {shown(content)}", may_pass=True, calls=1)
-        return
     was_closed = False
     stream = events(response)
-    async for data in stream:
-        if data == b"[DONE]":
-            was_closed = True
-            break
-        delta = answer.add_event(data)
-        if delta is None:
-            continue
-        if on_delta is not None:
-            on_delta(delta)
-        if answer.loop is not None:
-            return
+    with contextlib.suppress(TimeoutError):  # it gave its reason to end, and holds the connection open all the same
+        async with asyncio.timeout(None) as patience:
+            async for data in stream:
+                if data == DONE:
+                    was_closed = True
+                    break
+                delta = answer.add_event(data)
+                if answer.finish_reason and patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + FINISH_SECONDS)
+                if delta is None:
+                    continue
+                if on_delta is not None:
+                    on_delta(delta)
+                if answer.loop is not None:
+                    return
     answer.finish(was_closed=was_closed)
     with contextlib.suppress(TimeoutError):  # a body read to its end leaves a connection that can be used again
         async with asyncio.timeout(LINGER_SECONDS):
             async for _ in stream:
                 pass
-
-
-async def events(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """The data of each event of a response; UpstreamError when it is no event stream."""
-    decoder, redact = EventDecoder(), _redactor(response)
-    try:
-        async for block in response.aiter_bytes():
-            for data in decoder.feed(block):
-                yield redact(data)
-        for data in decoder.close():
-            yield redact(data)
-    except EventError as error:
-        raise UpstreamError(f"sent {error}", may_pass=True, calls=1) from None
-
-
-async def read_body(response: httpx2.Response) -> bytes:
-    """A whole body; UpstreamError when it is larger than BODY_BYTES."""
-    blocks: list[bytes] = []
-    size = 0
-    async for block in response.aiter_bytes():
-        blocks.append(block)
-        size += len(block)
-        if size > BODY_BYTES:
-            raise UpstreamError(f"answered more than {BODY_BYTES >> 20} MiB", may_pass=False, calls=1)
-    return _redactor(response)(b"".join(blocks))
 
 
 async def _start_of(response: httpx2.Response) -> bytes:
@@ -272,47 +241,8 @@ async def _start_of(response: httpx2.Response) -> bytes:
                 content += block
                 if len(content) >= ERROR_BYTES:
                     break
-    return _redactor(response)(content)
-
-
-def _redactor(response: httpx2.Response) -> Redactor:
-    redact: Redactor = response.extensions[REDACT]
-    return redact
+    return redactor(response)(content)
 
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-class EventError(ValueError):
-    """Bytes that are no event stream."""
-
-
-class EventDecoder:
-    """Feed it blocks; it returns the `data` of every event that is complete (several data lines joined by newlines)."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._lines: list[bytes] = []
-        self._size = 0
-
-    def feed(self, block: bytes) -> list[bytes]:
-        """The data of the events that `block` completes, in order. EventError for an event without end."""
-        lines = (self._rest + block).split(b"\n")
-        self._rest = lines.pop()
-        events: list[bytes] = []
-        for line in lines:
-            if line in (b"", b"\r"):
-                if self._lines:
-                    events.append(b"\n".join(self._lines))
-                    self._lines, self._size = [], 0
-            elif line.startswith(b"data:"):
-                self._lines.append(line[5:].strip())
-                self._size += len(line)
-        if self._size + len(self._rest) > MAX_EVENT_BYTES:
-            raise EventError(f"an event of more than {MAX_EVENT_BYTES >> 20} MiB")
-        return events
-
-    def close(self) -> list[bytes]:
-        """The data of an event whose blank line never came."""
-        return self.feed(b"\n\n")

@@ -61,6 +61,9 @@ def body(
     return request | dict(extra or {})
 
 
+_told: set[tuple[str, str]] = set()  # (URL, field) of what was logged: once per process, whoever asks
+
+
 class Dialect:
     """The fields one URL refused so far."""
 
@@ -86,14 +89,22 @@ class Dialect:
             return self.speak(sent)
         for cap in ("max_tokens", "max_completion_tokens"):
             if cap in sent and CAP_REFUSED.search(message):
-                LOG.warning("%s: %s %s is beyond its window; the window is the limit", self._url, cap, sent[cap])
+                if self._is_news(cap):
+                    LOG.warning("%s: %s %s is beyond its window; the window is the limit", self._url, cap, sent[cap])
                 return {k: v for k, v in sent.items() if k != cap}
         named = {k for k in sent if _may_leave_out(k, sent[k]) and re.search(rf"\b{k}\b", message)}
         if not named:
             return None
-        LOG.warning("%s: refuses %s; left out from now on", self._url, ", ".join(sorted(named)))
+        if news := [name for name in sorted(named) if self._is_news(name)]:
+            LOG.warning("%s: refuses %s; left out from now on", self._url, ", ".join(news))
         self.left_out |= named
         return {k: v for k, v in sent.items() if k not in named}
+
+    def _is_news(self, name: str) -> bool:
+        """Whether nobody was told of this field yet: many requests under way are refused for it at once."""
+        is_news = (self._url, name) not in _told
+        _told.add((self._url, name))
+        return is_news
 
 
 def _may_leave_out(name: str, value: Any) -> bool:

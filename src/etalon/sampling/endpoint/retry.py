@@ -48,12 +48,23 @@ def from_status(status: int, headers: Mapping[str, str], content: bytes) -> Upst
     )
 
 
+def error_in(chunk: Mapping[str, Any]) -> Any:
+    """The error that a chunk, or a body with a status of success, holds in place of an answer; None without one."""
+    if chunk.get("error"):
+        return chunk["error"]
+    if "error" in (chunk.get("object"), chunk.get("type")):
+        return chunk
+    choices = chunk.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first.get("error") if isinstance(first, dict) else None
+
+
 def from_error_object(error: Any) -> UpstreamError:
     """The error of an event in a stream: {"message", "type", "code"}, or any other JSON value."""
     fields = error if isinstance(error, dict) else {}
     code = fields.get("code")
     status = code if isinstance(code, int) and not isinstance(code, bool) else None
-    message = str(fields.get("message") or error)[:MAX_MESSAGE]
+    message = str(fields.get("message") or fields.get("detail") or error)[:MAX_MESSAGE]
     is_refusal = status is not None and 400 <= status < 500 and status not in RETRIED
     return UpstreamError(f"sent an error: {message}", may_pass=not is_refusal, calls=1, status=status)
 
@@ -65,6 +76,7 @@ def error_message(content: bytes) -> str:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return " ".join(text.split())[:MAX_MESSAGE] or "no explanation"
+    value = value[0] if isinstance(value, list) and value else value  # Gemini: [{"error": ...}]
     if isinstance(value, dict):
         error = value.get("error", value)
         value = (error.get("message") or error.get("detail") or error) if isinstance(error, dict) else error

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from etalon.sampling.endpoint.finish import Ending
 from etalon.sampling.endpoint.request import CAP_REFUSED
 from etalon.serve.doctor.identify import Identity, Server
 
@@ -54,7 +55,7 @@ def judge(url: str, model: str, identity: Identity, seen: Observed) -> Report:
         _logprobs(seen, server),
         _schema(seen, server),
         *_cuts(seen, server),
-        _seed(seen),
+        _seed(seen, server),
         *_reasoning(seen, server),
         _loop(seen, server),
         _window(identity, seen),
@@ -102,14 +103,19 @@ def _cuts(seen: Observed, server: Server) -> Iterator[Finding]:
             yield Finding(check=check, found=found, level="problem", fix=fix(check, server))
 
 
-def _seed(seen: Observed) -> Finding:
+def _seed(seen: Observed, server: Server) -> Finding:
+    """Different seeds must give different texts: votes and CLR live on them. The same seed should give the same one."""
+    check, draws = "seed", len(seen.free)
+    if draws > 1 and len(set(seen.free)) == 1 and seen.free[0]:
+        found = f"the same text for {draws} seeds at temperature 1.0: every trajectory of CLR would be one and the same"
+        return Finding(check=check, found=found, level="problem", fix=fix(check, server))
     if "same_seed" in seen.refused:
-        return Finding(check="seed", found=seen.refused["same_seed"], level="note")
+        return Finding(check=check, found=seen.refused["same_seed"], level="note")
     if not _agree(seen.same_seed):
-        return Finding(check="seed", found="ignored: runs cannot be repeated", level="note")
+        return Finding(check=check, found="ignored: runs cannot be repeated", level="note")
     if not _differ(seen.free):
-        return Finding(check="seed", found="cannot tell: the model answers the same every time", level="note")
-    return Finding(check="seed", found="honoured", level="ok")
+        return Finding(check=check, found="cannot tell: the model answers the same now and then", level="note")
+    return Finding(check=check, found="honoured", level="ok")
 
 
 def _reasoning(seen: Observed, server: Server) -> Iterator[Finding]:
@@ -158,7 +164,7 @@ def _length(seen: Observed, server: Server) -> Finding:
     if watched.error and not chunks:
         help_with = "context" if CAP_REFUSED.search(watched.error) else check
         return Finding(check=check, found=watched.error, level="problem", fix=fix(help_with, server))
-    if watched.answer.finish_reason == "length":
+    if watched.answer.ending is Ending.CUT:
         found = f"cut at {tokens:,} tokens although 8,192 were asked for"
         return Finding(check=check, found=found, level="problem", fix=fix(check, server))
     why = "the time was up" if watched.timed_out else "the model ended by itself"
@@ -230,6 +236,13 @@ FIXES: dict[str, dict[Server, str]] = {
         Server.OLLAMA: "OLLAMA_NUM_PARALLEL=8 ollama serve",
         Server.LMSTUDIO: "Max Concurrent Predictions in the model's load settings",
     },
+    "seed": {
+        Server.VLLM: "--generation-config vllm (the model's own may set top_k 1), and no cache of responses in front",
+        Server.SGLANG: "--sampling-defaults openai (the model's own may set top_k 1), and no cache in front",
+        Server.LLAMACPP: "start it without --seed, --temp 0, --top-k 1 and without a cache of responses in front",
+        Server.OLLAMA: "no PARAMETER seed, temperature 0 or top_k 1 in the Modelfile, and no cache in front",
+        Server.LMSTUDIO: "temperature 1.0, Top K 0 and no fixed seed in the model's preset",
+    },
     "top_k off": {
         Server.OLLAMA: "PARAMETER top_k 0 and PARAMETER min_p 0 in the Modelfile (its OpenAI API takes neither)",
         Server.VLLM: "--generation-config vllm",
@@ -265,6 +278,8 @@ ANY = {
     "context": "start the server with a window of 65536 tokens",
     "max_tokens > 4k": "lift the server's limit on the length of a response",
     "parallel slots": "let the server run several requests at the same time",
+    "seed": "turn off greedy decoding (temperature 0, top_k 1), a fixed seed and any cache of responses, "
+    "in the server and in every gateway before it",
     "top_k off": "set top_k to off in the server's own defaults",
     "top_p": "set top_p to 0.95 in the server's own defaults",
     "think-tag leak": "turn on the server's reasoning parser; etalon itself splits the text either way",

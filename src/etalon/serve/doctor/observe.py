@@ -8,6 +8,7 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError
+from etalon.sampling.endpoint.answer import texts_of
 from etalon.sampling.endpoint.sampler import model_names
 from etalon.sampling.endpoint.upstream import KEY_VARIABLE
 from etalon.serve.doctor.findings import Report, judge, no_answer
@@ -149,8 +150,8 @@ def _text(answer: Any, *, with_reasoning: bool = False) -> str:
     message = next((choice.get("message") for choice in _choices(answer)), None)
     if not isinstance(message, dict):
         return ""
-    names = ("reasoning", "reasoning_content", "content") if with_reasoning else ("content",)
-    return "".join(str(message[name]) for name in names if message.get(name))
+    reasoning, content = texts_of(message)
+    return reasoning + content if with_reasoning else content
 
 
 def _is_shaped(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from etalon.sampling.endpoint import Answer, Client, Delta, UpstreamError
-from etalon.sampling.endpoint.client import events, read_body
+from etalon.sampling.endpoint.events import events, read_body
 from etalon.sampling.endpoint.retry import RETRIED, delay
 from etalon.sampling.endpoint.upstream import CHAT
 
@@ -116,7 +116,8 @@ def _look(watched: WatchedReply, delta: Delta, data: bytes) -> None:
     watched.last = time.monotonic()
     watched.first = watched.first or watched.last
     if delta.reasoning and not watched.field:
-        watched.field = "reasoning_content" if b'"reasoning_content"' in data else "reasoning"
+        named = (name for name in ("reasoning_content", "reasoning") if f'"{name}"'.encode() in data)
+        watched.field = next(named, "parts of the content")
     if delta.content and not (watched.has_opening and watched.has_closing):
         content = watched.answer.raw_content  # a tag may come in pieces
         watched.has_opening |= "<think>" in content
