@@ -27,7 +27,8 @@ _FOR_ALL = re.compile(
 )
 _PARAMETER = re.compile(
     r"(?P<rest>.*?[^\s,;(])[,;]? ?\(?(?:for |where |with )?(?:all |any |every |each |some )?"
-    r"(?:(?<![a-zA-Z])(?P<name>[a-z])(?![a-z]) ?(?:∈ ?\\mathbb\{Z\}|(?:is )?(?:an |any )integer)|integers? (?P<behind>[a-z]))\)?"
+    r"(?:(?<![a-zA-Z])(?P<name>[a-z])(?![a-z]) ?(?:∈ ?\\mathbb\{Z\}|(?:is )?(?:an |any )integer)"
+    r"|integers? (?P<behind>[a-z]))\)?"
 )
 MAX_CHARS = 200  # (ours) longer texts say more than one value
 
