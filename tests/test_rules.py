@@ -197,6 +197,15 @@ def test_the_language_is_detected_with_a_seed():
 def test_capitals_in_another_script_are_not_english():
     assert follows("ПРИВЕТ МИР", Rule(id="change_case:english_capital")) is False
     assert follows("привет мир", Rule(id="change_case:english_lowercase")) is False
+    for text, is_english in (
+        ("ESTA ES UNA RESPUESTA QUE NO TIENE ACENTOS Y ESTÁ EN MAYÚSCULAS", False),
+        ("CECI EST UN TEXTE QUI EST ECRIT EN MAJUSCULES", False),
+        ("DIES IST EIN TEXT UND ER IST GANZ IN GROSSBUCHSTABEN", False),
+        ("AS I SAID, THE FILM EL MARIACHI IS THE ONE THAT WE LIKE. DE GUSTIBUS!", True),
+        ("HELLO WORLD", True),
+    ):
+        assert follows(text, Rule(id="change_case:english_capital")) is is_english, text
+        assert follows(text.lower(), Rule(id="change_case:english_lowercase")) is is_english, text
 
 
 FAKE_NLTK = """

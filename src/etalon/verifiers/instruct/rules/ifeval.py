@@ -6,7 +6,7 @@ import json
 import re
 
 from etalon.verifiers.instruct.rules.arguments import Language, Letter, Ordinal, Relation, holds
-from etalon.verifiers.instruct.rules.optional import detect_language, is_latin
+from etalon.verifiers.instruct.rules.optional import detect_language, may_be_english
 from etalon.verifiers.instruct.rules.sentences import split_sentences
 from etalon.verifiers.instruct.rules.tokens import tokens, words
 
@@ -159,15 +159,15 @@ def capital_word_frequency(response: str, *, capital_frequency: int, capital_rel
 
 
 def english_capital(response: str) -> bool:
-    """All letters are capitals, most of them ASCII."""
+    """All letters are capitals, and the text may be English."""
     # the reference asks langdetect for English, which takes one English text in eight for another language when all of
-    # it is in capitals (measured, ours); here the script decides
-    return response.isupper() and is_latin(response)
+    # it is in capitals (measured, ours); here the script and the frequent words decide
+    return response.isupper() and may_be_english(response)
 
 
 def english_lowercase(response: str) -> bool:
-    """No letter is a capital, most of them ASCII."""
-    return response.islower() and is_latin(response)
+    """No letter is a capital, and the text may be English."""
+    return response.islower() and may_be_english(response)
 
 
 def no_comma(response: str) -> bool:

@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import threading
+import unicodedata
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from etalon.verifiers.instruct.rules.arguments import CannotDecideError
+from etalon.verifiers.instruct.rules.wordlists import FOREIGN, STOP_WORDS
 
 TAGGER = "averaged_perceptron_tagger_eng"
 MAX_DETECTED = 20_000  # (ours) langdetect reads 10,000 characters, but searches all of the text for addresses first
+FOREIGN_WORDS = 2  # (ours) frequent words of another language, more than of English, make a text foreign
+_WORD = re.compile(r"[^\W\d_]+")
 _NLTK_LOCK = threading.Lock()
 _LANGDETECT_LOCK = threading.Lock()  # it is random and lazy
 
@@ -67,7 +73,13 @@ def detect_language(text: str) -> str | None:
             return None
 
 
-def is_latin(text: str) -> bool:
-    """True when at least half of the letters are ASCII: the script of English."""
+def may_be_english(text: str) -> bool:
+    """Whether at least half of the letters are ASCII, and no other language has more of its frequent words in it."""
     letters = [c for c in text if c.isalpha()]
-    return 2 * sum(c.isascii() for c in letters) >= len(letters)
+    if 2 * sum(c.isascii() for c in letters) < len(letters):
+        return False
+    plain = unicodedata.normalize("NFKD", text[:MAX_DETECTED].casefold())
+    words = Counter(_WORD.findall("".join(c for c in plain if not unicodedata.combining(c))))
+    english = sum(words[word] for word in STOP_WORDS)
+    foreign = max(sum(words[word] for word in language - STOP_WORDS) for language in FOREIGN)
+    return foreign < FOREIGN_WORDS or foreign <= english

@@ -49,6 +49,25 @@ ABBREVIATIONS = _words(
 # words whose capital shows that a sentence begins (ours)
 OPENERS = STOP_WORDS | _words("also finish however include make note please thus use write")
 
+# frequent words of other languages in Latin letters, none of them an English word (ours)
+FOREIGN = tuple(
+    _words(line)
+    for line in (
+        "el la los las de del que y en un una es por con para como pero sus su lo al este esta son muy hay fue ser",
+        "le la les des du et est une un que qui dans pour pas sur avec ce cette sont nous vous il elle au aux je mais",
+        "der das den dem und ist ein eine nicht zu mit auf von im sich auch es wird sie ich aber wie oder bei nach",
+        "il la gli di che e un una per non con sono della del nel anche come ma questo questa piu si lo dei alla",
+        "o os as de do da em um uma que e para com por mais como dos das seu sua ser tem foi sao nao este esta",
+        "de het een en van ik te dat die niet zijn op aan met voor er maar om hem dan ook naar wat als bij uit",
+        "och att det som en pa av med till ett den har inte om jag ar var kan men vi han hon ska eller fran",
+        "i w na z nie jest ze do sie to jak ale czy tym od dla przez jego ich oraz tylko byc ma co",
+        "ve bir bu da de icin ile cok daha ama gibi olarak kadar sonra ne mi her olan var yok en ki",
+        "yang dan di ini itu dengan untuk tidak dari dalam akan pada adalah juga ke saya kami mereka oleh sebagai bisa",
+        "og det er som pa en av til med har ikke for den et jeg vi kan fra om var skal eller etter",
+        "a az es egy hogy nem is meg van de ez vagy csak mint volt mar ha ki azt ezt",
+    )
+)
+
 # the profiles of langdetect 1.0.9
 LANGUAGES = _words(
     "af ar bg bn ca cs cy da de el en es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl no pa pl pt ro",
