@@ -243,7 +243,9 @@ def _compare_intervals(expected: str, given: str, rules: _Rules) -> Comparison |
 
 
 def _compare_parts(expected: str, given: str, rules: _Rules) -> Comparison | None:
-    if _NUMBER_SET.fullmatch(expected) and (_NUMBER_SET.fullmatch(given) or shape_of(given)):
+    if _NUMBER_SET.fullmatch(expected) and not any(
+        sign in given for sign in ("∪", "\\cap", "\\setminus", "\\mid", ":")
+    ):
         return DIFFERENT
     if "\\mathbb{R}" in (expected, given):
         line = "(-\\infty,\\infty)"

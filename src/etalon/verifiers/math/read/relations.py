@@ -173,7 +173,7 @@ def _point(text: str) -> tuple[str, str] | None:
 def _all_of(text: str) -> tuple[str, str] | None:
     """What several conditions on one variable leave, or one of them; rays that never meet are joined: x<2, x>5."""
     parts = split_top(text, ",;")
-    if len(parts) == 1 or not any(sign in text for sign in "<>≤≥≠∈"):
+    if len(parts) == 1 or not all(any(sign in part for sign in "<>≤≥≠∈") for part in parts):
         return interval_of(text)
     first, *others = [interval_of(part) for part in parts]
     if first is None:

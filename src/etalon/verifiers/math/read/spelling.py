@@ -96,7 +96,9 @@ _VULGAR = re.compile(r"[¼-¾⅐-⅞]")
 _ROOT = re.compile(r"√ ?(\d+)")
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)°")
-_PRIME = re.compile(r"([a-zA-Z])('+)")
+_PRIME = re.compile(r"([a-zA-Z])(?:_(?:([a-zA-Z0-9])|\{([^{}]*)\}))?('+)")
+_PRIMED = re.compile(r"([a-zA-Z])('+)_([a-zA-Z0-9]|\{[^{}]*\})")
+_QUOTED = re.compile(r"(?<![\w)}'])'([^'\s][^']{0,100})'(?!\w)")
 _DECIMAL_EXPONENT = re.compile(r"\^\{(-?)(\d{0,6}\.\d{1,6})\}")
 _VECTOR = re.compile(  # fonts of one letter
     r"\\(?:vec|hat|overrightarrow|widehat|pmb|bm|boldsymbol|mathbf) ?(?:\{ ?([a-zA-Z]) ?\}|([a-zA-Z])(?![a-zA-Z]))"
@@ -107,7 +109,9 @@ _REPEATED = re.compile(r"(?<![\d.])(\d{0,20}\.\d{0,20}?)(?:(\d)\2{2,20}|(\d{2,6}
 _DOTTED = re.compile(r"(\d{0,20}\.\d{0,20})(\\dot ?(?:\{\d\}|\d)(?:\d{0,20}\\dot ?(?:\{\d\}|\d))?)(?!\d)")
 _CYCLE_IN_BRACKETS = re.compile(r"(?<![\w.)}])(\d{0,20}\.\d{0,20})\((\d{1,20})\)(?=$|[,;∨ )\]}%])")
 _EXPONENT = re.compile(r"\^ ?([+-]\d{1,9}|\d{2,9})(?![\d.])")  # 10^23, 10^-4: no TeX, but what people type
-_TIMES = re.compile(r"(?<=[\d})]) [xX] (?=-?\d)|(?<=\d) ?[xX] ?(?=10 ?\^)")
+_TIMES = re.compile(
+    r"(?:(?<=[\d})]) [xX] (?=-?\d)|(?<=\d)[xX](?=\d))(?!-?[\d.]+ ?[a-fi-kn-rt-z](?![a-zA-Z]))|(?<=\d) ?[xX] ?(?=10 ?\^)"
+)
 _LETTER_X = re.compile(r"(?<![a-zA-Z\\])[xX](?![a-zA-Z])")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufe0e\ufe0f\ufeff]")
 
@@ -124,6 +128,8 @@ def one_spelling(text: str) -> str:
     if "." in text:
         text = _REPEATED.sub(lambda found: f"{found[1]}\\overline{{{found[2] or found[3]}}}", text)
         text = _DOTTED.sub(_dotted, _CYCLE_IN_BRACKETS.sub(r"\1\\overline{\2}", text))
+    if "'" in text:
+        text = _PRIMED.sub(r"\1_\3\2", _QUOTED.sub(r"\1", text))
     if "^" in text:
         text = _EXPONENT.sub(r"^{\1}", text)
     return times_signs(text)
@@ -141,7 +147,9 @@ def to_latex(text: str) -> str:
     """The text as LaTeX again; degrees inside trigonometry as radians."""
     if _TRIGONOMETRY.search(text):
         text = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
-    text = _PRIME.sub(lambda found: f"{found[1]}_{{{'q' * len(found[2])}}}", text)  # f' is not f
+    text = _PRIME.sub(  # f' is not f
+        lambda found: f"{found[1]}_{{{found[2] or found[3] or ''}{'q' * len(found[4])}}}", text
+    )
     text = _DECIMAL_EXPONENT.sub(_fraction_of_decimal, text)
     return _LATEX_SIGN.sub(lambda sign: _LATEX[sign[0]], text)
 
