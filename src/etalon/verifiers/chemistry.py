@@ -13,6 +13,7 @@ import re
 import unicodedata
 
 from etalon.verifiers.math import DIFFERENT, Comparison, Reason
+from etalon.verifiers.math.read.spelling import undressed
 
 MAX_CHARS = 200  # (ours) of a formula
 MAX_REACTION_CHARS = 600  # (ours)
@@ -82,6 +83,7 @@ def formula(text: str) -> str | None:
 
 def _one_script(text: str) -> str:
     """Superscripts and subscripts of Unicode as plain characters, the former after a caret where a mass begins."""
+    text = undressed(text).strip()
     if text.isascii():
         return text
     text = re.sub(r"^[⁰¹²³⁴-⁹]+", lambda found: "^{" + unicodedata.normalize("NFKC", found[0]) + "}", text)

@@ -22,6 +22,7 @@ from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities
 from etalon.verifiers.math.read.normalise import normalise, read
 from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.math.read.spelling import undressed
 from etalon.verifiers.math.read.units import ratio
 from etalon.verifiers.text import answer_line, extract_answer, final_part, final_reference, last_boxed
 
@@ -66,7 +67,7 @@ def _verify_several(reference: frozenset[str], written: str | None, options: Map
     """Questions with several right options: all of them and no other must be named."""
     if written is None:
         return Verdict(score=0.0, reason="no_answer")
-    letters = several_letters(written, options)
+    letters = several_letters(undressed(written), options)
     if letters is None:
         letter, reason = choose(written, options)
         return Verdict(score=0.0, reason="different" if letter else reason, extracted=letter or written)

@@ -22,6 +22,8 @@ OTHERS = frozenset(
     | {"rust", "scala", "sql", "swift", "ts", "typescript", "zig"}
 )
 
+_MARKS = re.compile("^\ufeff", re.MULTILINE)  # of byte order
+_INDENTED = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]+[^\s#]")
 _CLOSING = re.compile(r"(.*?)(`{3,}|~{3,})[ \t]*(?:</?\w+>|<\|[^|<>]*\|>|[.,;])*[ \t]*$")
 _GLUED = re.compile(r"(?<=\S)[ \t]*(`{3,})[ \t]*([\w+]+)[ \t]*$")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^`\n]*$")
@@ -56,7 +58,7 @@ def extract(response: str, languages: Sequence[str] = ("python",), names: Sequen
         return None
     defining = [block for block in blocks if any(_defines(block.text, name) for name in names)]
     block = (defining or blocks)[-1]
-    text, language = block.text.removeprefix("\ufeff"), TAGS.get(block.tag, "python")
+    text, language = _MARKS.sub("", block.text), TAGS.get(block.tag, "python")
     if language == "python" and block is not blocks[0]:
         text = _with_what_it_uses(text, [one.text for one in blocks[: blocks.index(block)]])
     return Program(text=text, language=language)
@@ -112,7 +114,7 @@ def _missing(tree: ast.Module) -> set[str]:
 
 def continued(text: str, stub: str) -> str:
     """A program that only continues a stub (the body of its function), behind it; any other as it is."""
-    is_body = text[:1] in (" ", "\t") and _parsed(text) is None
+    is_body = _INDENTED.match(text) is not None and _parsed(text) is None
     whole = f"{stub.rstrip()}\n{text}"
     return whole if is_body and stub.strip() and _parsed(whole) is not None else text
 

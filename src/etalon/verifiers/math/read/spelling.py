@@ -84,6 +84,9 @@ _VARIANT = re.compile(
         for way in sorted(_SPELLINGS, key=len, reverse=True)
     )
 )
+_LAYOUT = re.compile(
+    "|".join(re.escape(way) + ("(?![a-zA-Z])" if way[-1].isalpha() else "") for way in sorted(_SIGNS[""], reverse=True))
+)
 _LATEX = {
     "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "≈": "\\approx ", "±": "\\pm ", "∓": "\\mp ", "∪": "\\cup ",
     "≡": "\\equiv ", "∈": "\\in ", "∨": "\\text{ or }", "°": "^{\\circ}", "*": "\\cdot ",
@@ -133,6 +136,11 @@ def one_spelling(text: str) -> str:
     if "^" in text:
         text = _EXPONENT.sub(r"^{\1}", text)
     return times_signs(text)
+
+
+def undressed(text: str) -> str:
+    """The text without commands that only say how it is set: \\left, \\displaystyle, \\!."""
+    return _LAYOUT.sub("", text) if "\\" in text else text
 
 
 def times_signs(text: str) -> str:
