@@ -242,6 +242,8 @@ class SandboxSpec(Spec):
     """Where untrusted programs run: on this machine, or on a service that speaks SandboxFusion's /run_code."""
 
     url: str = ""  # (ours) http://HOST:PORT; empty is this machine
+    # (ours) "plain": an interpreter per program with limits and a deadline, but no walls; where the kernel has none
+    isolation: Literal["walls", "plain"] = "walls"
     concurrency: Positive = 16  # (ours) requests at a time
     key_env: str = "ETALON_SANDBOX_KEY"  # (ours) environment variable with the service's bearer key, if it wants one
 
