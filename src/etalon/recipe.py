@@ -33,7 +33,9 @@ class ModelSpec(Spec):
     """The base model: a Hugging Face directory, or "scratch" for a tiny Qwen2 that the base stage pretrains."""
 
     base: str = "scratch"  # a model directory, or "scratch"
-    system: str = ""  # (ours) system message before every prompt of this model; empty is none
+    # (ours) system message before every prompt of this model, or what the question begins with where its chat template
+    # knows none; empty is none
+    system: str = ""
     vocabulary: Annotated[int, Field(ge=320)] = 512  # (ours) tokens of the scratch model's tokenizer
     hidden: Positive = 96  # (ours) width of the scratch model
     layers: Positive = 3  # (ours) of the scratch model

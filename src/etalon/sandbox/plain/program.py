@@ -51,6 +51,7 @@ class Clock:
 
     def watch(self) -> None:
         """In a thread: end the program when it waits for too long, takes too much memory, or nobody waits for it."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # those of the program are for its threads
         wall, cpu = time.monotonic(), time.process_time()
         while True:
             time.sleep(LOOK_SECONDS)
