@@ -364,15 +364,61 @@ def test_a_config_that_cannot_be_read_is_named(text: str, tmp_path: Path) -> Non
         check_runnable(tmp_path)
 
 
-def test_a_chat_template_that_refuses_a_system_message_is_an_error_of_the_user() -> None:
-    refusing = copy.deepcopy(tokenizer())
-    refusing.chat_template = (
-        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
-        "{% endif %}{{ m['content'] }}{% endfor %}"
-    )
-    plain = LanguageModel(model=tiny_model("qwen2"), tokenizer=refusing)
-    assert plain.render(ask("1+2")) == plain.encode("1+2")
-    with pytest.raises(ConfigError, match=r"refuses a conversation \(System role.*\); leave model\.system empty"):
-        dataclasses.replace(plain, system="Be exact.").render(ask("1+2"))
-    with pytest.raises(ConfigError, match=r"refuses a conversation \(System role not supported\)$"):
-        plain.render(ask("1+2", system="Be exact."))
+EACH = "{% for m in messages %}"
+NO_SYSTEM = "{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+PARTS = "{% for p in m.content %}{% if p.type == 'text' %}{{ p.text }}{% endif %}{% endfor %}"
+
+
+def with_template(template: Any, system: str = "Be exact.") -> LanguageModel:
+    changed = copy.deepcopy(tokenizer())
+    changed.chat_template = template
+    return LanguageModel(model=tiny_model("qwen2"), tokenizer=changed, system=system)
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt"),
+    [
+        (EACH + NO_SYSTEM + "{{ m.content }}{% endfor %}", "Be exact.\n\n1+2"),
+        (EACH + "{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}", "Be exact.\n\n1+2"),
+        (EACH + PARTS + "|{% endfor %}", "Be exact.|1+2|"),
+        (EACH + "{{ '' + m.content[0]['text'] }}|{% endfor %}", "Be exact.|1+2|"),
+        (EACH + NO_SYSTEM + PARTS + "{% endfor %}", "Be exact.\n\n1+2"),
+        (EACH + "{{ m.content | upper }}|{% endfor %}", "BE EXACT.|1+2|"),
+    ],
+)
+def test_a_template_shows_every_text_in_the_form_that_it_wants(template: str, prompt: str) -> None:
+    language_model = with_template(template)
+    assert language_model.decode(language_model.render(ask("1+2"))) == prompt
+    assert language_model.render(ask("1+2", system="Be exact.")) == language_model.render(ask("1+2"))
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{ raise_exception('no roles') }}", "no roles"),
+        ("Hello.", "it leaves out the text of the user message"),
+    ],
+)
+def test_a_template_that_shows_no_question_is_an_error_of_the_user(template: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^the model: its chat template refuses a conversation \({why}\)$"):
+        with_template(template).render(ask("1+2"))
+
+
+def test_of_several_chat_templates_the_default_or_the_only_one_is_used(tmp_path: Path) -> None:
+    template = EACH + "[{{ m.content }}]{% endfor %}"
+    named = {"tool_use": template, "rag": "-"}
+    path = loader.save(with_template(template), tmp_path / "model")
+    (path / "chat_template.jinja").unlink(missing_ok=True)
+    config = json.loads((path / "tokenizer_config.json").read_text())
+
+    def loaded(templates: dict[str, str]) -> LanguageModel:
+        listed = [{"name": name, "template": text} for name, text in templates.items()]
+        (path / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": listed}))
+        return loader.load(path)
+
+    for templates in ({"tool_use": template}, {**named, "default": template}):
+        language_model = loaded(templates)
+        again = loader.load(loader.save(language_model, tmp_path / "again"))
+        assert {m.decode(m.render(ask("7"))) for m in (language_model, again)} == {"[7]"}
+    with pytest.raises(InputError, match=r"chat templates named rag, tool_use and none is the default"):
+        loaded(named)

@@ -19,7 +19,7 @@ from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
 from etalon.sampling.local import LocalSampler, StopStrings, choose, nucleus  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402
-from tiny_models import FAMILIES, eager_twin, tiny_language_model  # noqa: E402
+from tiny_models import FAMILIES, eager_twin, tiny_language_model, tokenizer  # noqa: E402
 
 PROMPTS = ["1+1=?", "((3+4)*2-5)*6=?", "7", "2+2=? and then some more text", "9-8"]
 GREEDY = SamplingParams(temperature=0.0, max_tokens=24)
@@ -216,6 +216,21 @@ def test_first_tokens_follow_the_softmax(temperature: float, top_p: float) -> No
     statistic = sum((count - wanted) ** 2 / wanted for count, wanted in cells)
     degrees = len(cells) - 1
     assert statistic < degrees + 4 * math.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_rows_of_the_embedding_that_have_no_token_are_never_drawn(temperature: float) -> None:
+    """As in released models, whose embedding is padded; here the padding is what the model likes best."""
+    language_model = tiny_language_model("qwen2", vocab_size=len(tokenizer()) + 100)
+    with torch.no_grad():
+        language_model.model.lm_head.weight[len(tokenizer()) :] *= 4
+    params = SamplingParams(temperature=temperature, top_p=0.95 if temperature == 1 else 1.0, max_tokens=12)
+    ((*rollouts,),) = sample(LocalSampler(language_model), ["1+1=?"], n=8, params=params, seed=1)
+    assert all(token < len(tokenizer()) for rollout in rollouts for token in rollout.tokens or ())
+    row = TokenRow(prompt=rollouts[0].prompt_tokens or (), response=rollouts[0].tokens or ())
+    with torch.no_grad():
+        expected = token_logprobs(language_model.model, pack([row]))
+    torch.testing.assert_close(torch.tensor(rollouts[0].logprobs), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("top_p", [1.0, 0.5])

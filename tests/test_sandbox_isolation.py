@@ -15,9 +15,26 @@ from pathlib import Path
 
 import pytest
 
-from etalon.sandbox import AssertTests, CallTests, Level, Limits, SandboxPool, Status, StdinTests, describe
+from etalon.errors import ConfigError
+from etalon.sandbox import (
+    AssertTests,
+    CallTests,
+    Level,
+    Limits,
+    LocalSandbox,
+    SandboxPool,
+    Status,
+    StdinTests,
+    connect,
+    describe,
+    run_program,
+    use,
+)
+from etalon.sandbox import isolation as isolation_module
 from etalon.sandbox import pool as sandbox_pool
 from etalon.sandbox.isolation import PROTECTS, WALLS, Isolation, plan, tell
+from etalon.types import Domain, Problem
+from etalon.verifiers import verify
 
 pytestmark = pytest.mark.live
 
@@ -273,3 +290,143 @@ def test_doctor_prints_the_isolation():
     finished = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.splitlines()[1:] == [f"  {line}" for line in describe().lines()]
+
+
+# ---- without walls
+
+CASES = "import unittest\nclass TestF(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)\n"
+OUT = {"inputs": [""], "outputs": [""]}
+PLAIN_CASES = [
+    ("print(int(input()) + 1)", {"inputs": ["1", "2"], "outputs": ["2", "3"]}, "passed"),
+    ("import os\nprint(os.listdir(), *os.environ)\nopen('a', 'w')", {**OUT, "outputs": ["[]"]}, "passed"),
+    ("print(len(str(7 ** 9000)))", {**OUT, "outputs": ["7605"]}, "wrong (test 1 of 1)"),
+    ("class Solution:\n    def f(self, a: List[int]): return max(a)",
+     {"inputs": ["[3, 4]"], "outputs": ["4"], "fn_name": "f"}, "passed"),
+    ("def f(x): return x + 1", {"assert_code": "assert f(1) == 2\nassert f(2) == 3"}, "passed"),
+    ("class f(int):\n    def __eq__(self, other): return True", {"assert_code": "assert f(1) == 2"}, "wrong"),
+    ("def f(x): return x + 1", {"assert_code": CASES}, "passed"),
+    ("import os\ndef f(x): os._exit(0)", {"assert_code": "assert f(1) == 2"}, "runtime_error"),
+    ("def f(:", OUT, "syntax_error"),
+    ("print(1int(input()))", OUT, "syntax_error (test 1 of 1): SyntaxError"),  # with a warning before it
+    ("import sympy_of_nobody", OUT, "runtime_error"),
+    ("x = [0]\nwhile True: x += x", {**OUT, "memory_limit_mb": 128}, "memory"),
+    ("while True: print('x' * 10**6)", {**OUT, "time_limit_s": 3}, "output_limit"),
+    ("n = int(input())\nwhile n: pass\nprint(n)", {"inputs": ["0", "1"], "outputs": ["0", "0"]}, "timeout (test 2"),
+    ("import signal\nsignal.signal(signal.SIGPROF, signal.SIG_IGN)\nwhile True: pass", OUT, "timeout"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def plain():
+    connect("", concurrency=1, key_env="", isolation="plain")
+    yield
+    use(None)
+
+
+def judge(program, tests):
+    problem = Problem(id="p", domain=Domain.CODE, prompt="", tests={"time_limit_s": 0.3, **tests})
+    return verify(problem, f"```python\n{program}\n```")
+
+
+@pytest.mark.parametrize(("program", "tests", "reason"), PLAIN_CASES)
+def test_without_walls_the_verdict_is_that_behind_them(plain, program, tests, reason):
+    verdict = judge(program, tests)
+    assert verdict.reason.startswith(reason)
+    assert verdict.score == (1.0 if reason == "passed" else 0.0)
+
+
+def test_without_walls_nothing_that_a_program_starts_outlives_it(plain, tmp_path):
+    note = tmp_path / "pid"
+    program = f"import os, time\nif not os.fork(): open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    [outcome] = run_program(program, StdinTests(inputs=("",)), Limits(cpu_seconds=0.01))
+    assert outcome.status is Status.TIMEOUT
+    deadline = time.monotonic() + 5
+    while state_of(note.read_text()) not in "ZX" and time.monotonic() < deadline:
+        time.sleep(0.01)  # a signal takes its time
+    assert state_of(note.read_text()) in "ZX"
+
+
+def state_of(process):
+    """As in /proc; X once it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
+MACOS = """#!{python} -IS
+import builtins, os, resource, runpy, signal, sys, time
+sys.platform = "darwin"
+for module, names in {gone!r}.items():
+    for name in names:
+        if hasattr(sys.modules[module], name):
+            delattr(sys.modules[module], name)
+sys.modules["ctypes"] = sys.modules["_ctypes"] = None
+opened, limit = builtins.open, resource.setrlimit
+def refuse(name, *rest, **named):
+    assert not str(name).startswith("/proc")
+    return opened(name, *rest, **named)
+def limited(kind, limits):
+    if kind == resource.RLIMIT_AS:
+        raise ValueError("current limit exceeds maximum limit")
+    limit(kind, limits)
+usage = resource.getrusage
+class InBytes:
+    def __init__(self, who):
+        self.ru_maxrss = usage(who).ru_maxrss << 10
+builtins.open, resource.setrlimit, resource.getrusage = refuse, limited, InBytes
+sys.argv = sys.argv[5:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+LINUX_ONLY = {
+    "os": ("memfd_create", "pidfd_open", "sched_getaffinity", "waitid", "unshare", "setns", "eventfd", "sendfile"),
+    "signal": ("sigtimedwait", "sigwaitinfo", "pidfd_send_signal"),
+    "resource": ("prlimit",),
+}
+
+
+def test_on_another_system_programs_are_undecided_until_plain_is_asked_for(tmp_path, monkeypatch):
+    """As on macOS: without what only Linux has, here and in the interpreter of the program."""
+    python = tmp_path / "python"
+    python.write_text(MACOS.format(python=sys.executable, gone=LINUX_ONLY))
+    python.chmod(0o755)
+    for module, names in LINUX_ONLY.items():
+        for name in names:
+            monkeypatch.delattr(f"{module}.{name}", raising=False)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    tests = {"inputs": ["1"], "outputs": ["2"]}
+    with SandboxPool(workers=1) as walls:
+        use(LocalSandbox(walls))
+        verdict = judge("print(int(input()) + 1)  # where no wall is", tests)
+    assert verdict.score is None
+    assert 'isolation = "plain"' in verdict.reason
+    with SandboxPool(workers=1, isolation="plain") as plain:
+        use(LocalSandbox(plain))
+        assert judge("print(int(input()) + 1)  # where no wall is", tests).score == 1.0
+        assert judge("def f(x): return x + 1", {"assert_code": "assert f(3) == 4\nassert f(4) == 5"}).score == 1.0
+        grows = "x = []\nwhile True: x.append(bytearray(10**6))"
+        assert "status -9" in judge(grows, {**tests, "memory_limit_mb": 64, "time_limit_s": 9}).reason
+    use(None)
+
+
+def test_plain_is_named_and_is_none_of_a_service(caplog):
+    with caplog.at_level(logging.WARNING, logger="etalon.sandbox"), SandboxPool(workers=1, isolation="plain") as pool:
+        isolation_module._told_plain.cache_clear()
+        pool.run("print(1)", StdinTests(inputs=("",)), Limits())
+        lines = "\n".join(pool.isolation().lines())
+    assert 'isolation "plain"' in caplog.text
+    assert lines.count("WITHIN REACH") == len(PROTECTS)
+    assert 'isolation = "plain" was chosen' in lines
+    with pytest.raises(ConfigError, match="beside the service"):
+        connect("http://localhost:1", concurrency=1, key_env="", isolation="plain")
+    with pytest.raises(ConfigError, match="expected walls or plain"):
+        connect("", concurrency=1, key_env="", isolation="none")
+
+
+def test_an_interpreter_that_does_not_start_is_undecided_without_walls_too(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with SandboxPool(workers=1, isolation="plain") as pool:
+        [outcome] = pool.run("print(1)", StdinTests(inputs=("",)), Limits())
+    assert outcome.status is Status.INFRASTRUCTURE
+    assert "did not start" in outcome.detail

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etalon.data.row_gates import texts
-from etalon.errors import InputError
+from etalon.engines.trl.rewards import check_dataset, verified
+from etalon.errors import ConfigError, InputError
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.references import doubt
 from etalon.rows.files import Row, row_of
@@ -282,3 +283,60 @@ def test_a_pickle_that_asks_for_a_function_is_refused():
     found = verify_row({"private_test_cases": packed(Canary()), "response": PROGRAM}, "code")
     assert found["score"] is None
     assert "the pickle asks for io.open" in found["reason"]
+
+
+# ---- the same rows as a reward function of TRL, which loads without it
+
+
+@pytest.mark.parametrize(
+    ("domain", "right", "wrong", "columns"),
+    [
+        ("stem", "\\boxed{B}", "\\boxed{C}",
+         {"answer": "B", "options": {"A": "7 J", "B": "9 J", "C": None, "D": None}}),  # as `datasets` fills a struct
+        ("math", "\\boxed{4}", "\\boxed{5}", {"solution": "2 + 2 is \\boxed{4}."}),
+        ("instruct", "No such mark.", "Well, yes.",
+         {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{"num_words": None}]}),
+        ("code", "```python\ndef f(x):\n    return x + math.pi\n```", "```python\ndef f(x):\n    return x\n```",
+         {"test_list": ["assert f(1) > 4", "assert f(2) == 2 + math.pi"], "test_setup_code": "import math",
+          "code": "def f(x): return x"}),
+        ("code", "```python\nprint(4)\n```", "```python\nprint(5)\n```",
+         {"tests": {"inputs": ["2"], "outputs": ["4"], "fn_name": None, "assert_code": None}}),
+    ],
+)  # fmt: skip
+def test_a_reward_function_reads_the_columns_of_the_field(domain, right, wrong, columns):
+    said = [right, [{"role": "assistant", "content": wrong}], [], [{"role": "assistant", "content": None}]]
+    batch = {name: [value] * len(said) for name, value in columns.items()}
+    reward = verified(domain)
+    assert reward(prompts=["?"] * len(said), completions=said, trainer_state=None, **batch)[:2] == [1.0, 0.0]
+    assert 1.0 not in reward(prompts=["?"] * len(said), completions=said, **batch)[1:]
+    assert reward(prompts=[], completions=[], **{name: [] for name in columns}) == []
+
+
+class Table(list):
+    """Rows that know their columns, as those of `datasets` do."""
+
+    @property
+    def column_names(self):
+        return list(self[0])
+
+
+def test_a_data_set_without_what_is_right_is_refused_before_training(caplog):
+    rows = Table([{"prompt": "1+1=?", "ground_truth": "2"}])
+    told = (
+        r"verified\('math'\): no column says what is right \(such as answer\); columns found: ground_truth; rename_col"
+    )
+    with pytest.raises(ConfigError, match=told):
+        check_dataset([verified("math")], rows, None)
+    with pytest.raises(ConfigError, match=told):
+        verified("math")(prompts=["1+1=?"], completions=["2"], completion_ids=[[1]], ground_truth=["2"])
+    with pytest.raises(ConfigError, match=r"'maths'.*choose one of math"):
+        verified("maths")
+
+    class Chat:
+        chat_template = "{{ messages }}"
+
+    known = Table([{"prompt": "1+1=?", "answer": "2"}])
+    check_dataset([verified("math"), len], Table([{"prompt": [{"role": "user", "content": "?"}], "answer": "2"}]), Chat)
+    assert not caplog.records
+    check_dataset([verified("math")], known, Chat)
+    assert "no chat template is put around" in caplog.text

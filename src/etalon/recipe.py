@@ -33,7 +33,9 @@ class ModelSpec(Spec):
     """The base model: a Hugging Face directory, or "scratch" for a tiny Qwen2 that the base stage pretrains."""
 
     base: str = "scratch"  # a model directory, or "scratch"
-    system: str = ""  # (ours) system message before every prompt of this model; empty is none
+    # (ours) system message before every prompt of this model, or what the question begins with where its chat template
+    # knows none; empty is none
+    system: str = ""
     vocabulary: Annotated[int, Field(ge=320)] = 512  # (ours) tokens of the scratch model's tokenizer
     hidden: Positive = 96  # (ours) width of the scratch model
     layers: Positive = 3  # (ours) of the scratch model
@@ -242,6 +244,8 @@ class SandboxSpec(Spec):
     """Where untrusted programs run: on this machine, or on a service that speaks SandboxFusion's /run_code."""
 
     url: str = ""  # (ours) http://HOST:PORT; empty is this machine
+    # (ours) "plain": an interpreter per program with limits and a deadline, but no walls; where the kernel has none
+    isolation: Literal["walls", "plain"] = "walls"
     concurrency: Positive = 16  # (ours) requests at a time
     key_env: str = "ETALON_SANDBOX_KEY"  # (ours) environment variable with the service's bearer key, if it wants one
 

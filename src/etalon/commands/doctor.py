@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from etalon.commands.options import IsolationOption
 from etalon.errors import ConfigError
 
 
@@ -16,6 +17,7 @@ def doctor(
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="The upstream's model.")] = "",
     seconds: Annotated[float, typer.Option(min=1, help="Longest time of one probe.")] = 60.0,
+    isolation: IsolationOption = "walls",
 ) -> None:
     """Say how well untrusted programs are isolated here; with --upstream, probe what a server really honours.
 
@@ -24,14 +26,14 @@ def doctor(
     if upstream:
         _examine(upstream, model=model, seconds=seconds)
     else:
-        _isolation()
+        _isolation(isolation)
 
 
-def _isolation() -> None:
-    from etalon.sandbox import describe
+def _isolation(name: str) -> None:
+    from etalon.sandbox import default_pool, describe, read_way
 
     try:
-        isolation = describe()
+        isolation = describe(default_pool(read_way(name)))
     except OSError as error:
         raise ConfigError(f"sandbox: {error}; programs cannot be judged on this machine") from None
     typer.echo("sandbox")

@@ -9,6 +9,7 @@ import typer
 
 from etalon.commands.options import (
     ConcurrencyOption,
+    IsolationOption,
     MapOption,
     MaxBadOption,
     SeedOption,
@@ -42,6 +43,7 @@ def evaluate(
     top_p: TopPOption = 0.95,
     seed: SeedOption = 0,
     concurrency: ConcurrencyOption = 32,
+    isolation: IsolationOption = "walls",
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
 ) -> None:
@@ -59,7 +61,7 @@ def evaluate(
     from etalon.rows.mapping import ColumnMap
     from etalon.sandbox import connect
 
-    connect("", concurrency=1, key_env="", fork_each=True)
+    connect("", concurrency=1, key_env="", fork_each=True, isolation=isolation)
     sampler, identity = _served(endpoint, model, concurrency, out) if endpoint else _local(Path(model))
     if clr:
         from etalon.clr.batch import ClrSampler

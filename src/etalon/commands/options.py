@@ -25,6 +25,12 @@ OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", h
 TopPOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the sampling.")]
 ConcurrencyOption = Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")]
+IsolationOption = Annotated[
+    str,
+    typer.Option(
+        metavar="walls|plain", help="How programs run here; plain: limits and a deadline alone, where no wall can be."
+    ),
+]
 FILE_HELP = "Rows: JSONL, a JSON array, CSV or parquet, also packed by gzip or zstd; - reads standard input."
 RAY_HELP = "Spread the rows over a running Ray cluster: auto, or HOST:PORT. FILE is on every machine; needs --out."
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from etalon.commands.options import IsolationOption
 from etalon.errors import ConfigError
 
 UpstreamOption = Annotated[
@@ -67,6 +68,7 @@ def sandbox(
     workers: Annotated[int, typer.Option(min=1, help="Programs at a time.")] = os.cpu_count() or 1,
     waiting: Annotated[int, typer.Option(min=0, help="Requests kept waiting; more are told to come back.")] = 256,
     request_mb: Annotated[int, typer.Option(min=1, max=1024, help="Largest request.")] = 64,
+    isolation: IsolationOption = "walls",
 ) -> None:
     """Serve SandboxFusion's POST /run_code from the sandbox of this machine (Python, and C++ with a compiler).
 
@@ -75,13 +77,14 @@ def sandbox(
     key = os.environ.get(key_env, "")
     if key and len(key) < 16:
         raise ConfigError(f"{key_env}: the key is shorter than 16 characters")
-    from etalon.sandbox import LocalSandbox, SandboxPool
+    from etalon.sandbox import LocalSandbox, SandboxPool, read_way
     from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
     from etalon.serve.sandbox import serve as run
 
+    way = read_way(isolation)
     listener = bind(host, port, key=key, key_env=key_env)
     limits = ServiceLimits(workers=workers, waiting=waiting, request_mb=request_mb)
-    with listener, SandboxPool(workers=workers) as pool:
+    with listener, SandboxPool(workers=workers, isolation=way) as pool:
         address = f"[{host}]" if ":" in host else host
         typer.echo(f"http://{address}:{listener.getsockname()[1]}/run_code")
         run(SandboxService(LocalSandbox(pool), limits, key=key), listener)

@@ -11,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, OutOption, need_out, written
+from etalon.commands.options import (
+    FILE_HELP,
+    RAY_HELP,
+    IsolationOption,
+    MapOption,
+    MaxBadOption,
+    OutOption,
+    need_out,
+    written,
+)
 from etalon.errors import ConfigError
 from etalon.types import Domain
 
@@ -72,6 +81,7 @@ def verify(
     sandbox: Annotated[
         str, typer.Option(metavar="URL", help="Run programs on this service (SandboxFusion's /run_code).")
     ] = "",
+    isolation: IsolationOption = "walls",
     fork_each: Annotated[
         bool, typer.Option("--fork-each", help="Give every test of a program a process of its own (slower).")
     ] = False,
@@ -95,10 +105,10 @@ def verify(
 
     here = workers or os.cpu_count() or 1
     if ray:  # the service is asked here first, too
-        connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True)
+        connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True, isolation=isolation)
     work = VerifyRows(
         domain=domain, columns=ColumnMap.read(columns or []), sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each,
-        is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
+        isolation=isolation, is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
     )  # fmt: skip
     tell_verdicts(map_rows(file, work, ray=ray, workers=workers), file, out=out, max_bad=max_bad, counts=counts)
 

@@ -20,7 +20,8 @@ THREADED_BYTES = 50_000_000  # (ours) weights above which a second torch thread 
 def useful_threads(path: Path) -> int:
     """Torch threads that a model of this size can use on this machine: all cores, or one for a tiny model."""
     size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
-    return len(os.sched_getaffinity(0)) if size > THREADED_BYTES else 1
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return num_cores if size > THREADED_BYTES else 1
 
 
 def memory_bytes() -> int:

@@ -11,14 +11,14 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 
 from etalon.errors import ConfigError, InputError, UnsupportedModelError
-from etalon.model import packed
+from etalon.model import packed, template
 from etalon.model.directory import check_model_dir, check_runnable
 from etalon.recipe import ModelSpec
 from etalon.types import Conversation
@@ -74,19 +74,24 @@ class LanguageModel:
     def render(self, conversation: Conversation) -> list[int]:
         """Token ids of the prompt, up to where the assistant's response starts.
 
-        ConfigError for a conversation that the chat template refuses, such as one with a system message.
+        A system message that the chat template refuses, or leaves out, begins the first question. ConfigError for a
+        conversation that it refuses in any form, or whose question it would not show.
         """
         messages = [{"role": m.role, "content": m.content} for m in conversation]
         if self.system and not any(m["role"] == "system" for m in messages):
             messages.insert(0, {"role": "system", "content": self.system})
         try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
-            told = "; leave model.system empty" if self.system and messages[0]["role"] == "system" else ""
+            text = template.render(self.tokenizer, messages, name=str(self.path or "the model"))
+        except template.RefusedError as error:
             raise ConfigError(
-                f"{self.path or 'the model'}: its chat template refuses a conversation ({error}){told}"
+                f"{self.path or 'the model'}: its chat template refuses a conversation ({error})"
             ) from None
         return self.encode(text)
+
+    @cached_property
+    def num_ids(self) -> int:
+        """Ids from 0 that may have a token; what an embedding has beyond is padding, which is never drawn."""
+        return max(len(self.tokenizer), 1 + max(self.tokenizer.get_vocab().values(), default=-1))
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
@@ -154,14 +159,18 @@ def load(
         )
     if tokenizer.eos_token_id is None:
         raise InputError(f"{path}: its tokenizer has no eos_token, so a response could never end; set one")
-    _give_template(tokenizer)
+    _give_template(tokenizer, path)
     model.eval()
     return LanguageModel(model=model.to(target), tokenizer=tokenizer, path=path, autocast=autocast, system=system)
 
 
-def _give_template(tokenizer: Any) -> None:
-    """The fallback where there is none; it begins with the token that this tokenizer puts before every text, if any."""
-    if tokenizer.chat_template is None:
+def _give_template(tokenizer: Any, path: Path) -> None:
+    """The only one of a list without a default, or the fallback where there is none.
+
+    The fallback begins with the token that this tokenizer puts before every text, if any.
+    """
+    template.settle(tokenizer, name=str(path))
+    if not tokenizer.chat_template:
         begin = tokenizer.bos_token_id
         opens = begin is not None and tokenizer.encode("")[:1] == [begin]
         tokenizer.chat_template = ("{{ bos_token }}" if opens else "") + FALLBACK_TEMPLATE
@@ -181,7 +190,7 @@ def load_tokenizer(path: Path) -> Any:
 
     check_model_dir(path)
     tokenizer = AutoTokenizer.from_pretrained(path)
-    _give_template(tokenizer)
+    _give_template(tokenizer, path)
     return tokenizer
 
 
@@ -192,7 +201,7 @@ def save(language_model: LanguageModel, path: Path) -> Path:
     partial.mkdir(parents=True)
     language_model.model.save_pretrained(partial, safe_serialization=True)
     language_model.tokenizer.save_pretrained(partial)
-    for file in partial.iterdir():
+    for file in (path for path in partial.rglob("*") if path.is_file()):  # named chat templates are in a folder
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
     if path.exists():

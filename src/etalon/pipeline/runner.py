@@ -295,7 +295,7 @@ def interrupts_held() -> Iterator[None]:
 def set_verifiers(spec: SandboxSpec) -> None:
     """Where the programs of this process run from here on; and no reward depends on how busy the machine is."""
     judge_by_cpu_time()
-    connect(spec.url, concurrency=spec.concurrency, key_env=spec.key_env)
+    connect(spec.url, concurrency=spec.concurrency, key_env=spec.key_env, isolation=spec.isolation)
 
 
 def worker_pool(size: int, threads: int, sandbox: SandboxSpec) -> ProcessPoolExecutor:

@@ -35,6 +35,11 @@ NAVIGATION = {
     "inputs": "Environment and recipe",
 }
 
+PLAIN = (
+    'Programs ran with isolation "plain": under limits and a deadline, but without walls around the files, the network '
+    "and the processes of the machine."
+)
+
 
 def write_report(run_dir: Path) -> Path:
     """Write report.html into a run directory, finished or not, and return its path."""
@@ -109,6 +114,7 @@ def _title(run: Run) -> list[Html]:
         tag("h1", run.name),
         *([changed] if run.overrides else []),
         tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
+        *([tag("p", PLAIN, class_="note")] if run.is_plain else []),
         missing,
     ]
 

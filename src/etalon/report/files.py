@@ -239,6 +239,7 @@ class Run:
     clr: tuple[Measured, ...]
     folded: Mapping[str, str]  # recipe.toml, resolved.toml
     env: Mapping[str, str]
+    is_plain: bool  # programs ran without walls
     missing: tuple[str, ...]
 
     def row(self, name: str) -> StageRow | None:

@@ -48,6 +48,7 @@ def load_run(directory: Path) -> Run:
         clr=_measured(reader, summary, [folder for folder in folders if folder.kind == "clr"]),
         folded={"recipe.toml": recipe, "resolved.toml": resolved},
         env={name: text(value) for name, value in mapping(reader.json("env.json", expected=True)).items()},
+        is_plain=mapping(config.get("sandbox")).get("isolation") == "plain",
         missing=tuple(reader.missing),
     )
 

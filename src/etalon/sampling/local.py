@@ -160,7 +160,7 @@ class Decoding:
         self.most_steps = max(rooms)
         self._shortest, self._rooms = min(rooms), torch.tensor(rooms, device=device)
         self._params, self._draws = params, draws
-        self._ends = language_model.end_tokens
+        self._ends, self._num_ids = language_model.end_tokens, language_model.num_ids
         self._stop_strings = StopStrings(params.stop, language_model)
         self._look = CUDA_LOOK if device.type == "cuda" else 1
         self._steps: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []  # row or -1, token, log-prob
@@ -169,7 +169,8 @@ class Decoding:
 
     def step(self, logits_RV: torch.Tensor) -> torch.Tensor:
         """Draw the next token of every row; rows that end with it are live no more."""
-        token_R, logprob_R = choose(logits_RV, self._params, self._draws.at(len(self._steps), self.row_R))
+        uniform_R = self._draws.at(len(self._steps), self.row_R)
+        token_R, logprob_R = choose(logits_RV, self._params, uniform_R, num_ids=self._num_ids)
         row_R = torch.where(self.live_R, self.row_R, -1)
         self._steps.append((row_R, token_R, logprob_R))
         for end in self._ends:
@@ -212,13 +213,17 @@ class Decoding:
 
 
 def choose(
-    logits_RV: torch.Tensor, params: SamplingParams, uniform_R: torch.Tensor
+    logits_RV: torch.Tensor, params: SamplingParams, uniform_R: torch.Tensor, *, num_ids: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw one token per row by inverting the distribution at `uniform_R`.
 
-    The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from.
+    The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from. num_ids: ids that have a token,
+    the others are not drawn.
     """
-    logprobs_RV = logits_RV.log_softmax(-1)
+    all_logprobs_RV = logprobs_RV = logits_RV.log_softmax(-1)
+    if num_ids is not None and num_ids < logits_RV.shape[-1]:
+        logits_RV = logits_RV[:, :num_ids]
+        logprobs_RV = logits_RV.log_softmax(-1)
     if params.temperature == 0:
         token_R = logprobs_RV.argmax(-1)
     else:
@@ -229,7 +234,7 @@ def choose(
         # float32: the draw never falls past the last token that has any mass
         target_R1 = uniform_R[:, None] * mass_RV[:, -1:]
         token_R = torch.searchsorted(mass_RV, target_R1, right=True).squeeze(1)
-    return token_R, logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
+    return token_R, all_logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
 
 
 class Draws:

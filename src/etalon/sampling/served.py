@@ -94,8 +94,8 @@ class ServedSampler:
 def _chat_template(checkpoint: Path) -> str:
     from etalon.model import loader
 
-    template: str = loader.load_tokenizer(checkpoint).chat_template
-    return template
+    template: str | dict[str, str] = loader.load_tokenizer(checkpoint).chat_template
+    return template if isinstance(template, str) else template["default"]
 
 
 def _free_port() -> int:

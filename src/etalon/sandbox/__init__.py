@@ -5,7 +5,8 @@
 Expected outputs stay with the caller; assertions go in, and their outcome is a claim (AssertTests). Programs run in the
 pool of this process, or in a service that was chosen for it (`use`, `connect`). They get no network, no other process,
 no file but the standard library and an empty folder of their own, as far as the kernel allows: seccomp, Landlock and
-namespaces, whichever there are. `describe()` says which; what is missing is logged once.
+namespaces, whichever there are. `describe()` says which; what is missing is logged once. Where no zygote can run, every
+program is undecided, unless `connect` was told "plain" (plain/).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from etalon.errors import ConfigError
-from etalon.sandbox.isolation import Isolation, Level
+from etalon.sandbox.isolation import WAYS, Isolation, Level, Way
 from etalon.sandbox.native import run_cpp
 from etalon.sandbox.outcome import AssertTests, CallTests, CppTests, GiveUp, Limits, Outcome, Status, StdinTests, Tests
 from etalon.sandbox.pool import SandboxPool, default_pool, describe
@@ -35,9 +36,11 @@ __all__ = [
     "Status",
     "StdinTests",
     "Tests",
+    "Way",
     "connect",
     "default_pool",
     "describe",
+    "read_way",
     "run_program",
     "use",
 ]
@@ -52,10 +55,13 @@ class Sandbox(Protocol):
 
 
 class LocalSandbox:
-    """A pool of this process, and its compiler. fork_each: every test gets a process of its own."""
+    """A pool of this process, and its compiler. fork_each: every test gets a process of its own.
 
-    def __init__(self, pool: SandboxPool | None = None, *, fork_each: bool = False) -> None:
-        self._pool, self._fork_each = pool, fork_each
+    isolation: of the pool, where none is given.
+    """
+
+    def __init__(self, pool: SandboxPool | None = None, *, fork_each: bool = False, isolation: Way = "walls") -> None:
+        self._pool, self._fork_each, self._way = pool, fork_each, isolation
 
     def run(
         self, program: str, tests: AnyTests, limits: Limits, *, give_up: GiveUp | None = None
@@ -65,7 +71,7 @@ class LocalSandbox:
             return run_cpp(program, tests, limits, give_up=give_up)
         if self._fork_each and isinstance(tests, StdinTests):
             tests = replace(tests, fork_each=True)
-        return (self._pool or default_pool()).run(program, tests, limits, give_up=give_up)
+        return (self._pool or default_pool(self._way)).run(program, tests, limits, give_up=give_up)
 
 
 _CHOSEN: Sandbox | None = None
@@ -77,14 +83,26 @@ def use(sandbox: Sandbox | None) -> None:
     _CHOSEN = sandbox
 
 
-def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False, is_checked: bool = False) -> None:
+def connect(
+    url: str,
+    *,
+    concurrency: int,
+    key_env: str,
+    fork_each: bool = False,
+    is_checked: bool = False,
+    isolation: str = "walls",
+) -> None:
     """Run the programs of this process on the service at `url`, or here if that is empty.
 
     is_checked: ask the service first; ConfigError when it does not answer.
     fork_each: programs of standard input get a process per test; what evaluation asks for.
+    isolation: "plain" runs those of this machine without walls; ConfigError beside a service, which has its own.
     """
+    way = read_way(isolation)
     if not url:
-        return use(LocalSandbox(fork_each=True) if fork_each else None)
+        return use(LocalSandbox(fork_each=fork_each, isolation=way) if fork_each or way == "plain" else None)
+    if way == "plain":
+        raise ConfigError(f"isolation: 'plain' beside the service {url}, which isolates programs itself; leave one out")
     from etalon.sandbox.remote import RemoteSandbox
 
     remote = RemoteSandbox(url, concurrency=concurrency, key=os.environ.get(key_env, ""), fork_each=fork_each)
@@ -92,6 +110,14 @@ def connect(url: str, *, concurrency: int, key_env: str, fork_each: bool = False
         remote.close()
         raise ConfigError(f"sandbox {url}: {failure}; start the service, or leave it out to run programs here")
     return use(remote)
+
+
+def read_way(name: str) -> Way:
+    """A way of isolation by its name; ConfigError if there is none."""
+    for way in WAYS:
+        if name == way:
+            return way
+    raise ConfigError(f"isolation: found {name!r}, expected {' or '.join(WAYS)}")
 
 
 def run_program(

@@ -5,6 +5,8 @@ landlock   only the standard library and the own folder             Linux 5.13
 files      a file system with nothing else in it                    these three are namespaces:
 network    no network at all                                        root, or a kernel that allows them to users
 processes  no other process to be seen
+
+Without them, `plain`: an interpreter per program with its limits, and nothing else between it and the machine.
 """
 
 from __future__ import annotations
@@ -18,10 +20,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 LOG = logging.getLogger("etalon.sandbox")
 WALLS = ("seccomp", "landlock", "files", "network", "processes")  # the last three are namespaces
+Way = Literal["walls", "plain"]  # plain is never chosen by itself
+WAYS: tuple[Way, ...] = get_args(Way)
+HOW_WITHOUT = (
+    'isolation = "plain" (in [sandbox] of a recipe, or --isolation plain) runs programs without walls, by limits and a '
+    "deadline alone"
+)
 # What zygotes load beforehand for programs and tests that name it: beside the standard library, if it is installed
 LIBRARIES = {"numpy": ("numpy", "numpy.libs"), "pytest": ("pytest", "_pytest")}  # with what a program may read of it
 SLOW_MODULES = ("asyncio", "unittest")  # of the standard library
@@ -41,6 +49,7 @@ class Isolation:
     """The walls of a zygote. missing: those it could not build, with the reason the kernel gave."""
 
     missing: Mapping[str, str]
+    way: Way = "walls"
 
     @property
     def level(self) -> Level:
@@ -52,21 +61,26 @@ class Isolation:
 
     def lines(self) -> list[str]:
         """For people: the level, what protects what, and what is missing."""
-        found = [f"isolation of untrusted programs: {self.level.name.lower()}"]
+        found = [
+            f"isolation of untrusted programs: {'plain, ' if self.way == 'plain' else ''}{self.level.name.lower()}"
+        ]
         for what, walls in PROTECTS:
             built = self._built(*walls)
             found.append(
                 f"{what}: {'out of reach (' + ', '.join(built) + ')' if built else 'WITHIN REACH of programs'}"
             )
+        if self.way == "plain":
+            return [*found, f"walls: {CHOSEN}: an interpreter of its own, limits and a deadline are all there is"]
         return found + [f"missing: {name} ({why}); it takes {TAKES[name]}" for name, why in self.missing.items()]
 
 
+CHOSEN = 'none, isolation = "plain" was chosen'
 PROTECTS = (
     ("files of this machine", ("landlock", "files")),
     ("the network", ("seccomp", "network")),
     ("other processes", ("seccomp", "processes")),
 )
-
+PLAIN = Isolation(missing=dict.fromkeys(WALLS, CHOSEN), way="plain")
 
 _NAMESPACES = "root, or a kernel that lets users make namespaces"
 TAKES = {
@@ -85,9 +99,19 @@ def _told(missing: frozenset[tuple[str, str]]) -> None:
     LOG.warning("untrusted programs run with %s isolation, without %s", isolation.level.name.lower(), names)
 
 
+@cache
+def _told_plain() -> None:
+    LOG.warning(
+        'untrusted programs run with isolation "plain": limits and a deadline, but files, network and processes of '
+        "this machine are within their reach"
+    )
+
+
 def tell(isolation: Isolation) -> None:
     """Say once per process what is missing."""
-    if isolation.missing:
+    if isolation.way == "plain":
+        _told_plain()
+    elif isolation.missing:
         _told(frozenset(isolation.missing.items()))
 
 

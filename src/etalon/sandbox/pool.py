@@ -26,7 +26,7 @@ from types import TracebackType
 
 from etalon.processes.per_process import PerProcess
 from etalon.sandbox.evidence import Evidence, collect
-from etalon.sandbox.isolation import WALLS, Isolation, Level, plan, tell, wanted_libraries
+from etalon.sandbox.isolation import HOW_WITHOUT, WALLS, Isolation, Level, Way, plan, tell, wanted_libraries
 from etalon.sandbox.outcome import (
     LOOK_SECONDS,
     AssertTests,
@@ -38,6 +38,7 @@ from etalon.sandbox.outcome import (
     StdinTests,
     Tests,
 )
+from etalon.sandbox.plain import PlainInterpreters
 from etalon.sandbox.zygote.order import Ended, Order, pack_order, pack_parts, unpack_ended
 
 START_SECONDS = 30.0  # (ours)
@@ -62,7 +63,7 @@ class _Zygote:
         self._folder = os.path.join(tempfile.gettempdir(), f"etalon-sandbox-{secrets.token_hex(8)}")
         self.served, self.libraries = 0, libraries
         if sys.platform != "linux":  # never silently weaker: without a wall of any kind programs do not run
-            raise OSError(f"untrusted programs run on Linux only, this is {sys.platform}")
+            raise OSError(f"walls around programs take Linux, this is {sys.platform}")
         orders = json.dumps(plan(self._folder, walls=walls, libraries=libraries))
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", str(_ZYGOTE), orders],
@@ -136,18 +137,29 @@ class _Zygote:
             subprocess.run(["rm", "-rf", "--", self._folder], stderr=subprocess.DEVNULL, check=False)
 
 
+_Host = _Zygote | PlainInterpreters
+
+
 class SandboxPool:
     """At most `workers` zygotes, shared by any number of threads."""
 
     def __init__(
-        self, workers: int | None = None, *, require: Level = Level.WEAK, walls: tuple[str, ...] = WALLS
+        self,
+        workers: int | None = None,
+        *,
+        require: Level = Level.WEAK,
+        walls: tuple[str, ...] = WALLS,
+        isolation: Way = "walls",
     ) -> None:
-        """require: programs do not run below this level. walls: those that zygotes try to build."""
+        """require: programs do not run below this level. walls: those that zygotes try to build.
+
+        isolation: "plain" is an interpreter per program without any.
+        """
         self.workers = workers or _num_cores()
-        self._require, self._walls = require, walls
+        self._require, self._walls, self._way = require, walls, isolation
         self._slots = threading.Semaphore(self.workers)
         self._lock = threading.Lock()
-        self._idle: list[_Zygote] = []
+        self._idle: list[_Host] = []
         self._is_closed = False
 
     def run(self, program: str, tests: Tests, limits: Limits, *, give_up: GiveUp | None = None) -> tuple[Outcome, ...]:
@@ -198,7 +210,7 @@ class SandboxPool:
                 return collect(Evidence(order, limits, ended, control, output))
         return (Outcome(status=Status.INFRASTRUCTURE, detail=f"{type(failure).__name__}: {failure}"),)
 
-    def _take(self, libraries: tuple[str, ...]) -> _Zygote:
+    def _take(self, libraries: tuple[str, ...]) -> _Host:
         with self._lock:
             for at in reversed(range(len(self._idle))):
                 if self._idle[at].libraries == libraries:
@@ -206,14 +218,22 @@ class SandboxPool:
                     if zygote.is_alive():
                         return zygote
                     zygote.kill()
-        zygote = _Zygote(walls=self._walls, libraries=libraries)
+        zygote = self._start(libraries)
         tell(zygote.isolation)
         if zygote.isolation.level < self._require:
             zygote.kill()
             raise OSError(f"isolation is {zygote.isolation.level.name}, below {self._require.name}")
         return zygote
 
-    def _give_back(self, zygote: _Zygote) -> None:
+    def _start(self, libraries: tuple[str, ...]) -> _Host:
+        if self._way == "plain":
+            return PlainInterpreters(libraries=libraries)
+        try:
+            return _Zygote(walls=self._walls, libraries=libraries)
+        except OSError as error:
+            raise OSError(f"{error}; {HOW_WITHOUT}") from error
+
+    def _give_back(self, zygote: _Host) -> None:
         with self._lock:
             if not self._is_closed and zygote.served < RECYCLE_AFTER:
                 self._idle.append(zygote)
@@ -282,12 +302,15 @@ def _order(program: str, tests: Tests, limits: Limits) -> tuple[Order, bytes]:
     return order, parts
 
 
-_POOLS = PerProcess(SandboxPool)
+_POOLS: dict[Way, PerProcess[SandboxPool]] = {
+    "walls": PerProcess(SandboxPool),
+    "plain": PerProcess(lambda: SandboxPool(isolation="plain")),
+}
 
 
-def default_pool() -> SandboxPool:
-    """The pool of this process, one zygote per core, created on first use and closed at exit."""
-    return _POOLS.get()
+def default_pool(isolation: Way = "walls") -> SandboxPool:
+    """The pool of this process, one program per core at a time, created on first use and closed at exit."""
+    return _POOLS[isolation].get()
 
 
 def describe(pool: SandboxPool | None = None) -> Isolation:

@@ -40,7 +40,8 @@ class VerifyRows:
 
     domain: of rows that do not tell theirs. columns: other names of the columns.
     sandbox: URL of a service for programs, "" is the machine itself. key_env: environment variable with the service's
-    key, on the machine that asks. is_checked: ask the service first; ConfigError when it does not answer.
+    key, on the machine that asks. isolation: "plain" runs those of
+    this machine without walls. is_checked: ask the service first; ConfigError when it does not answer.
     threads: rows at a time in one process.
     """
 
@@ -49,6 +50,7 @@ class VerifyRows:
     sandbox: str = ""
     key_env: str = ""
     fork_each: bool = False
+    isolation: str = "walls"
     is_checked: bool = False
     threads: int = 1
 
@@ -56,7 +58,7 @@ class VerifyRows:
         """Choose the sandbox of this process; the function gives one JSON line per row."""
         connect(
             self.sandbox, concurrency=self.threads, key_env=self.key_env, fork_each=self.fork_each,
-            is_checked=self.is_checked,
+            is_checked=self.is_checked, isolation=self.isolation,
         )  # fmt: skip
         return lambda row: to_json(self.verdict(row))
 

@@ -20,6 +20,7 @@ import torch
 from trl import GRPOConfig
 
 from etalon.engines.trl.internals import CreditedTrainer
+from etalon.engines.trl.rewards import check_dataset
 from etalon.errors import ConfigError, InputError
 from etalon.recipe import Aggregation
 from etalon.rl.credit import CreditSpec, credit_of
@@ -139,6 +140,10 @@ class MGPOTrainer(CreditedTrainer):
         super().__init__(*args, **kwargs)
         if not isinstance(self.args, MGPOConfig):
             raise ConfigError("MGPOTrainer: args must be an MGPOConfig")
+        has_own_rollouts = getattr(self, "rollout_func", None) is not None  # whose prompts are what it makes of them
+        check_dataset(
+            self.reward_funcs, self.train_dataset, None if has_own_rollouts else self.processing_class
+        )  # fmt: skip
         names = list(self.reward_func_names)
         if self.args.correctness is None and len(names) > 1:
             raise ConfigError(

@@ -35,7 +35,10 @@ def work(settings: wire.Settings) -> None:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     search_in(*map(Path, settings.searched))
     judge_by_cpu_time()
-    connect(settings.sandbox.url, concurrency=settings.sandbox.concurrency, key_env=settings.sandbox.key_env)
+    sandbox = settings.sandbox
+    connect(
+        sandbox.url, concurrency=sandbox.concurrency, key_env=sandbox.key_env, isolation=sandbox.isolation
+    )  # fmt: skip
     try:
         if settings.kind == "rl":
             from etalon.engines.trl.reinforcement import reinforce

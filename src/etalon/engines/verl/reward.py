@@ -43,6 +43,7 @@ async def compute_score(
     sandbox_url: str = "",
     sandbox_concurrency: int = 16,
     sandbox_key_env: str = KEY_ENV,
+    sandbox_isolation: str = "walls",
     phase: str = "",
     **_: Any,
 ) -> dict[str, Any]:
@@ -52,7 +53,7 @@ async def compute_score(
     stage's own reward and judge, as `settings.phase_json` tells them; empty is the domains' verifiers.
     Anything that goes wrong is undecided; an exception would end verl's whole step.
     """
-    pool = _threads(threads, sandbox_url, sandbox_concurrency, sandbox_key_env)
+    pool = _threads(threads, sandbox_url, sandbox_concurrency, sandbox_key_env, sandbox_isolation)
     rewards = _rewards(phase) if phase else None  # here: threads would load the user's file at the same time
     verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, extra_info, solution_str, rewards)
     return {
@@ -97,8 +98,8 @@ def _rewards(phase: str) -> Rewards | str:
 
 
 @lru_cache(maxsize=1)
-def _threads(count: int, sandbox_url: str, concurrency: int, key_env: str) -> ThreadPoolExecutor:
+def _threads(count: int, sandbox_url: str, concurrency: int, key_env: str, isolation: str) -> ThreadPoolExecutor:
     """The threads of this process, and where its programs run; made once."""
     judge_by_cpu_time()
-    connect(sandbox_url, concurrency=concurrency, key_env=key_env)
+    connect(sandbox_url, concurrency=concurrency, key_env=key_env, isolation=isolation)
     return ThreadPoolExecutor(count, thread_name_prefix="reward")

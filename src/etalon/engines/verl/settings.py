@@ -167,6 +167,7 @@ def _reward(cluster: VerlSpec, sandbox: SandboxSpec, phase: str) -> list[Setting
         Setting(f"{here}.reward_kwargs.sandbox_url", sandbox.url),
         Setting(f"{here}.reward_kwargs.sandbox_concurrency", sandbox.concurrency),
         Setting(f"{here}.reward_kwargs.sandbox_key_env", sandbox.key_env, "its value must be set on every node"),
+        Setting(f"{here}.reward_kwargs.sandbox_isolation", sandbox.isolation),
         Setting(f"{here}.reward_kwargs.phase", phase, "the stage's own reward and judge, if it has any"),
     ]
 

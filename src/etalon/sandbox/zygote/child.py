@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import builtins
 import contextlib
 import gc
 import io
 import json
 import linecache
 import os
+import random
 import sys
+import threading
 import time
 import types
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 NODES = """
@@ -74,6 +78,8 @@ _ftruncate, _lseek, _dup2, _cpu_seconds = os.ftruncate, os.lseek, os.dup2, time.
 
 
 _warm_streams: list[tuple[Any, Any, Any]] = []
+between_tests: Callable[[], None] | None = None  # of a process that keeps its own time: called behind a control line
+cpu_before = 0.0  # seconds that this process has spent, but no program
 _keep: list[Any] = []  # objects of the zygote that its children would destroy, to no end, page by page
 
 
@@ -94,6 +100,19 @@ def warm_up(nothing: int) -> None:
         os.close(file)  # a file that all programs share would let them talk
     _keep.extend((sys.stdin, sys.stdout, sys.stderr))
     _warm_streams.extend(_streams() for _ in range(WARM_TESTS))
+
+
+def settle() -> None:
+    """Before a program: what it finds is the same every time, and as judges have it."""
+    sys.argv = [SOURCE]
+    builtins.exit = builtins.quit = _leave  # type: ignore[assignment]  # site defines them, -S leaves site out
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)  # judges have no such limit, and big integers are what some problems are about
+    random.seed(0)
+
+
+def _leave(code: object = None) -> None:
+    raise SystemExit(code)
 
 
 def starter_names() -> dict[str, Any]:
@@ -164,7 +183,7 @@ def guard(action: Any, *arguments: Any, exit_is_error: bool = False) -> tuple[st
 
 def is_slow() -> bool:
     """Whether the tests so far took long enough to leave the others to a second look."""
-    return _cpu_seconds() > SLOW_CPU_SECONDS
+    return _cpu_seconds() - cpu_before > SLOW_CPU_SECONDS
 
 
 def end_of(file: int) -> int:
@@ -231,9 +250,8 @@ def _finish(namespace: dict[str, Any] | None, is_last: bool) -> None:
     namespace: of a program that has objects with an end of their own. is_last: no test comes after it in this process.
     """
     if _thread._count():
-        threading = sys.modules["threading"]
         if is_last:
-            threading._shutdown()  # ends the idle threads of executors, too; once only
+            threading._shutdown()  # type: ignore[attr-defined]  # ends the idle threads of executors, too; once only
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and not thread.daemon:
                 thread.join()
@@ -256,6 +274,8 @@ def report(files: Descriptors, status: str, end: int, detail: str) -> None:
         _write(files.control, f'["{status}", {end}, ""]\n'.encode())
     else:
         write_all(files.control, f"{_dumps([status, end, detail])}\n".encode())
+    if between_tests is not None:
+        between_tests()
 
 
 def write_all(descriptor: int, content: bytes) -> None:

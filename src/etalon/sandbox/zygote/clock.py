@@ -14,16 +14,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from etalon.sandbox.zygote.folder import used_bytes
+    from etalon.sandbox.zygote.folder import FOLDER_BYTES, FOLDER_SECONDS, used_bytes
     from etalon.sandbox.zygote.order import CONTROL_BYTES, Order
 else:  # sibling files of the zygote, see forkserver
-    from folder import used_bytes
+    from folder import FOLDER_BYTES, FOLDER_SECONDS, used_bytes
     from order import CONTROL_BYTES
 
 BYTES_PER_SECOND = 20e6  # (ours) a child that reads its order more slowly is late
 POLL_SECONDS = 0.02  # (ours) how late a limit may be noticed
-FOLDER_SECONDS = 0.2  # (ours) how late a folder that grows may be noticed
-FOLDER_BYTES = 64 << 20  # (ours) of all files that a program has written
 STRAY_SECONDS = 5.0  # (ours)
 CHILD_ENDED = {signal.SIGCHLD}
 

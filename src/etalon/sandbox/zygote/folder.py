@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 
 MOST_ENTRIES = 8192  # (ours) of one program, counted; also what a folder may hold
+FOLDER_BYTES = 64 << 20  # (ours) of all files that a program has written
+FOLDER_SECONDS = 0.2  # (ours) how late a folder that grows may be noticed
 TICK_SECONDS = 0.02  # the clock that stamps folders is coarse: 10 ms where the kernel's HZ is 100
 
 
@@ -42,9 +44,9 @@ class WorkFolder:
             self._make()
 
 
-def used_bytes() -> int:
-    """What the files below the current folder take of the disk; very much when there are more than MOST_ENTRIES."""
-    total, count, folders = 0, 0, ["."]
+def used_bytes(folder: str = ".") -> int:
+    """What the files below a folder take of the disk; very much when there are more than MOST_ENTRIES."""
+    total, count, folders = 0, 0, [folder]
     while folders:
         entries: list[os.DirEntry[str]] = []
         with contextlib.suppress(OSError):

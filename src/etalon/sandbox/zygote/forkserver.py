@@ -1,6 +1,6 @@
 """The fork server: a warmed, clean interpreter that forks one child per program. Standard library only.
 
-    parent --(head of an order)--> zygote --fork--> child: reads the parts of the order, _run_program
+    parent --(head of an order)--> zygote --fork--> child: reads the parts of the order, run_program
     parent <--(reply: how it ended, control lines, output)-- zygote <--memory files-- child
 
 Run as `python -I -S -X utf8 forkserver.py PLAN`, a JSON object, see isolation. One program at a time. This process, the
@@ -18,7 +18,6 @@ import ctypes
 import gc
 import json
 import os
-import random
 import resource
 import select
 import signal
@@ -89,8 +88,6 @@ def main() -> None:
 
 
 def _warm_up(plan: dict[str, Any]) -> None:
-    import builtins
-
     sys.path[1:1] = plan["import_from"]
     _libc.mallopt(M_ARENA_MAX, 1)  # further arenas reserve address space by the 64 MiB
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
@@ -103,21 +100,13 @@ def _warm_up(plan: dict[str, Any]) -> None:
     sys.path[:] = sys.path[1 + len(plan["import_from"]) :]  # a program must not import these files
     for name in OURS:
         _keep.append(sys.modules.pop(name))
-    sys.argv = ["solution.py"]
-    builtins.exit = builtins.quit = _leave  # type: ignore[assignment]  # site defines them, -S leaves site out
-    if hasattr(sys, "set_int_max_str_digits"):
-        sys.set_int_max_str_digits(0)  # judges have no such limit, and big integers are what some problems are about
-    random.seed(0)  # every program finds the same state
+    child.settle()
     _limit(resource.RLIMIT_NOFILE, 64)
     _limit(resource.RLIMIT_CORE, 0)
     stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
     resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES if stack < 0 else min(stack, STACK_BYTES), stack))
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, CHILD_ENDED)
-
-
-def _leave(code: object = None) -> None:
-    raise SystemExit(code)
 
 
 def _serve(orders: select.poll, walls: Walls, zygote: Watch) -> bool:
@@ -160,21 +149,11 @@ def _run_child(order: Order, output: int, control: int, walls: Walls) -> NoRetur
         walls.close_files()
         stdin = os.memfd_create("stdin") if order.mode == "stdin" else -1
         walls.close_calls()
-        _run_program(order, parts, child.Descriptors(NOTHING, stdin, output, control))
+        child.own(NOTHING)
+        functions.run_program(order, parts, child.Descriptors(NOTHING, stdin, output, control))
         os._exit(0)
     finally:
         os._exit(OUR_CRASH)
-
-
-def _run_program(order: Order, parts: list[bytes], files: child.Descriptors) -> None:
-    child.own(files.nothing)
-    code, status, detail = child.load(parts[0])
-    if code is None:
-        child.report(files, status, 0, detail)
-    elif order.mode == "stdin":
-        child.run_tests(code, parts, order.pause_after, files)
-    else:
-        functions.run(order, code, parts, files)
 
 
 def _limit(kind: int, limit: int) -> None:

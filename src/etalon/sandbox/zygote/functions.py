@@ -38,6 +38,17 @@ def warm_up() -> None:
     STARTER.update(child.starter_names())
 
 
+def run_program(order: Order, parts: list[bytes], files: child.Descriptors) -> None:
+    """Do all of an order in this process; returns when the last control line is out."""
+    code, status, detail = child.load(parts[0])
+    if code is None:
+        child.report(files, status, 0, detail)
+    elif order.mode == "stdin":
+        child.run_tests(code, parts, order.pause_after, files)
+    else:
+        run(order, code, parts, files)
+
+
 def run(order: Order, code: types.CodeType, parts: list[bytes], files: child.Descriptors) -> None:
     """Load the program, then do the tests; returns when the last control line is out."""
     child.open_streams(*[files.nothing] * 3)
