@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etalon.commands.verify import tell_verdicts
 from etalon.data.row_gates import texts
 from etalon.errors import InputError
 from etalon.problems.formats import Reading, read_row
@@ -205,6 +206,18 @@ def test_rows_are_counted_by_outcome_and_undecided_ones_by_reason():
         tally.add({"score": score, "reason": reason})
     assert str(tally) == "6 rows: 1 right, 1 wrong, 1 partial, 3 undecided (unreadable 2, timeout 1)"
     assert str(Tally()) == "0 rows: 0 right, 0 wrong, 0 partial, 0 undecided"
+
+
+def test_the_convention_that_would_have_answers_is_told_and_leaves_no_trace_in_the_rows(tmp_path, capsys):
+    work = VerifyRows(domain="math")
+    lines = [
+        json.dumps({"answer": "4", "response": text}) for text in ("#### 4", "#### 5", r"\boxed{4}", "I cannot say it.")
+    ]
+    done = [("line", work.start()(row_of("line 1", line.encode()))) for line in lines]
+    tell_verdicts(done, "f", out=tmp_path / "out", max_bad=0.0, counts=False)
+    assert capsys.readouterr().err == "3 rows without an answer: 2 would have one with --answers hash\n"
+    rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    assert {tuple(row) for row in rows} == {("id", "score", "reason", "extracted", "seconds")}
 
 
 def test_rows_stay_in_order_and_none_is_lost():

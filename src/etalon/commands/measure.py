@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from etalon.commands.options import (
+    AnswersOption,
     ConcurrencyOption,
     MapOption,
     MaxBadOption,
@@ -15,7 +16,8 @@ from etalon.commands.options import (
     TopPOption,
     refuse_without_clr,
 )
-from etalon.errors import InputError
+from etalon.errors import ConfigError, InputError
+from etalon.types import Answers
 
 if TYPE_CHECKING:
     from etalon.types import Sampler
@@ -43,6 +45,7 @@ def evaluate(
     seed: SeedOption = 0,
     concurrency: ConcurrencyOption = 32,
     columns: MapOption = None,
+    answers: AnswersOption = Answers.BOXED,
     max_bad: MaxBadOption = 0.01,
 ) -> None:
     """Score a model on problem files. Pass@1 is the mean over n generations, with its interval.
@@ -53,6 +56,8 @@ def evaluate(
     _check_files(files)
     if clr:
         _check_clr(k, temperature)
+        if answers is not Answers.BOXED:
+            raise ConfigError(f"--answers {answers}: CLR asks for boxed answers and compares them; leave it out")
     else:
         refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
@@ -67,7 +72,7 @@ def evaluate(
         sampler, identity = ClrSampler(sampler, k=k, m=m), identity | {"clr": {"k": k, "m": m}}
     evaluate_files(
         files, sampler, identity=identity, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p,
-        seed=seed, columns=ColumnMap.read(columns or []), max_bad=max_bad,
+        seed=seed, columns=ColumnMap.read(columns or []), answers=answers, max_bad=max_bad,
     )  # fmt: skip
 
 

@@ -11,9 +11,18 @@ from typing import Annotated
 
 import typer
 
-from etalon.commands.options import FILE_HELP, RAY_HELP, MapOption, MaxBadOption, OutOption, need_out, written
+from etalon.commands.options import (
+    FILE_HELP,
+    RAY_HELP,
+    AnswersOption,
+    MapOption,
+    MaxBadOption,
+    OutOption,
+    need_out,
+    written,
+)
 from etalon.errors import ConfigError
-from etalon.types import Domain
+from etalon.types import Answers, Domain
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
 SERVICE_THREADS = 16  # (ours) rows at a time in one process of a cluster that waits for a sandbox service
@@ -51,6 +60,10 @@ instruct: IFEval and IFBench rules; mode: strict (default), loose or fraction
 claims: verdicts on claims, the second call of CLR
   {"domain": "claims", "answer": "1 0", "response": "<verdicts>\\n1. valid\\n2. refuted\\n</verdicts>"}
 \b
+--answers names another convention of math, facts and stem: hash ("#### 42"), sentence ("The answer is 42."),
+letter-sentence ("The correct option is A."), last-line ("**Final Answer**" and the value below, or the last line).
+Where responses have no answer by the convention but one by another, a line on standard error says which.
+\b
 Reasons, up to the first colon:
   right       exact, rational, symbolic, letter, content, passed, followed
   wrong       different, no_option, ambiguous, no_answer, truncated, violated, and what stopped a program
@@ -67,6 +80,7 @@ def verify(
         ),
     ] = None,
     columns: MapOption = None,
+    answers: AnswersOption = Answers.BOXED,
     max_bad: MaxBadOption = 0.01,
     out: OutOption = None,
     sandbox: Annotated[
@@ -97,8 +111,8 @@ def verify(
     if ray:  # the service is asked here first, too
         connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True)
     work = VerifyRows(
-        domain=domain, columns=ColumnMap.read(columns or []), sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each,
-        is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
+        domain=domain, columns=ColumnMap.read(columns or []), answers=answers, sandbox=sandbox, key_env=KEY_ENV,
+        fork_each=fork_each, is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
     )  # fmt: skip
     tell_verdicts(map_rows(file, work, ray=ray, workers=workers), file, out=out, max_bad=max_bad, counts=counts)
 
@@ -109,20 +123,22 @@ def tell_verdicts(
     """Write verdicts as they come, count them, and fail when too many rows could not be read."""
     from etalon.rows.bad import BadRows
     from etalon.rows.packed import name_of
-    from etalon.store import writing
-    from etalon.verifiers.rows import Tally, is_blank, unreadable
+    from etalon.store import to_json, writing
+    from etalon.verifiers.rows import OTHER, Tally, is_blank, unreadable
 
     tally, bad = Tally(), BadRows(name_of(file), max_bad)
     with writing(out or Path("standard output")), written(out) as stream:
         for place, line in lines:
-            stream.write(line + b"\n")
-            stream.flush()
             verdict = json.loads(line)
             tally.add(verdict)
+            stream.write((to_json(verdict) if verdict.pop(OTHER, None) else line) + b"\n")
+            stream.flush()
             if not is_blank(verdict):
                 bad.count(place, unreadable(verdict))
     if counts or (counts is None and sys.stderr.isatty()):
         typer.echo(tally, err=True)
+    if tally.hint:
+        typer.echo(tally.hint, err=True)
     bad.check()
     if not bad.rows:
         typer.echo(f"{bad.name}: has no rows", err=True)
