@@ -21,7 +21,7 @@ from etalon.commands.options import (
     need_out,
     written,
 )
-from etalon.errors import ConfigError
+from etalon.errors import ConfigError, InputError
 from etalon.types import Answers, Domain
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
@@ -35,12 +35,14 @@ The score is 1, 0 or between, or null: undecided, and the reason says why. A bad
 ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
 
 \b
-Exit code 2 when no row could be read, or more than --max-bad; every row's verdict is written all the same.
+Exit code 2 when no row could be read (or there is none), or fewer than --max-bad allows; every row's verdict is
+written all the same.
 
 \b
-Rows in, as etalon run reads problems, with a response (or completion, or messages); a row of any format of the
-field is one. These are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an
-unreadable row, and is not counted as bad):
+Rows in, as etalon run reads problems, with a response; a row of any format of the field is one, of an lm-eval or
+inspect log, too, and the field's names (ground_truth, target, output, generation, messages, ...) need no map. These
+are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an unreadable row, and is
+not counted as bad):
 \b
 math, facts: the last \\boxed{} or "Answer:" line after any </think>; of an answer that is a solution, what
 follows its "####"
@@ -141,4 +143,4 @@ def tell_verdicts(
         typer.echo(tally.hint, err=True)
     bad.check()
     if not bad.rows:
-        typer.echo(f"{bad.name}: has no rows", err=True)
+        raise InputError(f"{bad.name}: has no rows")

@@ -104,7 +104,7 @@ def hint(unanswered: int, others: Counter[Answers]) -> str:
     if not others:
         return ""
     found = ", ".join(f"{count:,} would have one with --answers {name}" for name, count in others.most_common())
-    return f"{unanswered:,} rows without an answer: {found}"
+    return f"{unanswered:,} row{'' if unanswered == 1 else 's'} without an answer: {found}"
 
 
 def after_hash(final: str) -> str | None:

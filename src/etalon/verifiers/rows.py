@@ -16,11 +16,11 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.formats import BadReferenceError, Reading, read_row
-from etalon.problems.formats.columns import ANSWERS, first_of, structured
-from etalon.problems.texts import RESPONSES, response_of
+from etalon.problems.formats.columns import IDS, first_of, reference_of, structured
+from etalon.problems.texts import RESPONSES, num_texts, response_of, was_cut
 from etalon.rows.bad import shown
 from etalon.rows.files import BLANK, Row
-from etalon.rows.mapping import AS_NAMED, ColumnMap, missing
+from etalon.rows.mapping import AS_NAMED, ColumnMap, columns_found, missing, value_at
 from etalon.rows.work import RowFunction
 from etalon.sandbox import connect
 from etalon.store import to_json
@@ -29,7 +29,10 @@ from etalon.verifiers import reading_by, verify
 from etalon.verifiers.conventions import hint, other_convention
 from etalon.verifiers.instruct.verdict import rule_verifier
 
-IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid", "doc_id", "ID", "Problem ID")
+ROW_IDS = (
+    *(*IDS, "doc_id", "sample_id", "custom_id", "example_id", "ID", "Problem ID"),
+    *("extra_info.id", "extra_info.uuid", "extra_info.index", "index", "idx"),
+)
 UNREADABLE = "unreadable: "
 OTHER = "other_convention"  # of a line on its way to the counts: by which `--answers` its response has an answer
 
@@ -87,16 +90,19 @@ def _judged(row: Any, default_domain: str | None, answers: Answers) -> RowOut:
     """The output row, and under OTHER the convention by which a response has an answer that has none by this one."""
     if not isinstance(row, dict):
         return _unreadable(None, f"found {shown(row)}, expected a JSON object")
-    row_id = _printable(row[name] if (name := first_of(row, IDS)) else None)
+    row_id = _row_id(row)
     try:
-        response, stop, order = _response(structured(row)), _stop(row), _order(row)
+        row = structured(row)
+        row_id = _row_id(row)
+        response, stop, order = _response(row), _stop(row), _order(row)
         domain = None if default_domain is None else Domain(default_domain)
         _, problem = read_row(row, Reading(domain=domain, needs_question=False))
         verifier = _verifier(row, problem) or reading_by(answers)
     except BadReferenceError as error:
         return {**_unreadable(row_id, ""), "reason": f"bad_reference: {error}"}
     except (InputError, RecursionError) as error:
-        return _unreadable(row_id, str(error) or "nested too deep")
+        why, found = str(error) or "nested too deep", columns_found(row)
+        return _unreadable(row_id, why if "columns found" in why else f"{why}; {found}")
     verdict = verify(problem, response, stop=stop, verifier=verifier, order=order)
     return {
         "id": row_id,
@@ -125,8 +131,9 @@ def is_blank(row: Mapping[str, Any]) -> bool:
     return bool(row["reason"] == UNREADABLE + BLANK)
 
 
-def _printable(row_id: Any) -> Any:
-    """The id as it came, unless strict JSON could not hold it."""
+def _row_id(row: Mapping[str, Any]) -> Any:
+    """The first id of the row as it came, as text where strict JSON could not hold it; None when it has none."""
+    row_id = next((found for name in ROW_IDS if (found := value_at(row, name)) is not None), None)
     return row_id if row_id is None or isinstance(row_id, str | int) else json.dumps(row_id)
 
 
@@ -138,13 +145,16 @@ def _response(row: Mapping[str, Any]) -> str:
     response = response_of(row)
     if response is not None:
         return response
-    if name := first_of(row, RESPONSES):
+    if (name := first_of(row, RESPONSES)) and (count := num_texts(row[name])) > 1:
+        one = f"a row is judged by one; write a row for each, or pick one: --map response={name}.0"
+        raise InputError(f"{name}: found {count} responses, and {one}")
+    if name:
         raise InputError(f"{name}: found {shown(row[name])}, expected text")
-    raise missing(row, "response", *(["answer"] if first_of(row, ANSWERS) is None else []))
+    raise missing(row, "response", *(["answer"] if reference_of(row) is None else []))
 
 
 def _stop(row: Mapping[str, Any]) -> Stop:
-    stop = row.get("stop", Stop.EOS)
+    stop = row.get("stop", Stop.LENGTH if was_cut(row) else Stop.EOS)
     if stop is Stop.EOS:
         return stop
     if not isinstance(stop, str) or stop not in list(Stop):
