@@ -21,7 +21,7 @@ from etalon.commands.options import (
     need_out,
     written,
 )
-from etalon.errors import ConfigError, InputError
+from etalon.errors import ConfigError
 from etalon.types import Answers, Domain
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
@@ -35,8 +35,8 @@ The score is 1, 0 or between, or null: undecided, and the reason says why. A bad
 ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
 
 \b
-Exit code 2 when no row could be read (or there is none), or fewer than --max-bad allows; every row's verdict is
-written all the same.
+Exit code 2 when no row could be read, or more are bad than --max-bad allows; every row's verdict is written all the
+same. A file without rows says so and ends with 0.
 
 \b
 Rows in, as etalon run reads problems, with a response; a row of any format of the field is one, of an lm-eval or
@@ -143,4 +143,4 @@ def tell_verdicts(
         typer.echo(tally.hint, err=True)
     bad.check()
     if not bad.rows:
-        raise InputError(f"{bad.name}: has no rows")
+        typer.echo(f"{bad.name}: has no rows", err=True)
