@@ -22,7 +22,8 @@ SENTENCE = [
     ("So the answer is: (3, 4).", "(3, 4)"), ("The answer is 3.5. It is not 4.", "3.5"),
     ("The answer is:\n\n\\[\n x = 5\n\\]\nDone.", "x = 5"), ("The answer to part (b) is **-5**, which is odd.", "-5"),
     ("The answer is 5. No, the answer is 6!", "6"), ("La respuesta final es 12.", "12"), ("答案是 42。", "42"),
-    ("The answer would be $12.$", "$12$"), ("The answer is not 42.", None), ("It is 42.", None),
+    ("The answer would be $12.$", "$12$"), ("The answer is not 42.", None),
+    ("The answer is Dr. Watson. He knew.", "Dr. Watson"), ("It is 42.", None),
     ("<think>The answer is 4.", None), ("Thus our answer is \\boxed{7}.", "\\boxed{7}"),
 ]  # fmt: skip
 LETTERS = [

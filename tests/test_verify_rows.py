@@ -202,6 +202,7 @@ SAMPLE = {"id": "s", "epoch": 1, "input": [ASKED], "target": ["4"], "output": {"
         *(({"question_id": "q", "gold": "4", name: [BOXED]}, "q") for name in LISTS),
         ({"gold": "4", "outputs": [{"text": BOXED, "token_ids": [1]}]}, None),
         ({"custom_id": "c", "gold": 4, "response": {"body": {"choices": [{"message": SAID}]}}}, "c"),
+        ({"id": "chat-1", "choices": [{"message": SAID, "finish_reason": "stop"}], "gold": "4"}, "chat-1"),
         ({"solution": "2+2=4.\n#### 4", "completion": BOXED}, None),
         ({"problem": "2+2?", "solution": "The answer is 4.", "output": BOXED}, None),
         ({"messages": [ASKED, SAID], "ground_truth": "4", "dataset": "gsm8k"}, None),

@@ -68,7 +68,9 @@ _LETTER_FIRST = re.compile(
     r"(?:\s{1,3}(?:answer|option|choice)\b|(?P<end>\s*(?:[.!*,]|$)))",
     re.MULTILINE,
 )
-_SENTENCE_END = re.compile(r"[.!?](?=[\s*_\"”)]|$)|[。！？]|,?\s+(?:because|since)\b|,\s+(?:which|so|as|where)\b")
+_SENTENCE_END = re.compile(
+    r"(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.!?](?=[\s*_\"”)]|$)|[。！？]|,?\s+(?:because|since)\b|,\s+(?:which|so|as|where)\b"
+)
 _DISPLAY = ("\\[", "$$")
 
 

@@ -39,7 +39,7 @@ OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "dom
 def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
     if not STRUCTURED.isdisjoint(row):
-        row = _unlogged(_informed(_read(row)))
+        row = _unlogged(_replied(_informed(_read(row))))
     return _with_options(row) if "A" in row and "B" in row else row
 
 
@@ -57,6 +57,15 @@ def _informed(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(info, dict):
         return row
     return {name: info[name] for name in ("ground_truth", "test_cases") if info.get(name) is not None} | dict(row)
+
+
+def _replied(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with an API's `choices`, which are no options, as its response."""
+    choices = row.get("choices")
+    are_replies = isinstance(choices, list) and any(isinstance(one, dict) and "finish_reason" in one for one in choices)
+    if not are_replies or first_of(row, RESPONSES):
+        return row
+    return {**{name: value for name, value in row.items() if name != "choices"}, "output": {"choices": choices}}
 
 
 def _unlogged(row: Mapping[str, Any]) -> Mapping[str, Any]:
