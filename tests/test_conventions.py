@@ -36,6 +36,8 @@ LETTERS = [
     ("Option B is correct.", "B"), ("(C) is the best answer, A is incorrect", "C"), ("The answer is A, not B.", "A"),
     ("The answer is A and C.", "A and C"), ("The answer is A rectangle.", None), ("The answer is a cube", None),
     ("Answer: C6H12O6", None), ("The answer is not A.", None), ("The answer is E = mc^2", None),
+    ("【答案】C", "C"), ("### Answer\n\n**C**", "C"), ("The answer: $\\textbf{(B)}\\ 12$", "B"), ("本题选B。", "B"),
+    ("The answer is C-14 dating", None), ("La respuesta es que x = 3", None), ("The answer for x = B is D", None),
     ("Option A is a trap", None), ("The answer is B</think>hm", None),
 ]  # fmt: skip
 LAST_LINE = [

@@ -25,51 +25,69 @@ SHORT_WORDS = 3  # (ours) of a last line that looks like an answer
 SENTENCE_WORDS = 12  # (ours) of a sentence's answer
 
 _ANSWER = (  # "answer" in the languages that multilingual benchmarks are asked in
-    r"(?:(?<![A-Za-z])(?:answers?|respuesta|resposta|r[ée]ponse|risposta|antwort|antwoord|svaret|svar|cevap|yanıt"
-    r"|jawaban|jawapan|jibu|odpowied[źz]|odpov[ěe]ď)(?![A-Za-z])|ответ|відповідь|đáp án|câu trả lời|答案|答え|正解"
-    r"|回答|答|정답|답|الإجابة|الاجابة|إجابة|الجواب|جواب|پاسخ|उत्तर|উত্তর|คำตอบ|απάντηση)"
+    r"(?:(?<![A-Za-z])(?:answers?|ans|respuesta|resposta|r[ée]ponse|risposta|antwort|lösung|antwoord|svaret|svar|cevap"
+    r"|yanıt|jawaban(?:nya)?|jawapan|jibu|odpowied[źz]|odpov[ěe]ď)(?![A-Za-z])|ответ|відповідь|đáp án|câu trả lời|答案"
+    r"|答え|正解|回答|答|정답|답|الإجابة|الاجابة|إجابة|الجواب|جواب|پاسخ|उत्तर|উত্তর|คำตอบ|απάντηση)"
 )
 _RIGHT = (
     r"(?:correct|right|best|final|true|most (?:likely|appropriate|accurate)|richtige|korrekte|bon|bonne|juiste"
-    r"|正确的?|正確的?)"
+    r"|правильный|верный|正确的?|正確的?|सही)"
 )
-_RIGHT_AFTER = r"(?:correct[ae]|corret[ao]|corretta|acertada|juste|benar)"
+_RIGHT_AFTER = r"(?:correct[ae]|corret[ao]|corretta|acertada|juste|benar|(?:that|which) (?:best|most|correctly))"
 _OPTION = (
-    r"(?:option|choice|letter|statement|opción|opci[oó]n|opção|alternativa|opzione|choix|wahl|optie|pilihan|选项|選項)"
+    r"(?:option|choice|alternative|letter|statement|opción|opci[oó]n|opção|alternativa|opzione|choix|wahl|optie|pilihan"
+    r"|вариант|选项|選項|विकल्प)"
 )
+_CHOICE = rf"|{_RIGHT}\s*{_OPTION}|{_OPTION}\s+{_RIGHT_AFTER}"
 _IS = (
-    r"(?:(?:is|are|was|would be|should be|must be|will be|equals|es|son|est|è|é|ist|lautet|är|là|adalah|ialah|ni)"
-    r"(?![A-Za-z])|(?:应该|應該|应|應|就)?(?:是|为|為|选|選)|は|은|는|이|가|هي|هو|คือ|হলো|হল|है|[:：=—–-]|ः)"
+    r"(?:(?:is|are|was|(?:would|should|must|will|can only|has to)(?: therefore| then| thus)? be|equals|es|son|est|è|é"
+    r"|ist|lautet|är|là|adalah|ialah|ni)(?![A-Za-z])|(?:应该|應該|应|應|就)?(?:是|为|為|选|選)|は|은|는|이|가|هي|هو|คือ"
+    r"|হলো|হল|है|ः|[:：])"
 )
-_MARKUP = r"[*_\s:：=]"
+_MARKS = r"[*_\"”]{0,4}"
+_LEADS_TO = (  # the verb or the colon behind a few words, or a sign at once
+    rf"(?:(?:[ \t]{{1,3}}[^\W\d_]{{1,20}}|[ \t]*\([a-z]\)){{0,8}}?[ \t]?{_MARKS}[ \t]{{0,3}}{_IS}"
+    rf"|{_MARKS}[ \t]{{0,3}}(?:=|】|[—–-](?=\s)))"
+)
 _NOT = r"(?!(?:not|no|never|neither|nicht|kein|keine|pas)(?![A-Za-z])|n't|不|非)"
-_STATES = (
-    rf"(?:{_ANSWER}|{_RIGHT}\s*{_OPTION}|{_OPTION}\s+{_RIGHT_AFTER})"
-    rf"(?:[ \t]{{1,3}}[^\W\d_]{{1,20}}|[ \t]*\([a-z]\)){{0,8}}?[*_\"” \t]{{0,6}}{_IS}{_MARKUP}{{0,12}}+{_NOT}"
+_HEADING = rf"^[#*_> \t]{{0,8}}(?:the[ \t])?(?:{_RIGHT}[ \t])?{_ANSWER}[*_ \t]{{0,6}}$"
+
+
+def _statement(noun: str) -> re.Pattern[str]:
+    """What leads up to an answer: "the ... answer (to this question) is", "答案：", or a heading."""
+    flags = re.IGNORECASE | re.MULTILINE
+    return re.compile(rf"(?:(?:{noun}){_LEADS_TO}|{_HEADING})[*_\s:：=]{{0,12}}+{_NOT}", flags)
+
+
+_SAYS = _statement(_ANSWER)
+_SAYS_CHOICE = _statement(_ANSWER + _CHOICE)
+_CHOSEN = re.compile(
+    r"(?:故|因此|所以|应该?|應該?|答案|正确|正確|本题|本題|^|[，,。；;：:])(?:选择|選擇|选|選)[\s:：]{0,3}",
+    re.MULTILINE,
 )
-_STATEMENT = re.compile(_STATES, re.IGNORECASE)
-_ANSWER_STATEMENT = re.compile(_STATES.replace(rf"|{_RIGHT}\s*{_OPTION}|{_OPTION}\s+{_RIGHT_AFTER}", ""), re.IGNORECASE)
-_CHOSEN = re.compile(r"(?:故|因此|所以|应该?|應該?|答案|正确|正確)(?:选择|選擇|选|選)[\s:：]{0,3}")
 _BEFORE_LETTER = re.compile(
-    r"(?:(?:the|la|le|die|der|das|el|il|correct|right|best|option|choice|letter|answer|opción|opção|opzione|clearly"
-    r"|therefore|thus|most|likely|probably|definitely|indeed|选项|選項|选|選|विकल्प)(?![A-Za-z])"
-    r"|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)|[\s*_:：=\"'“‘「『（(\[$\\{【`-]|l['’]){0,24}+",
+    r"(?:(?:the|la|le|die|der|das|el|il|correct|right|best|option|choice|letter|answer|opción|opção|opzione|r[ée]ponse"
+    r"|clearly|therefore|thus|most|likely|probably|definitely|indeed)(?![A-Za-z])|选项|選項|选|選|विकल्प"
+    r"|\\(?:boxed|fbox|textbf|text|mathrm|mathbf)(?![A-Za-z])|[\s*_:：=\"'“‘「『（(\[$\\{【`-]|l['’]){0,24}+",
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"[A-ZＡ-Ｚ]|[a-z](?=[)）\]])")
-_ENDS_LETTER = re.compile(r"(?![A-Za-z0-9À-ɏ_'’^=+]|\s*=)")
+_ENDS_LETTER = re.compile(r"(?![A-Za-z0-9À-ɏ_'’^=+]|\s*=|[-–]\w)")
 _MORE_LETTERS = re.compile(
-    r"[)）\]*}$]*\s{0,3}(?:,|、|，|&|/|and\b|or\b|y\b|o\b|et\b|ou\b|und\b|oder\b|和|或|と)\s{0,3}[(（*]{0,3}[A-Z](?![A-Za-z0-9])"
+    r"[)）\]*}$]*\s{0,3}(?:,|、|，|&|/|(?:and|or|y|o|et|ou|und|oder)\b|和|或|と)\s{0,3}[(（*]{0,3}[A-Z](?![A-Za-z0-9])"
 )
 _ARTICLE = re.compile(r"\s+(?!(?:because|since|as|for|which|is|by|due|and|or|with|from|where|in)\b)[a-z]")
 _LETTER_FIRST = re.compile(
-    r"(?<![A-Za-z0-9])(?P<named>(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s{1,3})?[(*_\"]{0,4}(?P<letter>[A-Z])[)*_.\"]{0,4}\s{1,3}is\s{1,3}"
-    r"(?:(?:the|therefore|thus|clearly|indeed|single)\s{1,3}){0,3}(?:correct|right|best|most \w{1,12})"
+    r"(?<![A-Za-z0-9])(?P<named>(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Aa]ntwort|[Oo]pción|[Rr]éponse)\s{1,3})?"
+    r"[(*_\"]{0,4}(?P<letter>[A-Z])[)*_.\"]{0,4}\s{1,3}(?:is|ist|es|est)\s{1,3}"
+    r"(?:(?:the|la|therefore|thus|clearly|indeed|single)\s{1,3}){0,3}"
+    r"(?:correct[ae]?|right|best|most \w{1,12}|richtig|korrekt)"
     r"(?:\s{1,3}(?:answer|option|choice)\b|(?P<end>\s*(?:[.!*,]|$)))",
     re.MULTILINE,
 )
 _SENTENCE_END = re.compile(
-    r"(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.!?](?=[\s*_\"”)]|$)|[。！？]|,?\s+(?:because|since)\b|,\s+(?:which|so|as|where)\b"
+    r"(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bSt)[.!?](?=[\s*_\"”)]|$)|[。！？]|,?\s+(?:because|since)\b"
+    r"|,\s+(?:which|so|as|where)\b"
 )
 _DISPLAY = ("\\[", "$$")
 
@@ -118,14 +136,14 @@ def after_hash(final: str) -> str | None:
 def in_sentence(final: str) -> str | None:
     """What the last "the answer is ..." says, to the end of its sentence."""
     last = None
-    for last in _ANSWER_STATEMENT.finditer(final):  # noqa: B007
+    for last in _SAYS.finditer(final):  # noqa: B007
         pass
     return None if last is None else _value(final, last.end(), ends_with_sentence=True)
 
 
 def letter_in_sentence(final: str) -> str | None:
     """The letter that the last sentence of its kind names; "A and C" where it names two."""
-    found = [(match.start(), letter) for pattern in (_STATEMENT, _CHOSEN) for match in pattern.finditer(final)
+    found = [(match.start(), letter) for pattern in (_SAYS_CHOICE, _CHOSEN) for match in pattern.finditer(final)
              if (letter := _letter(final, match.end()))]  # fmt: skip
     found += [
         (match.start(), match["letter"])
