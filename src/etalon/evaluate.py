@@ -55,18 +55,10 @@ def evaluate_files(
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     if out is not None:
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
-        renamed = {"map": dict(columns.pairs)} if columns.pairs else {}
-        _claim(
-            out,
-            settings
-            | renamed
-            | ({} if answers is Answers.BOXED else {"answers": answers.value})
-            | {"model": dict(identity)},
-        )
+        _claim(out, settings | _reading(columns, answers) | {"model": dict(identity)})
     clusters = {file: clusters_of(members) for file, members in problems.items()}
     if out is not None:
-        named = {_name(number, file): clusters[file] for number, file in enumerate(files)}
-        write_json_atomic(out / CLUSTERS, {name: found for name, found in named.items() if found})
+        _write_clusters(out, clusters)
     progress = Progress()
     scored: list[Scored] = []
     left_out: list[str] = []
@@ -86,6 +78,17 @@ def evaluate_files(
     if out is not None:
         _write(out / "scores.json", scored)
     _say_left_out(scored, left_out, progress)
+
+
+def _reading(columns: ColumnMap, answers: Answers) -> dict[str, object]:
+    """How rows and responses are read, where that is not as usual."""
+    named = {"map": dict(columns.pairs), "answers": "" if answers is Answers.BOXED else answers.value}
+    return {name: value for name, value in named.items() if value}
+
+
+def _write_clusters(out: Path, clusters: Mapping[Path, Mapping[str, str]]) -> None:
+    named = {_name(number, file): found for number, (file, found) in enumerate(clusters.items())}
+    write_json_atomic(out / CLUSTERS, {name: found for name, found in named.items() if found})
 
 
 def _say_left_out(scored: Sequence[Scored], left_out: Sequence[str], progress: Progress) -> None:

@@ -55,9 +55,7 @@ def evaluate(
     """
     _check_files(files)
     if clr:
-        _check_clr(k, temperature)
-        if answers is not Answers.BOXED:
-            raise ConfigError(f"--answers {answers}: CLR asks for boxed answers and compares them; leave it out")
+        _check_clr(k, temperature, answers)
     else:
         refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
@@ -86,7 +84,9 @@ def _check_files(files: list[Path]) -> None:
         named.add(path.resolve())
 
 
-def _check_clr(k: int, temperature: float) -> None:
+def _check_clr(k: int, temperature: float, answers: Answers) -> None:
+    if answers is not Answers.BOXED:
+        raise ConfigError(f"--answers {answers}: CLR asks for boxed answers and compares them; leave it out")
     from etalon.clr.knobs import refuse_greedy
     from etalon.types import SamplingParams
 
