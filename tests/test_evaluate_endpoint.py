@@ -119,6 +119,27 @@ def test_clr_is_scored_like_any_other_sampler(tmp_path: Path) -> None:
         assert 16 < len(upstream.requests) <= 32
 
 
+def test_responses_are_read_by_the_convention_that_is_named_and_another_is_told(
+    problems: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Upstream(lambda asked: Reply(content="So\n#### 4")) as upstream, pytest.MonkeyPatch.context() as patch:
+        out = tmp_path / "out"
+        command = ["eval", problems, "--endpoint", upstream.url, "--model", "toy", "-n", "2", "--out", out]
+
+        def main(*further: object) -> str:
+            patch.setattr(sys, "argv", ["etalon", *map(str, [*command, *further])])
+            cli.main()
+            return capsys.readouterr().err
+
+        told = "warning: sums.jsonl: 8 rows without an answer: 8 would have one with --answers hash"
+        assert told in " ".join(main().split())
+        assert "holds another evaluation" in main("--answers", "hash")
+        assert "without an answer" not in main("--answers", "hash", "--out", tmp_path / "hash")
+        (score,) = json.loads((tmp_path / "hash" / "scores.json").read_text())
+        assert score["pass1"] == 0.25
+        assert "--answers hash: CLR asks for boxed answers" in main("--answers", "hash", "--clr")
+
+
 def test_a_model_that_is_not_there_is_one_line(problems: Path) -> None:
     with Upstream(answer, models=("other",)) as upstream:
         result = CliRunner().invoke(app, ["eval", str(problems), "--endpoint", upstream.url, "--model", "toy"])

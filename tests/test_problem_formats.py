@@ -121,6 +121,35 @@ def test_a_question_and_an_answer_column_make_a_math_problem(tmp_path: Path, que
     assert (problem.skill, problem.level) == ("algebra", 3)
 
 
+ASKED = [{"role": "user", "content": "Why?"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        ({"messages": ASKED, "ground_truth": "4", "question_id": 9}, (Domain.MATH, "4", "9")),
+        ({"conversations": [{"from": "human", "value": "Why?"}], "gold": 4, "key": "k"}, (Domain.MATH, "4", "k")),
+        ({"instruction": "Why?", "input": "", "output": "Because", "reference": "4"}, (Domain.MATH, "4", "")),
+        ({"prompt": ASKED, "solution": "$4$", "task_id": "t"}, (Domain.MATH, "$4$", "t")),
+        ({"prompt": ASKED, "reward_model": {"ground_truth": "4"}, "extra_info": {"index": 1}}, (Domain.MATH, "4", "")),
+        ({"id": "i", "input": "Why?", "choices": ["3", "4"], "target": "B"}, (Domain.STEM, "B", "i")),
+        ({"question": "Why?", "choices": {"text": ["3", "4"], "label": ["1", "2"]}, "answerKey": "2"},
+         (Domain.STEM, "B", "")),
+        ({"question": "Why?", "A": "3", "B": 4, "answer": "B"}, (Domain.STEM, "B", "")),
+        ({"doc_id": 3, "doc": {"question": "Why?", "answer": "x\n#### 4"}, "resps": [["y"]]}, (Domain.MATH, "4", "")),
+        ({"prompt": "Why?", "verification_info": '{"test_cases": [{"input": "1", "output": "1"}]}'},
+         (Domain.CODE, None, "")),
+        ({"question": "Why?", "tests": ["assert f(1)"], "target": {"a": 1}, "reference": "f = abs"},
+         (Domain.CODE, None, "")),
+    ],
+)  # fmt: skip
+def test_the_fields_names_need_no_map(tmp_path: Path, row: dict[str, object], known: tuple[Domain, str, str]) -> None:
+    problem = read_one(tmp_path, row)
+    assert (problem.domain, problem.answer) == known[:2]
+    assert problem.prompt.startswith("Why?")
+    assert problem.id == known[2] or not known[2]
+
+
 def test_a_solution_with_a_box_is_an_answer_where_there_is_none(tmp_path: Path) -> None:
     row = {"problem": "1+1?", "level": "Level 2", "type": "Algebra", "solution": "It is $\\boxed{\\frac{4}{2}}$."}
     problem = read_one(tmp_path, row)

@@ -52,6 +52,19 @@ def write_pretty(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.write_text(json.dumps(rows, indent=2), encoding="utf-8-sig")
 
 
+def write_objects(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """As `jq .` does it."""
+    path.write_text("\r\n".join(json.dumps(row, indent=2) for row in rows), encoding="utf-8-sig", newline="")
+
+
+def write_log(path: Path, rows: Sequence[dict[str, Any]], indent: int | None = 2) -> None:
+    path.write_text(json.dumps({"version": 2, "eval": {"task": "t"}, "samples": rows}, indent=indent))
+
+
+def write_log_line(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    write_log(path, rows, indent=None)
+
+
 def write_csv(path: Path, rows: Sequence[dict[str, Any]], **options: Any) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, list(rows[0]), **options)
@@ -80,6 +93,9 @@ WRITERS: list[tuple[str, Write]] = [
     ("rows.jsonl", write_marked),
     ("rows.json", write_array),
     ("rows.jsonl", write_pretty),
+    ("rows.json", write_objects),
+    ("log.json", write_log),
+    ("log.json", write_log_line),
     ("rows.csv", write_csv),
     ("rows.TSV", write_tsv),
     ("rows.csv", write_excel),
@@ -121,12 +137,14 @@ def test_whatever_wrote_a_file_its_rows_are_the_same(
 
 def test_rows_are_numbered_as_people_do(tmp_path: Path) -> None:
     places = {}
-    for name, write in WRITERS[:7]:
+    for name, write in WRITERS[:10]:
         write(tmp_path / name, ROWS)
         places[write.__name__] = [row.place for row in read_rows(tmp_path / name)]
     assert places["write_jsonl"] == ["line 1", "line 2", "line 3"]
     assert places["write_array"] == ["row 1", "row 2", "row 3"]
     assert places["write_pretty"] == ["row 1, line 2", "row 2, line 7", "row 3, line 12"]
+    assert places["write_objects"] == ["row 1, line 1", "row 2, line 6", "row 3, line 11"]
+    assert places["write_log"] == ["row 1", "row 2", "row 3"]
     assert places["write_csv"] == ["line 2", "line 3", "line 5"]  # the header is line 1, and b has two
 
 
@@ -172,6 +190,8 @@ def test_a_bad_row_says_why_and_does_not_lose_the_next(name: str, content: bytes
         ("a.json", b'[{"a": 1}', "damaged after its first bytes: the JSON array never closes"),
         ("a.json", b'[{"a": 1},\n{"a": 2},', "damaged after row 2, line 2: the JSON array never closes"),
         ("a.json", b"[\n{}]\n[{}]", "line 3: found b'[{}]' behind the end of the JSON array"),
+        ("a.json", b'{\n "a": 1\n}\n\n{\n "a": }', "line 5: not JSON, an object of several lines begins there ("),
+        ("a.json", b'{\n "a": 1,\n "b": "\xff"}', "line 3: not UTF-8, in an object of several lines"),
         ("a.csv", b"a,a\n1,2\n", 'line 1: two columns have the name "a"'),
         ("a.jsonl", b"PK\x03\x04", "is a zip archive; expected JSONL, a JSON array, CSV or parquet"),
         ("a.jsonl", "\ufeff{}".encode("utf-16-le"), "is UTF-16"),

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etalon.commands.verify import tell_verdicts
 from etalon.data.row_gates import texts
 from etalon.engines.trl.rewards import check_dataset, verified
 from etalon.errors import ConfigError, InputError
 from etalon.problems.formats import Reading, read_row
+from etalon.problems.formats.columns import ANSWERS
 from etalon.problems.formats.references import doubt
+from etalon.problems.texts import LISTS, RESPONSES
 from etalon.rows.files import Row, row_of
 from etalon.rows.mapping import AS_NAMED
 from etalon.rows.work import in_order
@@ -26,6 +29,20 @@ COLUMNS = (
     *("test", "entry_point", "task_id", "reward_model", "ground_truth", "ability", "messages", "role", "content"),
     *("instruction_id_list", "kwargs", "key", "input_output", "inputs", "outputs", "test_list", "examples", "input"),
     *("Body", "Question", "Answer", "Problem", "Short Answer", "solution", "label", "text", "shuffle", "level"),
+    *(
+        "doc",
+        "target",
+        "resps",
+        "filtered_resps",
+        "output",
+        "outputs",
+        "choices",
+        "solution",
+        "A",
+        "B",
+        "conversations",
+    ),
+    *("verification_info", "extra_info", "instruction", "completion", "text", "from", "value", "type", "stop_reason"),
     *("public_test_cases", "private_test_cases", "metadata", "criterion", "weight", "starter_code", "official_tests"),
 )
 
@@ -159,8 +176,11 @@ def test_a_row_in_a_format_of_the_field_is_read_as_a_run_reads_it_and_needs_no_d
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"target": "4", "output": "x"}, "response: missing; columns found: target, output; --map response=output"),
-        ({"gold": 4, "response": "x"}, "answer: missing; columns found: gold, response; --map answer=gold would do"),
+        ({"target": "4", "body": "x"}, "response: missing; columns found: target, body"),
+        ({"label": 4, "response": "x"}, "answer: missing; columns found: label, response; --map answer=label would do"),
+        ({"gold": "4", "outputs": ["x", "y"]}, "outputs: found 2 responses, and a row is judged by one; write a row "),
+        ({"ground_truth": '{"func_name": "f"}', "response": "x"}, 'ground_truth: found "{'),
+        ({"gold": "4", "resps": [[[-1.5, False]]]}, "resps: found [[[-1.5, false]]], expected text; columns found: "),
         ({"answer": "4", "text": "x"}, "response: missing; columns found: answer, text; --map response=text would do"),
         ({"answer": "4", "response": ["x"]}, 'response: found ["x"], expected text'),
         ({"answer": [4], "response": "x"}, "answer: found [4], expected a reference answer (text or a number)"),
@@ -168,6 +188,62 @@ def test_a_row_in_a_format_of_the_field_is_read_as_a_run_reads_it_and_needs_no_d
 )
 def test_a_row_that_lacks_something_says_what_it_has(row, told):
     assert verify_row(row, "math")["reason"].startswith(f"unreadable: {told}")
+
+
+ASKED, SAID = {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": BOXED}
+LOGGED = {"doc_id": 3, "doc": {"question": "2+2?", "answer": "4\n#### 4"}, "target": "#### 4", "filtered_resps": ["5"]}
+SAMPLE = {"id": "s", "epoch": 1, "input": [ASKED], "target": ["4"], "output": {"choices": [{"message": SAID}]}}
+
+
+@pytest.mark.parametrize(
+    ("row", "row_id"),
+    [
+        *(({name: 4, "response": BOXED}, None) for name in (*ANSWERS, "solution")),
+        *(({"key": 7, "gold": "4", name: BOXED}, 7) for name in RESPONSES),
+        *(({"question_id": "q", "gold": "4", name: [BOXED]}, "q") for name in LISTS),
+        ({"gold": "4", "outputs": [{"text": BOXED, "token_ids": [1]}]}, None),
+        ({"custom_id": "c", "gold": 4, "response": {"body": {"choices": [{"message": SAID}]}}}, "c"),
+        ({"id": "chat-1", "choices": [{"message": SAID, "finish_reason": "stop"}], "gold": "4"}, "chat-1"),
+        ({"solution": "2+2=4.\n#### 4", "completion": BOXED}, None),
+        ({"problem": "2+2?", "solution": "The answer is 4.", "output": BOXED}, None),
+        ({"messages": [ASKED, SAID], "ground_truth": "4", "dataset": "gsm8k"}, None),
+        ({"messages": [ASKED, {**SAID, "content": [{"type": "text", "text": BOXED}]}], "target": "4"}, None),
+        ({"conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": BOXED}], "gold": "4"}, None),
+        ({"prompt": [ASKED], "reward_model": '{"ground_truth": "4"}', "extra_info": {"index": 5}, "output": BOXED}, 5),
+        ({"reward_model": {"ground_truth": '["4"]'}, "response": BOXED}, None),
+        ({**LOGGED, "resps": [[BOXED]]}, 3),
+        ({"doc_id": 0, "doc": {"question": "?", "choices": ["3", "4"]}, "target": 1, "resps": [[r"\boxed{B}"]]}, 0),
+        (SAMPLE, "s"),
+        ({**SAMPLE, "output": {"completion": BOXED}, "input": "2+2?", "target": "4"}, "s"),
+        ({**SAMPLE, "choices": ["3", "4"], "target": "B", "output": {"completion": r"\boxed{B}"}}, "s"),
+        ({"question": "?", "A": "3", "B": "4", "answer": "B", "response": BOXED}, None),
+        ({"id": "a", "question": "?", "choices": {"text": ["3", "4"], "label": ["1", "2"]}, "answerKey": "2",
+          "output": BOXED}, "a"),
+        ({"verification_info": '{"ground_truth": "4"}', "prompt": "2+2?", "completion": BOXED}, None),
+    ],
+)  # fmt: skip
+def test_the_names_of_the_field_need_no_map(row, row_id):
+    found = verify_row(row, None)
+    assert (found["score"], found["id"]) == (1.0, row_id), found
+
+
+def test_where_names_disagree_the_order_of_names_decides():
+    rows = [{name: str(place) for place, name in enumerate(ANSWERS) if place >= first} for first in range(len(ANSWERS))]
+    for place, row in enumerate(rows):
+        assert verify_row({**row, "solution": r"\boxed{99}", "response": rf"\boxed{{{place}}}"}, None)["score"] == 1.0
+    answers = {name: rf"\boxed{{{place}}}" for place, name in enumerate(RESPONSES)}
+    assert verify_row({"gold": 0, "messages": [ASKED, SAID], **answers}, None)["score"] == 1.0
+    several = {**LOGGED, "resps": [[BOXED, BOXED]]}
+    assert (
+        "resps: found 2 responses" in verify_row(several, None)["reason"]
+    )  # what a filter made of them is no response
+    tests = {"tests": {"inputs": ["1"], "outputs": ["1"]}, "target": {"x": 1}, "reference": "print(1)"}
+    assert read_row({"question": "?", **tests})[1].domain is Domain.CODE
+
+
+def test_a_log_says_that_a_response_was_cut():
+    cut = {**SAMPLE, "output": {"choices": [{"message": SAID, "stop_reason": "max_tokens"}]}}
+    assert verify_row(cut, None)["reason"] == "truncated"
 
 
 @pytest.mark.parametrize("response", ["", "<think>x</think>", "x"])
@@ -206,6 +282,18 @@ def test_rows_are_counted_by_outcome_and_undecided_ones_by_reason():
         tally.add({"score": score, "reason": reason})
     assert str(tally) == "6 rows: 1 right, 1 wrong, 1 partial, 3 undecided (unreadable 2, timeout 1)"
     assert str(Tally()) == "0 rows: 0 right, 0 wrong, 0 partial, 0 undecided"
+
+
+def test_the_convention_that_would_have_answers_is_told_and_leaves_no_trace_in_the_rows(tmp_path, capsys):
+    work = VerifyRows(domain="math")
+    lines = [
+        json.dumps({"answer": "4", "response": text}) for text in ("#### 4", "#### 5", r"\boxed{4}", "I cannot say it.")
+    ]
+    done = [("line", work.start()(row_of("line 1", line.encode()))) for line in lines]
+    tell_verdicts(done, "f", out=tmp_path / "out", max_bad=0.0, counts=False)
+    assert capsys.readouterr().err == "3 rows without an answer: 2 would have one with --answers hash\n"
+    rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    assert {tuple(row) for row in rows} == {("id", "score", "reason", "extracted", "seconds")}
 
 
 def test_rows_stay_in_order_and_none_is_lost():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from etalon.rows.bad import MAX_BAD
 from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.sampling import attempt
 from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
-from etalon.types import Group, Sampler, SamplingParams, Stop
+from etalon.types import Answers, Group, Sampler, SamplingParams, Stop
+from etalon.verifiers import reading_by
+from etalon.verifiers.conventions import hint, other_convention
 
 if TYPE_CHECKING:
     from etalon.show.progress import Progress
@@ -35,6 +38,7 @@ def evaluate_files(
     top_p: float = 0.95,
     seed: int = 0,
     columns: ColumnMap = AS_NAMED,
+    answers: Answers = Answers.BOXED,
     max_bad: float = MAX_BAD,
 ) -> None:
     """Sample n responses per problem of every file, verify them, print one table row per file and domain.
@@ -42,6 +46,7 @@ def evaluate_files(
     identity: what the sampler is, as JSON. out: directory for rollouts and scores, where the same command continues.
     max_tokens: None is whatever the model's window leaves.
     columns: other names of the files' columns. max_bad: share of a file's rows that may be left out as unreadable.
+    answers: how responses state their answers.
     Raises RunError when `out` holds another evaluation, and EtalonError when nothing at all was scored.
     """
     from etalon.show.progress import Progress
@@ -50,12 +55,10 @@ def evaluate_files(
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     if out is not None:
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
-        renamed = {"map": dict(columns.pairs)} if columns.pairs else {}
-        _claim(out, settings | renamed | {"model": dict(identity)})
+        _claim(out, settings | _reading(columns, answers) | {"model": dict(identity)})
     clusters = {file: clusters_of(members) for file, members in problems.items()}
     if out is not None:
-        named = {_name(number, file): clusters[file] for number, file in enumerate(files)}
-        write_json_atomic(out / CLUSTERS, {name: found for name, found in named.items() if found})
+        _write_clusters(out, clusters)
     progress = Progress()
     scored: list[Scored] = []
     left_out: list[str] = []
@@ -64,15 +67,28 @@ def evaluate_files(
         alike = f" ({distinct(members, clusters[file])} when near copies count as one)" if clusters[file] else ""
         with progress.stage(file.name, f"{len(members)} problems{alike}, {n} generations each", "3.1") as view:
             groups = attempt(
-                sampler, members, n=n, params=params, seed=seed, path=path,
+                sampler, members, n=n, params=params, seed=seed, path=path, verifier=reading_by(answers),
                 watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
             )  # fmt: skip
         scored += [(file.name, domain, *_score(own, n, clusters[file])) for domain, own in _by_domain(groups).items()]
+        if told := unstated(groups, answers):
+            progress.say(f"warning: {file.name}: {told}")
         left_out += [f"{file.name}: {line}" for line in missing(groups, kept=_scored_rollouts(path, groups))]
     _print(scored)
     if out is not None:
         _write(out / "scores.json", scored)
     _say_left_out(scored, left_out, progress)
+
+
+def _reading(columns: ColumnMap, answers: Answers) -> dict[str, object]:
+    """How rows and responses are read, where that is not as usual."""
+    named = {"map": dict(columns.pairs), "answers": "" if answers is Answers.BOXED else answers.value}
+    return {name: value for name, value in named.items() if value}
+
+
+def _write_clusters(out: Path, clusters: Mapping[Path, Mapping[str, str]]) -> None:
+    named = {_name(number, file): found for number, (file, found) in enumerate(clusters.items())}
+    write_json_atomic(out / CLUSTERS, {name: found for name, found in named.items() if found})
 
 
 def _say_left_out(scored: Sequence[Scored], left_out: Sequence[str], progress: Progress) -> None:
@@ -146,6 +162,18 @@ def missing(groups: Sequence[Group], *, kept: Path | None = None) -> Iterator[st
     if undecided:
         reason = "" if errors else f"; first reason: {undecided[0].verdicts[0].reason}"
         yield f"{len(undecided)} of {len(groups)} problems undecided, left out of the score{reason}"
+
+
+def unstated(groups: Sequence[Group], answers: Answers) -> str:
+    """The line about responses without an answer that have one by another convention, "" when there are none."""
+    unanswered = [
+        (group.problem, rollout.text)
+        for group in groups
+        for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
+        if verdict.gave_none
+    ]
+    others = (other_convention(problem, text, answers) for problem, text in unanswered)
+    return hint(len(unanswered), Counter(other for other in others if other))
 
 
 def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]]) -> None:

@@ -36,6 +36,16 @@ class Stop(StrEnum):
     ERROR = "error"
 
 
+class Answers(StrEnum):
+    """How responses state their answers (`verifiers.conventions`); BOXED is strict, the default."""
+
+    BOXED = "boxed"
+    LAST_LINE = "last-line"
+    HASH = "hash"
+    SENTENCE = "sentence"
+    LETTER_SENTENCE = "letter-sentence"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Message:
     role: str  # "system", "user" or "assistant"

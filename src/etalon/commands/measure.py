@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from etalon.commands.options import (
+    AnswersOption,
     ConcurrencyOption,
     IsolationOption,
     MapOption,
@@ -16,7 +17,8 @@ from etalon.commands.options import (
     TopPOption,
     refuse_without_clr,
 )
-from etalon.errors import InputError
+from etalon.errors import ConfigError, InputError
+from etalon.types import Answers
 
 if TYPE_CHECKING:
     from etalon.types import Sampler
@@ -45,6 +47,7 @@ def evaluate(
     concurrency: ConcurrencyOption = 32,
     isolation: IsolationOption = "walls",
     columns: MapOption = None,
+    answers: AnswersOption = Answers.BOXED,
     max_bad: MaxBadOption = 0.01,
 ) -> None:
     """Score a model on problem files. Pass@1 is the mean over n generations, with its interval.
@@ -54,7 +57,7 @@ def evaluate(
     """
     _check_files(files)
     if clr:
-        _check_clr(k, temperature)
+        _check_clr(k, temperature, answers)
     else:
         refuse_without_clr(context, "k", "m")
     from etalon.evaluate import evaluate_files
@@ -69,7 +72,7 @@ def evaluate(
         sampler, identity = ClrSampler(sampler, k=k, m=m), identity | {"clr": {"k": k, "m": m}}
     evaluate_files(
         files, sampler, identity=identity, n=n, out=out, max_tokens=max_tokens, temperature=temperature, top_p=top_p,
-        seed=seed, columns=ColumnMap.read(columns or []), max_bad=max_bad,
+        seed=seed, columns=ColumnMap.read(columns or []), answers=answers, max_bad=max_bad,
     )  # fmt: skip
 
 
@@ -83,7 +86,9 @@ def _check_files(files: list[Path]) -> None:
         named.add(path.resolve())
 
 
-def _check_clr(k: int, temperature: float) -> None:
+def _check_clr(k: int, temperature: float, answers: Answers) -> None:
+    if answers is not Answers.BOXED:
+        raise ConfigError(f"--answers {answers}: CLR asks for boxed answers and compares them; leave it out")
     from etalon.clr.knobs import refuse_greedy
     from etalon.types import SamplingParams
 

@@ -12,6 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from etalon.errors import ConfigError, InputError
+from etalon.types import Answers
 
 MapOption = Annotated[
     list[str] | None,
@@ -20,6 +21,9 @@ MapOption = Annotated[
 MaxBadOption = Annotated[
     float,
     typer.Option("--max-bad", min=0.0, max=1.0, metavar="SHARE", help="Rows that may be unreadable, as a share."),
+]
+AnswersOption = Annotated[
+    Answers, typer.Option("--answers", help="How responses state their answers; boxed is strict, hash is GSM8K's ####.")
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")]
 TopPOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")]

@@ -14,6 +14,7 @@ import typer
 from etalon.commands.options import (
     FILE_HELP,
     RAY_HELP,
+    AnswersOption,
     IsolationOption,
     MapOption,
     MaxBadOption,
@@ -22,7 +23,7 @@ from etalon.commands.options import (
     written,
 )
 from etalon.errors import ConfigError
-from etalon.types import Domain
+from etalon.types import Answers, Domain
 
 KEY_ENV = "ETALON_SANDBOX_KEY"
 SERVICE_THREADS = 16  # (ours) rows at a time in one process of a cluster that waits for a sandbox service
@@ -35,12 +36,14 @@ The score is 1, 0 or between, or null: undecided, and the reason says why. A bad
 ours and a row that cannot be read are undecided, never 0; --counts says how many there were, by reason.
 
 \b
-Exit code 2 when no row could be read, or more than --max-bad; every row's verdict is written all the same.
+Exit code 2 when no row could be read, or more are bad than --max-bad allows; every row's verdict is written all the
+same. A file without rows says so and ends with 0.
 
 \b
-Rows in, as etalon run reads problems, with a response (or completion, or messages); a row of any format of the
-field is one. These are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an
-unreadable row, and is not counted as bad):
+Rows in, as etalon run reads problems, with a response; a row of any format of the field is one, of an lm-eval or
+inspect log, too, and the field's names (ground_truth, target, output, generation, messages, ...) need no map. These
+are enough; id, domain and stop (eos, length or error) may be left out (a blank line gets an unreadable row, and is
+not counted as bad):
 \b
 math, facts: the last \\boxed{} or "Answer:" line after any </think>; of an answer that is a solution, what
 follows its "####"
@@ -60,6 +63,10 @@ instruct: IFEval and IFBench rules; mode: strict (default), loose or fraction
 claims: verdicts on claims, the second call of CLR
   {"domain": "claims", "answer": "1 0", "response": "<verdicts>\\n1. valid\\n2. refuted\\n</verdicts>"}
 \b
+--answers names another convention of math, facts and stem: hash ("#### 42"), sentence ("The answer is 42."),
+letter-sentence ("The correct option is A."), last-line ("**Final Answer**" and the value below, or the last line).
+Where responses have no answer by the convention but one by another, a line on standard error says which.
+\b
 Reasons, up to the first colon:
   right       exact, rational, symbolic, letter, content, passed, followed
   wrong       different, no_option, ambiguous, no_answer, truncated, violated, and what stopped a program
@@ -76,6 +83,7 @@ def verify(
         ),
     ] = None,
     columns: MapOption = None,
+    answers: AnswersOption = Answers.BOXED,
     max_bad: MaxBadOption = 0.01,
     out: OutOption = None,
     sandbox: Annotated[
@@ -107,8 +115,9 @@ def verify(
     if ray:  # the service is asked here first, too
         connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True, isolation=isolation)
     work = VerifyRows(
-        domain=domain, columns=ColumnMap.read(columns or []), sandbox=sandbox, key_env=KEY_ENV, fork_each=fork_each,
-        isolation=isolation, is_checked=not ray, threads=here if not ray else SERVICE_THREADS if sandbox else 1,
+        domain=domain, columns=ColumnMap.read(columns or []), answers=answers, sandbox=sandbox, key_env=KEY_ENV,
+        fork_each=fork_each, isolation=isolation, is_checked=not ray,
+        threads=here if not ray else SERVICE_THREADS if sandbox else 1,
     )  # fmt: skip
     tell_verdicts(map_rows(file, work, ray=ray, workers=workers), file, out=out, max_bad=max_bad, counts=counts)
 
@@ -119,20 +128,22 @@ def tell_verdicts(
     """Write verdicts as they come, count them, and fail when too many rows could not be read."""
     from etalon.rows.bad import BadRows
     from etalon.rows.packed import name_of
-    from etalon.store import writing
-    from etalon.verifiers.rows import Tally, is_blank, unreadable
+    from etalon.store import to_json, writing
+    from etalon.verifiers.rows import OTHER, Tally, is_blank, unreadable
 
     tally, bad = Tally(), BadRows(name_of(file), max_bad)
     with writing(out or Path("standard output")), written(out) as stream:
         for place, line in lines:
-            stream.write(line + b"\n")
-            stream.flush()
             verdict = json.loads(line)
             tally.add(verdict)
+            stream.write((to_json(verdict) if verdict.pop(OTHER, None) else line) + b"\n")
+            stream.flush()
             if not is_blank(verdict):
                 bad.count(place, unreadable(verdict))
     if counts or (counts is None and sys.stderr.isatty()):
         typer.echo(tally, err=True)
+    if tally.hint:
+        typer.echo(tally.hint, err=True)
     bad.check()
     if not bad.rows:
         typer.echo(f"{bad.name}: has no rows", err=True)

@@ -2,6 +2,7 @@
 
 JSONL        an object a line
 JSON array   of objects
+JSON object  over several lines, or many of them; one that is a log has its rows in a list: {"samples": [...]}
 CSV          with a header, when the name says .csv or .tsv (before .gz or .zst)
 parquet      needs pyarrow, and a file that is not packed; a null is no value
 
@@ -26,10 +27,14 @@ from typing import Any, NamedTuple
 from etalon.errors import InputError
 from etalon.rows import arrays
 from etalon.rows.bad import shown
+from etalon.rows.mapping import FIELDS
 from etalon.rows.packed import MARK, PARQUET, name_of, opened, start_of, unpacked
 
 MOST_BYTES = 512 << 20  # (ours) of a line: a row of a data set has 30 MB at most, and a device has no end of line
 BLANK = "the line is blank"
+OBJECT = re.compile(rb"\s*\{[ \t]*\r?\n\s*\"")  # that goes on in the next line
+_NO_SPACE = re.compile(r"\S")
+ROWS_OF = ("samples", "rows", "data")  # of a log of evaluations or of an export: the list of its rows
 _DELIMITED = re.compile(r"\.(?:csv|tsv)(?:\.gz|\.zst)?$", re.IGNORECASE)
 
 
@@ -87,6 +92,8 @@ def _rows(file: str | Path, name: str, stream: io.BufferedReader, *, is_packed: 
         return _parquet_rows(Path(file))
     if arrays.STARTS.match(start):
         return _array_rows(name, stream)
+    if OBJECT.match(start):
+        return _object_rows(name, stream)
     if _DELIMITED.search(name):
         return _csv_rows(name, stream)
     return _line_rows(name, stream)
@@ -98,7 +105,48 @@ def _line_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
         number += 1
         if len(line) == MOST_BYTES and not line.endswith(b"\n"):
             raise InputError(f"{name}: line {number} is longer than {MOST_BYTES >> 20} MiB: no file of rows")
-        yield row_of(f"line {number}", line)
+        yield from _rows_in(row_of(f"line {number}", line), is_first=number == 1)
+
+
+def _object_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
+    """Objects over several lines, one after the other: all in memory, for nothing tells beforehand where one ends."""
+    content = stream.read(MOST_BYTES)
+    if len(content) == MOST_BYTES:
+        raise InputError(f"{name}: objects over several lines, {MOST_BYTES >> 20} MiB or more; write one a line")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{name}: line {line}: not UTF-8, in an object of several lines") from None
+    end = number = 0
+    line = 1
+    while start := _NO_SPACE.search(text, end):
+        number, line = number + 1, line + text.count("\n", end, start.start())
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, start.start())
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{name}: line {line}: not JSON, an object of several lines begins there ({error})"
+            ) from None
+        yield from _rows_in(Row(f"row {number}, line {line}", *_columns(value)), is_first=number == 1)
+        line += text.count("\n", start.start(), end)
+
+
+def _rows_in(row: Row, *, is_first: bool) -> Iterator[Row]:
+    """The row, or the rows in a list of the first object, which is no row itself: a log, an export."""
+    listed: list[dict[str, Any]] = []
+    if is_first and row.columns is not None and row.columns.keys().isdisjoint(FIELDS):
+        listed = next((value for name in ROWS_OF if (value := _objects(row.columns.get(name)))), [])
+    yield from ((Row(f"row {number}", columns) for number, columns in enumerate(listed, start=1)) if listed else (row,))
+
+
+def _columns(value: Any) -> tuple[dict[str, Any] | None, str]:
+    """The columns of a row, and why there are none."""
+    return (value, "") if isinstance(value, dict) else (None, f"found {shown(value)}, expected a JSON object")
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) and all(isinstance(one, dict) for one in value) else []
 
 
 def row_of(place: str, line: bytes) -> Row:
@@ -117,9 +165,7 @@ def row_of(place: str, line: bytes) -> Row:
         return Row(place, None, f"not JSON ({error.msg}: {where})", text)
     except (ValueError, RecursionError) as error:  # a number of too many digits; brackets too deep
         return Row(place, None, f"not JSON ({error})", text)
-    if not isinstance(value, dict):
-        return Row(place, None, f"found {shown(value)}, expected a JSON object", text)
-    return Row(place, value, "", text)
+    return Row(place, *_columns(value), text)
 
 
 def _array_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:

@@ -114,11 +114,16 @@ def value_at(value: Any, column: str) -> Any:
 
 def missing(row: Columns, *fields: str) -> InputError:
     """The error for a row that lacks the first of these fields: the columns found, and the --map that would do."""
-    names = [shortened(str(name)) for name in row]
-    found = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     maps = [f"--map {shlex.quote(f'{field}={column}')}" for field in fields if (column := _stand_in(row, field))]
     hint = f"; {' '.join(maps)} would do" if maps else ""
-    return InputError(f"{fields[0]}: missing; columns found: {found or 'none'}{hint}")
+    return InputError(f"{fields[0]}: missing; {columns_found(row)}{hint}")
+
+
+def columns_found(row: Columns) -> str:
+    """The columns of a row, as messages list them."""
+    names = [shortened(str(name)) for name in row]
+    found = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return f"columns found: {found or 'none'}"
 
 
 def shortened(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etalon.errors import InputError
 from etalon.rows import arrays
-from etalon.rows.files import read_rows
+from etalon.rows.files import OBJECT, read_rows
 from etalon.rows.packed import GZIP, OTHERS, PARQUET, ZSTD, opened, start_of
 from etalon.rows.work import RowWork, in_order
 
@@ -48,6 +48,8 @@ def plain_file(file: str) -> Path:
     found = next((kind for magic, kind in kinds.items() if start.startswith(magic)), None)
     if found is None and arrays.STARTS.match(start):
         found = "a JSON array"
+    if found is None and OBJECT.match(start):
+        found = "a JSON object over several lines"
     if found is None and file.lower().endswith((".csv", ".tsv")):
         found = "CSV"
     if found is not None:

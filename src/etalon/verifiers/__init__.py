@@ -12,14 +12,15 @@ from dataclasses import replace
 
 from etalon.errors import InputError
 from etalon.problems.options import as_asked
-from etalon.types import Domain, Problem, Rollout, Stop, Verdict, Verifier
+from etalon.types import Answers, Domain, Problem, Rollout, Stop, Verdict, Verifier
 from etalon.verifiers.choice import verify_choice
 from etalon.verifiers.claims import parse_verdicts, verify_claims
 from etalon.verifiers.code.verdict import verify_code
+from etalon.verifiers.conventions import ANSWERED, restated
 from etalon.verifiers.instruct.verdict import NEEDS_JUDGE, verify_instruct
 from etalon.verifiers.math.answer import are_equal, canonical, cluster, verify_answer
 
-__all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "verify", "verify_all"]
+__all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "reading_by", "verify", "verify_all"]
 
 VERIFIERS: dict[Domain, Verifier] = {
     Domain.MATH: verify_answer,
@@ -60,6 +61,21 @@ def verify(
     if stop is Stop.LENGTH and (not verdict.is_undecided or verdict.reason.startswith(NEEDS_JUDGE)):
         verdict = replace(verdict, score=0.0, reason="truncated")
     return replace(verdict, seconds=time.perf_counter() - started)
+
+
+def reading_by(answers: Answers) -> Verifier | None:
+    """The domains' own verifiers for responses that state answers by a convention; None, the default, for `boxed`.
+
+    Programs, instructions and claims have no answer to state: their verdicts are the same under every convention.
+    """
+    if answers is Answers.BOXED:
+        return None
+
+    def judge(problem: Problem, response: str) -> Verdict:
+        stated = restated(response, answers) if problem.domain in ANSWERED else response
+        return VERIFIERS[problem.domain](problem, stated)
+
+    return judge
 
 
 def verify_all(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.formats.columns import QUESTIONS, first_of, labels, row_id, text
+from etalon.problems.formats.columns import IDS, QUESTIONS, first_of, labels, reference_of, row_id, text
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import options
 from etalon.problems.instructions import with_instruction
@@ -33,17 +33,18 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         raise InputError(
             f"options: found {shown(row.get('options', row.get('choices')))}, expected between 2 and 26 texts"
         )
-    if row.get("answer") is None and reading.needs_reference:
+    _, answer = reference_of(row) or ("", None)
+    if answer is None and reading.needs_reference:
         raise missing(row, "answer")
     lines = "\n".join(f"{letter}. {content}" for letter, content in found.shown.items())
     skill, level = labels(row)
     return Problem(
-        id=row_id(row, "id", "unique_id", "uuid"),
+        id=row_id(row, *IDS),
         domain=Domain.STEM,
         prompt=with_instruction(
             f"{text(row, question).strip()}\n\n{lines}", Domain.STEM, has_options=True, prompts=reading.prompts
         ),
-        answer=None if row.get("answer") is None else found.letter(row["answer"]),
+        answer=None if answer is None else found.letter(answer),
         options=found.shown,
         shuffle=True,
         skill=skill or Domain.STEM.value,

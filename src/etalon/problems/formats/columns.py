@@ -1,29 +1,91 @@
-"""What several formats share: picking a column, JSON in a cell, and a gold of any JSON type as text."""
+"""What several formats share: the names of columns, JSON in a cell, logs of evaluations, golds of any type as text.
+
+Where a row has several columns of one kind, the first of the names here counts, whatever the others say.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.texts import RESPONSES, num_texts
 from etalon.rows.bad import shown
+from etalon.rows.mapping import value_at
 
 QUESTIONS = ("problem", "question", "query")
-ANSWERS = ("answer", "final_answer", "expected_answer")
+STATED = ("answer", "final_answer", "expected_answer")  # whatever else there is, these are answers
+GOLDS = (  # an answer where nothing else decides: tests, rules
+    *("ground_truth", "gold", "gold_answer", "target", "reference_answer", "reference", "correct_answer", "expected"),
+    *("gts", "answerKey", "answer_key"),
+)
+ANSWERS = (*STATED, *GOLDS)
+INFO = "verification_info"
+TRUTH = "reward_model.ground_truth"
+IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid")
 # columns whose values are lists or objects; where a file has only text (CSV), they hold it as JSON
 STRUCTURED = frozenset(
     {"options", "choices", "rules", "rubric", "instruction_id_list", "kwargs", "messages", "prompt", "reward_model"}
-    | {"test_list", "solutions"}
+    | {"test_list", "solutions", "conversations", "doc", "resps", "filtered_resps", "extra_info", INFO}
 )
+OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "domain"})  # not a question's
 
 
 def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with what stands as JSON text in columns of lists and objects as lists and objects."""
-    if STRUCTURED.isdisjoint(row):
+    """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
+    if not STRUCTURED.isdisjoint(row):
+        row = _unlogged(_replied(_informed(_read(row))))
+    return _with_options(row) if "A" in row and "B" in row else row
+
+
+def _with_options(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with `options` of its columns A, B, ... (MMLU as CSV)."""
+    if first_of(row, ("options", "choices")) or not first_of(row, QUESTIONS):
         return row
+    letters = itertools.takewhile(lambda letter: isinstance(row.get(letter), str | int | float), ascii_uppercase)
+    return {**row, "options": {letter: str(row[letter]) for letter in letters}}
+
+
+def _informed(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with what decides it, where that stands in a column of its own (verification_info)."""
+    info = row.get(INFO)
+    if not isinstance(info, dict):
+        return row
+    return {name: info[name] for name in ("ground_truth", "test_cases") if info.get(name) is not None} | dict(row)
+
+
+def _replied(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with an API's `choices`, which are no options, as its response."""
+    choices = row.get("choices")
+    are_replies = isinstance(choices, list) and any(isinstance(one, dict) and "finish_reason" in one for one in choices)
+    if not are_replies or first_of(row, RESPONSES):
+        return row
+    return {**{name: value for name, value in row.items() if name != "choices"}, "output": {"choices": choices}}
+
+
+def _unlogged(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A sample of an lm-eval log under the columns of its `doc`; its `target` decides where no tests or rules do."""
+    doc = row.get("doc")
+    if not isinstance(doc, dict) or not ("resps" in row or "filtered_resps" in row):
+        return row
+    gone = ("doc", "arguments", *(["filtered_resps"] if num_texts(row.get("resps")) else []))
+    own = {name: value for name, value in row.items() if name not in gone}
+    asked = {name: value for name, value in doc.items() if name not in OF_A_RESPONSE}
+    if own.get("target") is not None and _is_answer(own["target"]) and own.get("answer") is None:
+        asked = {name: value for name, value in asked.items() if name not in STATED} | {"answer": own["target"]}
+    return structured(asked | own)
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not (isinstance(value, str) and not value.strip())
+
+
+def _read(row: Mapping[str, Any]) -> Mapping[str, Any]:
     texts = {name: value for name, value in row.items() if name in STRUCTURED and isinstance(value, str)}
     read = {name: _json(value) for name, value in texts.items() if value[:1] in ("[", "{")}
     if "prompt" in read and not _is_conversation(read["prompt"]):  # a prompt may begin with a bracket
@@ -50,6 +112,21 @@ def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return None
 
 
+def reference_of(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> tuple[str, Any] | None:
+    """The column of the reference answer and its value: the first of the names with one, else verl's ground truth."""
+    if name := first_of(row, names):
+        return name, row[name] if name in STATED else only(row[name])
+    truth = value_at(row, TRUTH) if names is ANSWERS else None
+    return None if truth is None else (TRUTH, only(truth))
+
+
+def only(value: Any) -> Any:
+    """The value in a list of one, also where that is JSON text, '["72"]'; else the value ("[1, 2]" is an interval)."""
+    if isinstance(value, str) and value.startswith('["'):
+        value = _json(value) or value
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def text(row: Mapping[str, Any], name: str) -> str:
     """A column that must hold text."""
     value = row.get(name)
@@ -60,7 +137,8 @@ def text(row: Mapping[str, Any], name: str) -> str:
 
 def gold(name: str, value: object) -> str:
     """A reference answer as text, exactly as written: "025" stays "025", 70 becomes "70"."""
-    if isinstance(value, str):
+    is_program = isinstance(value, str) and name not in STATED and value.startswith(('{"', '[{"'))
+    if isinstance(value, str) and not (is_program and _json(value) is not None):  # {"func_name": ...} of open-instruct
         return value.strip()
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -70,11 +148,12 @@ def gold(name: str, value: object) -> str:
 
 
 def row_id(row: Mapping[str, Any], *names: str) -> str:
-    """The id a row states in one of these columns, "" when it has none."""
-    name = first_of(row, names)
-    if name is None:
-        return ""
-    return gold(name, row[name])
+    """The id a row states in one of these columns, "" when it has none; what is no text or number is an `id` only."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and (name == "id" or isinstance(value, str | int)):
+            return gold(name, value)
+    return ""
 
 
 def labels(row: Mapping[str, Any]) -> tuple[str, int]:

@@ -18,19 +18,29 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.formats import gsm8k
-from etalon.problems.formats.columns import ANSWERS, QUESTIONS, first_of, gold, labels, row_id
+from etalon.problems.formats.columns import (
+    IDS,
+    QUESTIONS,
+    STATED,
+    first_of,
+    gold,
+    labels,
+    reference_of,
+    row_id,
+)
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import Options, options, rules, tests
-from etalon.problems.golds import last_boxed
+from etalon.problems.golds import MARK, final_reference, last_boxed
 from etalon.problems.instructions import with_instruction
 from etalon.problems.options import can_shuffle
 from etalon.problems.rows import read_rubric
-from etalon.problems.texts import CONVERSATION, said
+from etalon.problems.texts import CONVERSATIONS, TASKS, said, task_of
 from etalon.rows.bad import shown
 from etalon.rows.mapping import missing
 from etalon.types import Domain, Problem
 
-FREE = (*QUESTIONS, "prompt", CONVERSATION)  # columns of a question, the plainest first
+FREE = (*QUESTIONS, "prompt", *CONVERSATIONS, *TASKS)  # columns of a question, the plainest first
+SHORT_WORDS = 3  # (ours) of a solution that is nothing but an answer
 DOMAINS = {domain.value: domain for domain in Domain}
 # columns that tell a domain, beside those of `cases`; the first that is there
 IMPLIED = (("tests", Domain.CODE), ("rules", Domain.INSTRUCT), ("rubric", Domain.INSTRUCT))
@@ -44,19 +54,21 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     """The problem of any row that says enough; InputError with the columns found and the --map that would do."""
     question = _question(row, reading)
     if question is None and reading.needs_question:
-        raise missing(row, "question", *(["answer"] if first_of(row, ANSWERS) is None else []))
-    answer, solution = _answer(row), row.get("solution")
-    domain = _domain(row, reading, question=question, answer=answer)
+        raise missing(row, "question", *(["answer"] if reference_of(row) is None else []))
+    solution = row.get("solution")
+    domain = _domain(row, reading, question=question)
     is_answered = domain not in (Domain.CODE, Domain.INSTRUCT)
+    name, value = _answer(row) or ("", None)
     found = options(row) if domain is Domain.STEM else None
-    if found and answer is not None:
-        answer = found.letter(row[first_of(row, ANSWERS) or "solution"])
+    answer = None
+    if is_answered and value is not None:
+        answer = found.letter(value) if found else gold(name, value)
     skill, level = labels(row)
     problem = Problem(
-        id=row_id(row, "id", "unique_id", "uuid"),
+        id=row_id(row, *IDS),
         domain=domain,
         prompt="" if question is None else _prompt(question, domain, found, reading.prompts),
-        answer=answer if is_answered else None,
+        answer=answer,
         options=found.shown if found else None,
         tests=tests(row) if domain is Domain.CODE else None,
         rules=() if is_answered else rules(row),
@@ -72,7 +84,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
 
 
 def _solutions(solution: Any, answer: str | None) -> tuple[str, ...]:
-    if not isinstance(solution, str) or not solution.strip() or answer is None:
+    if not isinstance(solution, str) or solution.strip() in ("", answer) or answer is None:
         return ()
     return (gsm8k.response(solution.strip(), answer),)
 
@@ -91,7 +103,7 @@ def _question(row: Mapping[str, Any], reading: Reading) -> str | None:
     name = first_of(row, FREE)
     if name is None:
         return None
-    found = said(row[name], "user")
+    found = task_of(row) if name in TASKS else said(row[name], "user")
     if not reading.needs_question:
         return found
     if found is None or not found.strip():
@@ -99,29 +111,36 @@ def _question(row: Mapping[str, Any], reading: Reading) -> str | None:
     return found
 
 
-def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None, answer: str | None) -> Domain:
+def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -> Domain:
     """Data sets use `domain` for anything ("Mathematics -> Algebra"): beside a question only our own names decide."""
     own = row.get("domain")
     if isinstance(own, str) and own in DOMAINS:
         return DOMAINS[own]
-    if question is None and (own or reading.domain is None):
-        known = f"expected one of {', '.join(Domain)} (--domain names one for all rows)"
-        raise InputError(f"domain: {'missing' if own is None else f'found {shown(own)}'}, {known}")
+    if question is None and own:
+        raise InputError(f"domain: found {shown(own)}, expected one of {', '.join(Domain)}")
     if reading.domain is not None:
         return reading.domain
-    if answer is not None:
-        return Domain.STEM if first_of(row, ("options", "choices")) else Domain.MATH
-    implied = next((domain for name, domain in IMPLIED if row.get(name)), None)
-    return implied or (Domain.MATH if reading.needs_reference else reading.alone)
+    answered = Domain.STEM if first_of(row, ("options", "choices")) else Domain.MATH
+    if first_of(row, STATED):
+        return answered
+    if implied := next((domain for name, domain in IMPLIED if row.get(name)), None):
+        return implied
+    if _answer(row):
+        return answered
+    return Domain.MATH if reading.needs_reference else reading.alone
 
 
-def _answer(row: Mapping[str, Any]) -> str | None:
-    """The reference as text; where no column holds one, what the solution puts into its last box."""
-    name = first_of(row, ANSWERS)
-    if name is not None:
-        return gold(name, row[name])
+def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """The column of the reference and its value; where no column holds one, what a solution ends in, or all of it."""
+    if found := reference_of(row):
+        return found
     solution = row.get("solution")
-    return last_boxed(solution) if isinstance(solution, str) else None
+    if not isinstance(solution, str):
+        return None if not isinstance(solution, int | float) else ("solution", solution)
+    ends = final_reference(solution) or ""
+    is_all = len(ends.split()) <= SHORT_WORDS and not ends.endswith(".")
+    answer = last_boxed(solution) or (ends if MARK in solution or ends != solution.strip() or is_all else "")
+    return ("solution", answer) if answer else None
 
 
 def _prompt(question: str, domain: Domain, found: Options | None, prompts: str) -> str:

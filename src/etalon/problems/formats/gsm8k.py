@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.problems.formats.columns import text
+from etalon.problems.formats.columns import IDS, row_id, text
 from etalon.problems.formats.reading import BadReferenceError, Reading
 from etalon.problems.golds import MARK
 from etalon.problems.instructions import with_instruction
@@ -28,7 +28,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         raise BadReferenceError(f"answer: found {shown(row['answer'])}, expected a final answer after '####'")
     rationale = ANNOTATION.sub("", rationale).strip()
     return Problem(
-        id="",
+        id=row_id(row, *IDS),
         domain=Domain.MATH,
         prompt=with_instruction(text(row, "question"), Domain.MATH, prompts=reading.prompts),
         answer=answer,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.formats.columns import ANSWERS, first_of, gold, row_id
+from etalon.problems.formats.columns import ANSWERS, STATED, gold, reference_of, row_id
 from etalon.problems.formats.generic import lacks
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import options, rules, tests
@@ -51,8 +51,9 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
 
 def _with_references(problem: Problem, row: Mapping[str, Any]) -> Problem:
     """Whatever references the row has; most domains look at one of them only."""
-    name, found = first_of(row, ANSWERS), options(row)
-    value = row[name] if name else None
+    is_answered = problem.domain not in (Domain.CODE, Domain.INSTRUCT)
+    name, value = reference_of(row, ANSWERS if is_answered else STATED) or ("", None)
+    found = options(row)
     answer = found.letter(value) if found and value is not None else value
     if name and not isinstance(answer, str):
         answer = gold(name, value)

@@ -15,7 +15,7 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
-from etalon.problems.formats.columns import gold
+from etalon.problems.formats.columns import IDS, TRUTH, gold, only, row_id
 from etalon.problems.formats.reading import Reading
 from etalon.problems.instructions import instruction, with_instruction
 from etalon.rows.bad import shown
@@ -40,23 +40,26 @@ def recognises(row: Mapping[str, Any]) -> bool:
 
 
 def read(row: Mapping[str, Any], reading: Reading) -> Problem:
-    ability = row.get("ability")
-    domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else reading.domain
-    if domain is None:
-        raise InputError(f"ability: found {shown(ability)}, expected one of {', '.join(ABILITIES)}")
     reward_model = row["reward_model"]
     truth = reward_model.get("ground_truth") if isinstance(reward_model, dict) else None
+    ability = row.get("ability")
+    domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else reading.domain
+    if domain is None and ability is None:
+        are_tests = isinstance(truth, dict) or (isinstance(truth, str) and truth.startswith('{"'))
+        domain = Domain.CODE if are_tests else Domain.MATH
+    if domain is None:
+        raise InputError(f"ability: found {shown(ability)}, expected one of {', '.join(ABILITIES)}")
     if truth is None and reading.needs_reference:
         raise InputError(f"reward_model: found {shown(reward_model)}, expected {{ground_truth, style}}")
     is_code = domain is Domain.CODE
     question = _question(row["prompt"])
-    answer = None if is_code or truth is None else gold("reward_model.ground_truth", _only(truth))
+    answer = None if is_code or truth is None else gold(TRUTH, only(truth))
     options = _options(question.replace(instruction(Domain.STEM, has_options=True, prompts=reading.prompts), "\n\n"))
     if answer not in options:
         options = {}
     domain = Domain.STEM if options else domain
     return Problem(
-        id="",
+        id=row_id(row, *IDS),
         domain=domain,
         prompt=with_instruction(question, domain, has_options=bool(options), prompts=reading.prompts),
         answer=answer,
@@ -93,18 +96,6 @@ def _question(prompt: object) -> str:
             f"prompt: found messages of {shown(roles)}, expected one user message, after at most one system"
         )
     return "\n\n".join(message["content"].strip() for message in messages)
-
-
-def _only(truth: object) -> object:
-    """The text in '["72"]'; anything else as it is ("[1, 2]" is an interval, not a list of golds)."""
-    if isinstance(truth, str) and truth.startswith('["'):
-        try:
-            values = json.loads(truth)
-        except ValueError:
-            return truth
-        if isinstance(values, list) and len(values) == 1:
-            return values[0]
-    return truth
 
 
 def _tests(truth: object) -> dict[str, Any]:
