@@ -116,7 +116,7 @@ def test_without_an_answer_a_problem_is_wrong_and_counted() -> None:
 
 
 def test_a_cut_response_is_wrong_and_its_answer_votes_on_both_sides_alike() -> None:
-    cut = said("\\boxed{7} and", Stop.LENGTH)
+    cut = said("<think>7.</think>\\boxed{7} and", Stop.LENGTH)
 
     def half(question: str, i: int) -> Rollout:
         return cut if i % 2 else boxed(5)
@@ -124,6 +124,9 @@ def test_a_cut_response_is_wrong_and_its_answer_votes_on_both_sides_alike() -> N
     found, _, _ = measured(lambda q, i: cut, lambda q, i: cut)
     assert (found["pass1"], found["plain_pass1"]) == (0.0, 0.0)
     assert (found["cons_k"], found["cons_2k"], found["clr"], found["clr_minus_cons_2k"]) == (1.0, 1.0, 1.0, 0.0)
+    thought = said("so \\boxed{7} and", Stop.LENGTH)  # of a template that opens the thought itself: no answer
+    found, _, _ = measured(lambda q, i: thought, lambda q, i: thought)
+    assert (found["cons_k"], found["cons_2k"], found["clr"], found["unanswered"]) == (0.0, 0.0, 0.0, 4)
     found, _, _ = measured(lambda q, i: cut if i % 2 else with_claims(5), half)
     assert (found["pass1"], found["plain_pass1"]) == (0.0, 0.0)
     assert found["plain_cons_k"] == found["cons_2k"] == 0.5  # ties, half of the time broken for each

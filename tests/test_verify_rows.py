@@ -409,14 +409,14 @@ class Table(list):
 
 
 def test_a_data_set_without_what_is_right_is_refused_before_training(caplog):
-    rows = Table([{"prompt": "1+1=?", "ground_truth": "2"}])
+    rows = Table([{"prompt": "1+1=?", "label": "2"}])
     told = (
-        r"verified\('math'\): no column says what is right \(such as answer\); columns found: ground_truth; rename_col"
+        r"verified\('math'\): no column says what is right \(such as answer\); columns found: label; rename_col"
     )
     with pytest.raises(ConfigError, match=told):
         check_dataset([verified("math")], rows, None)
     with pytest.raises(ConfigError, match=told):
-        verified("math")(prompts=["1+1=?"], completions=["2"], completion_ids=[[1]], ground_truth=["2"])
+        verified("math")(prompts=["1+1=?"], completions=["2"], completion_ids=[[1]], label=["2"])
     with pytest.raises(ConfigError, match=r"'maths'.*choose one of math"):
         verified("maths")
 

@@ -7,8 +7,9 @@ from typing import Literal
 
 from etalon.clr.claims import parse_claims, without_claims
 from etalon.types import Rollout, Stop
-from etalon.verifiers.text import extract_answer, final_part
+from etalon.verifiers.text import extract_answer, final_part, is_cut_thought
 
+CLAIMS = "<claims>"  # what begins behind a thought
 Dropped = Literal["failed", "truncated", "unparsed"]
 
 
@@ -36,7 +37,8 @@ def read_trajectory(rollout: Rollout, index: int, m: int) -> Trajectory:
     """The answer and the claims of one response."""
     failed = rollout.stop is Stop.ERROR
     text = "" if failed else without_claims(rollout.text)
-    answer = None if failed else extract_answer(text)
+    is_thought = is_cut_thought(rollout) and CLAIMS not in rollout.text
+    answer = None if failed or is_thought else extract_answer(text)
     text = text.strip() or final_part(rollout.text).strip()
     dropped: Dropped | None = None
     if answer is None:

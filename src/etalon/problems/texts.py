@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from etalon.problems.endings import Ending, ending_of, reason_of
+from etalon.types import Stop
+
 PROMPTS = ("prompt", "question", "problem", "query")
 LISTS = ("responses", "completions", "generations", "outputs", "predictions")
 RESPONSES = (
@@ -22,7 +25,7 @@ INSIDE = (  # where the text of an answer stands in an object, the first that is
     *("completion", "text", "content", "generated_text", "output_text", "message", "choices", "outputs", "output"),
     *("response", "body", "value"),
 )
-CUT = ("length", "max_tokens", "model_length")  # how servers and logs say that the token limit came first
+REASONS = ("finish_reason", "stop_reason")  # columns that say why a response ended
 ROLES = {"human": "user", "gpt": "assistant"}  # ShareGPT's
 DEEPEST = 8  # (ours) of a text inside other values
 
@@ -42,6 +45,8 @@ def task_of(row: Mapping[str, Any]) -> str | None:
 def response_of(row: Mapping[str, Any]) -> str | None:
     """What a model answered: text, or the last message of a conversation that a model ends."""
     for name in RESPONSES:
+        if name == "outputs" and "inputs" in row:  # those of tests
+            continue
         value = row.get(name)
         is_one = name not in ("response", "completion") or not isinstance(value, list)
         if (text := one_text(value) if is_one else said(value, "assistant")) is not None:
@@ -73,18 +78,28 @@ def num_texts(value: Any) -> int:
     return sum(map(num_texts, value)) if isinstance(value, list) else 0
 
 
-def was_cut(row: Mapping[str, Any]) -> bool:
-    """Whether what an API or a log keeps of the response says that the token limit ended it."""
+def stop_of(row: Mapping[str, Any]) -> Stop:
+    """Why the response ended, by the row or by what an API or a log keeps of it; EOS where nothing says."""
+    if (stop := _reason(row)) is not None:
+        return stop
     value: Any = next((row[name] for name in RESPONSES if row.get(name) is not None), None)
     for _ in range(DEEPEST):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if not isinstance(value, dict):
-            return False
-        if (value.get("stop_reason") or value.get("finish_reason")) in CUT:
-            return True
+            break
+        if (stop := _reason(value)) is not None:
+            return stop
         value = value.get("choices") or value.get("outputs") or value.get("body")
-    return False
+    return Stop.EOS
+
+
+def _reason(value: Mapping[str, Any]) -> Stop | None:
+    for name in REASONS:
+        if reason := reason_of({"finish_reason": value.get(name)}):
+            ending = ending_of(reason)
+            return Stop.EOS if ending is Ending.WHOLE else Stop.LENGTH if ending is Ending.CUT else Stop.ERROR
+    return None
 
 
 def said(value: Any, role: str) -> str | None:

@@ -10,9 +10,9 @@ import asyncio
 import json
 from typing import Any
 
+from etalon.problems.endings import reason_of
 from etalon.sampling.endpoint import Client, UpstreamError
 from etalon.sampling.endpoint.events import BOM, DONE, events, parsed, read_body, shown
-from etalon.sampling.endpoint.finish import reason_of
 from etalon.sampling.endpoint.retry import error_in, from_error_object
 from etalon.serve.api_error import ApiError, from_upstream
 from etalon.serve.call import Call

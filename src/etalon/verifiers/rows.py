@@ -17,7 +17,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.formats import BadReferenceError, Reading, read_row
 from etalon.problems.formats.columns import IDS, first_of, reference_of, structured
-from etalon.problems.texts import RESPONSES, num_texts, response_of, was_cut
+from etalon.problems.texts import RESPONSES, num_texts, response_of, stop_of
 from etalon.rows.bad import shown
 from etalon.rows.files import BLANK, Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap, columns_found, missing, value_at
@@ -156,9 +156,9 @@ def _response(row: Mapping[str, Any]) -> str:
 
 
 def _stop(row: Mapping[str, Any]) -> Stop:
-    stop = row.get("stop", Stop.LENGTH if was_cut(row) else Stop.EOS)
-    if stop is Stop.EOS:
-        return stop
+    stop = row.get("stop")
+    if stop is None:
+        return stop_of(row)
     if not isinstance(stop, str) or stop not in list(Stop):
         raise InputError(f"stop: found {shown(stop)}, expected one of {', '.join(Stop)}")
     return Stop(stop)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 
 from etalon.problems.golds import MAX_ANSWER_CHARS, final_reference, last_boxed
+from etalon.types import Rollout, Stop
 
-__all__ = ["answer_line", "extract_answer", "final_part", "final_reference", "last_boxed"]
+__all__ = ["answer_line", "answer_of", "extract_answer", "final_part", "final_reference", "last_boxed"]
 
 # of an answer line: markup, emoji, a number of a list, bars of a table
 _DECORATION = r"(?:[^\w\s\\$({\[\"'<]|[ \t]){0,16}(?:\d{1,2}[.)][ \t]*)?[*_#>|~ \t-]{0,12}"
@@ -64,6 +65,18 @@ def _below(text: str, start: int) -> str | None:
     if found := _DISPLAYED.match(below):
         return (found[1] or found[2]).strip()
     return below.partition("\n")[0].strip(_MARKUP) or None
+
+
+def is_cut_thought(rollout: Rollout) -> bool:
+    """Whether a response may have been cut inside its thought, which then holds no answer: templates that open the
+    thought themselves send no tag.
+    """
+    return rollout.stop is Stop.LENGTH and "</think>" not in rollout.text
+
+
+def answer_of(rollout: Rollout) -> str | None:
+    """The answer of a rollout, cut after it or not; None for a failed call and for a thought that was cut."""
+    return None if rollout.stop is Stop.ERROR or is_cut_thought(rollout) else extract_answer(rollout.text)
 
 
 def extract_answer(response: str) -> str | None:

@@ -20,7 +20,7 @@ from etalon.sampling.source import sampling_from
 from etalon.store import append_jsonl
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster, verify
-from etalon.verifiers.text import extract_answer
+from etalon.verifiers.text import answer_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +165,10 @@ def columns_of(row: Mapping[str, Any], plain: Group, k: int) -> dict[str, float 
 
     pass1, cons_k, clr: of trajectories, whose prompt asks for claims as well. plain_pass1, plain_cons_k, cons_2k: of
     samples that were asked for an answer alone; plain_cons_k is the expected vote of K of them. An answer votes also
-    where its response was cut after it, of trajectories as of samples: a vote is about answers, Pass@1 about responses.
-    What failed, or gave an answer that nobody could judge, casts no vote.
+    where its response was cut behind its thought, of trajectories as of samples: a vote is about answers, Pass@1 about
+    responses. What failed, or gave an answer that nobody could judge, casts no vote.
     """
-    answers = [extract_answer(rollout.text) for rollout in plain.rollouts if rollout.stop is not Stop.ERROR]
+    answers = [answer_of(rollout) for rollout in plain.rollouts if rollout.stop is not Stop.ERROR]
     right = {answer: _score(plain.problem, answer) for answer in dict.fromkeys(answers)}
     voters = [answer for answer in answers if right[answer] is not None]
     votes: dict[int, float | None] = dict.fromkeys((k, 2 * k))

@@ -22,7 +22,7 @@ from etalon.store import append_jsonl, hash_tree, write_json_atomic
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop, Trace, Verdict, ask
 from etalon.verifiers.judges import Judge, judge_queries
 from etalon.verifiers.math import answer
-from etalon.verifiers.text import extract_answer
+from etalon.verifiers.text import answer_of
 
 Row = TypeVar("Row")
 
@@ -168,9 +168,7 @@ def _labelled(work: Work, queries: list[Problem], teacher: Sampler, log: GateLog
     params = SamplingParams(max_tokens=spec.max_tokens)
     conversations = [ask(p.prompt) for p in unlabelled]
     sampled = dict(teacher.sample(conversations, n=spec.label_votes, params=params, seed=work.seed + 1))
-    pairs = [
-        (p, [extract_answer(r.text) for r in sampled[i] if r.stop is not Stop.ERROR]) for i, p in enumerate(unlabelled)
-    ]
+    pairs = [(p, [answer_of(r) for r in sampled[i] if r.stop is not Stop.ERROR]) for i, p in enumerate(unlabelled)]
     labelled = log.passed(label.label_problems(pairs, agreement=spec.agreement))
     checked = [answer.are_equal(p.answer, withheld[p.id]) for p in labelled if p.id in withheld]
     asked = {p.id for p in unlabelled}

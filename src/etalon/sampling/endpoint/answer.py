@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etalon.problems.endings import Ending, ending_of, reason_of
 from etalon.sampling.endpoint.events import parsed, shown
-from etalon.sampling.endpoint.finish import Ending, ending_of, reason_of
 from etalon.sampling.endpoint.retry import UpstreamError, error_in, from_error_object
 from etalon.types import Stop
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from etalon.sampling.endpoint.finish import Ending
+from etalon.problems.endings import Ending
 from etalon.sampling.endpoint.request import CAP_REFUSED
 from etalon.serve.doctor.identify import Identity, Server
 
