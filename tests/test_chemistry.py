@@ -21,7 +21,18 @@ SAME = [
     ["Na+", r"Na^+", r"\mathrm{Na}^{+}"],
     [r"\ce{SO4^2-}", r"\mathrm{SO}_4^{2-}", "SO_4^{2−}"],
     ["CuSO4·5H2O", r"\ce{CuSO4.5H2O}", r"CuSO_4 \cdot 5H_2O"],
-]
+    ["Fe3+", r"\mathrm{Fe}^{3+}", r"Fe^{+3}", "Fe³⁺", r"\displaystyle \mathrm{Fe}^{3+}", r"\text{Fe}^{3+}\text{ ion}"],
+    ["NH4+", r"\mathrm{NH_4^+}", r"\ce{NH4+}"],
+    ["Ca^{++}", "Ca2+", r"\mathrm{Ca^{2+}}"],
+    ["^{14}C", r"{}^{14}\mathrm{C}", r"^{14}_{6}C", "C-14", "carbon-14", "¹⁴C", r"\ce{^{14}_6C}",
+        r"\,\text{Carbon-14}\,"],
+    [
+        "2H2 + O2 -> 2H2O", r"\ce{2H2 + O2 -> 2H2O}", r"2\mathrm{H_2}+\mathrm{O_2}\rightarrow2\mathrm{H_2O}",
+        "O2 + 2H2 → 2H2O", r"2H_2(g) + O_2(g) \to 2H_2O(l)",
+    ],
+    ["Na+ + Cl- -> NaCl", r"\mathrm{Na^+ + Cl^- \longrightarrow NaCl}"],
+    ["A -> B", r"A \rightarrow B"],
+]  # fmt: skip
 
 
 def judge(reference, written):
@@ -50,6 +61,13 @@ def test_different_formulas_are_different_without_an_engine(no_engine):
             assert judge(one[0], written).score == 0.0, (one[0], written)
     assert judge("Co2", "CO2").score == 0.0
     assert judge("H2O", r"\mathrm{H_2O_2}").score == 0.0
+    for reference, written in (
+        ("Fe3+", r"\mathrm{Fe}^{2+}"), ("Na+", r"\mathrm{Na}^-"), ("Na+", "Na"), ("^{14}C", r"{}^{12}\mathrm{C}"),
+        ("^{14}_6C", r"^{14}_7C"), ("^{14}C", "14"), ("carbon-14", "nitrogen-14"),
+        ("2H2 + O2 -> 2H2O", "H2 + O2 -> H2O"),
+        ("A -> B", "B -> A"), ("Fe3+", "3"),
+    ):  # fmt: skip
+        assert judge(reference, written).score == 0.0, (reference, written)
 
 
 @pytest.mark.parametrize(

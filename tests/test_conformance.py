@@ -170,14 +170,12 @@ def test_cheating_programs_fail_and_honest_ones_pass():
         assert verify_row(row["row"], default_domain="code")["score"] == float(row["expected"] == "pass"), row
 
 
-FIELD_LATER = {"choice/how the options are keyed", "choice/letter x as the times sign", "choice/lists with and"}
-
-
-@pytest.mark.parametrize("domain", ["code", "extract", "choice"])
-def test_answers_and_programs_as_they_arrive_from_the_field(domain):
-    found = [row for row in rows("conformance/field_cases.jsonl") if row["kind"].startswith(f"{domain}/")]
+def test_answers_and_programs_as_they_arrive_from_the_field():
+    found = rows("conformance/field_cases.jsonl")
     assert found
-    for row in found:
-        if row["kind"] not in FIELD_LATER:
-            score = verify_row(row["row"], default_domain=row["domain"])["score"]
-            assert score == float(row["expected"] == "right"), row
+    scores = {"right": 1.0, "wrong": 0.0, "undecided": None}
+    otherwise = [
+        row for row in found
+        if verify_row(row["row"], default_domain=row["domain"])["score"] != scores[row["expected"]]
+    ]  # fmt: skip
+    assert not otherwise

@@ -410,9 +410,7 @@ class Table(list):
 
 def test_a_data_set_without_what_is_right_is_refused_before_training(caplog):
     rows = Table([{"prompt": "1+1=?", "label": "2"}])
-    told = (
-        r"verified\('math'\): no column says what is right \(such as answer\); columns found: label; rename_col"
-    )
+    told = r"verified\('math'\): no column says what is right \(such as answer\); columns found: label; rename_col"
     with pytest.raises(ConfigError, match=told):
         check_dataset([verified("math")], rows, None)
     with pytest.raises(ConfigError, match=told):

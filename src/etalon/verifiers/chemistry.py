@@ -13,7 +13,6 @@ import re
 import unicodedata
 
 from etalon.verifiers.math import DIFFERENT, Comparison, Reason
-from etalon.verifiers.math.read.spelling import undressed
 
 MAX_CHARS = 200  # (ours) of a formula
 MAX_REACTION_CHARS = 600  # (ours)
@@ -44,7 +43,8 @@ _FORMULA = re.compile(rf"{_GROUP}+(?:[·*]\d*{_GROUP}+)*")
 _UPRIGHT = re.compile(r"\\(?:ce|text|mathrm|textrm|mathsf|textbf|mathbf|operatorname|rm|bf|boxed)(?![a-zA-Z])")
 _DRESSING = re.compile(r"\\[,;:! ()\[\]]|[\s{}$]|\\(?:left|right)(?![a-zA-Z])")
 _DOT = re.compile(r"\\cdot(?![a-zA-Z])|⋅|•|\.(?=\d*[A-Z])")
-_ION = re.compile(r"\s+(?:ions?|cations?|anions?)$")
+_ION = re.compile(r"[\s{]+(?:ions?|cations?|anions?)\}?$")
+
 _CHARGE = re.compile(r"(?P<body>.+?)(?P<caret>\^?)\(?(?:(?P<count>\d?)(?P<sign>[+-]+)|(?P<first>[+-])(?P<last>\d))\)?")
 _PREFIX = re.compile(r"(?:\^(\d{1,3}))?(?:_(\d{1,3}))?(?:\^(\d{1,3}))?(?=[A-Z])")
 _NAMED_ISOTOPE = re.compile(rf"(?:({_ELEMENT})-|([A-Za-z]{{3,13}})[ -])(\d{{1,3}})")
@@ -83,7 +83,6 @@ def formula(text: str) -> str | None:
 
 def _one_script(text: str) -> str:
     """Superscripts and subscripts of Unicode as plain characters, the former after a caret where a mass begins."""
-    text = undressed(text).strip()
     if text.isascii():
         return text
     text = re.sub(r"^[⁰¹²³⁴-⁹]+", lambda found: "^{" + unicodedata.normalize("NFKC", found[0]) + "}", text)

@@ -20,9 +20,8 @@ from etalon.verifiers.math import DIFFERENT, Comparison
 from etalon.verifiers.math.answer import compare, is_same, verify_answer
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities
-from etalon.verifiers.math.read.normalise import normalise, read
+from etalon.verifiers.math.read.normalise import bare, normalise, read
 from etalon.verifiers.math.read.numbers import parse_number
-from etalon.verifiers.math.read.spelling import undressed
 from etalon.verifiers.math.read.units import ratio
 from etalon.verifiers.text import answer_line, extract_answer, final_part, final_reference, last_boxed
 
@@ -67,7 +66,7 @@ def _verify_several(reference: frozenset[str], written: str | None, options: Map
     """Questions with several right options: all of them and no other must be named."""
     if written is None:
         return Verdict(score=0.0, reason="no_answer")
-    letters = several_letters(undressed(written), options)
+    letters = several_letters(bare(written), options)
     if letters is None:
         letter, reason = choose(written, options)
         return Verdict(score=0.0, reason="different" if letter else reason, extracted=letter or written)
@@ -159,7 +158,7 @@ def _by_number(written: str, options: Mapping[str, str]) -> list[str]:
         return []
     numbers = {}
     for letter, content in options.items():
-        quantity = quantities.split(content)
+        quantity = quantities.split(bare(content))
         numbers[letter] = parse_number(normalise(quantity.number if quantity else content))
     return [letter for letter, one in numbers.items() if one and not one.is_percent and one.value == wanted.value]
 
@@ -172,8 +171,8 @@ def _spelled(text: str) -> str:
 
 def _by_formula(text: str, options: Mapping[str, str]) -> list[str]:
     """Options that are the same chemical formula, in which Co is not CO."""
-    written = formula(text)
-    return [letter for letter, content in options.items() if written and formula(content) == written]
+    written = formula(bare(text))
+    return [letter for letter, content in options.items() if written and formula(bare(content)) == written]
 
 
 def _by_text(text: str, options: Mapping[str, str]) -> list[str]:
@@ -206,8 +205,7 @@ def verify_quantity(problem: Problem, response: str) -> Verdict:
     reference, extracted = final_reference(str(problem.answer or "")) or "", extract_answer(response)
     comparison = None
     if extracted is not None:
-        comparison = compare_quantities(reference=reference, answer=extracted)
-        comparison = comparison or compare_formulas(reference=reference, answer=extracted)
+        comparison = _compare_as_stem(reference, extracted)
     if comparison is None:
         return verify_answer(problem, response)
     score = None if comparison.is_equal is None else float(comparison.is_equal)
@@ -226,7 +224,13 @@ def compare_quantities(*, reference: str, answer: str, budget: symbolic.EngineTi
     return DIFFERENT if number is None else compare(reference=number, answer=given.number, budget=budget)
 
 
+def _compare_as_stem(reference: str, answer: str, budget: symbolic.EngineTime | None = None) -> Comparison | None:
+    """As quantities or as formulas; None where the two are neither."""
+    expected, given = bare(reference), bare(answer)
+    comparison = compare_quantities(reference=expected, answer=given, budget=budget)
+    return comparison or compare_formulas(reference=expected, answer=given)
+
+
 def _same_quantity(content: str, written: str, budget: symbolic.EngineTime) -> bool | None:
-    comparison = compare_quantities(reference=content, answer=written, budget=budget)
-    comparison = comparison or compare_formulas(reference=content, answer=written)
+    comparison = _compare_as_stem(content, written, budget)
     return is_same(content, written, budget) if comparison is None else comparison.is_equal

@@ -18,7 +18,7 @@ from etalon.verifiers.math.read import dressing, sets
 from etalon.verifiers.math.read.numbers import Number, parse_number
 from etalon.verifiers.math.read.quantities import split_units
 from etalon.verifiers.math.read.shapes import split_top
-from etalon.verifiers.math.read.spelling import one_spelling
+from etalon.verifiers.math.read.spelling import one_spelling, undressed
 
 MAX_WRAPPERS = 12  # (ours)
 ROUNDING = 0.05  # (ours) in proportion: a decimal that is further off is another value
@@ -49,6 +49,7 @@ _TEXT = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textit|texttt|mbox|textrm|textsf|mathit|mathsf|emph|boldsymbol|bm|operatorname\*?)"
     r" ?\{([^{}]*)\}( ?[\^_])?"
 )
+_BLANK = re.compile(r"\\[,;: ]|\\q?quad(?![a-zA-Z])|~")
 _COLOUR = re.compile(r"\\(?:textcolor|color) ?\{[^{}]*\}")
 _AND = re.compile(r"[,;]? and ", re.IGNORECASE)
 _OR = re.compile(r"[,;]? or |(?<=[0-9)}])or(?=[(0-9a-z\\-])|(?<=[0-9])or(?=[A-Z])", re.IGNORECASE)
@@ -166,6 +167,11 @@ def _value(reading: Reading) -> float | None:
 def normalise(answer: str) -> str:
     """The answer in one spelling, without its unit."""
     return read(answer).text
+
+
+def bare(text: str) -> str:
+    """The text without what encloses all of it or only says how it is set; commands for blanks are blanks."""
+    return _unwrap(_BLANK.sub(" ", undressed(text)))
 
 
 def _escaped_once(text: str) -> str:

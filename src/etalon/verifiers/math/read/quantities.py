@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from etalon.verifiers.math.read.numbers import parse_number
-from etalon.verifiers.math.read.spelling import undressed
 from etalon.verifiers.math.read.units import Unit, parse_unit, ratio, symbol_of
 
 MAX_CHARS = 200  # (ours) a longer answer is no number with a unit
@@ -216,7 +215,6 @@ _SPELLINGS = (
     (re.compile(r"\\cdot(?![a-zA-Z])|\\times(?=\s*[A-Za-z])|·|⋅"), "*"),
 )
 _UNIT_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*\{\s*([A-Za-zΩ][^{}]*)\}\s*$")
-_IN_BRACES = re.compile(r"\{((?:[^{}]|\{[^{}]*\})*)\}")
 _DIVISOR = re.compile(r"/\s*\(([^()/]*)\)")
 _NUMBER_WORDS = re.compile(r"^[^=\d]{1,40}(?:_\{?\w{1,9}\}?)?\s*=|\\[a-zA-Z]+|[eE](?=[+-]?\d)")
 _NUMBER_END = re.compile(r"(?:[\d)}]|\\pi)\s*(?=[A-Za-zΩÅ°*/\\])")
@@ -226,8 +224,7 @@ def split(answer: str) -> Quantity | None:
     """The number and the known unit that a STEM answer consists of, else None."""
     if len(answer) > MAX_CHARS:
         return None
-    text = undressed(answer).strip().rstrip(".")
-    text = whole[1] if (whole := _IN_BRACES.fullmatch(text)) else text
+    text = answer.strip().rstrip(".")
     for pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text)
     text = _UNIT_FRACTION.sub(r" \1/\2 ", text)
