@@ -282,3 +282,22 @@ def test_options_may_be_labelled_in_many_ways():
         assert verify(problem, rf"\boxed{{{answer}}}").score == 1.0
     problem = Problem(id="c", domain=Domain.STEM, prompt="", answer="B", options={"A": "A. 7 J", "B": "B. 9 J"})
     assert verify(problem, r"\boxed{9 J}").score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("reference", "written", "score"),
+    [
+        ("A, C", "A, C", 1.0),
+        ("AC", r"\text{C and A}", 1.0),
+        ("A and C", "(A), (C)", 1.0),
+        ("AC", "A", 0.0),
+        ("AC", "A, B, C", 0.0),
+        ("AC", "D", 0.0),
+        ("AC", "12 m", 0.0),
+    ],
+)
+def test_of_several_right_options_all_are_named(reference, written, score):
+    problem = Problem(id="s", domain=Domain.STEM, prompt="", answer=reference, options=OPTIONS)
+    assert verify(problem, f"\\boxed{{{written}}}").score == score
+    shown = verify(problem, r"\boxed{B, D}", order=["B", "A", "D", "C"])  # A and C as this sample saw them
+    assert shown.score == 1.0

@@ -51,10 +51,29 @@ def calls(name, *pairs, **more):
         ("```python\na\n```.", "a\n"),
         (f"```python\n{DOCUMENTED}```", DOCUMENTED),
         ("```python\n\ufeffa\n```", "a\n"),
+        ("```\nprint(1)\n```", "print(1)\n"),  # no block names a language: the last one that is Python
+        ("```\n$ pip install x\n```", None),
+        ("```java\nint a;\n```\n```\nprint(1)\n```", None),
+        (
+            "```python\nimport math, os\nclass Node: ...\ndef other(): ...\n```\n```python\nprint(Node, math.pi)\n```",
+            "import math, os\n\nclass Node:\n    ...\n\nprint(Node, math.pi)\n",
+        ),
     ],
 )
 def test_the_last_closed_python_block_of_the_final_part_is_the_program(response, program):
     assert extract_program(response) == program
+
+
+def test_a_program_may_continue_the_stub_of_its_prompt_and_tests_may_import_it():
+    stub = 'from typing import List\n\n\ndef total(xs: List[int]) -> int:\n    """Their sum."""\n'
+    row = {"prompt": stub, "test": "def check(f):\n    assert f([1, 2]) == 3\n", "entry_point": "total"}
+    for body, score in (("    return sum(xs)", 1.0), ("    # all\n    return max(xs)", 0.0), ("    return (", 0.0)):
+        assert verify_row({**row, "response": f"```python\n{body}\n```"}, default_domain="code")["score"] == score
+    imports = {"test": "from solution import total\n\ndef test_total():\n    assert total([1, 2]) == 3\n"}
+    blocks = (
+        "```python\ndef total(xs): return sum(xs)\n```\n```python\nfrom solution import total\nprint(total([1]))\n```"
+    )
+    assert verify_row({**imports, "response": blocks}, default_domain="code")["score"] == 1.0
 
 
 def test_a_program_that_passes_every_test_is_correct():
@@ -230,7 +249,7 @@ def test_tests_that_are_text_are_told_what_is_expected():
     assert (found["score"], found["reason"]) == (
         None,
         "unreadable: tests: found text that is not JSON, expected {inputs, outputs, fn_name?}, {assert_code} or a list "
-        "of assertions",
+        "of assertions; columns found: tests, response",
     )
 
 
