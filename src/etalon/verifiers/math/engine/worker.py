@@ -7,6 +7,7 @@ gone.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import functools
 import json
@@ -64,9 +65,9 @@ def main() -> None:
 def limit(memory_mb: int) -> None:
     """No more memory than that, no file written, no endless recursion."""
     size = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in ((resource.RLIMIT_AS, size), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(OSError, ValueError):  # macOS refuses the first; the deadline holds there, too
+            resource.setrlimit(kind, (most, most))
     sys.setrecursionlimit(RECURSION_LIMIT)
 
 
