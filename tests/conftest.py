@@ -14,6 +14,11 @@ import pytest
 from hypothesis import settings
 
 import shrunk
+from etalon.sandbox import describe
+from etalon.sandbox import pool as sandbox_pool
+from etalon.types import ISOLATION_ENV
+
+WALLED = ("test_sandbox.py", "test_sandbox_isolation.py", "test_hostile.py")  # of walls, and of what holds them
 
 settings.register_profile("busy", deadline=None)  # a busy machine must not decide: no example is too slow by itself
 settings.load_profile("busy")
@@ -23,6 +28,26 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where no GPU tests are asked for, "auto" means the CPU on every machine."""
     if "not gpu" in config.option.markexpr:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if os.environ.get(ISOLATION_ENV) is None and not _has_walls():
+        os.environ[ISOLATION_ENV] = "plain"
+    if os.environ.get(ISOLATION_ENV) == "plain":
+        sandbox_pool._POOLS["walls"] = sandbox_pool._POOLS["plain"]
+
+
+def _has_walls() -> bool:
+    try:
+        describe()
+    except OSError:
+        return False
+    return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Programs that only a wall keeps from this machine are not run without one."""
+    if os.environ.get(ISOLATION_ENV) == "plain":
+        for item in items:
+            if item.path.name in WALLED:
+                item.add_marker(pytest.mark.skip(reason="needs walls around programs"))
 
 
 @dataclass(frozen=True, kw_only=True)

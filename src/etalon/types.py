@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+ISOLATION_ENV = "ETALON_ISOLATION"  # environment variable: how programs run where no recipe or option says it
+
 
 class Domain(StrEnum):
     """What kind of check decides a problem; `VERIFIERS` maps each to its verifier."""

@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from etalon.errors import ConfigError, InputError
-from etalon.types import Answers
+from etalon.types import ISOLATION_ENV, Answers
 
 MapOption = Annotated[
     list[str] | None,
@@ -32,7 +32,9 @@ ConcurrencyOption = Annotated[int, typer.Option(min=1, help="Requests at the sam
 IsolationOption = Annotated[
     str,
     typer.Option(
-        metavar="walls|plain", help="How programs run here; plain: limits and a deadline alone, where no wall can be."
+        metavar="walls|plain",
+        envvar=ISOLATION_ENV,
+        help="How programs run here; plain: limits and a deadline alone, where no wall can be.",
     ),
 ]
 FILE_HELP = "Rows: JSONL, a JSON array, CSV or parquet, also packed by gzip or zstd; - reads standard input."

@@ -23,6 +23,7 @@ from etalon.config.stages import KINDS, default_stages, entries, listed
 from etalon.config.toml import toml_key, toml_lines, toml_value
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe
+from etalon.types import ISOLATION_ENV
 
 OVERRIDES = "overrides"  # file of a run directory: the --set of its calls, one a line
 
@@ -46,6 +47,7 @@ PATHS: dict[Keys, frozenset[str]] = {
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in `path` with each "a.b=value" of `overrides` applied; ConfigError when it cannot be run."""
     table = _read(path)
+    _take_isolation(table)
     _resolve_paths(table, path.parent)
     search_in(path.parent.absolute(), Path.cwd())
     changed: set[Keys] = set()
@@ -72,6 +74,13 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         is_override = any(told.startswith((f"{key}:", f"{key}.")) for key in dotted)
         raise ConfigError(f"--set {told}" if is_override else f"{path}: {told}") from None
     return recipe
+
+
+def _take_isolation(table: dict[str, Any]) -> None:
+    """What the environment says of isolation, where the recipe says nothing of it and asks no service."""
+    isolation, sandbox = os.environ.get(ISOLATION_ENV), table.get("sandbox", {})
+    if isolation and isinstance(sandbox, dict) and not sandbox.get("url"):
+        table["sandbox"] = {"isolation": isolation, **sandbox}
 
 
 def _keys(location: Sequence[int | str]) -> Keys:
