@@ -11,7 +11,7 @@ from etalon.sandbox.zygote.child import NODES, PRELUDE
 from etalon.types import Domain, Problem, Stop
 from etalon.verifiers import verify
 from etalon.verifiers.code.guest.nodes import ListNode, TreeNode
-from etalon.verifiers.code.outputs import COMPARE, compare_value
+from etalon.verifiers.code.outputs import compare_output, compare_value, read_compare
 from etalon.verifiers.code.verdict import extract_program
 from etalon.verifiers.rows import verify_row
 
@@ -315,7 +315,7 @@ def test_tests_that_cannot_be_run_are_undecided(tests):
     ],
 )
 def test_outputs_compare_as_their_mode_says(compare, expected, output, same):
-    assert COMPARE[compare](expected, output) is same
+    assert compare_output(expected, output, read_compare(compare)) is same
 
 
 @pytest.mark.parametrize(

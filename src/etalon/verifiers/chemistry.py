@@ -15,6 +15,7 @@ import unicodedata
 from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 
 MAX_CHARS = 200  # (ours) of a formula
+WORDS = frozenset(("no", "in", "i", "as", "at", "he", "be"))  # that look like formulas
 MAX_REACTION_CHARS = 600  # (ours)
 
 _SYMBOLS = (
@@ -46,6 +47,7 @@ _DOT = re.compile(r"\\cdot(?![a-zA-Z])|⋅|•|\.(?=\d*[A-Z])")
 _ION = re.compile(r"[\s{]+(?:ions?|cations?|anions?)\}?$")
 
 _CHARGE = re.compile(r"(?P<body>.+?)(?P<caret>\^?)\(?(?:(?P<count>\d?)(?P<sign>[+-]+)|(?P<first>[+-])(?P<last>\d))\)?")
+_HYBRID = re.compile(r"(?:d\^?2?)?sp(?:\^?[23])?(?:d(?:\^?2)?)?")  # orbitals
 _PREFIX = re.compile(r"(?:\^(\d{1,3}))?(?:_(\d{1,3}))?(?:\^(\d{1,3}))?(?=[A-Z])")
 _NAMED_ISOTOPE = re.compile(rf"(?:({_ELEMENT})-|([A-Za-z]{{3,13}})[ -])(\d{{1,3}})")
 _ARROW = re.compile(
@@ -72,6 +74,8 @@ def formula(text: str) -> str | None:
     if (prefix := _PREFIX.match(plain)) and prefix.end():
         mass, number, plain = prefix[1] or prefix[3], prefix[2], plain[prefix.end() :]
     plain = plain.replace("_", "")
+    if _HYBRID.fullmatch(plain):
+        return plain.replace("^", "")
     plain, charge = _charge(plain)
     if not _FORMULA.fullmatch(plain):
         return None
@@ -151,6 +155,8 @@ def compare_formulas(*, reference: str, answer: str) -> Comparison | None:
         return DIFFERENT
     if given is None:
         return None
+    if expected.casefold() == given.casefold() and expected.casefold() not in WORDS:  # Co is not CO
+        return DIFFERENT
     is_certain = any(_is_molecule(plain, text) for plain, text in ((expected, reference), (given, answer)))
     return DIFFERENT if is_certain else None
 

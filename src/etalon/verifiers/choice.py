@@ -30,7 +30,11 @@ _LETTER = re.compile(
 )
 _LETTER_THEN_CONTENT = re.compile(r"\W*([A-Za-z])\s*[).:]\s*(\S.*)", re.DOTALL)
 _LETTER_BESIDE_CONTENT = re.compile(r"\W*([A-Z])\)?(?:\s*[\s,(–—-]\s*|(?=[\d\\]))(\S.*)", re.DOTALL)
-_LETTER_WITH_REASON = re.compile(r"\W*([A-Z])\W*\s(?:because|since|as)\b.*", re.DOTALL)
+_LETTER_WITH_REASON = re.compile(
+    r"\W*([A-Z])(?:\W*\s(?:because|since|as)|[)*.\]]*\s*[,(;:–—-]\s*(?:not|because|since|as|which|the|it|this|that|by|due))\b.*",
+    re.DOTALL,
+)
+_OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"(?<![\w(])\(?([A-Z])\s*[).:]")  # not the A of f(A)
 
 
@@ -77,12 +81,13 @@ def _verify_several(reference: frozenset[str], written: str | None, options: Map
 
 
 def _labelled(options: Mapping[str, str]) -> dict[str, str]:
-    """Options by their bare labels (`A.`, `(A)`), without the label that each may repeat before its content."""
+    """Options by their bare labels (`A.`, `(A)`), without the letters that all have before their contents."""
     bare = {label.strip().strip("().:").upper(): content for label, content in options.items()}
-    contents = {
-        label: re.match(rf"\s*\(?{re.escape(label)}\s*[.):]\s*(\S.*)", text, re.DOTALL) for label, text in bare.items()
-    }
-    return {label: found[1] if found and all(contents.values()) else bare[label] for label, found in contents.items()}
+    contents = {label: _OWN_LETTER.match(text) for label, text in bare.items()}
+    own = [found[1].upper() for found in contents.values() if found]
+    if sorted(own) != sorted(bare):  # after a shuffle the letters stand at other places
+        return bare
+    return {label: found[2] for label, found in contents.items() if found}
 
 
 def _verdict_without_letter(written: str, reason: str, reference: str, options: Mapping[str, str]) -> Verdict:
@@ -98,14 +103,16 @@ def _verdict_without_letter(written: str, reason: str, reference: str, options: 
 def reference_letter(answer: str | None, options: Mapping[str, str]) -> str | None:
     """The letter of the right option: `answer` itself, or the one option whose content it is; else None."""
     wanted = (answer or "").strip()
-    bare = (last_boxed(wanted) or wanted).strip("()[].:*$ ")
-    bare = re.sub(r"(?:option|choice|answer)\s*\(?(?=\w\b)", "", bare, flags=re.IGNORECASE) if len(bare) < 20 else bare
-    if bare.upper() in options:
-        return bare.upper()
+    wanted = plain if (plain := bare(wanted)) in options else wanted
+    letter = (last_boxed(wanted) or wanted).strip("()[].:*$ ")
+    if len(letter) < 20:
+        letter = re.sub(r"(?:option|choice|answer)\s*\(?(?=\w\b)", "", letter, flags=re.IGNORECASE)
+    if letter.upper() in options:
+        return letter.upper()
     beside = re.match(r"[(\[*]*(\w)[)\]*]*\s*[.):]?\s+(\S.*)", wanted, re.DOTALL)
     if beside and options.get(beside[1].upper(), "").strip() == beside[2].strip("* "):
         return beside[1].upper()
-    same = [letter for letter, content in options.items() if wanted and content.strip() == wanted]
+    same = [label for label, content in options.items() if wanted and content.strip() == wanted]
     return same[0] if len(same) == 1 else None
 
 

@@ -53,7 +53,8 @@ def answer_line(text: str) -> str | None:
         start = text.rfind("\n", 0, max(lower, upper)) + 1
         line = text[start : start + MAX_ANSWER_CHARS].partition("\n")[0].strip()
         if found := _ANSWER_LINE.match(line):
-            return found["answer"].strip(_MARKUP) or _below(text, start + len(line))
+            is_cell = line.startswith("|") and line.endswith("|")
+            return found["answer"].rstrip("|" if is_cell else None).strip(_MARKUP) or _below(text, start + len(line))
         if _HEADING.fullmatch(line):
             return _below(text, start + len(line))
         end = start

@@ -22,7 +22,7 @@ from etalon.problems.cases import read_tests as read_cases
 from etalon.sandbox import Limits
 from etalon.verifiers.code.assertions.names import asked_for
 from etalon.verifiers.code.assertions.ready import BadChecksError, read_assertions
-from etalon.verifiers.code.outputs import COMPARE, read_json
+from etalon.verifiers.code.outputs import USUAL, Closeness, read_compare, read_json, stated_closeness
 
 LANGUAGES = ("python", "cpp")
 OTHER_KINDS = ("inputs", "outputs", "input_output", "test_list", "test", "public_test_cases", "private_test_cases")
@@ -48,7 +48,7 @@ class TestSuite:
     preamble: str
     stub: str
     checker: str | None
-    compare: str
+    compare: str | Closeness
     languages: tuple[str, ...]
     starter: str
     is_wrapped: bool
@@ -63,8 +63,11 @@ class TestSuite:
         return () if self.assert_code is None else asked_for(self.assert_code)
 
 
-def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
-    """The tests of a problem; raises BadTestsError when they are missing or do not fit together."""
+def read_tests(tests: Mapping[str, Any] | None, statement: str = "") -> TestSuite:
+    """The tests of a problem; raises BadTestsError when they are missing or do not fit together.
+
+    statement: of the problem, which may name how close numbers are to be.
+    """
     if not isinstance(tests, Mapping) or not tests:
         raise BadTestsError("the problem has no tests")
     _refuse_two_kinds(tests)
@@ -85,6 +88,7 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
             assert_code = read_assertions(assert_code, _text(tests, "entry_point"))
         except BadChecksError as error:
             raise BadTestsError(str(error)) from error
+    compare = _compare(tests.get("compare"), statement)
     return TestSuite(
         inputs=inputs,
         outputs=outputs,
@@ -93,12 +97,12 @@ def read_tests(tests: Mapping[str, Any] | None) -> TestSuite:
         preamble=_text(tests, "preamble") or "",
         stub=_text(tests, "stub") or "",
         checker=_text(tests, "checker"),
-        compare=_one_of("compare", tests.get("compare") or "tokens", tuple(COMPARE)),
+        compare=compare,
         languages=_languages(tests, is_stdin=assert_code is None and function is None),
         starter=_text(tests, "starter_code") or "",
         is_wrapped=bool(tests.get("is_wrapped")),
         limits=_limits(tests),
-        fingerprint=fingerprint,
+        fingerprint=f"{fingerprint} {compare}",
     )
 
 
@@ -130,6 +134,15 @@ def _languages(tests: Mapping[str, Any], *, is_stdin: bool) -> tuple[str, ...]:
     if not is_stdin and language != "python":
         raise BadTestsError(f"language: functions are tested in Python only, found {language!r}")
     return (_one_of("language", language, LANGUAGES),)
+
+
+def _compare(name: Any, statement: str) -> str | Closeness:
+    if not name:
+        return stated_closeness(statement) or USUAL
+    found = read_compare(name) if isinstance(name, str) else None
+    if found is None:
+        raise BadTestsError(f"compare: {name!r} is none of tokens, lines, exact, float:TOLERANCE (such as float:1e-6)")
+    return found
 
 
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:

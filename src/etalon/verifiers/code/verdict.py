@@ -20,7 +20,8 @@ from etalon.sandbox import CallTests, CppTests, Limits, Outcome, Status, StdinTe
 from etalon.types import Problem, Verdict
 from etalon.verifiers.code import guest
 from etalon.verifiers.code.assertions.trial import run_asserts
-from etalon.verifiers.code.outputs import COMPARE, compare_value
+from etalon.verifiers.code.missing import missing_library
+from etalon.verifiers.code.outputs import USUAL, Closeness, compare_output, compare_value
 from etalon.verifiers.code.programs import Program, continued, extract, extract_program, other_language
 from etalon.verifiers.code.suite import BadTestsError, TestSuite, read_tests
 from etalon.verifiers.memo import Memo
@@ -45,7 +46,7 @@ _ACCEPTS: Memo[bool] = Memo(4096)  # whether a checker accepts the reference
 def verify_code(problem: Problem, response: str) -> Verdict:
     """1.0 when the last program of the final part passes every test; our own failures are undecided."""
     try:
-        suite = read_tests(problem.tests)
+        suite = read_tests(problem.tests, problem.prompt)
     except BadTestsError as error:
         return Verdict(score=None, reason=f"bad_reference: {error}")
     program = extract(response, suite.languages, suite.tested)
@@ -134,12 +135,12 @@ def _compared(outcome: Outcome, suite: TestSuite, number: int) -> Outcome:
     if suite.checker is not None:
         return _checked(suite.checker, suite.inputs[number], expected, outcome)
     if suite.function is None:
-        is_same = COMPARE[suite.compare](expected, output)
+        is_same = compare_output(expected, output, suite.compare)
     else:
-        all_numbers = suite.compare == "float1e-6"
-        is_same = compare_value(expected, output, all_numbers=all_numbers)
+        closeness = suite.compare if isinstance(suite.compare, Closeness) else USUAL
+        is_same = compare_value(expected, output, closeness)
         if not is_same and suite.is_wrapped:
-            is_same = compare_value(expected[0], output, all_numbers=all_numbers)
+            is_same = compare_value(expected[0], output, closeness)
     return outcome if is_same else replace(outcome, status=Status.WRONG, detail="")
 
 
@@ -197,5 +198,7 @@ def _verdict(outcome: Outcome, program: Program, where: str) -> Verdict:
         return Verdict(score=None, reason=reason, extracted=program.text)
     if outcome.status is Status.OK:
         return Verdict(score=1.0, reason="passed", extracted=program.text)
+    if library := missing_library(outcome, program.text):
+        return Verdict(score=None, reason=f"infrastructure: no library {library} here", extracted=program.text)
     reason = f"{outcome.status} ({where})" + (f": {outcome.detail}" if outcome.detail else "")
     return Verdict(score=0.0, reason=reason, extracted=program.text)

@@ -124,7 +124,7 @@ class _Values(Protocol[Value]):
     def bounded(self, value: Value) -> Value: ...
     def power(self, base: Value, exponent: Value) -> Value: ...
     def root(self, value: Value, degree: Value | None) -> Value: ...
-    def factorial(self, value: Value) -> Value: ...
+    def factorial(self, value: Value, step: int = 1) -> Value: ...
     def binomial(self, top: Value, bottom: Value) -> Value: ...
 
 
@@ -157,12 +157,12 @@ class _Exact:
     def root(self, value: Fraction, degree: Fraction | None) -> Fraction:
         raise _MalformedError
 
-    def factorial(self, value: Fraction) -> Fraction:
+    def factorial(self, value: Fraction, step: int = 1) -> Fraction:
         if value.denominator != 1 or value < 0:
             raise _MalformedError
         if value > MAX_FACTORIAL:
             raise TooLargeError
-        return self.bounded(Fraction(math.factorial(int(value))))
+        return self.bounded(Fraction(math.prod(range(int(value), 0, -step))))
 
     def binomial(self, top: Fraction, bottom: Fraction) -> Fraction:
         if top.denominator != 1 or bottom.denominator != 1 or not 0 <= bottom <= top:
@@ -195,7 +195,7 @@ class _Floats:
     def root(self, value: float, degree: float | None) -> float:
         return math.pow(value, 1 / (2.0 if degree is None else degree))
 
-    def factorial(self, value: float) -> float:
+    def factorial(self, value: float, step: int = 1) -> float:
         raise _MalformedError
 
     def binomial(self, top: float, bottom: float) -> float:
@@ -259,9 +259,13 @@ class _Formula(Generic[Value]):
         value = self._unmarked()
         if self._next() == "!":
             self._tokens.pop(0)
-            value = self._values.factorial(value)
             if self._next() == "!":
-                raise _MalformedError  # a double factorial: left to the symbolic engine
+                self._tokens.pop(0)
+                value = self._values.factorial(value, step=2)
+            else:
+                value = self._values.factorial(value)
+            if self._next() == "!":
+                raise _MalformedError
         return value
 
     def _unmarked(self) -> Value:

@@ -18,6 +18,7 @@ from etalon.verifiers.math.read.relations import in_order_of_names, is_equation,
 from etalon.verifiers.math.read.shapes import Kind, Shape, shape_of
 
 _UNIT_VECTORS = re.compile(r"(?:([+-]?[^ijk+-]*)i)?(?:([+-]?[^ijk+-]*)j)?(?:([+-]?[^ijk+-]*)k)?")
+_SINGLE = re.compile(r"\[[^\[\],;]+\]")
 _FREE = (Kind.SET, Kind.LIST)
 _STRENGTH = (Reason.EXACT, Reason.RATIONAL, Reason.SYMBOLIC)
 
@@ -112,10 +113,17 @@ def _components(text: str, count: int) -> Shape | None:
 
 def _rows(shape: Shape) -> Shape | None:
     """[[1,2],[3,4]] as a matrix; None for what is no list of rows."""
-    rows = [row for part in shape.parts if (row := shape_of(part)) is not None and row.kind is Kind.TUPLE]
+    rows = [row for part in shape.parts if (row := _row(part)) is not None]
     if len(rows) < len(shape.parts) or len({len(row.parts) for row in rows}) != 1:
         return None
     return Shape(kind=Kind.MATRIX, parts=tuple(part for row in rows for part in row.parts), columns=len(rows[0].parts))
+
+
+def _row(text: str) -> Shape | None:
+    if _SINGLE.fullmatch(text):
+        return Shape(kind=Kind.TUPLE, parts=(text[1:-1],), brackets="[]")
+    row = shape_of(text)
+    return row if row is not None and row.kind is Kind.TUPLE else None
 
 
 def _lists(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:

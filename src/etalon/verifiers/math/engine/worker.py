@@ -113,6 +113,8 @@ class MathVerify:
             raise
         except Exception:  # sympy raises anything on odd input
             return [], None
+        if "!!" in text:
+            expressions = [_with_double_factorials(one) for one in expressions]
         return expressions, _value(expressions[0]) if expressions else None
 
     def compare(self, reference: str, answer: str, *, is_exact: bool) -> tuple[bool | None, str]:
@@ -134,6 +136,18 @@ class MathVerify:
         same = same and survives_precision(gold[0], given[0], is_exact=is_exact)
         same = same or _is_same_with_constants(gold[0], given[0])
         return bool(same), "symbolic" if same else "different"
+
+
+def _with_double_factorials(expression: Any) -> Any:
+    """The parser reads n!! as the factorial of n!."""
+    import sympy
+
+    if not isinstance(expression, sympy.Basic):
+        return expression
+    return expression.replace(
+        lambda one: isinstance(one, sympy.factorial) and isinstance(one.args[0], sympy.factorial),
+        lambda one: sympy.factorial2(one.args[0].args[0]),
+    )
 
 
 def _value(expression: Any) -> Any:

@@ -12,10 +12,19 @@ import re
 
 _LABEL = re.compile(
     r"(?:(?:so|thus|hence|therefore),? )?(?:the |our |my )?(?:final |correct |exact |required )?"
-    r"(?:answer|ans|result|solution|total|value|sum)\b\.? ?(?:(?:is|are|equals)\b ?[:=]?|[:=]) ?(?=\S)",
+    r"(?:(?:answer|ans|result|solution|total|value|sum|respuesta|réponse|antwort|risposta|resposta|ответ)\b\.? ?"
+    r"(?:(?:is|are|equals)\b ?[:=]?|[:=])|(?:答案|答え|答|解)(?:[:=]|是|为|為)?) ?(?=\S)",
     re.IGNORECASE,
 )
-_MARK = re.compile(r"\s*(?:\\(?:checkmark|blacksquare|square|Box|qed|qedsymbol|surd)(?![a-zA-Z])|[✓✔✅☑∎■□◼◻])[\s.]*$")
+_LEAD = re.compile(
+    r"^(?:(?:approximately|approx\.?|about|roughly|around|nearly|exactly|simply|therefore|hence|thus|so),? ?)+"
+    r"(?=[\d\\$(+.-])",
+    re.IGNORECASE,
+)
+_MARK = re.compile(
+    r"\s*(?:\\(?:checkmark|blacksquare|square|Box|qed|qedsymbol|surd)(?![a-zA-Z])|[✓✔✅☑∎■□◼◻]"
+    r"|\bQ\.? ?E\.? ?D\b)[\s.]*$"
+)
 _ABOUT = r"(?:≈|~|about|approximately|approx\.?|roughly|nearly|i\.e\.,?|that is,?)"
 _AGAIN = (
     re.compile(rf"(?P<value>.+?),? ?\((?P<about>(?:or|which is|=)? ?{_ABOUT}?|or|=)? ?(?P<again>[^()]+)\)"),
@@ -36,6 +45,11 @@ MAX_CHARS = 200  # (ours) longer texts say more than one value
 def without_label(text: str) -> str:
     """The text without `Answer:`, `The answer is` and the like in front."""
     return text[found.end() :] if (found := _LABEL.match(text)) else text
+
+
+def without_lead(text: str) -> str:
+    """The text without a label and without "approximately" or "therefore" in front of a value."""
+    return _LEAD.sub("", without_label(text))
 
 
 def without_mark(text: str) -> str:

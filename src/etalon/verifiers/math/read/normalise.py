@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 from etalon.problems.golds import MAX_ANSWER_CHARS
 from etalon.verifiers.math.formula import approximate
-from etalon.verifiers.math.read import dressing, sets
+from etalon.verifiers.math.read import dressing, relations, sets
 from etalon.verifiers.math.read.numbers import Number, parse_number
 from etalon.verifiers.math.read.quantities import split_units
 from etalon.verifiers.math.read.shapes import split_top
-from etalon.verifiers.math.read.spelling import one_spelling, undressed
+from etalon.verifiers.math.read.spelling import one_spelling, times_signs, undressed
 
 MAX_WRAPPERS = 12  # (ours)
 ROUNDING = 0.05  # (ours) in proportion: a decimal that is further off is another value
@@ -58,13 +58,14 @@ _GROUP = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 _GROUP_IN_BRACES = re.compile(r"(?<!\\)\{ ?[1-9]\d{0,2}(?:,\d{3})+ ?\}")
 _GROUP_IN_FORMULA = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 _BRACKETS = re.compile(r"[(\[\])]|\\[{}]")
-_REVERSED = re.compile(r"(?:(?<=^)|(?<=[∪∈=]))([\](\[])([^\[\]]{1,200}[,;][^\[\]]{1,200})([\[\])])(?=$|∪)")
+_REVERSED = re.compile(r"((?:^|[∪∈=]) ?)([\](\[])([^\[\]]{1,200}[,;][^\[\]]{1,200})([\[\])])(?= ?(?:$|∪))")
+_UNIT_IN_BRACKETS = re.compile(r"^([^()]*\d[^()]*?) ?\((?!mod|base)([A-Za-z][A-Za-z./ ]+)\)$")
 _RATIO_IN_WORDS = re.compile(r"\d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)+")
 _SINGLE_LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _TWO_NUMBERS = re.compile(r"[+-]?\d+, [+-]?\d+")
 _MIXED = re.compile(r"(\d+) +(\d+)/(\d+)")
 _OVER = re.compile(
-    r"\{?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\}) ?\\over ?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\})\}?"
+    r"\{?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\}) ?\\over(?![a-zA-Z]) ?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\})\}?"
 )
 _CHOOSE = re.compile(r"\{?([^{}\\]{1,40}?) ?\\choose ?([^{}\\]{1,40}?)\}?")
 _BRACED = re.compile(r"(?<![^+\-*/=(,{])\{([0-9.]+|[a-zA-Z])\}")
@@ -110,12 +111,12 @@ def read(answer: str) -> Reading:
     if answer.isascii() and answer.isdigit():
         return Reading(text=answer)
     if whole := _WHOLE_TEXT.fullmatch(answer):
-        words = dressing.without_label(whole[1])
+        words = dressing.without_lead(whole[1])
         named = sets.number_set(words)
         return Reading(text=named) if named else Reading(text=plain_words(words), is_words=True)
     text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer)))).lstrip("=≈ ")
-    text = _TEXT.sub(_words, text)
-    text = _unwrap(dressing.without_label(_unwrap(" ".join(text.split()))))
+    text = times_signs(" ".join(_TEXT.sub(_words, text).split()))
+    text = _unwrap(dressing.without_lead(_unwrap(text)))
     if (twice := dressing.said_twice(text)) and (once := _said_once(*twice)):
         return once
     return _read(text)
@@ -129,7 +130,7 @@ def _read(text: str) -> Reading:
         return Reading(text=named)
     if ratio := _RATIO_IN_WORDS.fullmatch(text):
         return Reading(text=re.sub(r" ?to ?", ":", ratio[0]))
-    quantity, unit = split_units(text)
+    quantity, unit = split_units(_UNIT_IN_BRACKETS.sub(r"\1 \2", text))
     if is_prose(quantity):
         return Reading(text=plain_words(quantity), is_words=True)
     return Reading(text=_squeeze(quantity), unit=unit)
@@ -232,7 +233,7 @@ def _without_delimiters(text: str) -> str:
 
 def _squeeze(text: str) -> str:
     """Mathematics in one spelling, without spaces."""
-    text = _OR.sub("∨", _AND.sub(",", text))
+    text = _OR.sub("∨", _conditions(text))
     text = text if "mod" in text else text.replace("≡", "=")
     text = _FUNCTION.sub(lambda found: _PLAIN_WORDS.get(found[1], "\\" + found[1]), text)
     if _LONG_GROUP.fullmatch(text):
@@ -262,8 +263,19 @@ def _squeeze(text: str) -> str:
 
 def _brackets_of_interval(found: re.Match[str]) -> str:
     """]2,5[ as (2,5)."""
-    opening = "(" if found[1] == "]" else found[1]
-    return f"{opening}{found[2]}{')' if found[3] == '[' else found[3]}"
+    before, opening, inside, closing = found.groups()
+    return f"{before}{'(' if opening == ']' else opening}{inside}{')' if closing == '[' else closing}"
+
+
+def _conditions(text: str) -> str:
+    """ "and" as a comma; between conditions on one variable as what they leave together."""
+    if not any(sign in text for sign in "<>≤≥≠") or "," in text or not _AND.search(text):
+        return _AND.sub(",", text)
+    parts = [relations.interval_of(_SPACES.sub("", part)) for part in _AND.split(text)]
+    common = sets.common([pair[1] for pair in parts if pair])
+    if not all(parts) or common is None or len({pair[0] for pair in parts if pair}) > 1:
+        return _AND.sub(",", text)
+    return f"{parts[0][0] if parts[0] else ''}∈{common}"
 
 
 def _without_commas(group: re.Match[str]) -> str:
@@ -286,6 +298,6 @@ def is_prose(text: str) -> bool:
 
 def plain_words(text: str) -> str:
     """The text in lower case, without articles and punctuation; equal for answers that say the same."""
-    text = _ARTICLE.sub("", text.casefold()).replace("-", " ").replace(",", " , ")
+    text = " ".join(_ARTICLE.sub("", text.casefold()).replace("-", " ").replace(",", " , ").split())
     text = " ".join(_AND_BETWEEN.sub(" , ", text).split()).strip(" .!?\"'`")
     return _SAID.get(text, text)

@@ -29,8 +29,8 @@ from etalon.verifiers.math.read.units import Unit, parse_unit, ratio, symbol_of
 MAX_CHARS = 200  # (ours) a longer answer is no number with a unit
 
 _SYMBOLS = (
-    "mm cm m km in ft yd mi nm mg g kg lb oz t ms s min h day week month year L mL gal N J kJ eV W kW V A C F K Pa kPa "
-    "Hz T mol rad deg °C °F mi/h km/h $ ¢ € £ ¥"
+    "mm cm m km in ft yd mi nm mg g kg lb oz t ms s min h day week month year L mL gal qt pt cup "
+    "N J kJ eV W kW V A C F K Pa kPa Hz T mol rad deg °C °F mi/h km/h $ ¢ € £ ¥"
 )
 _IN_MATH = frozenset(_SYMBOLS.split())
 _PERCENT = ("%", "percent", "pct", "percentage")

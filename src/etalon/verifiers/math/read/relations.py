@@ -15,7 +15,7 @@ from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 
 _DISTANCE = re.compile(r"\|([a-zA-Z])(?:([+-])([^|]+))?\|")
-_FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-zA-Z])\)")
+_FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-z])\)")  # P(A) is no function of A
 _SIDES = re.compile(r"[<>≤≥]")
 _VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?")
 _LETTERS = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
@@ -86,7 +86,9 @@ def interval_of(text: str) -> tuple[str, str] | None:
         text = builder["condition"]
     name, member, domain = text.partition("∈")
     if member:
-        return (name, domain) if domain and (_VARIABLE.fullmatch(name) or _POINT.fullmatch(name)) else None
+        if _POINT.fullmatch(name):
+            return _in_order(name, domain)
+        return (name, domain) if domain and _VARIABLE.fullmatch(name) else None
     if "≠" in text:
         name, _, point = text.partition("≠")
         both = shape_of(point)
@@ -111,6 +113,19 @@ def interval_of(text: str) -> tuple[str, str] | None:
     if _VARIABLE.fullmatch(sides[1]) and not _VARIABLE.fullmatch(sides[0]):
         return sides[1], f"{_left(signs[0])}{sides[0]},\\infty)"
     return None
+
+
+def _in_order(name: str, domain: str) -> tuple[str, str] | None:
+    """(y,x)∈\\{(1,2)\\} as (x,y)∈\\{(2,1)\\}."""
+    names = split_top(name[1:-1], ",")
+    own, points = in_order_of_names(names, names), shape_of(domain)
+    if own == tuple(names):
+        return name, domain
+    shapes = [shape_of(point) for point in points.parts] if points is not None and points.kind is Kind.SET else []
+    if not shapes or any(shape is None or len(shape.parts) != len(names) for shape in shapes):
+        return None
+    ordered = [f"({','.join(in_order_of_names(names, shape.parts))})" for shape in shapes if shape]
+    return f"({','.join(own)})", f"\\{{{','.join(ordered)}\\}}"
 
 
 def _around(found: re.Match[str], radius: str, sign: str) -> tuple[str, str] | None:

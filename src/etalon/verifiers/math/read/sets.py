@@ -8,6 +8,7 @@ intersection("[2,\infty)", "(-\infty,5)")                ->  "[2,5)"
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etalon.verifiers.math.formula import approximate
@@ -45,12 +46,34 @@ _OF_INTEGERS = {
     "≤": "\\mathbb{Z}_{≤0}",
     "": "\\mathbb{Z}",
 }
+_THAN = {
+    "≥": r"greater than or equal to|no less than|at least|not less than|≥",
+    "≤": r"less than or equal to|no more than|at most|not more than|not greater than|≤",
+    ">": r"strictly greater than|greater than|more than|larger than|bigger than|above|>",
+    "<": r"strictly less than|less than|smaller than|fewer than|below|<",
+}
+_SAID = re.compile(
+    r"(?:all|any|every|the)(?: the)?(?: set of(?: all)?)?(?: (?:real )?(?:numbers?|values?|reals?))?(?: of)?(?: [a-z])?"
+    r"(?:,? (?:such that|with|for which|where|satisfying|that are|which are|that is|so that|is|are)"
+    r"(?: [a-z](?: is)?)?)? ?"
+    rf"(?:(?P<than>{'|'.join(_THAN.values())})|(?P<between>(?:strictly )?between)) ?"
+    r"(?P<end>[^a-z]*?(?:\\[a-z]+)?[^a-z]*?)"
+    r"(?: and (?P<other>[^a-z]+?))?(?P<inclusive>,? ?\(?inclusive\)?)?"
+)
+_IN_CHINESE = frozenset(("全体实数", "所有实数", "一切实数", "任意实数", "实数集", "全體實數", "所有實數"))
 MAX_CHARS = 120  # (ours)
 
 
 def number_set(words: str) -> str | None:
     """The set that words name, in signs; None for any other text."""
-    found = _WORDS.fullmatch(words.casefold().strip()) if len(words) <= MAX_CHARS else None
+    if len(words) > MAX_CHARS:
+        return None
+    words = words.casefold().strip()
+    if words in _IN_CHINESE:
+        return "\\mathbb{R}"
+    if (said := _SAID.fullmatch(words)) is not None:
+        return _interval_in_words(said)
+    found = _WORDS.fullmatch(words)
     if found is None or not (found["all"] or found["plural"] or (found["numbers"] or "").endswith("s")):
         return None
     part = re.sub(r"strictly ", "", re.sub(r"non[- ]+", "non", found["part"] or ""))
@@ -59,6 +82,19 @@ def number_set(words: str) -> str | None:
         without = re.sub(r"^[a-z] ?= ?|^(?:the )?(?:numbers?|values?|points?) ", "", without)
         without = re.sub(r",? and |,? or ", ",", without).strip("{}\\ ")
     return _named(_KINDS[found["kind"]], _PARTS.get(part, "") if part else "", without)
+
+
+def _interval_in_words(said: re.Match[str]) -> str | None:
+    """ "all real numbers greater than 3" as (3,\\infty); None for ends that are no numbers."""
+    end, other = said["end"].replace(" ", ""), (said["other"] or "").replace(" ", "")
+    if _place(end) is None or (other and _place(other) is None):
+        return None
+    if said["between"]:
+        return f"[{end},{other}]" if said["inclusive"] else f"({end},{other})" if other else None
+    if other:
+        return None
+    way = next(way for way, words in _THAN.items() if re.fullmatch(words, said["than"]))
+    return {">": f"({end},\\infty)", "≥": f"[{end},\\infty)", "<": f"(-\\infty,{end})", "≤": f"(-\\infty,{end}]"}[way]
 
 
 def in_signs(text: str) -> str | None:
@@ -120,6 +156,14 @@ def intersection(one: str, other: str) -> str | None:
     """What two unions of intervals have in common, "" for nothing; None where they are no such unions of numbers."""
     first, second = _pieces(one), _pieces(other)
     return None if first is None or second is None else _text(_common(first, second))
+
+
+def common(unions: Sequence[str]) -> str | None:
+    """What several unions of intervals have in common, the empty set included; None where one is no such union."""
+    left: str | None = LINE
+    for union in unions:
+        left = intersection(left, union) if left else left
+    return "\\emptyset" if left == "" else left
 
 
 def _place(text: str) -> float | None:

@@ -29,6 +29,7 @@ _SIGNS = {  # sign used here: the ways to write it
     "∪": ("\\cup", "\\bigcup"),
     "∈": ("\\in",),
     "∨": ("\\lor", "\\vee"),
+    " and ": ("\\land", "\\wedge", "∧"),
     "°": ("^{\\circ}", "^\\circ", "\\degree", "\\textdegree", "{}^\\circ", "º"),
     "\\emptyset": ("\\varnothing", "∅", "\\{\\}", "\\{ \\}"),
     "\\infty": ("∞",),
