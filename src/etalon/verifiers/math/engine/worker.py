@@ -36,6 +36,9 @@ MAX_DIGITS = 20_000  # (ours)
 EXACT_DECIMAL = 10**5  # (ours) a decimal with at most five places is the number it writes, not the rounding of one
 SURELY_DIFFERENT = 1e-3  # (ours) in proportion: beyond every rounding, and beyond a percent sign no further
 VALUES = 8  # (ours) points at which formulas agree that are the same
+MAX_EXPONENT, MAX_COUNT = 1_500, 1_500  # (ours) of a power, of what a factorial is taken, at such a point
+HUGE = 10**5  # (ours) exponents beyond are no way to write what has none
+MAX_STEEP, MAX_WIDE = 500, 10**12  # (ours) integers in formulas with and without such
 ROUNDED_SHARE = 1e-4  # (ours) a decimal may differ this much from the exact value that it rounds
 
 
@@ -122,7 +125,9 @@ class MathVerify:
         (gold, gold_value), (given, given_value) = self.read(reference), self.read(answer)
         if all(isinstance(one, str) for one in gold):  # math-verify falls back to the text
             return None, "bad_reference"
-        if not given or _differ(gold_value, given_value):
+        if not given or _differ(gold_value, given_value) or (_is_undefined(given[0]) and not _is_undefined(gold[0])):
+            return False, "different"
+        if _largest_exponent(given[0]) > HUGE > _largest_exponent(gold[0]):
             return False, "different"
         by_values = _agree_where_real(gold[0], given[0])
         if by_values is not None:
@@ -136,6 +141,21 @@ class MathVerify:
         same = same and survives_precision(gold[0], given[0], is_exact=is_exact)
         same = same or _is_same_with_constants(gold[0], given[0])
         return bool(same), "symbolic" if same else "different"
+
+
+def _largest_exponent(expression: Any) -> float:
+    import sympy
+
+    if not isinstance(expression, sympy.Basic):
+        return 0.0
+    return max((_size(power.exp, {}) for power in expression.atoms(sympy.Pow) if power.exp.is_number), default=0.0)
+
+
+def _is_undefined(expression: Any) -> bool:
+    """True for 1/0, \\infty-\\infty and the like, which are no answer to anything else."""
+    import sympy
+
+    return isinstance(expression, sympy.Basic) and bool(expression.has(sympy.nan, sympy.zoo))
 
 
 def _with_double_factorials(expression: Any) -> Any:
@@ -205,32 +225,43 @@ def _not_by_values() -> tuple[Any, ...]:
 
     return (
         sympy.Float, sympy.I, sympy.Symbol("i"), sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit,
-        sympy.Derivative, sympy.MatrixBase, AppliedUndef,
+        sympy.Derivative, sympy.MatrixBase, AppliedUndef, sympy.Max, sympy.Min, sympy.floor, sympy.ceiling, sympy.Mod,
+        sympy.sign, sympy.Piecewise, sympy.Heaviside, sympy.frac,
     )  # fmt: skip
 
 
 def _compare_values(gold: Any, given: Any) -> bool | None:
+    """Half of the points are far out, beyond the integers of both formulas: |x-1000| is no 1000-x."""
     import sympy
 
+    both = (gold, given)
     symbols = sorted(gold.free_symbols | given.free_symbols, key=lambda symbol: symbol.name)
     counting = (sympy.factorial, sympy.binomial, sympy.gamma, sympy.factorial2, sympy.subfactorial)
-    calls = [call for one in (gold, given) for call in one.atoms(*counting)]
+    calls = [call for one in both for call in one.atoms(*counting)]
+    powers = sorted((power for one in both for power in one.atoms(sympy.Pow)), key=sympy.count_ops)  # inner ones first
+    is_steep = calls or any(power.exp.free_symbols for power in powers)
     whole = {symbol for call in calls for symbol in call.free_symbols}
-    powers = [power for one in (gold, given) for power in one.atoms(sympy.Pow) if power.exp.free_symbols]
-    towers = any(power.exp.has(sympy.Pow, *counting) for power in powers)
-    if any(arg.has(*counting) for call in calls for arg in call.args) or (whole and towers):
-        return None  # (n!)! is too large at any whole number
+    wide = 15 + max((abs(n) for one in both for r in one.atoms(sympy.Rational) for n in (r.p, r.q)), default=0)
+    if wide > (MAX_STEEP if is_steep else MAX_WIDE) or any(arg.has(*counting) for call in calls for arg in call.args):
+        return None
+    if any(not power.exp.free_symbols and _size(power.exp, {}) > MAX_EXPONENT for power in powers):
+        return None
     draw = random.Random(f"{gold}|{given}")
     agreed = 0
-    for attempt in range(3 * VALUES):
-        are_whole = attempt % 3 == 2 and not towers
+    for attempt in range(4 * VALUES):
+        least = (2, wide)[attempt % 2]
+        are_whole = attempt % 4 == 3
         point = {
-            symbol: sympy.Integer(draw.randint(2, 15)) if are_whole or symbol in whole
-            else sympy.Rational(draw.choice((-1, 1, 1)) * draw.randint(2, 60), draw.randint(7, 23))
-            for symbol in symbols
+            symbol: sympy.Integer(draw.randint(least, 15 + 2 * least)) if are_whole or symbol in whole
+            else sympy.Rational(_sign(attempt // 2, k) * draw.randint(23 * least, 60 * least), draw.randint(7, 23))
+            for k, symbol in enumerate(symbols)
         }  # fmt: skip
-        values = [one.subs(point) for one in (gold, given)]
-        parts = [part.subs(point) for one in (gold, given) for part in one.atoms(sympy.Pow, sympy.log)]
+        if any(_size(power.exp, point) > MAX_EXPONENT for power in powers) or any(
+            _size(arg, point) > MAX_COUNT for call in calls for arg in call.args
+        ):
+            continue
+        values = [one.subs(point) for one in both]
+        parts = [part.subs(point) for one in both for part in one.atoms(sympy.Pow, sympy.log)]
         if not all(_is_real(value) for value in (*values, *parts)):  # where sqrt(a)sqrt(b) is sqrt(ab)
             continue
         if _is_surely_not_zero(values[0] - values[1]):
@@ -241,6 +272,19 @@ def _compare_values(gold: Any, given: Any) -> bool | None:
     return None
 
 
+def _sign(turn: int, number: int) -> int:
+    """Of a variable: all are negative once, then every other one, then none, as logarithms want it."""
+    return -1 if turn == 0 or (turn < 3 and (number + turn) % 2) else 1
+
+
+def _size(expression: Any, point: dict[Any, Any]) -> float:
+    """How large a value is, as a float; infinite where that is unknown."""
+    try:
+        return float(abs(expression.subs(point)))
+    except (TypeError, ValueError, OverflowError):
+        return float("inf")
+
+
 def _is_real(value: Any) -> bool:
     import sympy
 
@@ -249,7 +293,7 @@ def _is_real(value: Any) -> bool:
     if not value.is_number or value.has(sympy.nan, sympy.zoo, sympy.oo):
         return False
     real, imaginary = sympy.N(value, 30).as_real_imag()
-    return bool(real.is_finite and (imaginary == 0 or abs(imaginary) < sympy.Float("1e-20") * max(1, abs(real))))
+    return bool(real.is_finite and (imaginary == 0 or abs(imaginary) < sympy.Float("1e-20") * abs(real)))
 
 
 def _is_same_with_constants(gold: Any, given: Any) -> bool:
@@ -265,9 +309,9 @@ def _is_same_with_constants(gold: Any, given: Any) -> bool:
         return False
     plain = {name: constants.get(name) or sympy.Symbol(name) for name in names}
     both = [e.subs({symbol: plain[symbol.name] for symbol in e.free_symbols}) for e in both]
-    if not any(e.free_symbols for e in both):
-        return survives_precision(both[0], both[1], is_exact=True)
     try:
+        if not any(e.free_symbols for e in both):
+            return _is_never_different(_without_decimals(both[0]), _without_decimals(both[1]))
         return bool(sympy.simplify((both[0] - both[1]).doit()) == 0)
     except MemoryError:
         raise
@@ -344,6 +388,8 @@ def _is_surely_not_zero(difference: Any) -> bool:
         return not difference.is_zero
     size = sum(len(str(abs(part))) for r in difference.atoms(sympy.Rational) for part in (r.p, r.q))
     value = difference.evalf(5, maxn=min(DIGITS + 2 * size, MAX_DIGITS))
+    if value.has(sympy.nan, sympy.zoo, sympy.oo):
+        return True
     return any(part.is_Float and part._prec > 1 and not part.is_zero for part in value.as_real_imag())
 
 
