@@ -25,18 +25,20 @@ from etalon.verifiers.math.formula import (
     is_unevaluated,
 )
 from etalon.verifiers.math.parts import match_parts
-from etalon.verifiers.math.read.normalise import Reading, read
+from etalon.verifiers.math.read.dressing import names
+from etalon.verifiers.math.read.normalise import NOT_ABOUT, Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.math.read.quantities import conversion, converted, split_unit
 from etalon.verifiers.math.read.relations import (
     congruence,
     is_equation,
     name_and_value,
+    says_more_than_one,
     union_of,
     value_of,
     with_argument,
 )
-from etalon.verifiers.math.read.shapes import shape_of, split_top
+from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
 from etalon.verifiers.memo import Memo
 
@@ -48,14 +50,21 @@ MAX_FRACTIONS = 8  # (ours) numeric fractions side by side, with no sign between
 
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
+_SYMBOL = re.compile(r"[a-zA-Z]|\\[a-zA-Z]+")
+_CALL = re.compile(r"[a-zA-Z]\([a-z]\)")
+_ARGUMENT = re.compile(r"\([^()]*\)|_[a-z]")  # of f and f(x), of a and a_n
 _NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right|[|{}\s∠]")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
 _LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
-_NOT_WORDS = re.compile(r"[\s{}^_$,.'-]")
+_NOT_WORDS = re.compile(r"(?<!\d)\s|\s(?!\d)|[{}^_$']")
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):([1-9]\d*(?:\.\d+)?)")
-_NUMBER_SET = re.compile(r"\\mathbb\{[A-QS-Z]\}(?:\^\{[+-]\}|_\{[≥≤]0\})?")
+_NUMBER_SET = re.compile(r"\\mathbb\{[A-QS-Z]\}(?:\^(?:\{[+<>≥≤≠-]\}|\{?\d\}?)|_\{[≥≤]0\})?|\\mathbb\{R\}\^\{?\d\}?")
 _NOTHING = {"no solution", "\\emptyset"}
+_NO_FORMULA = re.compile(  # what stands between statements: of two formulas the engine would take one
+    r"\\(?:Rightarrow|Leftarrow|Leftrightarrow|rightarrow|leftarrow|implies|iff|therefore|because|tag|cancel|neg|lnot|not|&)"
+    r"(?![a-zA-Z])|[?&≉]|\\to(?![a-zA-Z])"
+)
 _APART = re.compile(r"\d \d")
 _FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
 
@@ -114,10 +123,17 @@ def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Compa
         if text is None:
             return DIFFERENT
         expected = replace(expected, text=text)
+    if _ANGLE.fullmatch(expected.text) and _ANGLE.fullmatch(given.text):
+        same = given.text in (expected.text, f"\\angle {expected.text.split()[-1][::-1]}")
+        return Comparison(is_equal=True, reason=Reason.EXACT) if same else DIFFERENT
     if {expected.text, given.text} == _NOTHING or (rules.is_lenient and _names_angle(expected, given)):
         return Comparison(is_equal=True, reason=Reason.EXACT)
+    if NOT_ABOUT in given.text:
+        return DIFFERENT
     if rules.is_lenient and given.rounded and (number := parse_number(expected.text)) and number.decimals:
-        return _compare(expected.text, given.rounded, rules)
+        rounded = _compare(expected.text, given.rounded, rules)
+        return rounded if rounded.is_equal else _compare(expected.text, given.text, rules)
+    given = _with_parameter(given, expected.parameter)
     if expected.is_words or given.is_words:
         same = expected.text.casefold().replace(" ", "") == given.text.casefold().replace(" ", "")
         return Comparison(is_equal=same, reason=Reason.EXACT) if same else DIFFERENT
@@ -126,12 +142,19 @@ def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Compa
     return _compare(expected.text, given.text, rules)
 
 
+def _with_parameter(given: Reading, name: str) -> Reading:
+    """With the name that the reference has for an integer parameter, where it means nothing else."""
+    if not given.parameter or not name or given.parameter == name or names(name).search(given.text):
+        return given
+    return replace(given, text=names(given.parameter).sub(name, given.text), parameter=name)
+
+
 def _compare_words_with_numbers(expected: str, given: str) -> Comparison | None:
     """Words in which numbers stand, whatever their case: carbon-14, sp3 hybridisation; None for all else."""
     if not (_LONG_WORD.search(expected) and _LONG_WORD.search(given)):
         return None
     left, right = (_NOT_WORDS.sub("", text).casefold() for text in (expected, given))
-    return Comparison(is_equal=True, reason=Reason.EXACT) if left == right and left.isalnum() else None
+    return Comparison(is_equal=True, reason=Reason.EXACT) if left == right else None
 
 
 def _names_angle(expected: Reading, given: Reading) -> bool:
@@ -189,7 +212,7 @@ def _compare_notations(
     expected: str, given: str, left: Number | None, right: Number | None, rules: _Rules
 ) -> Comparison | None:
     """Numbers in a stated base, clock times and ratios, decimal commas, digits that stand apart."""
-    if "≡" in expected + given and (residues := congruence(expected)) and "≡" in expected:
+    if "mod" in expected + given and (residues := congruence(expected)):
         return _rational(congruence(given) == residues)
     if based(expected) is not None or based(given) is not None:
         return _rational(based(expected) == based(given))
@@ -252,6 +275,9 @@ def _compare_parts(expected: str, given: str, rules: _Rules) -> Comparison | Non
         expected, given = (line if text == "\\mathbb{R}" else text for text in (expected, given))
     if shape_of(expected) is None and shape_of(given) is None:
         return None
+    asked = shape_of(expected)
+    if asked is not None and asked.kind is Kind.CASES and "\\begin" not in given:
+        return DIFFERENT
     parts = match_parts(expected, given, is_lenient=rules.is_lenient)
     if parts is None:
         return None if _SET_ALGEBRA.search(expected + given) else DIFFERENT
@@ -268,6 +294,8 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
     """Values that are assigned; None when both are equations of another kind."""
     if not is_equation(expected) and not is_equation(given):
         return None
+    if is_equation(given) and says_more_than_one(given):
+        return DIFFERENT
     if is_equation(expected) and is_equation(given):
         left, right = name_and_value(expected), name_and_value(given)
         if left is None or right is None:
@@ -276,7 +304,7 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
         if renamed is None:
             return DIFFERENT
         right = renamed
-        if rules.is_lenient and left[0] != right[0] and len(left[0]) == len(right[0]) == 1:
+        if rules.is_lenient and left[0] != right[0] and all(_SYMBOL.fullmatch(name) for name in (left[0], right[0])):
             return None if _LETTER.search(left[1] + right[1]) else DIFFERENT
         if rules.is_lenient and _are_other_names(left[0], right[0]):
             return DIFFERENT
@@ -289,9 +317,13 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
 
 
 def _are_other_names(one: str, other: str) -> bool:
-    """Whether two names of more than one letter name different things: AB and CD, not AB and |AB|; y may be f(x)."""
-    bare = [_NAME_DRESSING.sub("", name) for name in (one, other)]
-    return min(map(len, bare)) > 1 and not (bare[0] in bare[1] or bare[1] in bare[0])
+    """Whether two names are of different things: AB and CD, r and \\theta; not AB and |AB|, f and f(x), y and f(x)."""
+    short, long = sorted((_NAME_DRESSING.sub("", name) for name in (one, other)), key=len)
+    if short == long or (short == "y" and _CALL.fullmatch(long)):
+        return False
+    if long.startswith(short) and _ARGUMENT.fullmatch(long[len(short) :]):
+        return False
+    return not (len(short) <= 2 and _LONG_WORD.search(long))  # A and Area
 
 
 def _compare_number_with_text(
@@ -322,16 +354,26 @@ def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Compariso
         return known
     if _HUNG.get(key) or any((_HUNG.get((text, rules.is_lenient)) or 0) > 1 for text in (expected, given)):
         return Comparison(is_equal=None, reason=Reason.TIMEOUT)
+    if _NO_FORMULA.search(given) and not _NO_FORMULA.search(expected):
+        return DIFFERENT
     if are_far_apart(expected, given) or is_nonsense(given) or (not rules.is_lenient and is_nonsense(expected)):
         return DIFFERENT
     is_whole = rules.budget.seconds > symbolic.DEADLINE_SECONDS / 2
-    found = symbolic.compare(to_latex(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
+    found = symbolic.compare(_for_engine(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
     if found.is_equal is not None:
         _MEMO.put(key, found)
     elif found.reason is Reason.TIMEOUT and is_whole:  # a text is not blamed for a budget that others spent
         _HUNG.put(key, 1)
         _blame(expected, given, found.hung, is_lenient=rules.is_lenient)
     return found
+
+
+def _for_engine(expected: str) -> str:
+    """The reference as LaTeX; a number as a fraction, because the engine does not read all ways to write one."""
+    number = parse_number(expected) if "overline" in expected or "dot" in expected else None
+    if number is None or number.is_percent:
+        return to_latex(expected)
+    return f"\\frac{{{number.value.numerator}}}{{{number.value.denominator}}}"
 
 
 def _blame(expected: str, given: str, hung: str | None, *, is_lenient: bool) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Generic, Protocol, TypeVar
 
@@ -95,16 +96,18 @@ def are_far_apart(a: str, b: str) -> bool:
     return abs(first - second) > FAR_APART * max(abs(first), abs(second))
 
 
-def approximate(text: str) -> float | None:
+def approximate(text: str, *, has_functions: bool = False) -> float | None:
     """The value of a formula, None when it is not simple enough (or not a finite real number).
 
-    Formulas with other commands, subscripts or e, i have no value here.
+    Formulas with other commands, subscripts or e, i have no value here. has_functions: logarithms and trigonometry of
+    one operand, and e, have one.
     """
-    tokens = _tokens(text, _FLOATS)
+    values = _FUNCTIONS if has_functions else _FLOATS
+    tokens = _tokens(text, values)
     if tokens is None:
         return None
     try:
-        value = _Formula([piece for piece in tokens if piece != " "], _FLOATS).value()
+        value = _Formula([piece for piece in tokens if piece != " "], values).value()
     except (ArithmeticError, ValueError):
         return None
     return value if math.isfinite(value) else None
@@ -202,7 +205,22 @@ class _Floats:
         raise _MalformedError
 
 
-_EXACT, _FLOATS = _Exact(), _Floats()
+class _Functions(_Floats):
+    """The same, without variables."""
+
+    tokens = re.compile(
+        r"\d+\.?\d*|\.\d+|[-+*/^(){}\[\]]|\\(?:frac|sqrt|pi|ln|sin|cos|tan|arcsin|arccos|arctan)(?![a-zA-Z])|e| "
+    )
+
+    def number(self, text: str) -> float:
+        return math.e if text == "e" else super().number(text)
+
+
+FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "\\ln": math.log, "\\sin": math.sin, "\\cos": math.cos, "\\tan": math.tan, "\\arcsin": math.asin,
+    "\\arccos": math.acos, "\\arctan": math.atan,
+}  # fmt: skip
+_EXACT, _FLOATS, _FUNCTIONS = _Exact(), _Floats(), _Functions()
 
 
 def _tokens(text: str, values: _Values[Value]) -> list[str] | None:
@@ -281,6 +299,8 @@ class _Formula(Generic[Value]):
         if first in ("\\frac", "\\binom"):
             top, bottom = self._argument(), self._argument()
             return self._values.bounded(top / bottom) if first == "\\frac" else self._values.binomial(top, bottom)
+        if first in FUNCTIONS and isinstance(self._values, _Functions):
+            return self._values.bounded(FUNCTIONS[first](float(self._power())))
         if first == "\\sqrt":
             degree = self._unmarked() if self._next() == "[" else None
             return self._values.root(self._argument(), degree)

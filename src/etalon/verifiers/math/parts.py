@@ -19,6 +19,7 @@ from etalon.verifiers.math.read.shapes import Kind, Shape, shape_of
 
 _UNIT_VECTORS = re.compile(r"(?:([+-]?[^ijk+-]*)i)?(?:([+-]?[^ijk+-]*)j)?(?:([+-]?[^ijk+-]*)k)?")
 _SINGLE = re.compile(r"\[[^\[\],;]+\]")
+_ELSE = ",otherwise)"
 _FREE = (Kind.SET, Kind.LIST)
 _STRENGTH = (Reason.EXACT, Reason.RATIONAL, Reason.SYMBOLIC)
 
@@ -77,7 +78,7 @@ def _match(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
     if kinds == (Kind.UNION, Kind.UNION):
         return _parts(expected, given, in_order=False, is_only_sufficient=True)
     if kinds == (Kind.CASES, Kind.CASES):
-        return _parts(expected, given, in_order=False)
+        return _cases(expected, given)
     if kinds == (Kind.MATRIX, Kind.MATRIX):
         return _parts(expected, given, in_order=True) if expected.columns == given.columns else None
     if kinds == (Kind.TUPLE, Kind.TUPLE):
@@ -111,6 +112,19 @@ def _components(text: str, count: int) -> Shape | None:
     return Shape(kind=Kind.TUPLE, parts=tuple(parts), brackets="()")
 
 
+def _cases(expected: Shape, given: Shape) -> Parts:
+    """In any order; where only one side says "otherwise", that branch is for what the other's conditions leave."""
+    says = [any(part.endswith(_ELSE) for part in shape.parts) for shape in (expected, given)]
+    if says[0] == says[1] or len(expected.parts) != len(given.parts):
+        return _parts(expected, given, in_order=False)
+    whole, other = (expected, given) if says[0] else (given, expected)
+    left = next((part for part in other.parts if part not in whole.parts), other.parts[-1])
+    condition = left.rpartition(",")[2]
+    told = tuple(f"{part.removesuffix(_ELSE)},{condition}" if part.endswith(_ELSE) else part for part in whole.parts)
+    whole = Shape(kind=Kind.CASES, parts=told)
+    return _parts(whole, other, in_order=False) if says[0] else _parts(other, whole, in_order=False)
+
+
 def _rows(shape: Shape) -> Shape | None:
     """[[1,2],[3,4]] as a matrix; None for what is no list of rows."""
     rows = [row for part in shape.parts if (row := _row(part)) is not None]
@@ -135,8 +149,15 @@ def _lists(expected: Shape, given: Shape, *, is_lenient: bool) -> Parts | None:
             return None
         if len(set(names[0] or names[1] or ())) > 1:
             return _values(expected, given)
+    if names[0] and names[1] and len(set(names[0])) == len(names[0]) > 1 and set(names[0]) == set(names[1]):
+        return Parts(expected=_by_name(expected), given=_by_name(given), in_order=True)
     is_same_length = len(expected.parts) == len(given.parts)
     return _parts(expected, given, in_order=False) if is_lenient or is_same_length else None
+
+
+def _by_name(shape: Shape) -> tuple[str, ...]:
+    pairs = sorted(pair for part in shape.parts if (pair := name_and_value(part)))
+    return tuple(value for _, value in pairs)
 
 
 def _in_groups(shape: Shape) -> Shape:

@@ -17,8 +17,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"^(?:(?:approximately|approx\.?|about|roughly|around|nearly|exactly|simply|therefore|hence|thus|so),? ?)+"
-    r"(?=[\d\\$(+.-])",
+    r"^(?:(?:approximately|approx\.?|about|roughly|around|nearly|exactly|simply|therefore|hence|thus|so),? ?"
+    r"|(?:\\(?:therefore|Rightarrow|implies)|∴|⇒) ?)+(?=[\d\\$(+.-])",
     re.IGNORECASE,
 )
 _MARK = re.compile(
@@ -32,10 +32,11 @@ _AGAIN = (
     re.compile(rf"(?P<value>.+?),? ?(?P<about>{_ABOUT}) ?(?P<again>[^()]+)"),
 )
 _FOR_ALL = re.compile(
-    r"(?P<rest>.*[^\s,]),? ?\(?(?:for (?:all|any|every|each)|\\forall|∀) ?(?P<of>[^<>≤≥≠=\d]{1,60})\)?"
+    r"(?P<rest>.*[^\s,]),? ?\(?(?:for (?:all|any|every|each)|\\forall|∀) ?"  # of a variable, or of all there is
+    r"(?:real ?)?(?:numbers?|values?(?: of)?)? ?(?:[a-z](?: ?, ?[a-z])*)?(?: ?(?:∈|in) ?(?:\\mathbb\{[RQC]\}|R))?\)?"
 )
 _PARAMETER = re.compile(
-    r"(?P<rest>.*?[^\s,;(])[,;]? ?\(?(?:for |where |with )?(?:all |any |every |each |some )?"
+    r"(?P<rest>.*?[^\s,;(]) ?[,;]? ?\(?(?:for |where |with )?(?:all |any |every |each |some )?"
     r"(?:(?<![a-zA-Z])(?P<name>[a-z])(?![a-z]) ?(?:∈ ?\\mathbb\{Z\}|(?:is )?(?:an |any )integer)"
     r"|integers? (?P<behind>[a-z]))\)?"
 )
@@ -59,17 +60,19 @@ def without_mark(text: str) -> str:
     return text[:start] if start else text
 
 
-def without_quantifier(text: str) -> str:
-    """The text without "for all x" and ", k∈\\mathbb{Z}" behind it; an integer parameter is always called k."""
-    if found := _FOR_ALL.fullmatch(text):
-        text = found["rest"]
-    if ("∈" not in text and "integer" not in text) or not (found := _PARAMETER.fullmatch(text)):
-        return text
-    name, rest = found["name"] or found["behind"], found["rest"]
-    own = re.compile(rf"(?<![a-zA-Z\\]){name}(?![a-zA-Z])")
-    if any(sign in rest for sign in "<>≤≥≠") or not own.search(rest):
-        return text
-    return rest if re.search(r"(?<![a-zA-Z\\])k(?![a-zA-Z])", rest) else own.sub("k", rest)
+def without_quantifier(text: str) -> tuple[str, str]:
+    """(text without "for all x" or ", k∈\\mathbb{Z}" behind it, the name of that integer parameter or "")."""
+    if ("∈" in text or "integer" in text) and (found := _PARAMETER.fullmatch(text)):
+        name, rest = found["name"] or found["behind"], found["rest"]
+        if not any(sign in rest for sign in "<>≤≥≠") and names(name).search(rest):
+            return rest, name
+    found = _FOR_ALL.fullmatch(text) if "for" in text or "∀" in text else None
+    return (found["rest"] if found else text), ""
+
+
+def names(letter: str) -> re.Pattern[str]:
+    """Finds a letter where it stands for something by itself."""
+    return re.compile(rf"(?<![a-zA-Z\\]){letter}(?![a-zA-Z])")
 
 
 def said_twice(text: str) -> tuple[str, str, bool] | None:

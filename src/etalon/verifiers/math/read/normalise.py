@@ -19,8 +19,10 @@ from etalon.verifiers.math.read.numbers import Number, parse_number
 from etalon.verifiers.math.read.quantities import split_units
 from etalon.verifiers.math.read.shapes import split_top
 from etalon.verifiers.math.read.spelling import one_spelling, times_signs, undressed
+from etalon.verifiers.math.read.units import parse_unit, ratio
 
 MAX_WRAPPERS = 12  # (ours)
+NOT_ABOUT = "≉"  # between two values that an answer takes for about the same
 ROUNDING = 0.05  # (ours) in proportion: a decimal that is further off is another value
 
 _WRAPPERS = (
@@ -61,7 +63,7 @@ _BRACKETS = re.compile(r"[(\[\])]|\\[{}]")
 _REVERSED = re.compile(r"((?:^|[∪∈=]) ?)([\](\[])([^\[\]]{1,200}[,;][^\[\]]{1,200})([\[\])])(?= ?(?:$|∪))")
 _UNIT_IN_BRACKETS = re.compile(r"^([^()]*\d[^()]*?) ?\((?!mod|base)([A-Za-z][A-Za-z./ ]+)\)$")
 _RATIO_IN_WORDS = re.compile(r"\d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)+")
-_SINGLE_LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
+_VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-df-zA-Z](?![a-zA-Z])")
 _TWO_NUMBERS = re.compile(r"[+-]?\d+, [+-]?\d+")
 _MIXED = re.compile(r"(\d+) +(\d+)/(\d+)")
 _OVER = re.compile(
@@ -95,13 +97,15 @@ _SAID = {way: said for said, ways in _SAME.items() for way in ways.split("|")}
 class Reading:
     """An answer as read: its text in one spelling (no spaces inside mathematics), and the unit written with it.
 
-    rounded: the decimal that the answer gives for its exact value as well.
+    rounded: the decimal that the answer gives for its exact value as well. parameter: a letter that stands for any
+    integer.
     """
 
     text: str
     unit: str = ""
     is_words: bool = False
     rounded: str = ""
+    parameter: str = ""
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -117,51 +121,70 @@ def read(answer: str) -> Reading:
     text = _unwrap(_COLOUR.sub("", one_spelling(_escaped_once(answer)))).lstrip("=≈ ")
     text = times_signs(" ".join(_TEXT.sub(_words, text).split()))
     text = _unwrap(dressing.without_lead(_unwrap(text)))
-    if (twice := dressing.said_twice(text)) and (once := _said_once(*twice)):
+    if (twice := dressing.said_twice(text)) and (once := _said_once(text, *twice)):
         return once
-    return _read(text)
+    rest, parameter = dressing.without_quantifier(text)
+    return replace(_read(rest), parameter=parameter)
 
 
 def _read(text: str) -> Reading:
-    text = dressing.without_quantifier(text)
     if clock := _CLOCK.fullmatch(text):
         return Reading(text=clock[1] + clock[2].lower() + "m")
     if named := sets.number_set(text):
         return Reading(text=named)
-    if ratio := _RATIO_IN_WORDS.fullmatch(text):
-        return Reading(text=re.sub(r" ?to ?", ":", ratio[0]))
+    if found := _RATIO_IN_WORDS.fullmatch(text):
+        return Reading(text=re.sub(r" ?to ?", ":", found[0]))
     quantity, unit = split_units(_UNIT_IN_BRACKETS.sub(r"\1 \2", text))
     if is_prose(quantity):
         return Reading(text=plain_words(quantity), is_words=True)
     return Reading(text=_squeeze(quantity), unit=unit)
 
 
-def _said_once(value: str, again: str, is_rounded: bool) -> Reading | None:
-    """The reading of a value that is said twice, if both are one; None for two values."""
+def _said_once(text: str, value: str, again: str, is_rounded: bool) -> Reading | None:
+    """The reading of a value that is said twice; None where both cannot be told to be one.
+
+    Two values that say they are about the same and are not come back as one that equals nothing; but behind a sign a
+    decimal that is off is a slip, and the exact value counts.
+    """
     first, second = _read(value), _read(again)
-    if first.unit and second.unit and first.unit != second.unit:
-        return None
     number, other = _value(first), _value(second)
-    if number is None or other is None:
-        is_bare_name = len(first.text) == 1 and first.text.isalpha()
-        is_exact = not first.is_words and any(c.isdigit() or c == "\\" for c in first.text)
-        return first if is_rounded and is_exact and other is not None and not is_bare_name else None
-    decimals = written.decimals if (written := parse_number(second.text)) else 0
-    is_same = abs(number - other) <= (10.0**-decimals if is_rounded or decimals else 1e-12 * abs(number))
-    if not is_same or abs(number - other) > ROUNDING * abs(number) or first.text == second.text:
+    units = [parse_unit(one.unit) if one.unit else None for one in (first, second)]
+    if number is None or other is None or first.text == second.text:
         return None
-    return replace(first, unit=first.unit or second.unit, rounded=second.text if decimals else "")
+    if first.unit and second.unit and first.unit != second.unit:
+        factor = ratio(units[0], units[1]) if units[0] and units[1] else None
+        if factor is None:
+            return None
+        number *= float(factor)
+    written, exact = parse_number(second.text), parse_number(first.text)
+    is_exact = exact is None or not exact.decimals
+    is_same = abs(number - other) <= 1e-12 * abs(number)
+    if not is_same and written and (is_rounded or (is_exact and written.decimals)):
+        is_same = _rounds_to(number, other, written.decimals) and abs(number - other) <= ROUNDING * abs(number)
+    if not is_same:
+        is_slip = "≈" in text and "(" not in text and ((written and written.decimals) or "=" in first.text)
+        return replace(first, text=f"{first.text}{NOT_ABOUT}{second.text}") if is_rounded and not is_slip else None
+    return replace(first, unit=first.unit or second.unit, rounded=second.text if written and written.decimals else "")
+
+
+def _rounds_to(number: float, other: float, decimals: int) -> bool:
+    """Whether a number rounds, or is cut off, to another one with so many decimals."""
+    unit = 10.0**-decimals
+    is_cut = abs(other) <= abs(number) < abs(other) + unit and number * other >= 0
+    return abs(number - other) <= 0.5 * unit * (1 + 1e-9) or (is_cut and decimals > 0)
 
 
 def _value(reading: Reading) -> float | None:
-    """The value of a number or a formula without letters; of an angle in degrees as radians."""
-    number: Number | None = parse_number(reading.text)
+    """The value of a number or a formula without letters, also one that is assigned; of an angle in radians."""
+    assigned = relations.name_and_value(reading.text)
+    text = assigned[1] if assigned else reading.text
+    number: Number | None = parse_number(text)
     if number is not None:
         value: float | None = float(number.value) / (100 if number.is_percent else 1)
-    elif reading.is_words or _SINGLE_LETTER.search(reading.text):
+    elif reading.is_words or _VARIABLE.search(text):
         return None
     else:
-        value = approximate(reading.text)
+        value = approximate(text, has_functions=True)
     return value * math.pi / 180 if value is not None and reading.unit == "deg" else value
 
 
@@ -269,7 +292,7 @@ def _brackets_of_interval(found: re.Match[str]) -> str:
 
 def _conditions(text: str) -> str:
     """ "and" as a comma; between conditions on one variable as what they leave together."""
-    if not any(sign in text for sign in "<>≤≥≠") or "," in text or not _AND.search(text):
+    if not any(sign in text for sign in "<>≤≥≠∈") or not _AND.search(text):
         return _AND.sub(",", text)
     parts = [relations.interval_of(_SPACES.sub("", part)) for part in _AND.split(text)]
     common = sets.common([pair[1] for pair in parts if pair])
@@ -291,6 +314,8 @@ def is_prose(text: str) -> bool:
         return False
     words = [word for word in _WORD.findall(text) if word.casefold() not in ("and", "or")]
     longest = max((len(word) for word in words), default=0)
+    if len(words) == 1 and longest == 2 and text.isupper():  # IV, NE
+        return True
     if longest >= 4 or text.casefold() in ("yes", "no", "odd", "dne"):
         return True
     return longest == 3 and (len(words) > 1 or text.isupper())

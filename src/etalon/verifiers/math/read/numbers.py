@@ -23,6 +23,7 @@ _MIXED = re.compile(rf"([+-]?)({_INTEGER})(?:\\frac(?:\{{(\d+)\}}|(\d))(?:\{{(\d
 _SCIENTIFIC = re.compile(rf"([+-]?)({_DECIMAL})\*10\^(?:\{{([+-]?\d{{1,3}})\}}|(\d))$")
 _REPEATING = re.compile(r"([+-]?)(\d{0,40})\.(\d{0,40})(?:\\overline\{?(\d{1,40})\}?|\\dot\{?(\d)\}?)$")
 _BASED = re.compile(r"\(?([0-9][0-9A-Za-z]*)\)?_[{(]{0,2}(?:base)?(\d{1,2}|[a-z]+)[)}]{0,2}$")
+_HEXADECIMAL = re.compile(r"0[xX]([0-9A-Fa-f]+)")
 _BASE_NAMES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 _COMMA = re.compile(r"[+-]?(?:0,\d{1,20}|[1-9]\d{0,20},(?:\d{1,2}|\d{4,20}))")
 _PARENTHESES = re.compile(r"\(([^()]*)\)$|\{([^{}]*)\}$")
@@ -99,7 +100,9 @@ def _repeating(text: str) -> tuple[Fraction] | None:
 
 
 def based(text: str) -> tuple[str, int] | None:
-    """(digits, base) of a number that states its base (`101_2`, `1A_{16}`, `101_{two}`), leading zeros off."""
+    """(digits, base) of a number that states its base (`101_2`, `1A_{16}`, `101_{two}`, `0x1A`), leading zeros off."""
+    if (hexadecimal := _HEXADECIMAL.fullmatch(text)) is not None:
+        return hexadecimal[1].upper().lstrip("0"), 16
     if (found := _BASED.match(text)) is None:
         return None
     base = _BASE_NAMES.get(found[2]) or (int(found[2]) if found[2].isdigit() else None)

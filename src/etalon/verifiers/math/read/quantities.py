@@ -55,6 +55,7 @@ _POWER = re.compile(r"\^?\{?(-?[0-9])\}?$")
 _RAISED = re.compile(r"([A-Za-z]+) (squared|cubed)\b", re.IGNORECASE)
 _PART = r"(?P<number{0}>\d+(?:\.\d+)?) ?(?P<unit{0}>[A-Za-z]+\.?|°)"
 _TWO_UNITS = re.compile(_PART.format(1) + r",? ?(?:and )?" + _PART.format(2))
+_FEET = re.compile(r"(?:(\d+(?:\.\d+)?)')?(?: ?(\d+(?:\.\d+)?)(?:''|\"))?(?<!\d)")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)° ?(\d+(?:\.\d+)?)(?:'|\^\{?\\prime\}?)(?: ?(\d+(?:\.\d+)?)(?:''|\"))?")
 _WORD = re.compile(r"[A-Za-z]+|°[CF]?|[%¢$€£¥]")
 _GLUED = re.compile(r"(.*[0-9)}\]])(°[CF]?|[A-Za-z]{2,12}(?:\^\{?[23]\}?)?)$", re.DOTALL)
@@ -66,6 +67,9 @@ def split_units(text: str) -> tuple[str, str]:
     """`split_unit`, and quantities of two units: "5 ft 6 in" is ("66", "in"), 12° 30' ("25/2", "deg")."""
     if angle := _DEGREES.fullmatch(text):
         return str(sum(Fraction(part or 0) / 60**power for power, part in enumerate(angle.groups()))), "deg"
+    if "'" in text and (found := _FEET.fullmatch(text)):
+        inches = 12 * Fraction(found[1] or 0) + Fraction(found[2] or 0)
+        return str(inches), "in"
     if found := _TWO_UNITS.fullmatch(text):
         names = [_name(found[f"unit{place}"]) for place in (1, 2)]
         units = [parse_unit(name) if name and name != "?" else None for name in names]

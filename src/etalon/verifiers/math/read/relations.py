@@ -14,16 +14,21 @@ from etalon.verifiers.math.read import sets
 from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 
+MAX_CONDITIONS = 12  # (ours) on one variable
+_RAYS = ("(-\\infty,", ",\\infty)")
 _DISTANCE = re.compile(r"\|([a-zA-Z])(?:([+-])([^|]+))?\|")
 _FUNCTION = re.compile(r"([a-zA-Z](?:\^\{-1\})?)\(([a-z])\)")  # P(A) is no function of A
 _SIDES = re.compile(r"[<>≤≥]")
 _VARIABLE = re.compile(r"(?:[a-zA-Z]|\\(?!infty|pi)[a-z]+)(?:_(?:\w|\{\w+\}))?'?")
 _LETTERS = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
 _CONGRUENCE = re.compile(
-    r"[a-zA-Z]≡(?P<residues>-?\d{1,9}(?:[,;∨]-?\d{1,9})*)\(?\\?[pb]?mod\{?(?P<modulus>\d{1,9})\}?\)?"
+    r"(?:[a-zA-Z]≡)?(?P<residues>[-±]?\d{1,9}(?:[,;∨]-?\d{1,9})*)\(?\\?[pb]?mod\{?(?P<modulus>\d{1,9})\}?\)?"
 )
 _PROGRESSION = re.compile(r"(?:[a-z]=)?(\d{1,9})[a-z]([+-]\d{1,9})?")
 _BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<condition>.{1,200})\\\}")
+_PROSE = re.compile(r"(?<![\\a-zA-Z])(?!sin|cos|tan|log|deg|det|gcd|lcm|max|min|mod)[a-zA-Z]{4,}")
+_DENIED = re.compile(r"(?:not|never|neither)(?![a-z]{3})", re.IGNORECASE)
+_JOINED = re.compile(r"(?:vs|but|not|or|and|where|if|then|so|else)(?=[a-zA-Z]?$)")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
 _POINT = re.compile(rf"\((?:{_VARIABLE.pattern},)+(?:{_VARIABLE.pattern})\)")
 _NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+|[a-zA-Z]\^\{-1\}\([a-zA-Z]\)")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
@@ -55,6 +60,12 @@ def name_and_value(text: str) -> tuple[str, str] | None:
     return first, last
 
 
+def says_more_than_one(text: str) -> bool:
+    """True for `x=3 vs x=4` and "not x=3 but x=4": of several statements none is the answer."""
+    sides = sides_of(text)
+    return bool(_DENIED.match(text)) or any(sides[0] in side or _JOINED.search(side) for side in sides[1:-1])
+
+
 def value_of(text: str, *, is_reference: bool = False) -> str | None:
     """What an equation says where a value is asked for: the assigned value, else the number at the end.
 
@@ -67,6 +78,9 @@ def value_of(text: str, *, is_reference: bool = False) -> str | None:
     number = parse_number(sides[-1])
     if len(sides) == 1:
         return sides[0]
+    others = [parse_number(side) for side in sides[:-1]]
+    if number is None or any(other and other.value != number.value for other in others) or _PROSE.search(text):
+        return None
     if number is None or (re.search(r"[a-zA-Z]", text) and (is_reference or (number.value == 0 and len(sides) == 2))):
         return None
     return sides[-1]
@@ -88,6 +102,7 @@ def interval_of(text: str) -> tuple[str, str] | None:
     if member:
         if _POINT.fullmatch(name):
             return _in_order(name, domain)
+        domain = sets.in_signs(domain) or domain
         return (name, domain) if domain and _VARIABLE.fullmatch(name) else None
     if "≠" in text:
         name, _, point = text.partition("≠")
@@ -108,6 +123,9 @@ def interval_of(text: str) -> tuple[str, str] | None:
         return (variable, f"{_left(signs[0])}{low},{high}{_right(signs[1])}") if _BOUNDED.fullmatch(variable) else None
     if (around := _DISTANCE.fullmatch(sides[0])) is not None:
         return _around(around, sides[1], signs[0])
+    if (around := _DISTANCE.fullmatch(sides[1])) is not None:  # |x|>3
+        inside = _around(around, sides[0], "<" if signs[0] == "≤" else "≤")
+        return None if inside is None else (inside[0], _outside(inside[1]))
     if _VARIABLE.fullmatch(sides[0]) and not _VARIABLE.fullmatch(sides[1]):
         return sides[0], f"(-\\infty,{sides[1]}{_right(signs[0])}"
     if _VARIABLE.fullmatch(sides[1]) and not _VARIABLE.fullmatch(sides[0]):
@@ -140,13 +158,28 @@ def _around(found: re.Match[str], radius: str, sign: str) -> tuple[str, str] | N
 
 def congruence(text: str) -> tuple[frozenset[int], int] | None:
     """(residues, modulus) of n≡1 (mod 4), n≡1,3 (mod 4) and 4k+1; None for any other text."""
+    if "mod" in text and len(parts := split_top(text, "∨")) > 1:
+        found_parts = [congruence(part) for part in parts]
+        each = [part for part in found_parts if part is not None]
+        if len(each) == len(parts) and len({modulus for _, modulus in each}) == 1:
+            return frozenset().union(*(residues for residues, _ in each)), each[0][1]
     if found := _CONGRUENCE.fullmatch(text):
-        modulus, residues = int(found["modulus"]), [int(one) for one in re.split(r"[,;∨]", found["residues"])]
+        modulus = int(found["modulus"])
+        residues = [int(sign) for one in re.split(r"[,;∨]", found["residues"]) for sign in _signed(one)]
     elif found := _PROGRESSION.fullmatch(text):
         modulus, residues = int(found[1]), [int(found[2] or 0)]
     else:
         return None
     return (frozenset(one % modulus for one in residues), modulus) if modulus else None
+
+
+def _signed(text: str) -> tuple[str, ...]:
+    return (text[1:], "-" + text[1:]) if text.startswith("±") else (text,)
+
+
+def _outside(interval: str) -> str:
+    low, high = interval[1:-1].split(",")
+    return f"(-\\infty,{low}{']' if interval[0] == '(' else ')'}∪{'[' if interval[-1] == ')' else '('}{high},\\infty)"
 
 
 def with_argument(pair: tuple[str, str], name: str) -> tuple[str, str] | None:
@@ -190,16 +223,19 @@ def _all_of(text: str) -> tuple[str, str] | None:
     parts = split_top(text, ",;")
     if len(parts) == 1 or not all(any(sign in part for sign in "<>≤≥≠∈") for part in parts):
         return interval_of(text)
-    first, *others = [interval_of(part) for part in parts]
-    if first is None:
+    found = [interval_of(part) for part in parts]
+    pairs = [pair for pair in found if pair is not None]
+    if len(parts) > MAX_CONDITIONS or len(pairs) < len(parts) or len({name for name, _ in pairs}) > 1:
         return None
-    name, common = first
-    for other in others:
-        both = None if other is None or other[0] != name else sets.intersection(common, other[1])
-        if both is None or other is None:
-            return None
-        common = both or f"{common}∪{other[1]}"
-    return name, common
+    unions = [union for _, union in pairs]
+    if any(sum(union.endswith(end) or union.startswith(end) for union in unions) > 1 for end in _RAYS):
+        return None  # x>3, x>5: two answers
+    common = sets.common(unions)
+    if common is None:
+        return None
+    if common == "\\emptyset":
+        common = "∪".join(unions) if len(unions) == 2 else None
+    return None if common is None else (pairs[0][0], common)
 
 
 def in_order_of_names(names: Sequence[str], values: Sequence[str]) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ _SAID = re.compile(
     r"(?P<end>[^a-z]*?(?:\\[a-z]+)?[^a-z]*?)"
     r"(?: and (?P<other>[^a-z]+?))?(?P<inclusive>,? ?\(?inclusive\)?)?"
 )
+SOLUTIONS = ("solution", "solutions", "value", "values")
 _IN_CHINESE = frozenset(("全体实数", "所有实数", "一切实数", "任意实数", "实数集", "全體實數", "所有實數"))
 MAX_CHARS = 120  # (ours)
 
@@ -74,13 +75,14 @@ def number_set(words: str) -> str | None:
     if (said := _SAID.fullmatch(words)) is not None:
         return _interval_in_words(said)
     found = _WORDS.fullmatch(words)
-    if found is None or not (found["all"] or found["plural"] or (found["numbers"] or "").endswith("s")):
+    is_said = found is not None and (found["all"] or found["plural"] or found["numbers"] == "numbers")
+    if found is None or not is_said or (found["numbers"] in SOLUTIONS and found["all"] not in ("all", "any", "every")):
         return None
     part = re.sub(r"strictly ", "", re.sub(r"non[- ]+", "non", found["part"] or ""))
     without = found["without"]
     if without is not None:
         without = re.sub(r"^[a-z] ?= ?|^(?:the )?(?:numbers?|values?|points?) ", "", without)
-        without = re.sub(r",? and |,? or ", ",", without).strip("{}\\ ")
+        without = re.sub(r"^\\\{(.*)\\\}$", r"\1", re.sub(r",? and |,? or ", ",", without).strip())
     return _named(_KINDS[found["kind"]], _PARTS.get(part, "") if part else "", without)
 
 

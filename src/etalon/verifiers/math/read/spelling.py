@@ -114,7 +114,8 @@ _DOTTED = re.compile(r"(\d{0,20}\.\d{0,20})(\\dot ?(?:\{\d\}|\d)(?:\d{0,20}\\dot
 _CYCLE_IN_BRACKETS = re.compile(r"(?<![\w.)}])(\d{0,20}\.\d{0,20})\((\d{1,20})\)(?=$|[,;∨ )\]}%])")
 _EXPONENT = re.compile(r"\^ ?([+-]\d{1,9}|\d{2,9})(?![\d.])")  # 10^23, 10^-4: no TeX, but what people type
 _TIMES = re.compile(
-    r"(?:(?<=[\d})]) [xX] (?=-?\d)|(?<=\d)[xX](?=\d))(?!-?[\d.]+ ?[a-fi-kn-rt-z](?![a-zA-Z]))|(?<=\d) ?[xX] ?(?=10 ?\^)"
+    r"(?:(?<=[\d})]) [xX] (?=-?\d)|(?<=[1-9])[xX](?=\d))(?!-?[\d.]+ ?[a-fi-kn-rt-z](?![a-zA-Z]))"
+    r"|(?<=\d) ?[xX] ?(?=10 ?\^)"
 )
 _LETTER_X = re.compile(r"(?<![a-zA-Z\\])[xX](?![a-zA-Z])")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060-\u2064\ufe0e\ufe0f\ufeff]")
