@@ -21,7 +21,14 @@ from etalon.types import Problem
 MAX_SEVERAL_CHARS = 200  # (ours) of a text that lists letters only
 MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
 
-_AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|,|;|quad)(?![a-zA-Z])|\b(?:and|options?)\b|[^\w]|_")
+_AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad|[,;: ])(?![a-zA-Z])|[{}$*]")
+_LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
+    r"(?:(?:both|(?:the )?(?:correct )?(?:options?|choices?|answers?)(?: are)?):? )?"
+    r"(?P<letters>\(?[A-Z]\)?(?:(?:,? (?:and|&) |[,;] ?| ?)\(?[A-Z]\)?)+"
+    r"|\(?[a-z]\)?(?:(?:,? (?:and|&) |[,;] ?)\(?[a-z]\)?)+)"
+    r"(?: only)?\.?",
+    re.IGNORECASE,
+)
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE
 )
@@ -90,8 +97,18 @@ def as_asked(problem: Problem, order: Sequence[str] | None) -> Problem:
 
 def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | None:
     """The letters of two or more options that a text lists and nothing else: "A, C", "AC", "A and C"; or None."""
-    bare = _AROUND_LETTERS.sub("", text) if len(text) < MAX_SEVERAL_CHARS else ""
-    return frozenset(bare) if len(bare) > 1 and len(set(bare)) == len(bare) and set(bare) <= set(letters) else None
+    if len(text) > MAX_SEVERAL_CHARS:
+        return None
+    plain = _AROUND_LETTERS.sub(" ", text).strip()
+    if (found := _LETTERS.fullmatch(plain)) is None:
+        return None
+    named = re.findall(r"(?<![a-zA-Z])[a-z](?![a-zA-Z])|[A-Z]", found["letters"])
+    chosen = [letter.upper() for letter in named]
+    return (
+        frozenset(chosen)
+        if len(chosen) > 1 and len(set(chosen)) == len(chosen) and set(chosen) <= set(letters)
+        else None
+    )
 
 
 def _listing(options: Mapping[str, str]) -> re.Pattern[str]:

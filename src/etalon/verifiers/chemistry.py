@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
 
 from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 
@@ -69,7 +70,7 @@ def formula(text: str) -> str | None:
     text = _UPRIGHT.sub("", _one_script(text.strip().rstrip(".")))
     if (found := _NAMED_ISOTOPE.fullmatch(text.strip("{}$ "))) is not None:
         return _isotope(found[1] or _SYMBOL_OF.get(found[2].casefold(), ""), found[3], None)
-    plain = _DRESSING.sub("", _DOT.sub("·", _ION.sub("", text)))
+    plain = _DRESSING.sub("", _DOT.sub("·", _ION.sub("", _STATE.sub("", text))))
     mass = number = None
     if (prefix := _PREFIX.match(plain)) and prefix.end():
         mass, number, plain = prefix[1] or prefix[3], prefix[2], plain[prefix.end() :]
@@ -94,17 +95,35 @@ def _one_script(text: str) -> str:
 
 
 def _charge(plain: str) -> tuple[str, str]:
-    """(formula, charge) as "3+", "-"; what says a charge without a caret may end in the count of an atom: NH4+."""
+    """(formula, charge) as "^3+", "^-" where it is written up, as "3+", "-" where it stands on the line."""
     if (found := _CHARGE.fullmatch(plain)) is None:
         return plain, ""
+    body = found["body"]
+    if body.startswith("[") and body.endswith("]") and _FORMULA.fullmatch(body[1:-1]):
+        body = body[1:-1]
     if found["first"]:
         count, sign = found["last"], found["first"]
     else:
         count, sign = found["count"], found["sign"]
         if len(sign) > 1:
             count, sign = str(len(sign)), sign[0]
-    is_one = count == "1" and (found["caret"] or found["first"])
-    return found["body"], ("" if is_one else count) + sign
+    is_raised = bool(found["caret"] or found["first"])
+    return body, ("^" if is_raised else "") + ("" if count == "1" else count) + sign
+
+
+def are_same_formulas(one: str, other: str) -> bool:
+    """Whether two formulas are one. On the line a number before the sign may be its count or an atom's: Fe3+, NH4+."""
+    return not _ways(one).isdisjoint(_ways(other))
+
+
+def _ways(plain: str) -> set[tuple[str, str]]:
+    body, caret, charge = plain[1:].rpartition("^")
+    if caret:
+        return {(plain[0] + body, charge)}
+    if plain[-1] not in "+-":
+        return {(plain, "")}
+    sign, body = plain[-1], plain[:-1]
+    return {(body, sign), (body[:-1], body[-1] + sign)} if body[-1].isdigit() else {(body, sign)}
 
 
 def _isotope(symbol: str, mass: str, number: str | None) -> str | None:
@@ -116,27 +135,58 @@ def _isotope(symbol: str, mass: str, number: str | None) -> str | None:
 
 
 def reaction(text: str) -> tuple[tuple[str, ...], ...] | None:
-    """The terms of each side of an equation of a reaction, sorted; None for a text without one arrow at least."""
+    """The terms of each side of an equation of a reaction, sorted; None for a text without one arrow at least.
+
+    An equals sign is an arrow between formulas.
+    """
     if len(text) > MAX_REACTION_CHARS or _OPERATION.search(text):
         return None
     text = _STATE.sub("", _UPRIGHT.sub("", _HALF.sub(r"\1/\2", _one_script(text).strip().rstrip("."))))
     sides = _ARROW.split(text.strip("$ "))
     if len(sides) < 2:
-        return None
-    terms = tuple(_terms(side) for side in sides)
+        sides = text.strip("$ ").split("=")
+        if len(sides) != 2 or not all(formula(_COEFFICIENT.sub("", one)) for side in sides for one in _split(side)):
+            return None
+    terms = tuple(tuple(sorted(_term(term) for term in _split(side))) for side in sides)
     return terms if all(terms) else None
 
 
-def _terms(side: str) -> tuple[str, ...]:
+def _split(side: str) -> list[str]:
     terms = [term for apart in _PLUS_APART.split(side) for term in _PLUS.split(_DRESSING.sub("", apart))]
-    return tuple(sorted(_term(term) for term in terms if term))
+    return [term for term in terms if term]
 
 
 def _term(term: str) -> str:
-    count = ""
+    """A term in one spelling: a count and a formula, or other text, in which case counts only in short names."""
+    count = Fraction(1)
     if found := _COEFFICIENT.match(term):
-        count, term = found[1] if found[1] != "1" else "", term[found.end() :]
-    return count + (formula(term) or term.replace("_", "").replace("^", ""))
+        count, term = Fraction(found[1]), term[found.end() :]
+    written = formula(term) or term.replace("{", "").replace("}", "")
+    is_word = written.isalpha() and len(written) > 3
+    written = "e^-" if written in ("e-", "e^-") else written.casefold() if is_word else written
+    return f"{count} {written}"
+
+
+def _same_sides(one: tuple[tuple[str, ...], ...], other: tuple[tuple[str, ...], ...] | None) -> bool:
+    return other is not None and len(one) == len(other) and all(map(_same_terms, one, other))
+
+
+def _same_terms(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    left = list(other)
+    for term in one:
+        count, _, written = term.partition(" ")
+        found = next(
+            (
+                t
+                for t in left
+                if t == term or (t.startswith(f"{count} ") and are_same_formulas(written, t[len(count) + 1 :]))
+            ),
+            None,
+        )
+        if found is None:
+            return False
+        left.remove(found)
+    return not left
 
 
 def compare_formulas(*, reference: str, answer: str) -> Comparison | None:
@@ -145,16 +195,17 @@ def compare_formulas(*, reference: str, answer: str) -> Comparison | None:
     What no reference of mathematics can be (an ion, an isotope, a reaction) is different from all that is none.
     """
     if (sides := reaction(reference)) is not None:
-        return Comparison(is_equal=True, reason=Reason.EXACT) if reaction(answer) == sides else DIFFERENT
+        is_same = _same_sides(sides, reaction(answer))
+        return Comparison(is_equal=True, reason=Reason.EXACT) if is_same else DIFFERENT
     expected, given = formula(reference), formula(answer)
     if expected is None:
         return None
-    if expected == given:
+    if given is not None and are_same_formulas(expected, given):
         return Comparison(is_equal=True, reason=Reason.EXACT)
     if expected[0] == "^" or expected[-1] in "+-":
         return DIFFERENT
     if given is None:
-        return None
+        return DIFFERENT if _is_molecule(expected, reference) else None
     if expected.casefold() == given.casefold() and expected.casefold() not in WORDS:  # Co is not CO
         return DIFFERENT
     is_certain = any(_is_molecule(plain, text) for plain, text in ((expected, reference), (given, answer)))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from etalon.problems.options import several_letters
 from etalon.types import Problem, Verdict
-from etalon.verifiers.chemistry import compare_formulas, formula
+from etalon.verifiers.chemistry import are_same_formulas, compare_formulas, formula
 from etalon.verifiers.math import DIFFERENT, Comparison
 from etalon.verifiers.math.answer import compare, is_same, verify_answer
 from etalon.verifiers.math.engine import symbolic
@@ -31,9 +31,11 @@ _LETTER = re.compile(
 _LETTER_THEN_CONTENT = re.compile(r"\W*([A-Za-z])\s*[).:]\s*(\S.*)", re.DOTALL)
 _LETTER_BESIDE_CONTENT = re.compile(r"\W*([A-Z])\)?(?:\s*[\s,(–—-]\s*|(?=[\d\\]))(\S.*)", re.DOTALL)
 _LETTER_WITH_REASON = re.compile(
-    r"\W*([A-Z])(?:\W*\s(?:because|since|as)|[)*.\]]*\s*[,(;:–—-]\s*(?:not|because|since|as|which|the|it|this|that|by|due))\b.*",
+    r"\W*([A-Z])(?:\W*\s(?:because|since|as(?! well))"
+    r"|[)*.\]]*\s*[,(;:–—-]\s*(?:not|because|since|as|which|the|it|this|that|by|due))\b.*",
     re.DOTALL,
 )
+_DENIED = re.compile(r"(?:[¬≠!'’-]|\\(?:ne|neq|neg|lnot|not)(?![a-z])|not\b)")
 _OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"(?<![\w(])\(?([A-Z])\s*[).:]")  # not the A of f(A)
 
@@ -125,6 +127,8 @@ def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     same = _by_formula(written, options) or _by_text(text, options)
     if text.strip("(). ") in options and text.strip("(). ").isdigit():
         return text.strip("(). "), "letter"
+    if _DENIED.match(written.strip()):
+        return None, "no_option"
     if (reasoned := _LETTER_WITH_REASON.fullmatch(written)) and reasoned[1] in options:
         return reasoned[1], "letter"
     if found := _LETTER.fullmatch(text):
@@ -179,7 +183,8 @@ def _spelled(text: str) -> str:
 def _by_formula(text: str, options: Mapping[str, str]) -> list[str]:
     """Options that are the same chemical formula, in which Co is not CO."""
     written = formula(bare(text))
-    return [letter for letter, content in options.items() if written and formula(bare(content)) == written]
+    contents = {letter: formula(bare(content)) for letter, content in options.items()} if written else {}
+    return [letter for letter, one in contents.items() if one and written and are_same_formulas(one, written)]
 
 
 def _by_text(text: str, options: Mapping[str, str]) -> list[str]:

@@ -22,6 +22,7 @@ OTHERS = frozenset(
     | {"rust", "scala", "sql", "swift", "ts", "typescript", "zig"}
 )
 
+_ACTS = (ast.Call, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.Import, ast.ImportFrom)
 _MARKS = re.compile("^\ufeff", re.MULTILINE)  # of byte order
 _INDENTED = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]+[^\s#]")
 _CLOSING = re.compile(r"(.*?)(`{3,}|~{3,})[ \t]*(?:</?\w+>|<\|[^|<>]*\|>|[.,;])*[ \t]*$")
@@ -53,7 +54,7 @@ def extract(response: str, languages: Sequence[str] = ("python",), names: Sequen
     every = list(_blocks(response))
     blocks = [block for block in every if TAGS.get(block.tag) in languages]
     if not blocks and "python" in languages and not any(block.tag for block in every):
-        blocks = [block for block in every if not block.is_closed or _parsed(block.text) is not None]
+        blocks = [block for block in every if not block.is_closed or _does_something(block.text)]
     if not blocks or not blocks[-1].is_closed:
         return None
     defining = [block for block in blocks if any(_defines(block.text, name) for name in names)]
@@ -64,18 +65,28 @@ def extract(response: str, languages: Sequence[str] = ("python",), names: Sequen
     return Program(text=text, language=language)
 
 
-def _with_what_it_uses(text: str, before: Sequence[str]) -> str:
-    """A program behind the definitions and imports of earlier blocks that it lacks, the last of each name."""
+def _does_something(text: str) -> bool:
+    """Whether a text is Python, and no printed value that looks like it."""
     tree = _parsed(text)
-    missing = _missing(tree) if tree else set()
+    return tree is not None and any(isinstance(node, _ACTS) for node in ast.walk(tree))
+
+
+def _with_what_it_uses(text: str, before: Sequence[str]) -> str:
+    """A program behind the definitions, constants and imports that it lacks and earlier blocks have."""
+    tree = _parsed(text)
+    missing = _missing(tree) if tree and "__future__" not in text else set()
     taken: list[ast.stmt] = []
     for block in reversed(before) if missing else ():
         for statement in reversed(earlier.body if (earlier := _parsed(block)) else ()):
-            if _bound_by(statement) & missing:
+            bound = _bound_by(statement)
+            if bound & missing or "*" in bound:
                 taken.insert(0, statement)
-                missing = (missing - _bound_by(statement)) | _missing(ast.Module([statement], []))
-    try:
-        return "".join(ast.unparse(statement) + "\n\n" for statement in taken) + text
+                missing = (missing - bound) | _missing(ast.Module([statement], []))
+    if tree is None or not taken:
+        return text
+    imports = [statement for statement in tree.body if isinstance(statement, ast.Import | ast.ImportFrom)]
+    try:  # what is taken may use what the program imports
+        return "".join(ast.unparse(statement) + "\n\n" for statement in (*imports, *taken)) + text
     except RecursionError:
         return text
 
@@ -88,11 +99,13 @@ def _parsed(text: str) -> ast.Module | None:
 
 
 def _bound_by(statement: ast.stmt) -> set[str]:
-    """The names that a definition or an import at the top of a program binds."""
+    """The names that a definition, an import or a constant at the top of a program binds; "*" for a whole module."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names} - {"*"}
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.Assign) and not any(isinstance(node, ast.Call) for node in ast.walk(statement)):
+        return {target.id for target in statement.targets if isinstance(target, ast.Name)}
     return set()
 
 
