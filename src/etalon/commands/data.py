@@ -17,6 +17,7 @@ from etalon.commands.options import (
     OutOption,
     check_place,
     need_out,
+    refuse_same,
     written,
 )
 from etalon.errors import ConfigError
@@ -61,6 +62,7 @@ def sift(
     if workers is not None and not ray:
         raise ConfigError("--workers: needs --ray")
     need_out(ray, out)
+    refuse_same(file, out)
     if report is not None:
         check_place("--report", report)
     from etalon.data.row_gates import GateRows, Sifted

@@ -68,6 +68,12 @@ def need_out(ray: str, out: Path | None) -> None:
         raise ConfigError("--ray: needs --out FILE, for Ray writes to standard output itself")
 
 
+def refuse_same(file: str, out: Path | None) -> None:
+    """ConfigError where a command would write over the file that it reads."""
+    if out is not None and file != "-" and out.exists() and Path(file).exists() and out.samefile(file):
+        raise ConfigError(f"--out {out}: is the file that is read; name another")
+
+
 @contextmanager
 def written(out: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears whole or not at all."""

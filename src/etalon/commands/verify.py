@@ -20,6 +20,7 @@ from etalon.commands.options import (
     MaxBadOption,
     OutOption,
     need_out,
+    refuse_same,
     written,
 )
 from etalon.errors import ConfigError
@@ -106,6 +107,7 @@ def verify(
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
     need_out(ray, out)
+    refuse_same(file, out)
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.spread import map_rows
     from etalon.sandbox import connect

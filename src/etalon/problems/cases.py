@@ -96,8 +96,8 @@ def read_tests(row: Any) -> dict[str, Any]:
 def _tests(row: Mapping[str, Any]) -> dict[str, Any]:
     if row.get("assert_code") is not None:
         return dict(row)
-    if row.get("input_output") is not None:
-        return read_input_output(row)
+    if row.get("input_output") is not None and not (has_check(row) and _are_pairs(row["input_output"])):
+        return read_input_output(row)  # LeetCodeDataset keeps examples there, beside its checks
     if is_livecodebench(row):
         return read_columns(read_livecodebench(row))
     if has_check(row):

@@ -99,7 +99,7 @@ def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | Non
     """The letters of two or more options that a text lists and nothing else: "A, C", "AC", "A and C"; or None."""
     if len(text) > MAX_SEVERAL_CHARS:
         return None
-    plain = _AROUND_LETTERS.sub(" ", text).strip()
+    plain = re.sub(r" ?([,;]) ?", r"\1 ", " ".join(_AROUND_LETTERS.sub(" ", text).split()))
     if (found := _LETTERS.fullmatch(plain)) is None:
         return None
     named = re.findall(r"(?<![a-zA-Z])[a-z](?![a-zA-Z])|[A-Z]", found["letters"])

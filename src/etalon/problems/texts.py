@@ -25,7 +25,8 @@ INSIDE = (  # where the text of an answer stands in an object, the first that is
     *("completion", "text", "content", "generated_text", "output_text", "message", "choices", "outputs", "output"),
     *("response", "body", "value"),
 )
-REASONS = ("finish_reason", "stop_reason")  # columns that say why a response ended
+REASONS = ("finish_reason", "stop_reason", "finish_reasons")  # columns that say why a response ended
+FAILED_STATUS = 400  # of HTTP, and above
 ROLES = {"human": "user", "gpt": "assistant"}  # ShareGPT's
 DEEPEST = 8  # (ours) of a text inside other values
 
@@ -82,6 +83,8 @@ def stop_of(row: Mapping[str, Any]) -> Stop:
     """Why the response ended, by the row or by what an API or a log keeps of it; EOS where nothing says."""
     if (stop := _reason(row)) is not None:
         return stop
+    if row.get("error") and not response_of(row):  # a call that failed
+        return Stop.ERROR
     value: Any = next((row[name] for name in RESPONSES if row.get(name) is not None), None)
     for _ in range(DEEPEST):
         if isinstance(value, list) and len(value) == 1:
@@ -90,13 +93,17 @@ def stop_of(row: Mapping[str, Any]) -> Stop:
             break
         if (stop := _reason(value)) is not None:
             return stop
+        if isinstance(value.get("status_code"), int) and value["status_code"] >= FAILED_STATUS:
+            return Stop.ERROR
         value = value.get("choices") or value.get("outputs") or value.get("body")
     return Stop.EOS
 
 
 def _reason(value: Mapping[str, Any]) -> Stop | None:
     for name in REASONS:
-        if reason := reason_of({"finish_reason": value.get(name)}):
+        told = value.get(name)
+        told = told[0] if isinstance(told, list) and len(told) == 1 else told
+        if reason := reason_of({"finish_reason": told}):
             ending = ending_of(reason)
             return Stop.EOS if ending is Ending.WHOLE else Stop.LENGTH if ending is Ending.CUT else Stop.ERROR
     return None

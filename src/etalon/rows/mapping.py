@@ -85,7 +85,7 @@ class ColumnMap:
         found = {field: value_at(row, column) for field, column in self.pairs}
         gone = {column for _, column in self.pairs if column in row}
         gone.update(name for field in found for name in DISPLACED.get(field, ()))
-        kept = {name: value for name, value in row.items() if name not in gone}
+        kept = {name: value for name, value in row.items() if name not in gone and name not in found}
         return kept | {field: value for field, value in found.items() if value is not None}
 
 

@@ -217,4 +217,5 @@ def _is_molecule(plain: str, text: str) -> bool:
     if plain[0] == "^" or plain[-1] in "+-":
         return True
     has_counts = any(c.isdigit() for c in plain) and len(re.findall(_ELEMENT, plain)) > 1
-    return has_counts and ("_" not in text or _UPRIGHT.search(text) is not None)
+    is_written_so = "_" not in text or _UPRIGHT.search(text) is not None or re.search("[A-Z][a-z]", plain) is not None
+    return has_counts and is_written_so

@@ -137,7 +137,7 @@ def choose(written: str, options: Mapping[str, str]) -> tuple[str | None, str]:
         if letter in options and not (found[1].islower() and len(same) == 1):
             return letter, "letter"
     elif (found := _LETTER_THEN_CONTENT.match(text)) and found[1].upper() in options:
-        return _letter_with_content(found[1].upper(), found[2], text, options)
+        return _letter_with_content(found[1].upper(), found[2], bare(written), options)
     if not same:
         return _by_value(text, written, options)
     return (same[0], "content") if len(same) == 1 else (None, "ambiguous")
@@ -207,6 +207,8 @@ def _differ_in_unit(a: str, b: str) -> bool:
 def _letter_with_content(letter: str, content: str, text: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """ "(B) 12 m": the letter, unless another option is named beside it."""
     same = _by_formula(content, options) or _by_text(content.strip(), options)
+    if content.strip("(). ").upper() in options and not same:  # "A. B."
+        return None, "ambiguous"
     named = {marker[1] for marker in _MARKER.finditer(text)} & set(options)
     is_clear = letter in same or not (same or named - {letter})
     return (letter, "letter") if is_clear else (None, "ambiguous")

@@ -30,10 +30,11 @@ from etalon.verifiers.conventions import hint, other_convention
 from etalon.verifiers.instruct.verdict import rule_verifier
 
 ROW_IDS = (
-    *(*IDS, "doc_id", "sample_id", "custom_id", "example_id", "ID", "Problem ID"),
+    *("custom_id", *IDS, "doc_id", "sample_id", "example_id", "ID", "Problem ID"),
     *("extra_info.id", "extra_info.uuid", "extra_info.index", "index", "idx"),
 )
 UNREADABLE = "unreadable: "
+DECISIVE = ("answer", "response", "options", "tests", "rules")  # fields that a map must find
 OTHER = "other_convention"  # of a line on its way to the counts: by which `--answers` its response has an answer
 
 RowOut = dict[str, Any]
@@ -78,6 +79,14 @@ class VerifyRows:
     def _told(self, row: Row) -> RowOut:
         if row.columns is None:
             return _unreadable(None, row.why)
+        for field, column in self.columns.pairs:
+            if (
+                field in DECISIVE
+                and value_at(row.columns, column) is None
+                and column.partition(".")[0] not in row.columns
+            ):
+                why = f"--map {field}={column}: the row has no such column; {columns_found(row.columns)}"
+                return _unreadable(_row_id(row.columns), why)
         return _judged(self.columns.apply(row.columns), self.domain, self.answers)
 
 
@@ -96,7 +105,8 @@ def _judged(row: Any, default_domain: str | None, answers: Answers) -> RowOut:
     try:
         row = structured(row)
         row_id = _row_id(row)
-        response, stop, order = _response(row), _stop(row), _order(row)
+        stop, order = _stop(row), _order(row)
+        response = "" if stop is Stop.ERROR else _response(row)
         domain = None if default_domain is None else Domain(default_domain)
         _, problem = read_row(row, Reading(domain=domain, needs_question=False))
         verifier = _verifier(row, problem) or reading_by(answers)

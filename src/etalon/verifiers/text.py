@@ -21,6 +21,7 @@ _ANSWER_LINE = re.compile(
     _DECORATION + r"(?:the )?(?:final )?answer[ \t]?[*_]{0,3}[ \t]?(?:is)?[ \t]?[:：](?P<answer>.*)", re.IGNORECASE
 )
 _HEADING = re.compile(r"(?:#{1,6}[ \t]|\*\*)[*_ \t]{0,6}(?:the )?(?:final )?answer[ \t*_]{0,6}", re.IGNORECASE)
+_HOPED = re.compile(r"(?:The final answer is )?(.*?)\.? I hope it is correct\.?", re.DOTALL)  # Minerva's
 _END_TOKENS = re.compile(r"(?:\s*(?:<\|[^|<>\s]{1,40}\|>|</s>|<eos>|<end_of_turn>|<[｜|][^<>]{1,40}[｜|]>))+\s*$")
 _DISPLAYED = re.compile(r"\\\[(.+?)\\\]|\$\$(.+?)\$\$", re.DOTALL)
 _MARKUP = "*_ \t"
@@ -54,7 +55,10 @@ def answer_line(text: str) -> str | None:
         line = text[start : start + MAX_ANSWER_CHARS].partition("\n")[0].strip()
         if found := _ANSWER_LINE.match(line):
             is_cell = line.startswith("|") and line.endswith("|")
-            return found["answer"].rstrip("|" if is_cell else None).strip(_MARKUP) or _below(text, start + len(line))
+            answer = found["answer"].rstrip("|" if is_cell else None).strip(_MARKUP)
+            if said := _HOPED.fullmatch(answer):
+                answer = said[1]
+            return answer or _below(text, start + len(line))
         if _HEADING.fullmatch(line):
             return _below(text, start + len(line))
         end = start

@@ -5,6 +5,7 @@ Where a row has several columns of one kind, the first of the names here counts,
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import math
@@ -14,6 +15,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.cases import has_tests
 from etalon.problems.texts import RESPONSES, num_texts
 from etalon.rows.bad import shown
 from etalon.rows.mapping import value_at
@@ -25,20 +27,32 @@ GOLDS = (  # an answer where nothing else decides: tests, rules
     *("gts", "answerKey", "answer_key"),
 )
 ANSWERS = (*STATED, *GOLDS)
+METADATA = "metadata"
+IN_METADATA = ("test", "entry_point", "prompt", "test_list", "instruction_id_list", "kwargs")
 INFO = "verification_info"
 TRUTH = "reward_model.ground_truth"
 IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid")
 # columns whose values are lists or objects; where a file has only text (CSV), they hold it as JSON
 STRUCTURED = frozenset(
     {"options", "choices", "rules", "rubric", "instruction_id_list", "kwargs", "messages", "prompt", "reward_model"}
-    | {"test_list", "solutions", "conversations", "doc", "resps", "filtered_resps", "extra_info", INFO}
+    | {
+        METADATA,
+        "test_list",
+        "solutions",
+        "conversations",
+        "doc",
+        "resps",
+        "filtered_resps",
+        "extra_info",
+        INFO,
+    }
 )
 OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "domain"})  # not a question's
 
 
 def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
-    if not STRUCTURED.isdisjoint(row):
+    if not STRUCTURED.isdisjoint(row) or "instruction_id" in str(row.get("ground_truth")):
         row = _unlogged(_replied(_informed(_read(row))))
     return _with_options(row) if "A" in row and "B" in row else row
 
@@ -53,10 +67,31 @@ def _with_options(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _informed(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with what decides it, where that stands in a column of its own (verification_info)."""
-    info = row.get(INFO)
-    if not isinstance(info, dict):
-        return row
-    return {name: info[name] for name in ("ground_truth", "test_cases") if info.get(name) is not None} | dict(row)
+    found: dict[str, Any] = {}
+    for column, names in ((INFO, ("ground_truth", "test_cases")), (METADATA, IN_METADATA)):
+        if isinstance(info := row.get(column), dict):
+            found |= {name: info[name] for name in names if info.get(name) is not None}
+    if isinstance(found.get("test"), str) and not has_tests(row):  # the log of a run on programs
+        return dict(row) | found
+    return found | _ruled(row) | dict(row)
+
+
+def _ruled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of IFEval out of a ground truth that names instructions, as IF_multi_constraints has it."""
+    told = row.get("ground_truth")
+    if isinstance(told, str) and "instruction_id" in told:
+        try:
+            told = ast.literal_eval(told)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return {}
+    rules = told if isinstance(told, list) else [told]
+    ids = [name for one in rules if isinstance(one, dict) for name in _listed(one.get("instruction_id"))]
+    kwargs = [value for one in rules if isinstance(one, dict) for value in _listed(one.get("kwargs"))]
+    return {"instruction_id_list": ids, "kwargs": kwargs} if ids and len(kwargs) in (0, len(ids)) else {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _replied(row: Mapping[str, Any]) -> Mapping[str, Any]:

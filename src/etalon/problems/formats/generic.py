@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.cases import has_tests
 from etalon.problems.formats import gsm8k
 from etalon.problems.formats.columns import (
     IDS,
@@ -43,7 +44,12 @@ FREE = (*QUESTIONS, "prompt", *CONVERSATIONS, *TASKS)  # columns of a question, 
 SHORT_WORDS = 3  # (ours) of a solution that is nothing but an answer
 DOMAINS = {domain.value: domain for domain in Domain}
 # columns that tell a domain, beside those of `cases`; the first that is there
-IMPLIED = (("tests", Domain.CODE), ("rules", Domain.INSTRUCT), ("rubric", Domain.INSTRUCT))
+IMPLIED = (
+    ("tests", Domain.CODE),
+    ("rules", Domain.INSTRUCT),
+    ("instruction_id_list", Domain.INSTRUCT),
+    ("rubric", Domain.INSTRUCT),
+)
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -125,6 +131,8 @@ def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -
         return answered
     if implied := next((domain for name, domain in IMPLIED if row.get(name)), None):
         return implied
+    if has_tests(row):
+        return Domain.CODE
     if _answer(row):
         return answered
     return Domain.MATH if reading.needs_reference else reading.alone
