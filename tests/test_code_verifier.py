@@ -11,7 +11,7 @@ from etalon.sandbox.zygote.child import NODES, PRELUDE
 from etalon.types import Domain, Problem, Stop
 from etalon.verifiers import verify
 from etalon.verifiers.code.guest.nodes import ListNode, TreeNode
-from etalon.verifiers.code.outputs import compare_output, compare_value, read_compare
+from etalon.verifiers.code.outputs import compare_output, compare_value, read_compare, stated_closeness
 from etalon.verifiers.code.verdict import extract_program
 from etalon.verifiers.rows import verify_row
 
@@ -308,6 +308,12 @@ def test_tests_that_cannot_be_run_are_undecided(tests):
         ("exact", "a ", "a", False),
         ("float1e-6", "5", "5.0000001", True),
         ("float1e-6", "5", "5.1", False),
+        ("float:1e-3", "1.41421356", "1.4140", True),
+        ("float:1e-3", "1.41421356", "1.4120", False),
+        ("float:1e-3", "1000000", "1000001", False),  # whole numbers are counted
+        ("float:0.01", "1.73 YES", "1.7320508 YES", True),
+        ("float:0.01", "1.73 YES", "1.7320508 NO", False),
+        ("float:1e-4", "0.3333333\n0.6666667", "0.3333333", False),
         ("tokens", "0.0000004", "0", False),
         ("tokens", "0.0000004", "4.0002e-7", True),
         ("tokens", "0.0", "0.0000004", True),
@@ -316,6 +322,25 @@ def test_tests_that_cannot_be_run_are_undecided(tests):
 )
 def test_outputs_compare_as_their_mode_says(compare, expected, output, same):
     assert compare_output(expected, output, read_compare(compare)) is same
+
+
+@pytest.mark.parametrize(
+    ("statement", "tolerance"),
+    [
+        ("Your answer is accepted if its absolute or relative error does not exceed $10^{-4}$.", 1e-4),
+        ("Answers within 10^-5 of the actual answer will be accepted.", 1e-5),
+        ("The relative error should be at most 1e-9.", 1e-9),
+        ("An error of 0.001 is allowed.", 1e-3),
+        ("Print the sum modulo 10^9 + 7.", None),
+        ("The error is at most 10^{-40}.", None),
+    ],
+)
+def test_a_statement_may_name_how_close_numbers_are_to_be(statement, tolerance):
+    found = stated_closeness(statement)
+    assert (found and found.tolerance) == (tolerance and pytest.approx(tolerance))
+    row = {"question": statement, "tests": {"inputs": ["2"], "outputs": ["1.41421356"]}}
+    verdict = verify_row({**row, "response": "```python\nprint(1.41425)\n```"}, default_domain="code")
+    assert verdict["score"] == float(tolerance in (1e-3, 1e-4))
 
 
 @pytest.mark.parametrize(

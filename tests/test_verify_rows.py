@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etalon.commands.options import refuse_same
 from etalon.commands.verify import tell_verdicts
 from etalon.data.row_gates import texts
 from etalon.engines.trl.rewards import check_dataset, verified
@@ -19,7 +20,7 @@ from etalon.problems.formats.columns import ANSWERS
 from etalon.problems.formats.references import doubt
 from etalon.problems.texts import LISTS, RESPONSES
 from etalon.rows.files import Row, row_of
-from etalon.rows.mapping import AS_NAMED
+from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.rows.work import in_order
 from etalon.types import Domain
 from etalon.verifiers.rows import Tally, VerifyRows, verify_row
@@ -426,3 +427,41 @@ def test_a_data_set_without_what_is_right_is_refused_before_training(caplog):
     assert not caplog.records
     check_dataset([verified("math")], known, Chat)
     assert "no chat template is put around" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("row", "score", "reason"),
+    [
+        ({"answer": "42", "response": "hm \\boxed{42} and", "finish_reason": "MAX_TOKENS"}, 0.0, "truncated"),
+        ({"answer": "42", "generations": ["\\boxed{42}"], "finish_reasons": ["length"]}, 0.0, "truncated"),
+        ({"answer": "42", "response": "\\boxed{42}", "stop_reason": "end_turn"}, 1.0, "exact"),
+        ({"answer": "42", "response": "", "finish_reason": "network_error"}, None, "sampling_error"),
+        ({"answer": "42", "custom_id": "q7", "response": {"status_code": 429, "body": {}}}, None, "sampling_error"),
+        ({"target": "42", "output": {"choices": []}, "error": "timed out"}, None, "sampling_error"),
+        ({"answer": "42", "response": "Final Answer: The final answer is $42$. I hope it is correct."}, 1.0, "exact"),
+    ],
+)
+def test_why_a_response_ended_is_read_in_the_words_of_servers_and_logs(row, score, reason):
+    found = verify_row(row, default_domain=None)
+    assert (found["score"], found["reason"], found["id"]) == (score, reason, row.get("custom_id"))
+
+
+def test_logs_of_programs_and_of_instructions_say_what_decides_them():
+    check = "def check(f):\n    assert f(1) == 2"
+    program = "```python\ndef f(x):\n    return x + 1\n```"
+    log = {"target": "x", "metadata": {"test": check, "entry_point": "f"}, "response": program}
+    examples = {"input_output": [{"input": "x = 1", "output": "2"}], "test": check, "entry_point": "f"}
+    ruled = {"ground_truth": "[{'instruction_id': ['punctuation:no_comma'], 'kwargs': [None]}]", "response": "no, no"}
+    scores = [verify_row(row, default_domain=None)["score"] for row in (log, {**examples, "response": program}, ruled)]
+    assert scores == [1.0, 1.0, 0.0]
+
+
+def test_a_map_must_find_its_column_and_a_file_is_not_written_over(tmp_path):
+    rows = VerifyRows(columns=ColumnMap.read(["answer=godl"]))
+    told = rows.verdict(Row("line 1", {"answer": "5", "gold": "6", "response": "\\boxed{6}"}))["reason"]
+    assert told.startswith("unreadable: --map answer=godl: the row has no such column; columns found: answer, gold")
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"answer": "5", "response": "x"}\n')
+    with pytest.raises(ConfigError, match="is the file that is read"):
+        refuse_same(str(file), file)
+    refuse_same(str(file), tmp_path / "out.jsonl")
