@@ -44,7 +44,7 @@ _GROUP = rf"(?:{_ELEMENT}\d*|\((?:{_ELEMENT}\d*)+\)\d*|\[(?:{_ELEMENT}\d*|\((?:{
 _FORMULA = re.compile(rf"{_GROUP}+(?:[·*]\d*{_GROUP}+)*")
 _UPRIGHT = re.compile(r"\\(?:ce|text|mathrm|textrm|mathsf|textbf|mathbf|operatorname|rm|bf|boxed)(?![a-zA-Z])")
 _DRESSING = re.compile(r"\\[,;:! ()\[\]]|[\s{}$]|\\(?:left|right)(?![a-zA-Z])")
-_DOT = re.compile(r"\\cdot(?![a-zA-Z])|⋅|•|\.(?=\d*[A-Z])")
+_DOT = re.compile(r"\\(?:cdot|times|bullet)(?![a-zA-Z])|⋅|•|\.(?=\d*[A-Z])")
 _ION = re.compile(r"[\s{]+(?:ions?|cations?|anions?)\}?$")
 
 _CHARGE = re.compile(r"(?P<body>.+?)(?P<caret>\^?)\(?(?:(?P<count>\d?)(?P<sign>[+-]+)|(?P<first>[+-])(?P<last>\d))\)?")

@@ -6,6 +6,7 @@ call it a bad reference. `doubt` says so beforehand, of a problem that is to be 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -21,6 +22,9 @@ from etalon.types import Domain, Problem, Rule
 
 Row = Mapping[str, Any]
 MAX_OPTIONS = len(ascii_uppercase)
+
+
+_OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)  # that an option, or an answer, begins with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,8 @@ class Options:
                 return letters[answer]
             raise InputError(f"answer: found {answer}, expected the position of an option from 0, or its letter")
         wanted = gold("answer", answer)
-        for text in (wanted, wanted.strip("()."), final_reference(wanted) or ""):
+        beside = _OWN_LETTER.fullmatch(wanted)
+        for text in (wanted, wanted.strip("()."), final_reference(wanted) or "", beside[2] if beside else ""):
             places = self._places(text)
             if len(places) == 1:
                 return letters[places.pop()]
@@ -89,6 +94,9 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
 
 def _lettered(names: list[str] | None, contents: list[str], *, relabel: bool) -> Options:
     given = names if names is not None else list(ascii_uppercase[: len(contents)])
+    own = [_OWN_LETTER.fullmatch(content) for content in contents]
+    if [found[1].upper() for found in own if found] == [name.strip("().: ").upper() for name in given]:
+        contents = [found[2] for found in own if found]  # "A. 7 J" under A is shown as "A. 7 J"
     upper = [name.upper() for name in given]
     are_letters = all(len(name) == 1 and name in ascii_uppercase for name in upper) and len(set(upper)) == len(upper)
     if are_letters:
