@@ -53,11 +53,10 @@ def evaluate_files(
 
     problems = {file: read_problems(file, columns=columns, max_bad=max_bad) for file in files}
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
+    clusters = {file: clusters_of(members) for file, members in problems.items()}
     if out is not None:
         settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
         _claim(out, settings | _reading(columns, answers) | {"model": dict(identity)})
-    clusters = {file: clusters_of(members) for file, members in problems.items()}
-    if out is not None:
         _write_clusters(out, clusters)
     progress = Progress()
     scored: list[Scored] = []
