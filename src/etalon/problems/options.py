@@ -23,11 +23,10 @@ MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt be
 
 _AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad|[,;: ])(?![a-zA-Z])|[{}$*]")
 _LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
-    r"(?:(?:both|(?:the )?(?:correct )?(?:options?|choices?|answers?)(?: are)?):? )?"
+    r"(?i:(?:both|(?:the )?(?:correct )?(?:options?|choices?|answers?)(?: are)?):? )?"
     r"(?P<letters>\(?[A-Z]\)?(?:(?:,? (?:and|&) |[,;] ?| ?)\(?[A-Z]\)?)+"
     r"|\(?[a-z]\)?(?:(?:,? (?:and|&) |[,;] ?)\(?[a-z]\)?)+)"
-    r"(?: only)?\.?",
-    re.IGNORECASE,
+    r"(?i: only)?\.?",
 )
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE

@@ -7,11 +7,13 @@ stream or is silent for ever becomes an error in OpenAI's shape.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 from etalon.problems.endings import reason_of
 from etalon.sampling.endpoint import Client, UpstreamError
+from etalon.sampling.endpoint.client import FINISH_SECONDS
 from etalon.sampling.endpoint.events import BOM, DONE, events, parsed, read_body, shown
 from etalon.sampling.endpoint.retry import error_in, from_error_object
 from etalon.serve.api_error import ApiError, from_upstream
@@ -48,16 +50,24 @@ async def _whole(client: Client, path: str, content: bytes) -> bytes:
 
 
 async def _relay_events(call: Call, client: Client, path: str, content: bytes) -> None:
-    is_finished = False
+    begun: set[Any] = set()
+    ended: set[Any] = set()
+    is_done = False
     async with client.passing_stream(path, content) as response:
-        async for data in events(response):
-            if data == DONE:
-                is_finished = True
-                break
-            chunk = _chunk(data)
-            is_finished |= any(reason_of(choice) for choice in _choices(chunk))
-            await call.event(_streamed(chunk, data))
-    if not is_finished:
+        with contextlib.suppress(TimeoutError):  # every choice has ended, and the connection stays open all the same
+            async with asyncio.timeout(None) as patience:
+                async for data in events(response):
+                    if data == DONE:
+                        is_done = True
+                        break
+                    chunk = _chunk(data)
+                    for choice in _choices(chunk):
+                        begun.add(choice.get("index"))
+                        ended.update([choice.get("index")] if reason_of(choice) else [])
+                    await call.event(_streamed(chunk, data))
+                    if ended and begun == ended:
+                        patience.reschedule(asyncio.get_running_loop().time() + FINISH_SECONDS)
+    if not is_done and not (ended and begun == ended):
         raise UpstreamError("cut the stream", may_pass=True, calls=1)
     await call.end_events()
 

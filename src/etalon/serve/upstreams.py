@@ -24,7 +24,9 @@ Status = Literal["ok", "degraded", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One upstream at one time. error: why it does not answer, "" when it does. names: None is any model."""
+    """One upstream at one time. error: why it does not answer, "" when it does. names: None is any model; of one that
+    does not answer those it had.
+    """
 
     error: str = ""
     names: frozenset[str] | None = None
@@ -73,10 +75,10 @@ class Upstreams:
         except TimeoutError:
             if self.client.balancer.load[url] and not last.error:  # a server of one thread, at work for us
                 return last
-            return Seen(error=f"did not answer within {PROBE_SECONDS:g} s")
+            return Seen(error=f"did not answer within {PROBE_SECONDS:g} s", names=last.names)
         except UpstreamError as error:
             if error.status not in (404, 405):  # those have no list
-                return Seen(error=f"HTTP {error.status}" if error.status else "does not answer")
+                return Seen(error=f"HTTP {error.status}" if error.status else "does not answer", names=last.names)
             names = []
         self.client.balancer.wake(url)
         return Seen(names=frozenset(names) or None)
@@ -95,6 +97,6 @@ def some(names: Sequence[str]) -> str:
 
 
 def _may_serve(seen: tuple[Seen, ...], model: str) -> bool:
-    """Whether somebody lists the model (Ollama's without its tag too), or cannot tell what it serves."""
-    lists = [one.names for one in seen if not one.error]
+    """Whether somebody lists the model (Ollama's without its tag too), did before it fell silent, or cannot tell."""
+    lists = [one.names for one in seen if not one.error or one.names]
     return not lists or any(names is None or names & {model, f"{model}:latest"} for names in lists)

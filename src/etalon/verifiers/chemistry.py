@@ -60,7 +60,7 @@ _STATE = re.compile(r"\((?:s|l|g|aq)\)|_\((?:s|l|g|aq)\)|↑|↓|\\(?:uparrow|do
 _PLUS_APART = re.compile(r"\s\+\s")
 _PLUS = re.compile(r"(?<!\^)(?<!\^\d)\+(?=\d*(?:[A-Z(\[^_]|e[-^]))")
 _HALF = re.compile(r"\\[dt]?frac\s*\{?(\d)\}?\s*\{?(\d)\}?")
-_COEFFICIENT = re.compile(r"(\d+(?:/\d+|\.\d+)?)\s*\*?(?=\D)")
+_COEFFICIENT = re.compile(r"(\d+(?:/0*[1-9]\d*|\.\d+)?)\s*\*?(?=\D)")
 
 
 def formula(text: str) -> str | None:
@@ -145,10 +145,16 @@ def reaction(text: str) -> tuple[tuple[str, ...], ...] | None:
     sides = _ARROW.split(text.strip("$ "))
     if len(sides) < 2:
         sides = text.strip("$ ").split("=")
-        if len(sides) != 2 or not all(formula(_COEFFICIENT.sub("", one)) for side in sides for one in _split(side)):
+        if len(sides) != 2 or not all(map(_is_counted, sides)):  # P=UI is no reaction
             return None
     terms = tuple(tuple(sorted(_term(term) for term in _split(side))) for side in sides)
     return terms if all(terms) else None
+
+
+def _is_counted(side: str) -> bool:
+    """Whether all terms are formulas, and one has a count."""
+    terms = _split(side)
+    return all(formula(_COEFFICIENT.sub("", term)) for term in terms) and any(c.isdigit() for c in side)
 
 
 def _split(side: str) -> list[str]:

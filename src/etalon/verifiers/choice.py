@@ -75,7 +75,8 @@ def _verify_several(reference: frozenset[str], written: str | None, options: Map
     letters = several_letters(bare(written), options)
     if letters is None:
         letter, reason = choose(written, options)
-        return Verdict(score=0.0, reason="different" if letter else reason, extracted=letter or written)
+        why = "different" if letter else "no_option" if reason == "timeout" else reason
+        return Verdict(score=0.0, reason=why, extracted=letter or written)
     is_right = letters == reference
     return Verdict(
         score=float(is_right), reason="letter" if is_right else "different", extracted="".join(sorted(letters))

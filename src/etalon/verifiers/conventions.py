@@ -35,7 +35,7 @@ _RIGHT = (
 )
 _RIGHT_AFTER = r"(?:correct[ae]|corret[ao]|corretta|acertada|juste|benar|(?:that|which) (?:best|most|correctly))"
 _OPTION = (
-    r"(?:option|choice|alternative|letter|statement|opción|opci[oó]n|opção|alternativa|opzione|choix|wahl|optie|pilihan"
+    r"(?:options?|choices?|alternatives?|letters?|statements?|opción|opci[oó]n|opção|alternativa|opzione|choix|wahl|optie|pilihan"
     r"|вариант|选项|選項|विकल्प)"
 )
 _CHOICE = rf"|{_RIGHT}\s*{_OPTION}|{_OPTION}\s+{_RIGHT_AFTER}"

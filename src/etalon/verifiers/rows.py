@@ -146,7 +146,10 @@ def is_blank(row: Mapping[str, Any]) -> bool:
 def _row_id(row: Mapping[str, Any]) -> Any:
     """The first id of the row as it came, as text where strict JSON could not hold it; None when it has none."""
     row_id = next((found for name in ROW_IDS if (found := value_at(row, name)) is not None), None)
-    return row_id if row_id is None or isinstance(row_id, str | int) else json.dumps(row_id)
+    try:
+        return row_id if row_id is None or isinstance(row_id, str | int) else json.dumps(row_id)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _unreadable(row_id: Any, reason: str) -> RowOut:

@@ -52,9 +52,19 @@ OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "dom
 
 def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
-    if not STRUCTURED.isdisjoint(row) or "instruction_id" in str(row.get("ground_truth")):
+    if not STRUCTURED.isdisjoint(row) or _names_rules(row.get("ground_truth")):
         row = _unlogged(_replied(_informed(_read(row))))
     return _with_options(row) if "A" in row and "B" in row else row
+
+
+def _names_rules(truth: Any) -> bool:
+    """Whether a ground truth may be instructions: text that says so, or objects that have them."""
+    first = truth[0] if isinstance(truth, list) and truth else truth
+    return (
+        "instruction_id" in truth[:200]
+        if isinstance(truth, str)
+        else isinstance(first, dict) and "instruction_id" in first
+    )
 
 
 def _with_options(row: Mapping[str, Any]) -> Mapping[str, Any]:

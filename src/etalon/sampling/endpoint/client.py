@@ -217,7 +217,7 @@ async def _read(response: httpx2.Response, answer: Answer, on_delta: OnDelta | N
                     was_closed = True
                     break
                 delta = answer.add_event(data)
-                if answer.finish_reason and patience.when() is None:
+                if answer.finish_reason:
                     patience.reschedule(asyncio.get_running_loop().time() + FINISH_SECONDS)
                 if delta is None:
                     continue

@@ -18,6 +18,7 @@ from etalon.sampling.endpoint.retry import UpstreamError
 DONE = b"[DONE]"
 BOM = b"\xef\xbb\xbf"
 BODY_BYTES = 2**26  # (ours) of a body that is no stream
+MAX_LINES = 1000  # (ours) of an event that is looked at for its end before its blank line
 MAX_EVENT_BYTES = 8 * 2**20  # (ours) a larger event is no delta
 REDACT = "etalon_redact"  # the extension of a response that takes our key out of what it says
 
@@ -132,7 +133,7 @@ class EventDecoder:
 
     def _take(self, line: bytes, found: list[bytes]) -> None:
         if line.startswith(b"data:"):
-            if self._lines and _is_whole(b"\n".join(self._lines)):  # a server that leaves the blank line out
+            if self._may_be_whole() and _is_whole(b"\n".join(self._lines)):  # a server that leaves the blank line out
                 self._end(found)
             self._lines.append(line[5:].strip())
             self._size += len(line)
@@ -142,6 +143,9 @@ class EventDecoder:
             self._name = line[6:].strip()
         elif line.startswith(BOM):
             self._take(line.removeprefix(BOM), found)
+
+    def _may_be_whole(self) -> bool:
+        return 0 < len(self._lines) < MAX_LINES and self._lines[-1].endswith((b"}", DONE))
 
     def _end(self, found: list[bytes]) -> None:
         data = b"\n".join(self._lines)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -93,6 +94,7 @@ class _Run:
     def __init__(self, order: Order, folder: str, plan: dict[str, object], files: tuple[IO[bytes], ...]) -> None:
         self.order, self._folder, self._control = order, folder, files[2].fileno()
         self._ended: tuple[int, Any] | None = None
+        self._inherited = _peak_bytes(resource.getrusage(resource.RUSAGE_SELF))  # Linux counts it for the child, too
         self._ready, ready = os.pipe()
         try:
             self._process = subprocess.Popen(
@@ -119,11 +121,13 @@ class _Run:
             killed_for = self._watch(deadline, give_up)
         finally:
             os.close(self._ready)
-            self._kill_group()
+            if self._ended is None or not hasattr(os, "waitid"):
+                self._kill_group()
             self._has_ended(0)
         assert self._ended is not None
         status, usage = self._ended
-        rss = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss << 10
+        peak = _peak_bytes(usage)
+        rss = peak if peak > self._inherited else 0
         cpu = usage.ru_utime + usage.ru_stime
         return _Death(_reason(killed_for, status, cpu > self.order.cpu_seconds), status, cpu, rss)
 
@@ -171,11 +175,20 @@ class _Run:
 
     def _has_ended(self, options: int = os.WNOHANG) -> bool:
         if self._ended is None:
+            if options and hasattr(os, "waitid"):  # its group is killed while its number is still its own
+                if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                    return False
+                self._kill_group()
             process, status, usage = os.wait4(self._process.pid, options)
             if process:
                 self._ended = status, usage
                 self._process.returncode = status  # so that nobody waits for it again
         return self._ended is not None
+
+
+def _peak_bytes(usage: Any) -> int:
+    peak = int(usage.ru_maxrss)
+    return peak if sys.platform == "darwin" else peak << 10
 
 
 def _reason(killed_for: str, status: int, is_long: bool) -> str:

@@ -42,6 +42,7 @@ class Clock:
 
     def __init__(self, order: Order) -> None:
         self._order, self._parent, self._idle = order, os.getppid(), 0.0
+        self._inherited = peak_bytes()  # Linux keeps that of the process which started this one
 
     def begin(self) -> None:
         """The next test has all of its time."""
@@ -61,7 +62,9 @@ class Clock:
             wall, cpu = now, used
             if self._idle > self._order.idle_seconds:
                 os.kill(os.getpid(), signal.SIGPROF)
-            if _resident_bytes() > self._order.memory_bytes or os.getppid() != self._parent:
+            peak = peak_bytes()
+            is_large = peak > max(self._order.memory_bytes, self._inherited)
+            if is_large or os.getppid() != self._parent:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -146,8 +149,8 @@ def _limit(kind: int, soft: int, hard: int) -> None:
         resource.setrlimit(kind, (soft, hard))
 
 
-def _resident_bytes() -> int:
-    """The most that this process has held."""
+def peak_bytes() -> int:
+    """The most memory that this process has held, or one before it whose place it took."""
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size << 10
 

@@ -22,14 +22,14 @@ PRINTED = 5  # decimals of references that LeetCode prints; a float that rounds 
 MOST_DIGITS = 4000  # (ours) of integers that are read as numbers: longer ones take quadratic time
 NOTHING, DIGITS = 1e-12, 1e-3  # (ours) between this and the tolerance a value is not nothing: three digits count
 
-MOST_PRECISE, LEAST_PRECISE = 1e-12, 0.1  # (ours) of tolerances that a statement may name
+MOST_PRECISE, LEAST_PRECISE = 1e-12, 0.01  # (ours) of tolerances that a statement may name
 
 _WHOLE = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"float:?(\d*\.?\d+(?:[eE]-?\d{1,3})?)")
-_STATED = re.compile(
-    r"(?:\berrors?\b|\bwithin\b|\btolerance\b|\bdiffers?\b|\bprecision of\b)[^\n]{0,120}?"
-    r"(?:10[ ]?(?:\^|\*\*)?[ ]?\{?\(?[ ]?[-−–][ ]?(?P<exponent>\d{1,2})\b"
-    r"|\b1e-(?P<e>\d{1,2})\b|(?P<decimal>\b0\.0{0,11}1\b))",
+_STATED = re.compile(  # "error does not exceed 10^{-6}", "within 1e-5 of", "a tolerance of 0.001"
+    r"(?:\berrors?\b|\bwithin\b|\btolerance\b|\bdiffers? by\b|\bprecision of\b)[^\n]{0,120}?"
+    r"(?:(?<![\d.])10 ?(?:\^|\*\*) ?\{?\(? ?[-−–] ?(?P<exponent>\d{1,2})\b|(?<![\d.])10[-−](?P<raised>\d{1,2})(?![\d-])"
+    r"|\b1e-(?P<e>\d{1,2})\b|(?P<decimal>(?<![\d.])0\.0{0,11}1\b))(?! ?(?:ms|s|sec|seconds?|minutes?|places)\b)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
@@ -74,7 +74,7 @@ def read_compare(name: str) -> str | Closeness | None:
 def stated_closeness(statement: str) -> Closeness | None:
     """The tolerance that the statement of a problem names ("error of at most 10^{-4}"), or None."""
     for found in _STATED.finditer(statement):
-        exponent = found["exponent"] or found["e"]
+        exponent = found["exponent"] or found["raised"] or found["e"]
         tolerance = 10.0 ** -int(exponent) if exponent else float(found["decimal"])
         if MOST_PRECISE <= tolerance <= LEAST_PRECISE:
             return Closeness(tolerance=tolerance, all_numbers=True, is_stated=True)

@@ -25,9 +25,10 @@ OTHERS = frozenset(
 _ACTS = (ast.Call, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.Import, ast.ImportFrom)
 _MARKS = re.compile("^\ufeff", re.MULTILINE)  # of byte order
 _INDENTED = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]+[^\s#]")
-_CLOSING = re.compile(r"(.*?)(`{3,}|~{3,})[ \t]*(?:</?\w+>|<\|[^|<>]*\|>|[.,;])*[ \t]*$")
-_GLUED = re.compile(r"(?<=\S)[ \t]*(`{3,})[ \t]*([\w+]+)[ \t]*$")
-_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^`\n]*$")
+# code, a fence, and what may follow it: an end token, a tag, a full stop
+_CLOSING = re.compile(r"(.*?)((?<!`)`{3,}+|(?<!~)~{3,}+)[ \t]*(?:</?\w+>|<\|[^|<>]*\|>|[.,;])*[ \t]*$")
+_GLUED = re.compile(r"(?<=[^\s`])[ \t]*(`{3,}+)[ \t]*([\w+]++)[ \t]*$")
+_FENCE = re.compile(r"[ \t]*(`{3,}+|~{3,}+)[ \t]*([^\s`]*+)[^`\n]*+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +58,12 @@ def extract(response: str, languages: Sequence[str] = ("python",), names: Sequen
         blocks = [block for block in every if not block.is_closed or _does_something(block.text)]
     if not blocks or not blocks[-1].is_closed:
         return None
-    defining = [block for block in blocks if any(_defines(block.text, name) for name in names)]
-    block = (defining or blocks)[-1]
+    defining = [at for at, block in enumerate(blocks) if any(_defines(block.text, name) for name in names)]
+    position = defining[-1] if defining else len(blocks) - 1
+    block = blocks[position]
     text, language = _MARKS.sub("", block.text), TAGS.get(block.tag, "python")
-    if language == "python" and block is not blocks[0]:
-        text = _with_what_it_uses(text, [one.text for one in blocks[: blocks.index(block)]])
+    if language == "python" and position:
+        text = _with_what_it_uses(text, [one.text for one in blocks[:position]])
     return Program(text=text, language=language)
 
 
@@ -77,11 +79,16 @@ def _with_what_it_uses(text: str, before: Sequence[str]) -> str:
     missing = _missing(tree) if tree and "__future__" not in text else set()
     taken: list[ast.stmt] = []
     for block in reversed(before) if missing else ():
-        for statement in reversed(earlier.body if (earlier := _parsed(block)) else ()):
-            bound = _bound_by(statement)
-            if bound & missing or "*" in bound:
-                taken.insert(0, statement)
-                missing = (missing - bound) | _missing(ast.Module([statement], []))
+        statements = earlier.body if (earlier := _parsed(block)) else []
+        found, count = set[int](), -1
+        while len(found) > count:  # what is taken may use what stands below it
+            count = len(found)
+            for at in reversed(range(len(statements))):
+                bound = _bound_by(statements[at])
+                if at not in found and (bound & missing or "*" in bound):
+                    found.add(at)
+                    missing = (missing - bound) | (_missing(ast.Module([statements[at]], [])) - bound)
+        taken[:0] = [statements[at] for at in sorted(found)]
     if tree is None or not taken:
         return text
     imports = [statement for statement in tree.body if isinstance(statement, ast.Import | ast.ImportFrom)]
@@ -104,8 +111,10 @@ def _bound_by(statement: ast.stmt) -> set[str]:
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    if isinstance(statement, ast.Assign) and not any(isinstance(node, ast.Call) for node in ast.walk(statement)):
-        return {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    is_constant = not any(isinstance(node, ast.Call) for node in ast.walk(statement))
+    if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None and is_constant:
+        nodes = list(ast.walk(statement))
+        return {node.id for node in nodes if isinstance(node, ast.Name) and type(node.ctx) is ast.Store}
     return set()
 
 

@@ -1,6 +1,6 @@
 """Judges a program by running it on tests in the sandbox; expected outputs are compared here, never there.
 
-    response -> extract -> sandbox -> compare_text, compare_value or a checker -> Verdict
+    response -> extract -> sandbox -> compare_output, compare_value or a checker -> Verdict
 
 What tests look like: see suite.py. What one test leaves behind must not cost the next one its reward, and a program
 that guesses, or knows which test of its process it is in, must not get another try. So when a test fails that was not
@@ -67,9 +67,9 @@ def run_suite(program: Program, suite: TestSuite) -> Verdict:
     """The verdict of one program on all tests: the first failure decides."""
     if suite.assert_code is not None:
         written = continued(program.text, suite.stub)
-        is_first = suite.preamble and "from __future__" not in written
+        is_first = bool(suite.preamble) and "from __future__" not in written
         text = f"{suite.preamble}\n{written}" if is_first else written
-        return _verdict(run_asserts(text, suite.assert_code, suite.limits), program, "tests")
+        return _verdict(run_asserts(text, suite.assert_code, suite.limits), program, "tests", text)
     start, pause_after, total = 0, FIRST_TESTS, len(suite.inputs)
     is_large = sum(map(len, suite.inputs)) > LARGE_CHARACTERS
     while start < total:
@@ -192,13 +192,14 @@ def _ask_checker(checker: str, given: str, reference: str, output: str) -> Outco
     return run_program(guest.source("checker"), tests, CHECKER_LIMITS)[0]
 
 
-def _verdict(outcome: Outcome, program: Program, where: str) -> Verdict:
+def _verdict(outcome: Outcome, program: Program, where: str, text: str = "") -> Verdict:
+    """text: what was run, where that is more than the program."""
     if outcome.status is Status.INFRASTRUCTURE:
         reason = outcome.detail if outcome.detail.startswith("bad_reference") else f"infrastructure: {outcome.detail}"
         return Verdict(score=None, reason=reason, extracted=program.text)
     if outcome.status is Status.OK:
         return Verdict(score=1.0, reason="passed", extracted=program.text)
-    if library := missing_library(outcome, program.text):
+    if library := missing_library(outcome, text or program.text):
         return Verdict(score=None, reason=f"infrastructure: no library {library} here", extracted=program.text)
     reason = f"{outcome.status} ({where})" + (f": {outcome.detail}" if outcome.detail else "")
     return Verdict(score=0.0, reason=reason, extracted=program.text)

@@ -26,10 +26,11 @@ from etalon.verifiers.math.formula import (
 )
 from etalon.verifiers.math.parts import match_parts
 from etalon.verifiers.math.read.dressing import names
-from etalon.verifiers.math.read.normalise import NOT_ABOUT, Reading, read
+from etalon.verifiers.math.read.normalise import Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.math.read.quantities import conversion, converted, split_unit
 from etalon.verifiers.math.read.relations import (
+    are_other_names,
     congruence,
     is_equation,
     name_and_value,
@@ -38,6 +39,7 @@ from etalon.verifiers.math.read.relations import (
     value_of,
     with_argument,
 )
+from etalon.verifiers.math.read.sets import LINE
 from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
 from etalon.verifiers.memo import Memo
@@ -49,11 +51,9 @@ MAX_UNMATCHED = 8  # (ours) brackets that open and never close, or the other way
 MAX_FRACTIONS = 8  # (ours) numeric fractions side by side, with no sign between them
 
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
+_SET_BY_PARTS = re.compile(r"∪|\\cap|\\setminus|\\mid|:|\\ldots|\.\.\.|∈.*[,<>≤≥≠]")
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
 _SYMBOL = re.compile(r"[a-zA-Z]|\\[a-zA-Z]+")
-_CALL = re.compile(r"[a-zA-Z]\([a-z]\)")
-_ARGUMENT = re.compile(r"\([^()]*\)|_[a-z]")  # of f and f(x), of a and a_n
-_NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right|[|{}\s∠]")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
 _LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
@@ -63,8 +63,9 @@ _NUMBER_SET = re.compile(r"\\mathbb\{[A-QS-Z]\}(?:\^(?:\{[+<>≥≤≠-]\}|\{?\d
 _NOTHING = {"no solution", "\\emptyset"}
 _NO_FORMULA = re.compile(  # what stands between statements: of two formulas the engine would take one
     r"\\(?:Rightarrow|Leftarrow|Leftrightarrow|rightarrow|leftarrow|implies|iff|therefore|because|tag|cancel|neg|lnot|not|&)"
-    r"(?![a-zA-Z])|[?&≉]|\\to(?![a-zA-Z])"
+    r"(?![a-zA-Z])|[?&]|\\to(?![a-zA-Z])"
 )
+_CAPITALS = re.compile(r"[A-Z]{2,}")
 _APART = re.compile(r"\d \d")
 _FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
 
@@ -93,7 +94,7 @@ def compare(*, reference: str, answer: str, budget: symbolic.EngineTime | None =
 
 def _grade(reference: str, answer: str, budget: symbolic.EngineTime) -> Comparison:
     expected = read(reference)
-    if not expected.text:
+    if not expected.text or expected.is_contradictory:
         return Comparison(is_equal=None, reason=Reason.BAD_REFERENCE)
     if len(answer) > MAX_ANSWER_CHARS:
         return DIFFERENT
@@ -128,7 +129,7 @@ def _compare_readings(expected: Reading, given: Reading, rules: _Rules) -> Compa
         return Comparison(is_equal=True, reason=Reason.EXACT) if same else DIFFERENT
     if {expected.text, given.text} == _NOTHING or (rules.is_lenient and _names_angle(expected, given)):
         return Comparison(is_equal=True, reason=Reason.EXACT)
-    if NOT_ABOUT in given.text:
+    if given.is_contradictory or expected.is_contradictory:
         return DIFFERENT
     if rules.is_lenient and given.rounded and (number := parse_number(expected.text)) and number.decimals:
         rounded = _compare(expected.text, given.rounded, rules)
@@ -168,6 +169,8 @@ def _compare(expected: str, given: str, rules: _Rules) -> Comparison:
         return Comparison(is_equal=True, reason=Reason.EXACT)
     if not given or rules.depth > MAX_DEPTH:
         return DIFFERENT
+    if not rules.depth and _CAPITALS.fullmatch(expected) and _CAPITALS.fullmatch(given):
+        return DIFFERENT  # IV and VI, NE and EN: no products
     left, right = parse_number(expected), parse_number(given)
     if left is not None and right is not None:
         return _compare_numbers(left, right, is_lenient=rules.is_lenient)
@@ -266,13 +269,10 @@ def _compare_intervals(expected: str, given: str, rules: _Rules) -> Comparison |
 
 
 def _compare_parts(expected: str, given: str, rules: _Rules) -> Comparison | None:
-    if _NUMBER_SET.fullmatch(expected) and not any(
-        sign in given for sign in ("∪", "\\cap", "\\setminus", "\\mid", ":")
-    ):
+    if _NUMBER_SET.fullmatch(expected) and not _SET_BY_PARTS.search(given):
         return DIFFERENT
     if "\\mathbb{R}" in (expected, given):
-        line = "(-\\infty,\\infty)"
-        expected, given = (line if text == "\\mathbb{R}" else text for text in (expected, given))
+        expected, given = (LINE if text == "\\mathbb{R}" else text for text in (expected, given))
     if shape_of(expected) is None and shape_of(given) is None:
         return None
     asked = shape_of(expected)
@@ -306,7 +306,7 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
         right = renamed
         if rules.is_lenient and left[0] != right[0] and all(_SYMBOL.fullmatch(name) for name in (left[0], right[0])):
             return None if _LETTER.search(left[1] + right[1]) else DIFFERENT
-        if rules.is_lenient and _are_other_names(left[0], right[0]):
+        if rules.is_lenient and are_other_names(left[0], right[0]):
             return DIFFERENT
         return _compare(left[1], right[1], rules)
     first = value_of(expected, is_reference=rules.is_lenient) if is_equation(expected) else expected
@@ -314,16 +314,6 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
     if first is None or second is None:
         return DIFFERENT
     return _compare_readings(_part(first), _part(second), rules)
-
-
-def _are_other_names(one: str, other: str) -> bool:
-    """Whether two names are of different things: AB and CD, r and \\theta; not AB and |AB|, f and f(x), y and f(x)."""
-    short, long = sorted((_NAME_DRESSING.sub("", name) for name in (one, other)), key=len)
-    if short == long or (short == "y" and _CALL.fullmatch(long)):
-        return False
-    if long.startswith(short) and _ARGUMENT.fullmatch(long[len(short) :]):
-        return False
-    return not (len(short) <= 2 and _LONG_WORD.search(long))  # A and Area
 
 
 def _compare_number_with_text(

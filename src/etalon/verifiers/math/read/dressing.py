@@ -25,11 +25,17 @@ _MARK = re.compile(
     r"\s*(?:\\(?:checkmark|blacksquare|square|Box|qed|qedsymbol|surd)(?![a-zA-Z])|[✓✔✅☑∎■□◼◻]"
     r"|\bQ\.? ?E\.? ?D\b)[\s.]*$"
 )
-_ABOUT = r"(?:≈|~|about|approximately|approx\.?|roughly|nearly|i\.e\.,?|that is,?)"
+_ABOUT = r"(?P<rounded>≈|about|approximately|approx\.?|roughly|nearly)"
+_THAT_IS = r"(?:or|which is|=|i\.e\.,?)"
 _AGAIN = (
-    re.compile(rf"(?P<value>.+?),? ?\((?P<about>(?:or|which is|=)? ?{_ABOUT}?|or|=)? ?(?P<again>[^()]+)\)"),
-    re.compile(rf"(?P<value>.+?),? ?(?:or|∨|which is|i\.e\.,?) ?(?P<about>{_ABOUT})? ?(?P<again>[^()]+)"),
-    re.compile(rf"(?P<value>.+?),? ?(?P<about>{_ABOUT}) ?(?P<again>[^()]+)"),
+    # 2\sqrt3 (≈ 3.46)
+    re.compile(rf"(?P<value>.+?),? ?\({_THAT_IS}? ?{_ABOUT} ?(?P<again>[^()]+)\)"),
+    # 1/4 (or 0.25), 1/4 (25%); without a blank brackets multiply
+    re.compile(rf"(?P<value>.+?)(?:,? ?\({_THAT_IS} ?|,? \()(?P<again>[^()]+)\)"),
+    # 1/4 or 0.25, which is about 0.25
+    re.compile(rf"(?P<value>.+?),? ?(?:∨|{_THAT_IS.replace('|=', '')}) ?{_ABOUT}? ?(?P<again>[^()]+)"),
+    # 2\sqrt3 ≈ 3.46
+    re.compile(rf"(?P<value>.+?),? ?{_ABOUT} ?(?P<again>[^()]+)"),
 )
 _FOR_ALL = re.compile(
     r"(?P<rest>.*[^\s,]),? ?\(?(?:for (?:all|any|every|each)|\\forall|∀) ?"  # of a variable, or of all there is
@@ -80,9 +86,9 @@ def said_twice(text: str) -> tuple[str, str, bool] | None:
 
     Whether both are one value is for the caller to see.
     """
-    if len(text) > MAX_CHARS or not any(sign in text for sign in ("(", "or", "∨", "≈", "~", "a", "i.e.")):
+    if len(text) > MAX_CHARS:
         return None
     for form in _AGAIN:
         if found := form.fullmatch(text):
-            return found["value"].strip(), found["again"].strip(), bool((found["about"] or "").strip(" or="))
+            return found["value"].strip(), found["again"].strip(), bool(found.groupdict().get("rounded"))
     return None

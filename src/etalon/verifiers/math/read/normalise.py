@@ -17,12 +17,12 @@ from etalon.verifiers.math.formula import approximate
 from etalon.verifiers.math.read import dressing, relations, sets
 from etalon.verifiers.math.read.numbers import Number, parse_number
 from etalon.verifiers.math.read.quantities import split_units
+from etalon.verifiers.math.read.relations import MAX_CONDITIONS
 from etalon.verifiers.math.read.shapes import split_top
 from etalon.verifiers.math.read.spelling import one_spelling, times_signs, undressed
 from etalon.verifiers.math.read.units import parse_unit, ratio
 
 MAX_WRAPPERS = 12  # (ours)
-NOT_ABOUT = "≉"  # between two values that an answer takes for about the same
 ROUNDING = 0.05  # (ours) in proportion: a decimal that is further off is another value
 
 _WRAPPERS = (
@@ -65,7 +65,7 @@ _UNIT_IN_BRACKETS = re.compile(r"^([^()]*\d[^()]*?) ?\((?!mod|base)([A-Za-z][A-Z
 _RATIO_IN_WORDS = re.compile(r"\d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)+")
 _VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-df-zA-Z](?![a-zA-Z])")
 _TWO_NUMBERS = re.compile(r"[+-]?\d+, [+-]?\d+")
-_MIXED = re.compile(r"(\d+) +(\d+)/(\d+)")
+_MIXED = re.compile(r"(?<!\d)(\d+) +(\d+)/(\d+)")
 _OVER = re.compile(
     r"\{?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\}) ?\\over(?![a-zA-Z]) ?([^{}\\]{1,40}|\\[a-z]+|\\sqrt\{[^{}]*\})\}?"
 )
@@ -98,7 +98,7 @@ class Reading:
     """An answer as read: its text in one spelling (no spaces inside mathematics), and the unit written with it.
 
     rounded: the decimal that the answer gives for its exact value as well. parameter: a letter that stands for any
-    integer.
+    integer. is_contradictory: it says that two different values are about the same.
     """
 
     text: str
@@ -106,6 +106,7 @@ class Reading:
     is_words: bool = False
     rounded: str = ""
     parameter: str = ""
+    is_contradictory: bool = False
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -134,7 +135,7 @@ def _read(text: str) -> Reading:
         return Reading(text=named)
     if found := _RATIO_IN_WORDS.fullmatch(text):
         return Reading(text=re.sub(r" ?to ?", ":", found[0]))
-    quantity, unit = split_units(_UNIT_IN_BRACKETS.sub(r"\1 \2", text))
+    quantity, unit = split_units(_UNIT_IN_BRACKETS.sub(r"\1 \2", text) if text.endswith(")") else text)
     if is_prose(quantity):
         return Reading(text=plain_words(quantity), is_words=True)
     return Reading(text=_squeeze(quantity), unit=unit)
@@ -143,7 +144,7 @@ def _read(text: str) -> Reading:
 def _said_once(text: str, value: str, again: str, is_rounded: bool) -> Reading | None:
     """The reading of a value that is said twice; None where both cannot be told to be one.
 
-    Two values that say they are about the same and are not come back as one that equals nothing; but behind a sign a
+    Two values that say they are about the same and are not are contradictory, which equals nothing; but behind a sign a
     decimal that is off is a slip, and the exact value counts.
     """
     first, second = _read(value), _read(again)
@@ -163,7 +164,7 @@ def _said_once(text: str, value: str, again: str, is_rounded: bool) -> Reading |
         is_same = _rounds_to(number, other, written.decimals) and abs(number - other) <= ROUNDING * abs(number)
     if not is_same:
         is_slip = "≈" in text and "(" not in text and ((written and written.decimals) or "=" in first.text)
-        return replace(first, text=f"{first.text}{NOT_ABOUT}{second.text}") if is_rounded and not is_slip else None
+        return replace(_read(text), is_contradictory=True) if is_rounded and not is_slip else None
     return replace(first, unit=first.unit or second.unit, rounded=second.text if written and written.decimals else "")
 
 
@@ -180,7 +181,8 @@ def _value(reading: Reading) -> float | None:
     text = assigned[1] if assigned else reading.text
     number: Number | None = parse_number(text)
     if number is not None:
-        value: float | None = float(number.value) / (100 if number.is_percent else 1)
+        value = number.as_float()
+        value = value / 100 if value is not None and number.is_percent else value
     elif reading.is_words or _VARIABLE.search(text):
         return None
     else:
@@ -294,11 +296,12 @@ def _conditions(text: str) -> str:
     """ "and" as a comma; between conditions on one variable as what they leave together."""
     if not any(sign in text for sign in "<>≤≥≠∈") or not _AND.search(text):
         return _AND.sub(",", text)
-    parts = [relations.interval_of(_SPACES.sub("", part)) for part in _AND.split(text)]
-    common = sets.common([pair[1] for pair in parts if pair])
-    if not all(parts) or common is None or len({pair[0] for pair in parts if pair}) > 1:
+    parts = [relations.interval_of(_SPACES.sub("", part)) for part in _AND.split(text)[: MAX_CONDITIONS + 1]]
+    pairs = [pair for pair in parts if pair]
+    if len(pairs) < len(parts) or len(parts) > MAX_CONDITIONS or len({name for name, _ in pairs}) > 1:
         return _AND.sub(",", text)
-    return f"{parts[0][0] if parts[0] else ''}∈{common}"
+    common = sets.common([union for _, union in pairs])
+    return _AND.sub(",", text) if common is None else f"{pairs[0][0]}∈{common}"
 
 
 def _without_commas(group: re.Match[str]) -> str:
@@ -314,8 +317,6 @@ def is_prose(text: str) -> bool:
         return False
     words = [word for word in _WORD.findall(text) if word.casefold() not in ("and", "or")]
     longest = max((len(word) for word in words), default=0)
-    if len(words) == 1 and longest == 2 and text.isupper():  # IV, NE
-        return True
     if longest >= 4 or text.casefold() in ("yes", "no", "odd", "dne"):
         return True
     return longest == 3 and (len(words) > 1 or text.isupper())

@@ -37,6 +37,13 @@ class Number:
     is_percent: bool = False
     decimals: int = 0
 
+    def as_float(self) -> float | None:
+        """The value, a percent as what stands before its sign; None beyond the range of floats."""
+        try:
+            return float(self.value)
+        except OverflowError:
+            return None
+
 
 @functools.lru_cache(maxsize=20_000)
 def parse_number(text: str) -> Number | None:

@@ -29,6 +29,10 @@ _BUILDER = re.compile(r"\\\{[a-z](?:∈\\mathbb\{R\})?(?:\\mid |\\mid|[|:])(?P<c
 _PROSE = re.compile(r"(?<![\\a-zA-Z])(?!sin|cos|tan|log|deg|det|gcd|lcm|max|min|mod)[a-zA-Z]{4,}")
 _DENIED = re.compile(r"(?:not|never|neither)(?![a-z]{3})", re.IGNORECASE)
 _JOINED = re.compile(r"(?:vs|but|not|or|and|where|if|then|so|else)(?=[a-zA-Z]?$)")
+_NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right|[|{}\s∠]")
+_CALL = re.compile(r"[a-zA-Z]\([a-z]\)")
+_ARGUMENT = re.compile(r"\([^()]*\)|_[a-z]")  # of f and f(x), of a and a_n
+_LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
 _POINT = re.compile(rf"\((?:{_VARIABLE.pattern},)+(?:{_VARIABLE.pattern})\)")
 _NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+|[a-zA-Z]\^\{-1\}\([a-zA-Z]\)")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
@@ -66,6 +70,16 @@ def says_more_than_one(text: str) -> bool:
     return bool(_DENIED.match(text)) or any(sides[0] in side or _JOINED.search(side) for side in sides[1:-1])
 
 
+def are_other_names(one: str, other: str) -> bool:
+    """Whether two names are of different things: AB and CD, r and \\theta; not AB and |AB|, f and f(x), y and f(x)."""
+    short, long = sorted((_NAME_DRESSING.sub("", name) for name in (one, other)), key=len)
+    if short == long or (short == "y" and _CALL.fullmatch(long)):
+        return False
+    if long.startswith(short) and _ARGUMENT.fullmatch(long[len(short) :]):
+        return False
+    return not (len(short) <= 2 and _LONG_WORD.search(long))  # A and Area
+
+
 def value_of(text: str, *, is_reference: bool = False) -> str | None:
     """What an equation says where a value is asked for: the assigned value, else the number at the end.
 
@@ -81,7 +95,7 @@ def value_of(text: str, *, is_reference: bool = False) -> str | None:
     others = [parse_number(side) for side in sides[:-1]]
     if number is None or any(other and other.value != number.value for other in others) or _PROSE.search(text):
         return None
-    if number is None or (re.search(r"[a-zA-Z]", text) and (is_reference or (number.value == 0 and len(sides) == 2))):
+    if re.search(r"[a-zA-Z]", text) and (is_reference or (number.value == 0 and len(sides) == 2)):
         return None
     return sides[-1]
 

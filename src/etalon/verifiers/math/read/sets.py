@@ -60,6 +60,7 @@ _SAID = re.compile(
     r"(?P<end>[^a-z]*?(?:\\[a-z]+)?[^a-z]*?)"
     r"(?: and (?P<other>[^a-z]+?))?(?P<inclusive>,? ?\(?inclusive\)?)?"
 )
+MAX_PIECES = 24  # (ours) of one union
 SOLUTIONS = ("solution", "solutions", "value", "values")
 _IN_CHINESE = frozenset(("全体实数", "所有实数", "一切实数", "任意实数", "实数集", "全體實數", "所有實數"))
 MAX_CHARS = 120  # (ours)
@@ -91,10 +92,10 @@ def _interval_in_words(said: re.Match[str]) -> str | None:
     end, other = said["end"].replace(" ", ""), (said["other"] or "").replace(" ", "")
     if _place(end) is None or (other and _place(other) is None):
         return None
-    if said["between"]:
-        return f"[{end},{other}]" if said["inclusive"] else f"({end},{other})" if other else None
-    if other:
+    if bool(said["between"]) != bool(other):
         return None
+    if other:
+        return f"[{end},{other}]" if said["inclusive"] else f"({end},{other})"
     way = next(way for way, words in _THAN.items() if re.fullmatch(words, said["than"]))
     return {">": f"({end},\\infty)", "≥": f"[{end},\\infty)", "<": f"(-\\infty,{end})", "≤": f"(-\\infty,{end}]"}[way]
 
@@ -174,14 +175,17 @@ def _place(text: str) -> float | None:
     if re.search(r"(?<![a-zA-Z\\])[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)):
         return None
     number = parse_number(text)
-    return approximate(text) if number is None else None if number.is_percent else float(number.value)
+    return approximate(text) if number is None else None if number.is_percent else number.as_float()
 
 
 def _pieces(text: str) -> list[_Piece] | None:
     if text == "\\mathbb{R}":
         text = LINE
     pieces = []
-    for part in split_top(text, "∪"):
+    parts = split_top(text, "∪")
+    if len(parts) > MAX_PIECES:
+        return None
+    for part in parts:
         shape = shape_of(part)
         if shape is None or shape.kind is not Kind.TUPLE or len(shape.parts) != 2:
             return None
@@ -203,17 +207,21 @@ def _common(first: list[_Piece], second: list[_Piece]) -> list[_Piece]:
         for b in second:
             below = max(a, b, key=lambda piece: (piece.low, piece.is_open_below))
             above = min(a, b, key=lambda piece: (piece.high, not piece.is_open_above))
-            if below.low < above.high:
+            is_point = below.low == above.high and not below.is_open_below and not above.is_open_above
+            if below.low < above.high or is_point:
                 found.append(
                     _Piece(
                         low=below.low, is_open_below=below.is_open_below, low_text=below.low_text,
                         high=above.high, is_open_above=above.is_open_above, high_text=above.high_text,
                     )
                 )  # fmt: skip
-    return sorted(found)
+    return sorted(set(found))[:MAX_PIECES]
 
 
 def _text(pieces: list[_Piece]) -> str:
     return "∪".join(
-        f"{'(' if p.is_open_below else '['}{p.low_text},{p.high_text}{')' if p.is_open_above else ']'}" for p in pieces
+        f"\\{{{p.low_text}\\}}"
+        if p.low == p.high
+        else f"{'(' if p.is_open_below else '['}{p.low_text},{p.high_text}{')' if p.is_open_above else ']'}"
+        for p in pieces
     )
