@@ -21,7 +21,7 @@ from etalon.types import Problem
 MAX_SEVERAL_CHARS = 200  # (ours) of a text that lists letters only
 MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
 
-_AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad|[,;: ])(?![a-zA-Z])|[{}$*]")
+_AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad)(?![a-zA-Z])|\\[,;: {}]|[{}$*\[\]'\"]")
 _LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
     r"(?i:(?:both|(?:the )?(?:correct )?(?:options?|choices?|answers?)(?: are)?):? )?"
     r"(?P<letters>\(?[A-Z]\)?(?:(?:,? (?:and|&) |[,;] ?| ?)\(?[A-Z]\)?)+"
@@ -98,7 +98,7 @@ def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | Non
     """The letters of two or more options that a text lists and nothing else: "A, C", "AC", "A and C"; or None."""
     if len(text) > MAX_SEVERAL_CHARS:
         return None
-    plain = re.sub(r" ?([,;]) ?", r"\1 ", " ".join(_AROUND_LETTERS.sub(" ", text).split()))
+    plain = re.sub(r" ?([,;]) ?", r"\1 ", " ".join(_AROUND_LETTERS.sub(" ", text.replace("\\&", "&")).split()))
     if (found := _LETTERS.fullmatch(plain)) is None:
         return None
     named = re.findall(r"(?<![a-zA-Z])[a-z](?![a-zA-Z])|[A-Z]", found["letters"])

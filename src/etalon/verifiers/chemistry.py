@@ -17,6 +17,7 @@ from etalon.verifiers.math import DIFFERENT, Comparison, Reason
 
 MAX_CHARS = 200  # (ours) of a formula
 WORDS = frozenset(("no", "in", "i", "as", "at", "he", "be"))  # that look like formulas
+NON_METALS = frozenset(("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"))  # that make ions of several atoms
 MAX_REACTION_CHARS = 600  # (ours)
 
 _SYMBOLS = (
@@ -101,6 +102,8 @@ def _charge(plain: str) -> tuple[str, str]:
     body = found["body"]
     if body.startswith("[") and body.endswith("]") and _FORMULA.fullmatch(body[1:-1]):
         body = body[1:-1]
+    if found["first"] and not found["caret"]:  # a sum
+        return plain, ""
     if found["first"]:
         count, sign = found["last"], found["first"]
     else:
@@ -123,7 +126,12 @@ def _ways(plain: str) -> set[tuple[str, str]]:
     if plain[-1] not in "+-":
         return {(plain, "")}
     sign, body = plain[-1], plain[:-1]
-    return {(body, sign), (body[:-1], body[-1] + sign)} if body[-1].isdigit() else {(body, sign)}
+    if not body[-1].isdigit():
+        return {(body, sign)}
+    as_count, as_charge = (body, sign), (body[:-1], body[-1] + sign)
+    if body[:-1] in _NUMBERS:  # Fe3+, but O2- may be either
+        return {as_charge, as_count} if body[:-1] in NON_METALS else {as_charge}
+    return {as_charge} if body[-2].isdigit() else {as_count}  # SO42-, NH4+
 
 
 def _isotope(symbol: str, mass: str, number: str | None) -> str | None:
@@ -200,6 +208,9 @@ def compare_formulas(*, reference: str, answer: str) -> Comparison | None:
 
     What no reference of mathematics can be (an ion, an isotope, a reaction) is different from all that is none.
     """
+    states = [sorted(_STATE.findall(_UPRIGHT.sub("", text))) for text in (reference, answer)]
+    if states[0] and states[1] and states[0] != states[1]:
+        return DIFFERENT
     if (sides := reaction(reference)) is not None:
         is_same = _same_sides(sides, reaction(answer))
         return Comparison(is_equal=True, reason=Reason.EXACT) if is_same else DIFFERENT
@@ -208,7 +219,7 @@ def compare_formulas(*, reference: str, answer: str) -> Comparison | None:
         return None
     if given is not None and are_same_formulas(expected, given):
         return Comparison(is_equal=True, reason=Reason.EXACT)
-    if expected[0] == "^" or expected[-1] in "+-":
+    if expected[0] == "^" or expected[-1] in "+-" or (given and _HYBRID.fullmatch(expected)):
         return DIFFERENT
     if given is None:
         return DIFFERENT if _is_molecule(expected, reference) else None

@@ -47,10 +47,12 @@ def verify_choice(problem: Problem, response: str) -> Verdict:
     options = _labelled(problem.options)
     if len(options) < len(problem.options):
         return Verdict(score=None, reason="bad_reference: two options have the same letter")
-    reference = reference_letter(problem.answer, options)
-    if reference is None:
-        reference = reference_letter(final_reference(problem.answer or ""), options)
-    if reference is None and (several := several_letters(problem.answer or "", options)):
+    answer = problem.answer or ""
+    several = several_letters(answer, options) if answer.strip() not in options.values() else None
+    reference = None if several else reference_letter(answer, options)
+    if reference is None and not several:
+        reference = reference_letter(final_reference(answer), options)
+    if several:
         return _verify_several(several, extract_answer(response), options)
     if reference is None:
         return Verdict(score=None, reason=f"bad_reference: {problem.answer!r} is not an option")

@@ -46,8 +46,9 @@ class Options:
                 return letters[answer]
             raise InputError(f"answer: found {answer}, expected the position of an option from 0, or its letter")
         wanted = gold("answer", answer)
-        beside = _OWN_LETTER.fullmatch(wanted)
-        for text in (wanted, wanted.strip("()."), final_reference(wanted) or "", beside[2] if beside else ""):
+        if (beside := _OWN_LETTER.fullmatch(wanted)) and beside[2] in self.shown.values():
+            wanted = beside[2]
+        for text in (wanted, wanted.strip("()."), final_reference(wanted) or ""):
             places = self._places(text)
             if len(places) == 1:
                 return letters[places.pop()]

@@ -111,11 +111,17 @@ def _bound_by(statement: ast.stmt) -> set[str]:
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    is_constant = not any(isinstance(node, ast.Call) for node in ast.walk(statement))
+    is_constant = not any(_reads_or_prints(node) for node in ast.walk(statement))
     if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None and is_constant:
         nodes = list(ast.walk(statement))
         return {node.id for node in nodes if isinstance(node, ast.Name) and type(node.ctx) is ast.Store}
     return set()
+
+
+def _reads_or_prints(node: ast.AST) -> bool:
+    """Whether it may take from the input of a program, or add to its output."""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in ("input", "open", "print", "exec", "eval", "stdin", "stdout", "read", "readline", "readlines")
 
 
 def _missing(tree: ast.Module) -> set[str]:

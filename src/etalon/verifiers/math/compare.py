@@ -8,6 +8,7 @@ A verdict costs at most one deadline, however many parts the answers have.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -39,7 +40,7 @@ from etalon.verifiers.math.read.relations import (
     value_of,
     with_argument,
 )
-from etalon.verifiers.math.read.sets import LINE
+from etalon.verifiers.math.read.sets import LINE, MAX_PIECES
 from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
 from etalon.verifiers.memo import Memo
@@ -48,6 +49,7 @@ ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the
 ROUNDED_SHARE = Fraction(1, 10_000)  # (ours) and must be this close in proportion: 0.000000 rounds no 2^-99
 MAX_DEPTH = 8  # (ours) of parts within parts
 MAX_UNMATCHED = 8  # (ours) brackets that open and never close, or the other way round
+LONG_EXPONENT = 5  # (ours) digits of an exponent that the engine is not asked about
 MAX_FRACTIONS = 8  # (ours) numeric fractions side by side, with no sign between them
 
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
@@ -55,17 +57,23 @@ _SET_BY_PARTS = re.compile(r"∪|\\cap|\\setminus|\\mid|:|\\ldots|\.\.\.|∈.*[,
 _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
 _SYMBOL = re.compile(r"[a-zA-Z]|\\[a-zA-Z]+")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
+_ANY_LETTER = re.compile(r"[a-zA-Z]")
+_NAMES = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
 _LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
-_NOT_WORDS = re.compile(r"(?<!\d)\s|\s(?!\d)|[{}^_$']")
+_WORDS_WITH_NUMBERS = re.compile(r"(?:sp\^?\{?\d\}?)?(?!\d+[A-Za-z])(?:[A-Za-z]_\{?\d+\}?|[^\W_]|[ ,.'()-])*")
+_NOT_WORDS = re.compile(r"(?<!\d)\s|\s(?!\d)|(?<=sp)\^|(?<=[A-Za-z])_|[{}]")
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):([1-9]\d*(?:\.\d+)?)")
 _NUMBER_SET = re.compile(r"\\mathbb\{[A-QS-Z]\}(?:\^(?:\{[+<>≥≤≠-]\}|\{?\d\}?)|_\{[≥≤]0\})?|\\mathbb\{R\}\^\{?\d\}?")
 _NOTHING = {"no solution", "\\emptyset"}
 _NO_FORMULA = re.compile(  # what stands between statements: of two formulas the engine would take one
     r"\\(?:Rightarrow|Leftarrow|Leftrightarrow|rightarrow|leftarrow|implies|iff|therefore|because|tag|cancel|neg|lnot|not|&)"
-    r"(?![a-zA-Z])|[?&]|\\to(?![a-zA-Z])"
+    r"(?![a-zA-Z])|[?&≟]|\$\$|:=|(?:^|[-+*/=(,;])\d[\d.]*_|!!!|!\)!\)!|\\to(?![a-zA-Z])"
 )
 _CAPITALS = re.compile(r"[A-Z]{2,}")
+_TO_CARRY_OUT = re.compile(r"\\(?:sum|prod|int|lim)(?![a-zA-Z])")
+_TOWER = re.compile(r"\^\{?(\d{1,9})\^\{?(\d{1,9})")
+_LARGE_BINOMIAL = re.compile(r"\\binom(?:\{[^{}]*)?(?:\d{5}|10\^)|\\binom\{[^{}]*\}\{[^{}]*(?:\d{5}|10\^)")
 _APART = re.compile(r"\d \d")
 _FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
 
@@ -151,8 +159,8 @@ def _with_parameter(given: Reading, name: str) -> Reading:
 
 
 def _compare_words_with_numbers(expected: str, given: str) -> Comparison | None:
-    """Words in which numbers stand, whatever their case: carbon-14, sp3 hybridisation; None for all else."""
-    if not (_LONG_WORD.search(expected) and _LONG_WORD.search(given)):
+    """Words in which numbers stand, whatever their case: carbon-14, sp^3 hybridisation; None for all else."""
+    if not all(_WORDS_WITH_NUMBERS.fullmatch(text) and _LONG_WORD.search(text) for text in (expected, given)):
         return None
     left, right = (_NOT_WORDS.sub("", text).casefold() for text in (expected, given))
     return Comparison(is_equal=True, reason=Reason.EXACT) if left == right else None
@@ -275,7 +283,10 @@ def _compare_parts(expected: str, given: str, rules: _Rules) -> Comparison | Non
         expected, given = (LINE if text == "\\mathbb{R}" else text for text in (expected, given))
     if shape_of(expected) is None and shape_of(given) is None:
         return None
-    asked = shape_of(expected)
+    asked, said = shape_of(expected), shape_of(given)
+    if said is not None and said.kind is Kind.UNION and (asked is None or len(said.parts) > MAX_PIECES):
+        is_set = asked is not None or _SET_ALGEBRA.search(expected) or any(sign in expected for sign in "<>≤≥∈≠")
+        return None if is_set and len(said.parts) <= MAX_PIECES else DIFFERENT
     if asked is not None and asked.kind is Kind.CASES and "\\begin" not in given:
         return DIFFERENT
     parts = match_parts(expected, given, is_lenient=rules.is_lenient)
@@ -307,9 +318,13 @@ def _compare_equations(expected: str, given: str, rules: _Rules) -> Comparison |
         if rules.is_lenient and left[0] != right[0] and all(_SYMBOL.fullmatch(name) for name in (left[0], right[0])):
             return None if _LETTER.search(left[1] + right[1]) else DIFFERENT
         if rules.is_lenient and are_other_names(left[0], right[0]):
-            return DIFFERENT
+            return None if _ANY_LETTER.search(left[1]) and _ANY_LETTER.search(right[1]) else DIFFERENT
         return _compare(left[1], right[1], rules)
-    first = value_of(expected, is_reference=rules.is_lenient) if is_equation(expected) else expected
+    first = (
+        value_of(expected, is_reference=rules.is_lenient, is_ordered="=" in given)
+        if is_equation(expected)
+        else expected
+    )
     second = value_of(given) if is_equation(given) else given
     if first is None or second is None:
         return DIFFERENT
@@ -344,7 +359,12 @@ def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Compariso
         return known
     if _HUNG.get(key) or any((_HUNG.get((text, rules.is_lenient)) or 0) > 1 for text in (expected, given)):
         return Comparison(is_equal=None, reason=Reason.TIMEOUT)
-    if _NO_FORMULA.search(given) and not _NO_FORMULA.search(expected):
+    if any(sign.search(given) and not sign.search(expected) for sign in (_NO_FORMULA, _TO_CARRY_OUT)):
+        return DIFFERENT
+    letters = [set(_NAMES.findall(text)) - {"i", "I", "e", "E"} for text in (expected, given)]
+    if letters[0] != letters[1] and len({frozenset(map(str.casefold, one)) for one in letters}) == 1:
+        return DIFFERENT  # the engine takes R and r, \\Delta and \\delta for one
+    if is_giant(given) and not is_giant(expected):
         return DIFFERENT
     if are_far_apart(expected, given) or is_nonsense(given) or (not rules.is_lenient and is_nonsense(expected)):
         return DIFFERENT
@@ -377,6 +397,13 @@ def _blame(expected: str, given: str, hung: str | None, *, is_lenient: bool) -> 
     elif not is_lenient:
         for text in (expected, given):
             _HUNG.put((text, is_lenient), (_HUNG.get((text, is_lenient)) or 0) + 1)
+
+
+def is_giant(text: str) -> bool:
+    """True for powers whose exponents have more than five digits (10^{10^{10}}), and binomials of such numbers."""
+    if _LARGE_BINOMIAL.search(text):
+        return True
+    return any(int(found[2]) * math.log10(max(1, int(found[1]))) >= LONG_EXPONENT for found in _TOWER.finditer(text))
 
 
 def is_nonsense(text: str) -> bool:

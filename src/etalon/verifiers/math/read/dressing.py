@@ -12,7 +12,8 @@ import re
 
 _LABEL = re.compile(
     r"(?:(?:so|thus|hence|therefore),? )?(?:the |our |my )?(?:final |correct |exact |required )?"
-    r"(?:(?:answer|ans|result|solution|total|value|sum|respuesta|réponse|antwort|risposta|resposta|ответ)\b\.? ?"
+    r"(?:(?:answer|ans|sol|result|solution(?: set)?|total|value|sum|(?:total|number|amount)(?: [a-z]{2,12}){1,4}"
+    r"|respuesta|réponse|antwort|risposta|resposta|ответ)\b\.? ?"
     r"(?:(?:is|are|equals)\b ?[:=]?|[:=])|(?:答案|答え|答|解)(?:[:=]|是|为|為)?) ?(?=\S)",
     re.IGNORECASE,
 )

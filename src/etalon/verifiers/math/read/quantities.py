@@ -42,8 +42,15 @@ _MULTIPLIERS = {
 _NO_UNITS = (  # words that join or deny, and functions: what follows a number and is no unit
     "and or to than not if when for mod where with by of in at is are as from then else but either both neither all no "
     "except sin cos tan cot sec csc log ln exp max min gcd lcm det pi sqrt infty infinity i e plus minus times "
-    "or more less at most least up down half third quarter"
+    "or more less at most least half third quarter incorrect wrong never too low high unless not no"
 )
+_DIRECTIONS = (  # and other words behind a number that their opposite makes another answer
+    "up down upward downward east west north south left right clockwise counterclockwise anticlockwise increase "
+    "decrease profit loss gain real complex head tail positive negative above below forward backward inward "
+    "outward ppm ppb odd even more fewer greater earlier later before after ahead behind win lose upstream "
+    "downstream"
+)
+_QUALIFIERS = frozenset(_DIRECTIONS.split())
 _STOP = frozenset(_NO_UNITS.split())
 _AREAS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 _NAME_WITH_NUMBER = re.compile(r"[A-Za-z]{2,} ?\^?\{?\d")
@@ -116,6 +123,11 @@ def conversion(expected: str, given: str, *, is_lenient: bool) -> Fraction | Non
 
     is_lenient: a missing unit agrees with any, two without a name agree, and C stands for °C.
     """
+    sides = expected.partition("~"), given.partition("~")
+    if sides[0][2] or sides[1][2]:
+        if sides[0][2] and sides[1][2] and sides[0][2] != sides[1][2]:
+            return None
+        expected, given = (side[0].removesuffix("?") for side in sides)
     if expected == given or (is_lenient and (not expected or not given)):
         return Fraction(1)
     if is_lenient and expected.startswith("?") and given.startswith("?"):
@@ -161,6 +173,9 @@ def _name(word: str) -> str | None:
     lower = bare.casefold()
     if lower in _AREAS:
         return lower
+    for one in (lower, lower.removesuffix("s")):
+        if one in _QUALIFIERS and not exponent:
+            return f"~{one}"
     if (factor := _MULTIPLIERS.get(lower.removesuffix("s") if lower != "gross" else lower)) is not None:
         return f"*{factor}"
     if symbol := "%" if lower.removesuffix("s") in _PERCENT else symbol_of(bare, among=_IN_MATH):
@@ -172,6 +187,9 @@ def _name(word: str) -> str | None:
 
 def _joined(names: list[str]) -> str:
     """One name of several words: `square` before a length is a power; "?" when no word is a known unit."""
+    said = "".join(name for name in names if name.startswith("~"))
+    if said:
+        return (_joined([name for name in names if not name.startswith("~")]) or "?") + said
     known = next((name for name in reversed(names) if name not in ("?", *_AREAS)), "?" if names else "")
     power = next((_AREAS[name] for name in names if name in _AREAS), "")
     return known if known == "?" or not power else known + power

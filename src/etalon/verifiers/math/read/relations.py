@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from etalon.verifiers.math.formula import approximate
 from etalon.verifiers.math.read import sets
 from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
@@ -33,6 +34,7 @@ _NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right
 _CALL = re.compile(r"[a-zA-Z]\([a-z]\)")
 _ARGUMENT = re.compile(r"\([^()]*\)|_[a-z]")  # of f and f(x), of a and a_n
 _LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
+_CONSTANT = re.compile(r"(?:\\(?:frac|sqrt|pi|binom|infty)(?![a-zA-Z])|[^a-zA-Z\\])+")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
 _POINT = re.compile(rf"\((?:{_VARIABLE.pattern},)+(?:{_VARIABLE.pattern})\)")
 _NAME = re.compile(r"(?!\d)[^+*/^<>≤≥-]+|[a-zA-Z]\^\{-1\}\([a-zA-Z]\)")  # f(x), |AB|, P(A), \angle ABC, (x,y), W
@@ -56,7 +58,7 @@ def name_and_value(text: str) -> tuple[str, str] | None:
     first, last = sides[0], sides[-1]
     if _VARIABLE.fullmatch(last) and not _VARIABLE.fullmatch(first):
         first, last = last, first
-    if not _NAME.fullmatch(first) or parse_number(first) is not None:
+    if not _NAME.fullmatch(first) or _CONSTANT.fullmatch(first):
         return None
     if _POINT.fullmatch(first) and len(sides) == 2 and (named := named_values(text)):  # (y,x)=(2,1) is (x,y)=(1,2)
         first = f"({','.join(in_order_of_names(named[0], named[0]))})"
@@ -80,24 +82,37 @@ def are_other_names(one: str, other: str) -> bool:
     return not (len(short) <= 2 and _LONG_WORD.search(long))  # A and Area
 
 
-def value_of(text: str, *, is_reference: bool = False) -> str | None:
+def value_of(text: str, *, is_reference: bool = False, is_ordered: bool = True) -> str | None:
     """What an equation says where a value is asked for: the assigned value, else the number at the end.
 
     `3+4=7` and `AB^2=25` end in the value they found; `x-y=0` is the equation of a line and states no value, and a
-    reference such as `2x+z=1` is an equation, not a 1.
+    reference such as `2x+z=1` is an equation, not a 1. is_ordered: named tuples come in the order of their names.
     """
+    if not is_ordered and (named := named_values(text)):  # a plain tuple is in the order that the reference names
+        return f"({','.join(named[1])})"
     if (assigned := name_and_value(text)) is not None:
         return assigned[1]
     sides = sides_of(_exact_side(text))
     number = parse_number(sides[-1])
     if len(sides) == 1:
         return sides[0]
+    if all(map(_CONSTANT.fullmatch, sides)):
+        return None if _are_other_values(sides) else sides[-1]
     others = [parse_number(side) for side in sides[:-1]]
     if number is None or any(other and other.value != number.value for other in others) or _PROSE.search(text):
         return None
     if re.search(r"[a-zA-Z]", text) and (is_reference or (number.value == 0 and len(sides) == 2)):
         return None
     return sides[-1]
+
+
+def _are_other_values(sides: Sequence[str]) -> bool:
+    """Whether formulas without letters come to different values (5=7), or are none at all: (1,2)=(3,4)."""
+    numbers = [parse_number(side) for side in sides]
+    values = [approximate(s) if n is None else n.as_float() for n, s in zip(numbers, sides, strict=True)]
+    found = [value for value in values if value is not None]
+    is_off = len(found) > 1 and max(found) - min(found) > 1e-9 * max(1.0, *map(abs, found))
+    return is_off or any("," in side for side in sides)
 
 
 def _exact_side(text: str) -> str:
@@ -242,7 +257,8 @@ def _all_of(text: str) -> tuple[str, str] | None:
     if len(parts) > MAX_CONDITIONS or len(pairs) < len(parts) or len({name for name, _ in pairs}) > 1:
         return None
     unions = [union for _, union in pairs]
-    if any(sum(union.endswith(end) or union.startswith(end) for union in unions) > 1 for end in _RAYS):
+    rays = [union for union in unions if "∪" not in union]
+    if any(sum(union.endswith(end) or union.startswith(end) for union in rays) > 1 for end in _RAYS):
         return None  # x>3, x>5: two answers
     common = sets.common(unions)
     if common is None:

@@ -19,6 +19,7 @@ _MATRIX = re.compile(
     re.DOTALL,
 )
 _CASES = re.compile(r"\\begin\{d?cases\}(?P<body>.*)\\end\{d?cases\}", re.DOTALL)
+_ELSE = re.compile(r"^(?:else|otherwise|elsewhere|inallothercases)$")
 _IF = re.compile(r"^(?:if|for|when|where)\s*")
 _TRANSPOSED = re.compile(
     r"(.*(?:[)\]]|\\end\{[a-z]+\}))\^\{? ?(?:T|\\top|\\intercal|\\(?:mathsf|mathrm|text) ?\{T\}) ?\}?", re.DOTALL
@@ -153,10 +154,12 @@ def _cases(text: str) -> Shape | None:
     if (found := _CASES.fullmatch(text)) is None or "\\begin" in found["body"]:
         return None
     rows = [row.partition("&") for row in re.split(r"\\\\", found["body"]) if row.strip()]
-    parts = tuple(
-        f"({value.strip(' ,')},{_IF.sub('', condition.strip(' ,.')) or 'otherwise'})" for value, _, condition in rows
-    )
+    parts = tuple(f"({value.strip(' ,')},{_condition(text)})" for value, _, text in rows)
     return Shape(kind=Kind.CASES, parts=parts)
+
+
+def _condition(text: str) -> str:
+    return _ELSE.sub("otherwise", _IF.sub("", text.strip(" ,."))) or "otherwise"
 
 
 def _transposed(text: str) -> Shape | None:
