@@ -168,7 +168,7 @@ def _name(word: str) -> str | None:
         return "/".join(known) if len(known) == len(parts) == 2 else None
     power = _POWER.search(word)
     bare, exponent = (word[: power.start()], power[1]) if power else (word, "")
-    if not _WORD.fullmatch(bare):
+    if not _WORD.fullmatch(bare) or (exponent and bare in _CURRENCIES):
         return None
     lower = bare.casefold()
     if lower in _AREAS:

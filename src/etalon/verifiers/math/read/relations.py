@@ -69,7 +69,10 @@ def name_and_value(text: str) -> tuple[str, str] | None:
 def says_more_than_one(text: str) -> bool:
     """True for `x=3 vs x=4` and "not x=3 but x=4": of several statements none is the answer."""
     sides = sides_of(text)
-    return bool(_DENIED.match(text)) or any(sides[0] in side or _JOINED.search(side) for side in sides[1:-1])
+    is_defined = sides[0].endswith(":") and sides[0][0].isdigit()  # 5:=7
+    return (
+        is_defined or bool(_DENIED.match(text)) or any(sides[0] in side or _JOINED.search(side) for side in sides[1:-1])
+    )
 
 
 def are_other_names(one: str, other: str) -> bool:
