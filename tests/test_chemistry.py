@@ -65,7 +65,9 @@ def test_different_formulas_are_different_without_an_engine(no_engine):
         ("Fe3+", r"\mathrm{Fe}^{2+}"), ("Na+", r"\mathrm{Na}^-"), ("Na+", "Na"), ("^{14}C", r"{}^{12}\mathrm{C}"),
         ("^{14}_6C", r"^{14}_7C"), ("^{14}C", "14"), ("carbon-14", "nitrogen-14"),
         ("2H2 + O2 -> 2H2O", "H2 + O2 -> H2O"),
-        ("A -> B", "B -> A"), ("Fe3+", "3"),
+        ("A -> B", "B -> A"), ("Fe3+", "3"), ("O^{2-}", "O_2^-"), ("NH_4^+", "NH^{4+}"), ("NH4+", "NH^{4+}"),
+        ("Fe2+", "Fe_2^+"), ("sp3d2", "d2sp3"), ("H2O(l)", "H2O(g)"), ("CO", "Co"), ("Fe_2O_3", "x+1"),
+        (r"Fe^{3+}+e^- \to Fe^{2+}", r"Fe_3^+ + e^- \to Fe_2^+"), (r"^1_0n + ^{235}U \to X", r"10n + ^{235}U \to X"),
     ):  # fmt: skip
         assert judge(reference, written).score == 0.0, (reference, written)
 

@@ -294,6 +294,11 @@ def test_options_may_be_labelled_in_many_ways():
         ("AC", "A, B, C", 0.0),
         ("AC", "D", 0.0),
         ("AC", "12 m", 0.0),
+        ("AC", "A-C", 0.0),
+        ("AC", r"\neg A, C", 0.0),
+        ("(A)(C)", "C", 0.0),
+        ("['A', 'C']", r"\{A, C\}", 1.0),
+        ("A,C", r"\text{Both A and C}", 1.0),
     ],
 )
 def test_of_several_right_options_all_are_named(reference, written, score):
