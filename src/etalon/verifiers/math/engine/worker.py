@@ -253,12 +253,14 @@ def _compare_values(gold: Any, given: Any) -> bool | None:
         return None
     draw = random.Random(f"{gold}|{given}")
     agreed = 0
-    for attempt in range(4 * VALUES):
-        least = (2, wide)[attempt % 2]
-        are_whole = attempt % 4 == 3
+    for attempt in range(8 * VALUES):
+        scale = (1, 17, 5 * wide, 3 * wide)[
+            attempt % 4
+        ]  # most logarithms are real below 1, the last one is of integers
+        least = 2 if attempt % 4 < 2 else wide
         point = {
-            symbol: sympy.Integer(draw.randint(least, 15 + 2 * least)) if are_whole or symbol in whole
-            else sympy.Rational(_sign(attempt // 2, k) * draw.randint(23 * least, 60 * least), draw.randint(7, 23))
+            symbol: sympy.Integer(draw.randint(least, 15 + 2 * least)) if attempt % 4 == 3 or symbol in whole
+            else _sign(attempt // 4, k) * scale * sympy.Rational(draw.randint(22, 60), 61)
             for k, symbol in enumerate(symbols)
         }  # fmt: skip
         if any(_size(power.exp, point) > MAX_EXPONENT for power in powers) or any(
