@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Programs that only a wall keeps from this machine are not run without one."""
     if os.environ.get(ISOLATION_ENV) == "plain":
         for item in items:
-            if item.path.name in WALLED:
+            if item.path.name in WALLED or item.get_closest_marker("walled"):
                 item.add_marker(pytest.mark.skip(reason="needs walls around programs"))
 
 
