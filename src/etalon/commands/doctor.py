@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from etalon.commands.options import IsolationOption
+from etalon.commands.options import IsolationOption, isolation_of
 from etalon.errors import ConfigError
 
 
@@ -17,7 +17,7 @@ def doctor(
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="The upstream's model.")] = "",
     seconds: Annotated[float, typer.Option(min=1, help="Longest time of one probe.")] = 60.0,
-    isolation: IsolationOption = "walls",
+    isolation: IsolationOption = None,
 ) -> None:
     """Say how well untrusted programs are isolated here; with --upstream, probe what a server really honours.
 
@@ -26,7 +26,7 @@ def doctor(
     if upstream:
         _examine(upstream, model=model, seconds=seconds)
     else:
-        _isolation(isolation)
+        _isolation(isolation_of(isolation))
 
 
 def _isolation(name: str) -> None:

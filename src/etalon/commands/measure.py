@@ -15,6 +15,7 @@ from etalon.commands.options import (
     MaxBadOption,
     SeedOption,
     TopPOption,
+    isolation_of,
     refuse_without_clr,
 )
 from etalon.errors import ConfigError, InputError
@@ -45,7 +46,7 @@ def evaluate(
     top_p: TopPOption = 0.95,
     seed: SeedOption = 0,
     concurrency: ConcurrencyOption = 32,
-    isolation: IsolationOption = "walls",
+    isolation: IsolationOption = None,
     columns: MapOption = None,
     answers: AnswersOption = Answers.BOXED,
     max_bad: MaxBadOption = 0.01,
@@ -64,7 +65,7 @@ def evaluate(
     from etalon.rows.mapping import ColumnMap
     from etalon.sandbox import connect
 
-    connect("", concurrency=1, key_env="", fork_each=True, isolation=isolation)
+    connect("", concurrency=1, key_env="", fork_each=True, isolation=isolation_of(isolation))
     sampler, identity = _served(endpoint, model, concurrency, out) if endpoint else _local(Path(model))
     if clr:
         from etalon.clr.batch import ClrSampler

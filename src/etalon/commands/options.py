@@ -30,11 +30,11 @@ TopPOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of t
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the sampling.")]
 ConcurrencyOption = Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")]
 IsolationOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="walls|plain",
-        envvar=ISOLATION_ENV,
         help="How programs run here; plain: limits and a deadline alone, where no wall can be.",
+        show_default=f"{ISOLATION_ENV}, or walls",
     ),
 ]
 FILE_HELP = "Rows: JSONL, a JSON array, CSV or parquet, also packed by gzip or zstd; - reads standard input."
@@ -66,6 +66,11 @@ def need_out(ray: str, out: Path | None) -> None:
     """ConfigError for --ray without a file to write: Ray itself speaks on standard output."""
     if ray and (out is None or (out.exists() and not out.is_file() and not out.is_dir())):
         raise ConfigError("--ray: needs --out FILE, for Ray writes to standard output itself")
+
+
+def isolation_of(option: str | None, *, service: str = "") -> str:
+    """How programs run: what the option says, else the environment unless a service runs them, else behind walls."""
+    return option or ("" if service else os.environ.get(ISOLATION_ENV, "")) or "walls"
 
 
 def refuse_same(file: str, out: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from etalon.commands.options import IsolationOption
+from etalon.commands.options import IsolationOption, isolation_of
 from etalon.errors import ConfigError
 
 UpstreamOption = Annotated[
@@ -68,7 +68,7 @@ def sandbox(
     workers: Annotated[int, typer.Option(min=1, help="Programs at a time.")] = os.cpu_count() or 1,
     waiting: Annotated[int, typer.Option(min=0, help="Requests kept waiting; more are told to come back.")] = 256,
     request_mb: Annotated[int, typer.Option(min=1, max=1024, help="Largest request.")] = 64,
-    isolation: IsolationOption = "walls",
+    isolation: IsolationOption = None,
 ) -> None:
     """Serve SandboxFusion's POST /run_code from the sandbox of this machine (Python, and C++ with a compiler).
 
@@ -81,7 +81,7 @@ def sandbox(
     from etalon.serve.sandbox import SandboxService, ServiceLimits, bind
     from etalon.serve.sandbox import serve as run
 
-    way = read_way(isolation)
+    way = read_way(isolation_of(isolation))
     listener = bind(host, port, key=key, key_env=key_env)
     limits = ServiceLimits(workers=workers, waiting=waiting, request_mb=request_mb)
     with listener, SandboxPool(workers=workers, isolation=way) as pool:

@@ -19,6 +19,7 @@ from etalon.commands.options import (
     MapOption,
     MaxBadOption,
     OutOption,
+    isolation_of,
     need_out,
     refuse_same,
     written,
@@ -90,7 +91,7 @@ def verify(
     sandbox: Annotated[
         str, typer.Option(metavar="URL", help="Run programs on this service (SandboxFusion's /run_code).")
     ] = "",
-    isolation: IsolationOption = "walls",
+    isolation: IsolationOption = None,
     fork_each: Annotated[
         bool, typer.Option("--fork-each", help="Give every test of a program a process of its own (slower).")
     ] = False,
@@ -106,6 +107,7 @@ def verify(
     """The command `etalon verify`; HELP is what it says of itself."""
     if domain is not None and domain not in DOMAINS:
         raise ConfigError(f"--domain {domain}: unknown domain; choose one of {', '.join(DOMAINS)}")
+    way = isolation_of(isolation, service=sandbox)
     need_out(ray, out)
     refuse_same(file, out)
     from etalon.rows.mapping import ColumnMap
@@ -115,10 +117,10 @@ def verify(
 
     here = workers or os.cpu_count() or 1
     if ray:  # the service is asked here first, too
-        connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True, isolation=isolation)
+        connect(sandbox, concurrency=here, key_env=KEY_ENV, is_checked=True, isolation=way)
     work = VerifyRows(
         domain=domain, columns=ColumnMap.read(columns or []), answers=answers, sandbox=sandbox, key_env=KEY_ENV,
-        fork_each=fork_each, isolation=isolation, is_checked=not ray,
+        fork_each=fork_each, isolation=way, is_checked=not ray,
         threads=here if not ray else SERVICE_THREADS if sandbox else 1,
     )  # fmt: skip
     tell_verdicts(map_rows(file, work, ray=ray, workers=workers), file, out=out, max_bad=max_bad, counts=counts)
