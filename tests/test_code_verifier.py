@@ -536,6 +536,7 @@ def test_what_a_program_leaves_to_its_end_is_done(kind):
     assert judge(ENDINGS[kind], stdin(("3 4", "7"), ("10 20", "30"), ("1 1", "2"))).reason == "passed"
 
 
+@pytest.mark.slow
 def test_threads_that_compute_are_not_idle_and_threads_that_wait_are():
     work = "import threading\ndef work():\n    {}\nmade = [threading.Thread(target=work) for _ in range(3)]\n"
     work += "[one.start() for one in made]\n[one.join() for one in made]\nprint(input())"

@@ -10,6 +10,8 @@ from etalon.verifiers.rows import verify_row
 
 ROWS = [json.loads(line) for line in Path(__file__).with_name("field_rows.jsonl").read_text().splitlines()]
 SCORES = {"right": 1.0, "wrong": 0.0, "undecided": None}
+pytestmark = pytest.mark.live  # programs are run, and the engine is asked
+
 PARTS = ("math", "stem", "choice", "extract", "rows", "rules", "code")
 
 

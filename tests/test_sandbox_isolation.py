@@ -272,6 +272,7 @@ def soak(num_programs, folder, monkeypatch):
     assert os.listdir(folder) == []
 
 
+@pytest.mark.slow
 def test_a_hundred_executions_leave_nothing(tmp_path, monkeypatch):
     soak(100, tmp_path, monkeypatch)
 

@@ -251,6 +251,7 @@ def test_flows_are_capped_and_others_still_pass() -> None:
     assert answers[0].status_code == 200
 
 
+@pytest.mark.slow
 def test_flows_at_the_same_time_keep_their_questions_apart() -> None:
     def script(asked: Asked) -> Reply:
         number = asked.text.split("question ")[1].split("?")[0]
