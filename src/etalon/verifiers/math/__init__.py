@@ -3,6 +3,7 @@
 answer.py        the verdict on a response; clusters of answers for voting
 compare.py       whether two answers mean the same: text, numbers, parts, engine
 parts.py         tuples, sets, lists and unions, part by part
+refused.py       what the engine is not asked about
 formula.py       values of formulas: one grammar, exact fractions or floats
 read/            an answer as it is written: spelling, numbers, units, shapes, relations
 engine/          math-verify in killable processes, for what all this leaves open

@@ -8,7 +8,6 @@ A verdict costs at most one deadline, however many parts the answers have.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -31,6 +30,7 @@ from etalon.verifiers.math.read.normalise import Reading, read
 from etalon.verifiers.math.read.numbers import Number, based, decimal_comma, parse_number
 from etalon.verifiers.math.read.quantities import conversion, converted, split_unit
 from etalon.verifiers.math.read.relations import (
+    LONG_WORD,
     are_other_names,
     congruence,
     is_equation,
@@ -43,14 +43,12 @@ from etalon.verifiers.math.read.relations import (
 from etalon.verifiers.math.read.sets import LINE, MAX_PIECES
 from etalon.verifiers.math.read.shapes import Kind, shape_of, split_top
 from etalon.verifiers.math.read.spelling import to_latex
+from etalon.verifiers.math.refused import is_nonsense, is_refused
 from etalon.verifiers.memo import Memo
 
 ROUNDED_DECIMALS = 6  # (ours) a decimal with this many digits may stand for the exact value that it rounds
 ROUNDED_SHARE = Fraction(1, 10_000)  # (ours) and must be this close in proportion: 0.000000 rounds no 2^-99
 MAX_DEPTH = 8  # (ours) of parts within parts
-MAX_UNMATCHED = 8  # (ours) brackets that open and never close, or the other way round
-LONG_EXPONENT = 5  # (ours) digits of an exponent that the engine is not asked about
-MAX_FRACTIONS = 8  # (ours) numeric fractions side by side, with no sign between them
 
 _HALF_OF_DAY = re.compile(r"(?<=\d)([ap]m)$")
 _SET_BY_PARTS = re.compile(r"∪|\\cap|\\setminus|\\mid|:|\\ldots|\.\.\.|∈.*[,<>≤≥≠]")
@@ -58,24 +56,14 @@ _SET_ALGEBRA = re.compile(r"∪|\\cap|\\setminus|\\mathbb|\\begin")
 _SYMBOL = re.compile(r"[a-zA-Z]|\\[a-zA-Z]+")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _ANY_LETTER = re.compile(r"[a-zA-Z]")
-_NAMES = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
 _ANGLE = re.compile(r"\\angle ?([A-Z]|[A-Z]{3})")
-_LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
 _WORDS_WITH_NUMBERS = re.compile(r"(?:d?sp\^?\{?\d\}?d?)?(?!\d+[A-Za-z])(?:[A-Za-z]_\{?\d+\}?|[^\W_]|[ ,.'()-])*")
 _NOT_WORDS = re.compile(r"(?<!\d)\s|\s(?!\d)|(?<=sp)\^|(?<=[A-Za-z])_|[{}]")
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):([1-9]\d*(?:\.\d+)?)")
 _NUMBER_SET = re.compile(r"\\mathbb\{[A-QS-Z]\}(?:\^(?:\{[+<>≥≤≠-]\}|\{?\d\}?)|_\{[≥≤]0\})?|\\mathbb\{R\}\^\{?\d\}?")
 _NOTHING = {"no solution", "\\emptyset"}
-_NO_FORMULA = re.compile(  # what stands between statements: of two formulas the engine would take one
-    r"\\(?:Rightarrow|Leftarrow|Leftrightarrow|rightarrow|leftarrow|implies|iff|therefore|because|tag|cancel|neg|lnot|not|&)"
-    r"(?![a-zA-Z])|[?&≟]|\$\$|:=|(?:^|[-+*/=(,;])\d[\d.]*_|!!!|!\)!\)!|\\to(?![a-zA-Z])"
-)
 _CAPITALS = re.compile(r"[A-Z]{2,}")
-_TO_CARRY_OUT = re.compile(r"\\(?:sum|prod|int|lim)(?![a-zA-Z])")
-_TOWER = re.compile(r"\^\{?(\d{1,9})\^\{?(\d{1,9})")
-_LARGE_BINOMIAL = re.compile(r"\\binom(?:\{[^{}]*)?(?:\d{5}|10\^)|\\binom\{[^{}]*\}\{[^{}]*(?:\d{5}|10\^)")
 _APART = re.compile(r"\d \d")
-_FRACTIONS = re.compile(rf"(?:\\frac(?:\{{\d{{1,9}}\}}){{2}}){{{MAX_FRACTIONS + 1}}}")
 
 _MEMO: Memo[Comparison] = Memo(20_000)
 _HUNG: Memo[int] = Memo(1_000)  # texts that took the engine past its deadline, and how often
@@ -160,7 +148,7 @@ def _with_parameter(given: Reading, name: str) -> Reading:
 
 def _compare_words_with_numbers(expected: str, given: str) -> Comparison | None:
     """Words in which numbers stand, whatever their case: carbon-14, sp^3 hybridisation; None for all else."""
-    if not all(_WORDS_WITH_NUMBERS.fullmatch(text) and _LONG_WORD.search(text) for text in (expected, given)):
+    if not all(_WORDS_WITH_NUMBERS.fullmatch(text) and LONG_WORD.search(text) for text in (expected, given)):
         return None
     left, right = (_NOT_WORDS.sub("", text).casefold() for text in (expected, given))
     return Comparison(is_equal=True, reason=Reason.EXACT) if left == right else None
@@ -359,14 +347,11 @@ def _compare_symbolically(expected: str, given: str, rules: _Rules) -> Compariso
         return known
     if _HUNG.get(key) or any((_HUNG.get((text, rules.is_lenient)) or 0) > 1 for text in (expected, given)):
         return Comparison(is_equal=None, reason=Reason.TIMEOUT)
-    if any(sign.search(given) and not sign.search(expected) for sign in (_NO_FORMULA, _TO_CARRY_OUT)):
-        return DIFFERENT
-    letters = [set(_NAMES.findall(text)) - {"i", "I", "e", "E"} for text in (expected, given)]
-    if letters[0] != letters[1] and len({frozenset(map(str.casefold, one)) for one in letters}) == 1:
-        return DIFFERENT  # the engine takes R and r, \\Delta and \\delta for one
-    if is_giant(given) and not is_giant(expected):
-        return DIFFERENT
-    if are_far_apart(expected, given) or is_nonsense(given) or (not rules.is_lenient and is_nonsense(expected)):
+    if (
+        is_refused(expected, given)
+        or are_far_apart(expected, given)
+        or (not rules.is_lenient and is_nonsense(expected))
+    ):
         return DIFFERENT
     is_whole = rules.budget.seconds > symbolic.DEADLINE_SECONDS / 2
     found = symbolic.compare(_for_engine(expected), to_latex(given), is_exact=not rules.is_lenient, budget=rules.budget)
@@ -397,19 +382,3 @@ def _blame(expected: str, given: str, hung: str | None, *, is_lenient: bool) -> 
     elif not is_lenient:
         for text in (expected, given):
             _HUNG.put((text, is_lenient), (_HUNG.get((text, is_lenient)) or 0) + 1)
-
-
-def is_giant(text: str) -> bool:
-    """True for powers whose exponents have more than five digits (10^{10^{10}}), and binomials of such numbers."""
-    if _LARGE_BINOMIAL.search(text):
-        return True
-    return any(int(found[2]) * math.log10(max(1, int(found[1]))) >= LONG_EXPONENT for found in _TOWER.finditer(text))
-
-
-def is_nonsense(text: str) -> bool:
-    r"""True for `\{\{\{...` and `½½½½½½½½½`: brackets that do not pair up by far, fractions one behind the other.
-
-    That is no formula, whatever the engine would make of it after its deadline.
-    """
-    ends = sum(map(text.count, "([{")), sum(map(text.count, ")]}"))  # together: [0,1) is an interval
-    return abs(ends[0] - ends[1]) > MAX_UNMATCHED or _FRACTIONS.search(text) is not None

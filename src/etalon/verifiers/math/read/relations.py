@@ -33,7 +33,7 @@ _JOINED = re.compile(r"(?:vs|but|not|or|and|where|if|then|so|else)(?=[a-zA-Z]?$)
 _NAME_DRESSING = re.compile(r"\\angle|\\triangle|\\overline|\\vec|\\left|\\right|[|{}\s∠]")
 _CALL = re.compile(r"[a-zA-Z]\([a-z]\)")
 _ARGUMENT = re.compile(r"\([^()]*\)|_[a-z]")  # of f and f(x), of a and a_n
-_LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
+LONG_WORD = re.compile(r"(?<!\\)[^\W\d_]{4,}")
 _CONSTANT = re.compile(r"(?:\\(?:frac|sqrt|pi|binom|infty)(?![a-zA-Z])|[^a-zA-Z\\])+")
 _BOUNDED = re.compile(_VARIABLE.pattern + r"|[a-z]\([a-z]\)")
 _POINT = re.compile(rf"\((?:{_VARIABLE.pattern},)+(?:{_VARIABLE.pattern})\)")
@@ -82,7 +82,7 @@ def are_other_names(one: str, other: str) -> bool:
         return False
     if long.startswith(short) and _ARGUMENT.fullmatch(long[len(short) :]):
         return False
-    return not (len(short) <= 2 and _LONG_WORD.search(long))  # A and Area
+    return not (len(short) <= 2 and LONG_WORD.search(long))  # A and Area
 
 
 def value_of(text: str, *, is_reference: bool = False, is_ordered: bool = True) -> str | None:
