@@ -1,8 +1,8 @@
 """The program behind `process`: imports math-verify once, then forks one worker per request.
 
-Started as a script, so that it imports math-verify and nothing of ours but values.py beside it. A worker trusts neither text: it may write no
-file, its memory is limited, the parent kills it at the deadline, and a watchdog thread in C ends it when the parent is
-gone.
+Started as a script, so that it imports math-verify and nothing of ours but values.py beside it. A worker trusts neither
+text: it may write no file, its memory is limited, the parent kills it at the deadline, and a watchdog thread in C ends
+it when the parent is gone.
 """
 
 from __future__ import annotations
@@ -116,18 +116,16 @@ class MathVerify:
             return [], None
         if "!!" in text:
             expressions = [values.with_double_factorials(one) for one in expressions]
-        return expressions, values.value_of(expressions[0]) if expressions else None
+        return expressions, values.numeric_value(expressions[0]) if expressions else None
 
     def compare(self, reference: str, answer: str, *, is_exact: bool) -> tuple[bool | None, str]:
         """(is_equal, reason); a reference that does not parse is undecided, an answer that does not is different."""
         (gold, gold_value), (given, given_value) = self.read(reference), self.read(answer)
         if all(isinstance(one, str) for one in gold):  # math-verify falls back to the text
             return None, "bad_reference"
-        if (
-            not given
-            or values.are_far_apart(gold_value, given_value)
-            or (values.is_undefined(given[0]) and not values.is_undefined(gold[0]))
-        ):
+        if not given or values.surely_differ(gold_value, given_value):
+            return False, "different"
+        if values.is_undefined(given[0]) and not values.is_undefined(gold[0]):
             return False, "different"
         if values.largest_exponent(given[0]) > values.HUGE > values.largest_exponent(gold[0]):
             return False, "different"
