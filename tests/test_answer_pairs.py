@@ -12,6 +12,8 @@ from etalon.verifiers import are_equal
 from etalon.verifiers.math.answer import compare
 from etalon.verifiers.math.engine import symbolic
 
+pytestmark = pytest.mark.live  # the engine is asked
+
 ROWS = [json.loads(line) for line in Path(__file__).with_name("answer_pairs.jsonl").read_text().splitlines()]
 KINDS = defaultdict(list)
 for row in ROWS:

@@ -16,6 +16,8 @@ from etalon.verifiers.code.assertions.ready import read_assertions
 from etalon.verifiers.code.assertions.trial import read_notes
 from honest_programs import CASES
 
+pytestmark = pytest.mark.live  # programs are run
+
 SQUARE = "def f(x): return x * x"
 
 

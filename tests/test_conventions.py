@@ -98,6 +98,7 @@ def test_a_response_without_an_answer_is_told_by_which_convention_it_has_one() -
 
 
 @pytest.mark.parametrize("unit", ["the answer ", "answer is ", "correct option ", "Answer:*", "\\[ ", "答", "(", "A "])
+@pytest.mark.live
 def test_the_time_grows_with_the_text_whatever_it_is(unit: str) -> None:
     started = time.process_time()
     for answers, find in FINDERS.items():

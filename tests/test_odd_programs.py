@@ -7,6 +7,8 @@ from etalon.verifiers import verify
 from hacks import HACKS
 from odd_programs import ASSERTS, CALLS, STDIN
 
+pytestmark = pytest.mark.live  # programs are run
+
 SUMS = {"inputs": ["3\n1 2 3\n", "2\n5 6\n", "1\n9\n"], "outputs": ["6\n", "11\n", "9\n"]}
 
 

@@ -10,6 +10,8 @@ from etalon.verifiers.instruct.rules.arguments import parameters
 from etalon.verifiers.instruct.rules.registry import NEEDS, RULES
 from etalon.verifiers.instruct.verdict import rule_verifier
 
+pytestmark = pytest.mark.live  # time is taken
+
 
 def hostile(size):
     return {

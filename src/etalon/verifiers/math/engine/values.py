@@ -132,9 +132,7 @@ def _compare_values(gold: Any, given: Any) -> bool | None:
     draw = random.Random(f"{gold}|{given}")
     agreed = 0
     for attempt in range(8 * VALUES):
-        scale = (1, 17, 5 * wide, 3 * wide)[
-            attempt % 4
-        ]  # most logarithms are real below 1, the last one is of integers
+        scale = (1, 17, 5 * wide, 3 * wide)[attempt % 4]  # below 1, where many logarithms are real; near; far
         least = 2 if attempt % 4 < 2 else wide
         point = {
             symbol: sympy.Integer(draw.randint(least, 15 + 2 * least)) if attempt % 4 == 3 or symbol in whole
