@@ -22,6 +22,8 @@ from etalon.errors import ConfigError, InputError
 from etalon.types import Conversation, Message, Rollout, SamplingParams, Stop, ask
 from scripted import Model, judged, said, trace
 
+pytestmark = pytest.mark.live  # a live flow waits
+
 SOUND = ("t1", "t2", "t3", "t4", "t5")
 SHAKY = ("t1", "t2", "t3", "t4", "false")
 

@@ -19,6 +19,8 @@ from etalon.rows.cluster import Source, read_slice, run_slice, slices, source_of
 from etalon.rows.files import read_rows, row_of
 from etalon.verifiers.rows import VerifyRows
 
+pytestmark = pytest.mark.live  # commands are run
+
 QUERY = "How many positive integers below one hundred are divisible by three or by five?"
 LOOP = "and again we see that it holds " * 60
 
