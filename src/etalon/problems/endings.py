@@ -34,7 +34,11 @@ class Ending(StrEnum):
 
 def reason_of(choice: dict[str, Any]) -> str:
     """The reason that a choice gives, as it is written; "" while the response goes on."""
-    value = choice.get("finish_reason")
+    return reason_in(choice.get("finish_reason"))
+
+
+def reason_in(value: Any) -> str:
+    """The reason that a value says, as it is written; "" for one that says that the response goes on."""
     value = value.get("type") if isinstance(value, dict) else value  # SGLang's own: {"type": "length", "length": 9}
     return value if isinstance(value, str) and _letters(value) not in _STILL_OPEN else ""
 

@@ -28,6 +28,7 @@ _LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
     r"|\(?[a-z]\)?(?:(?:,? (?:and|&) |[,;] ?)\(?[a-z]\)?)+)"
     r"(?i: only)?\.?",
 )
+OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)  # that an option, or an answer, begins with
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE
 )

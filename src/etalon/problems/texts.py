@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.problems.endings import Ending, ending_of, reason_of
+from etalon.problems.endings import Ending, ending_of, reason_in
 from etalon.types import Stop
 
 PROMPTS = ("prompt", "question", "problem", "query")
@@ -103,7 +103,7 @@ def _reason(value: Mapping[str, Any]) -> Stop | None:
     for name in REASONS:
         told = value.get(name)
         told = told[0] if isinstance(told, list) and len(told) == 1 else told
-        if reason := reason_of({"finish_reason": told}):
+        if reason := reason_in(told):
             ending = ending_of(reason)
             return Stop.EOS if ending is Ending.WHOLE else Stop.LENGTH if ending is Ending.CUT else Stop.ERROR
     return None

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from etalon.problems.options import several_letters
+from etalon.problems.options import OWN_LETTER, several_letters
 from etalon.types import Problem, Verdict
 from etalon.verifiers.chemistry import are_same_formulas, compare_formulas, formula
 from etalon.verifiers.math import DIFFERENT, Comparison
@@ -36,7 +36,6 @@ _LETTER_WITH_REASON = re.compile(
     re.DOTALL,
 )
 _DENIED = re.compile(r"(?:[¬≠!'’-]|\\(?:ne|neq|neg|lnot|not)(?![a-z])|not\b)")
-_OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"(?<![\w(])\(?([A-Z])\s*[).:]")  # not the A of f(A)
 
 
@@ -88,7 +87,7 @@ def _verify_several(reference: frozenset[str], written: str | None, options: Map
 def _labelled(options: Mapping[str, str]) -> dict[str, str]:
     """Options by their bare labels (`A.`, `(A)`), without the letters that all have before their contents."""
     bare = {label.strip().strip("().:").upper(): content for label, content in options.items()}
-    contents = {label: _OWN_LETTER.match(text) for label, text in bare.items()}
+    contents = {label: OWN_LETTER.match(text) for label, text in bare.items()}
     own = [found[1].upper() for found in contents.values() if found]
     if sorted(own) != sorted(bare):  # after a shuffle the letters stand at other places
         return bare

@@ -18,7 +18,8 @@ from etalon.rows.mapping import SYNONYMS
 from etalon.verifiers.rows import verify_row
 
 LOG = logging.getLogger("etalon.trl")
-FIELDS = ("answer", "options", "tests", "rules", "mode")  # of a row that say what is right, in any domain
+OWN_FIELDS = ("answer", "options", "tests", "rules")  # of a row that say what is right, in any domain
+FIELDS = (*OWN_FIELDS, "mode")
 # Columns of the field by domain: one of the first kind says what is right, those of the second belong to it.
 _ANSWERS, _OPTIONS = (*ANSWERS, "solution"), ("options", "choices")
 DECIDING: dict[str, tuple[str, ...]] = {
@@ -69,7 +70,7 @@ def verified(domain: str = "math", *, workers: int = 4) -> Callable[..., list[fl
 
 def _check(domain: str, names: Collection[str]) -> None:
     """ConfigError when no column of these names says what is right."""
-    if not set(DECIDING[domain]).isdisjoint(names) or not set(FIELDS[:4]).isdisjoint(names):
+    if not set(DECIDING[domain]).isdisjoint(names) or not set(OWN_FIELDS).isdisjoint(names):
         return
     found = [name for name in names if name not in OF_TRL]
     field = DECIDING[domain][0]

@@ -6,7 +6,6 @@ call it a bad reference. `doubt` says so beforehand, of a problem that is to be 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -17,14 +16,12 @@ from etalon.problems.cases import has_tests, read_tests
 from etalon.problems.formats.columns import gold
 from etalon.problems.formats.reading import BadReferenceError
 from etalon.problems.golds import final_reference
+from etalon.problems.options import OWN_LETTER
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem, Rule
 
 Row = Mapping[str, Any]
 MAX_OPTIONS = len(ascii_uppercase)
-
-
-_OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)  # that an option, or an answer, begins with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,7 @@ class Options:
                 return letters[answer]
             raise InputError(f"answer: found {answer}, expected the position of an option from 0, or its letter")
         wanted = gold("answer", answer)
-        if (beside := _OWN_LETTER.fullmatch(wanted)) and beside[2] in self.shown.values():
+        if (beside := OWN_LETTER.fullmatch(wanted)) and beside[2] in self.shown.values():
             wanted = beside[2]
         for text in (wanted, wanted.strip("()."), final_reference(wanted) or ""):
             places = self._places(text)
@@ -95,7 +92,7 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
 
 def _lettered(names: list[str] | None, contents: list[str], *, relabel: bool) -> Options:
     given = names if names is not None else list(ascii_uppercase[: len(contents)])
-    own = [_OWN_LETTER.fullmatch(content) for content in contents]
+    own = [OWN_LETTER.fullmatch(content) for content in contents]
     if [found[1].upper() for found in own if found] == [name.strip("().: ").upper() for name in given]:
         contents = [found[2] for found in own if found]  # "A. 7 J" under A is shown as "A. 7 J"
     upper = [name.upper() for name in given]
