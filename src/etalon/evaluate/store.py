@@ -1,0 +1,216 @@
+"""What the directory of an evaluation keeps, and how it is read back without holding its texts in memory.
+
+    evaluation.json       what its samples depend on: model, prompts, sampling, files; a later call must agree
+    samples-NAME.jsonl    every text once, appended as it comes; a sample that failed is there with its error, and the
+                          next call asks for it again: of two rows of one sample the later counts
+    scores-NAME.jsonl     the verdict on each sample with all that a metric needs, no text; made anew by `--rescore`
+    results.json          every number that is printed
+
+A killed process leaves at most a torn last line, which the next call cuts off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.sampling.endpoint.answer import CLOSE, OPEN
+from etalon.types import Rollout, Stop
+
+SAMPLES, SCORES, RESULTS, MARKER = "samples-", "scores-", "results.json", "evaluation.json"
+Key = tuple[str, int]  # problem, index of the sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One response as it is kept.
+
+    seed: sent with the request. prompt_hash: of the whole conversation. tokens: None where nobody told.
+    seconds: wall time of its request, or of the batch it was decoded in; at: when it ended (Unix seconds).
+    order: see `Rollout`. theirs: the score another tool's log gave it.
+    """
+
+    id: str
+    index: int
+    text: str
+    stop: Stop
+    tokens: int | None = None
+    seed: int | None = None
+    prompt_hash: str = ""
+    seconds: float | None = None
+    at: float | None = None
+    order: tuple[str, ...] | None = None
+    calls: int = 1
+    error: str = ""
+    detail: Mapping[str, Any] | None = None
+    theirs: float | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.id, self.index
+
+    @property
+    def has_failed(self) -> bool:
+        return self.stop is Stop.ERROR
+
+    def rollout(self) -> Rollout:
+        """The response as verifiers take it."""
+        return Rollout(
+            problem_id=self.id, index=self.index, text=self.text, stop=self.stop, num_tokens=self.tokens or 0,
+            calls=self.calls, error=self.error, detail=self.detail, order=self.order,
+        )  # fmt: skip
+
+
+def sample_to_row(sample: Sample) -> dict[str, Any]:
+    """The row of a sample; fields at their default are left out. `parted` says how a thought stands in it."""
+    reasoning, text = parted(sample.text)
+    row: dict[str, Any] = {"id": sample.id, "index": sample.index, "stop": sample.stop.value, "text": text}
+    if reasoning is not None:
+        row["reasoning"] = reasoning
+    for name in ("seed", "tokens", "seconds", "at", "theirs"):
+        if (value := getattr(sample, name)) is not None:
+            row[name] = value
+    row |= {name: value for name in ("prompt_hash", "error") if (value := getattr(sample, name))}
+    row |= {"order": list(sample.order)} if sample.order is not None else {}
+    row |= {"calls": sample.calls} if sample.calls != 1 else {}
+    row |= {"detail": dict(sample.detail)} if sample.detail else {}
+    return row
+
+
+def sample_from_row(row: Mapping[str, Any]) -> Sample:
+    """The sample that `sample_to_row` wrote."""
+    return Sample(
+        id=row["id"],
+        index=row["index"],
+        text=whole(row.get("reasoning"), row.get("text")),
+        stop=Stop(row["stop"]),
+        order=tuple(row["order"]) if row.get("order") else None,
+        **{name: row[name] for name in _AS_THEY_ARE if name in row},
+    )
+
+
+_AS_THEY_ARE = ("tokens", "seed", "prompt_hash", "seconds", "at", "calls", "error", "detail", "theirs")
+
+
+def parted(text: str) -> tuple[str | None, str | None]:
+    """(reasoning, the rest) of a response, without loss: no reasoning without tags, no rest where it was cut inside."""
+    if not text.startswith(OPEN):
+        return None, text
+    reasoning, closed, rest = text.removeprefix(OPEN).partition(CLOSE)
+    return reasoning, rest if closed else None
+
+
+def whole(reasoning: str | None, rest: str | None) -> str:
+    """The response that `parted` took apart."""
+    if reasoning is None:
+        return rest or ""
+    return f"{OPEN}{reasoning}" if rest is None else f"{OPEN}{reasoning}{CLOSE}{rest}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The verdict on one sample, and what metrics need to know of it; no text.
+
+    score: None is undecided (failed samples too). answer: what was extracted, an option by the problem's own letter
+    whatever order the sample saw. no_answer: it states none: it ended without one, or was cut in its thought.
+    strict, loose: of each rule whether it is followed, None where undecided. judged: the score that a judge gave.
+    """
+
+    id: str
+    index: int
+    score: float | None
+    reason: str
+    stop: Stop
+    tokens: int | None = None
+    seconds: float | None = None
+    at: float | None = None
+    answer: str | None = None
+    no_answer: bool = False
+    strict: tuple[bool | None, ...] | None = None
+    loose: tuple[bool | None, ...] | None = None
+    judged: float | None = None
+    judged_why: str = ""
+    theirs: float | None = None
+    detail: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.id, self.index
+
+    @property
+    def has_failed(self) -> bool:
+        return self.stop is Stop.ERROR
+
+    @property
+    def is_right(self) -> bool:
+        return self.score is not None and self.score >= 1.0
+
+
+def scored_to_row(scored: Scored) -> dict[str, Any]:
+    """The row of a verdict; fields at their default are left out, but a score that is null stays."""
+    row: dict[str, Any] = {"id": scored.id, "index": scored.index, "score": scored.score, "reason": scored.reason}
+    row["stop"] = scored.stop.value
+    for name in ("tokens", "seconds", "at", "answer", "judged", "theirs"):
+        if (value := getattr(scored, name)) is not None:
+            row[name] = value
+    row |= {"no_answer": True} if scored.no_answer else {}
+    row |= {name: list(value) for name in ("strict", "loose") if (value := getattr(scored, name)) is not None}
+    row |= {"judged_why": scored.judged_why} if scored.judged_why else {}
+    row |= {"detail": dict(scored.detail)} if scored.detail else {}
+    return row
+
+
+def scored_from_row(row: Mapping[str, Any]) -> Scored:
+    """The verdict that `scored_to_row` wrote."""
+    lists = {name: tuple(row[name]) for name in ("strict", "loose") if name in row}
+    return Scored(**{**row, **lists, "stop": Stop(row["stop"])})
+
+
+def samples_path(folder: Path, name: str) -> Path:
+    return folder / f"{SAMPLES}{name}.jsonl"
+
+
+def scores_path(folder: Path, name: str) -> Path:
+    return folder / f"{SCORES}{name}.jsonl"
+
+
+def names(folder: Path) -> list[str]:
+    """The benchmarks whose samples a directory holds, by name."""
+    found = sorted(folder.glob(f"{SAMPLES}*.jsonl"))
+    return [path.name.removeprefix(SAMPLES).removesuffix(".jsonl") for path in found]
+
+
+def read_samples(folder: Path, name: str) -> Iterator[Sample]:
+    """The samples of a benchmark, one at a time; of several rows of one sample all are given, the later counts."""
+    return (sample_from_row(row) for row in rows(samples_path(folder, name)))
+
+
+def read_scores(folder: Path, name: str) -> dict[Key, Scored]:
+    """The verdicts of a benchmark."""
+    return {one.key: one for one in map(scored_from_row, rows(scores_path(folder, name)))}
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole rows of a JSONL file, one at a time; none where there is no file. A torn last line is left out."""
+    if not path.exists():
+        return
+    with open(path, "rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{path}: line {number} is not valid JSON: {error}") from None
+            if not isinstance(row, dict) or not {"id", "index", "stop"} <= row.keys():
+                raise InputError(f"{path}: line {number}: expected a row with id, index and stop")
+            yield row
+
+
+def by_problem(scored: Mapping[Key, Scored], problem_ids: Sequence[str], n: int) -> dict[str, list[Scored]]:
+    """The first n samples of each problem, as far as they are there, in order."""
+    return {one: [scored[one, i] for i in range(n) if (one, i) in scored] for one in problem_ids}
