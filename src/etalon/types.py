@@ -128,6 +128,7 @@ class Rollout:
     detail: what a wrapping sampler wants to keep (claims, clusters); JSON values only.
     order: the problem's letters in the order in which this sample saw their contents, when that is not the problem's
         own: ("C", "A", "B") showed the content of C as option A. Scoring reads it; nothing is ever shuffled twice.
+    seconds: wall time of its request, or of the batch it was decoded in; None where nobody measured.
     """
 
     problem_id: str = ""
@@ -142,6 +143,7 @@ class Rollout:
     error: str = ""
     detail: Mapping[str, Any] | None = None
     order: tuple[str, ...] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
