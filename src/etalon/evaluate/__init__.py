@@ -108,8 +108,16 @@ def _folder(out: Path | None) -> Iterator[Path]:
 
 
 def _clusters(folder: Path, tasks: Sequence[Task]) -> dict[str, dict[str, str]]:
-    """Near copies among the problems of each task; kept beside the samples, for whoever compares."""
+    """Near copies among the problems of each task; kept beside the samples, for whoever compares.
+
+    Where all problems are copies of one there is nothing else to count over: they are draws of one kind, and each of
+    them counts (`metrics` says so).
+    """
     found = {task.name: clusters_of(task.problems) for task in tasks}
+    found = {
+        task.name: own if distinct(task.problems, own) > 1 else {}
+        for task, own in zip(tasks, found.values(), strict=True)
+    }
     path = folder / CLUSTERS
     before = read_json(path) if path.exists() else {}
     write_json_atomic(path, {name: own for name, own in (before | found).items() if own})
@@ -141,7 +149,10 @@ def _row(
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
     numbers = metrics.measure(found, by_id, ks=ks, clusters=clusters, prices=evaluation.prices)
-    if told := list(results.warnings(task, found)):
+    told = list(results.warnings(task, found))
+    if len(task.problems) > 1 and distinct(task.problems, clusters_of(task.problems)) == 1:
+        told.append("all problems are near copies of one another: the interval is about questions of this one kind")
+    if told:
         numbers["warnings"] = told
     if clusters:
         numbers["near_copies"] = len(task.problems) - distinct(task.problems, clusters)

@@ -27,7 +27,9 @@ def row_of(task: Task, numbers: Mapping[str, Any], *, model: str, metric: str) -
     """A benchmark's row. metric: of its `avg`, "avg" or "clr"; model: whose published score is looked for first."""
     told = {"name": task.name, "file": task.file, "sha256": task.sha256, "prompt_hash": task.prompt_hash}
     refused = refusal(numbers)
-    compared = [_compared(one, numbers, metric, "" if limit_of(task) is None else "cut") for one in task.published]
+    if not refused and limit_of(task) is not None:
+        refused = f"only {len(task.problems)} of {task.of} problems were asked"
+    compared = [_compared(one, numbers, metric, refused) for one in task.published]
     own = next((one for one in compared if _is_same_model(one["model"], model) and one["verdict"]), None)
     first = own or next((one for one in compared if one["verdict"]), None)
     return {
@@ -41,7 +43,7 @@ def row_of(task: Task, numbers: Mapping[str, Any], *, model: str, metric: str) -
         "max_tokens": task.params.max_tokens,
         **task.told,
         "published": compared,
-        "verdict": first["verdict"] if first and not refused else None,
+        "verdict": first["verdict"] if first else None,
         **({"verdict_refused": refused} if refused and compared else {}),
     }
 
@@ -57,10 +59,10 @@ def refusal(numbers: Mapping[str, Any]) -> str:
     return ""
 
 
-def _compared(one: Published, numbers: Mapping[str, Any], metric: str, cut: str) -> Row:
-    """A published score as a row has it, with the verdict where it is of the same metric and the same problems."""
+def _compared(one: Published, numbers: Mapping[str, Any], metric: str, refused: str) -> Row:
+    """A published score as a row has it, with the verdict where it is of the same metric."""
     verdict = None
-    if one.metric == metric and not cut and not refusal(numbers):
+    if one.metric == metric and not refused:
         verdict = against(one.score, numbers["low"], numbers["high"])
     return {name: value for name, value in asdict(one).items() if value not in (0, "")} | {"verdict": verdict}
 
