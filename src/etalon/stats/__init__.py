@@ -1,10 +1,11 @@
 """Every number a table prints, as pure functions of counts and per-problem means. Standard library only.
 
-Groups -> problem_means -> mean_interval      Pass@1 with its 95% interval
+Groups -> problem_means -> share_interval     Pass@1 with its 95% interval
                         -> paired_difference  what a stage bought, problem by problem
        -> score_groups -> DomainScore         one row of the stage table
 
-intervals   means with what chance leaves open
+intervals   shares, means and paired differences with what chance leaves open; the noise of sampling alone
+beta        the distribution that exact bounds of a share come from
 scores      of groups: Pass@1, Pass@K, tokens, what was cut or undecided
 votes       majority votes over the answers to one problem
 """
@@ -15,6 +16,8 @@ from etalon.stats.intervals import (
     finite,
     mean_interval,
     paired_difference,
+    sampling_noise,
+    share_interval,
     t_quantile,
     unseen_share,
 )
@@ -33,7 +36,9 @@ __all__ = [
     "paired_difference",
     "pass_at_k",
     "problem_means",
+    "sampling_noise",
     "score_groups",
+    "share_interval",
     "t_quantile",
     "unseen_share",
 ]
