@@ -101,6 +101,7 @@ class Problem:
     level: int = 0  # difficulty as the source states it; 0 is unknown
     source: str = ""
     solutions: tuple[str, ...] = ()
+    date: str = ""  # when it became public: an ISO date, or date and time
 
 
 @dataclass(frozen=True, kw_only=True)
