@@ -132,8 +132,8 @@ def _accuracy(outcomes: Mapping[str, list[list[bool | None]]], clusters: Mapping
     if not decided:
         return {"share": None, "low": None, "high": None, **counts}
     owners = stats.cluster_ids([id_ for id_, _ in decided], {id_: clusters.get(id_, id_) for id_, _ in decided})
-    found = stats.share_interval([sum(own) / len(own) for _, own in decided], clusters=owners)
-    return {"share": found.mean, "low": found.low, "high": found.high, **counts}
+    interval = stats.share_interval([sum(own) / len(own) for _, own in decided], clusters=owners)
+    return {"share": interval.mean, "low": interval.low, "high": interval.high, **counts}
 
 
 def shares(scored: Sequence[Scored], *, undecided_problems: int) -> Row:
