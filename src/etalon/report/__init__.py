@@ -2,21 +2,19 @@
 
 write_report(run_dir): files -> load -> Run -> sections -> one page without scripts, network or second file
 write_answers(trials, path): the same kind of page for answers of CLR
+`evaluation.write_page` makes that of an evaluation.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from etalon.errors import InputError
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
-from etalon.report.html import Html, clip, count, duration, folded, join, section, tag
+from etalon.report.html import Html, clip, count, document, duration, folded, join, section, tag
 from etalon.report.load import load_run
 from etalon.report.rl import rl_section
 from etalon.report.stages import headline, stage_section
@@ -51,7 +49,7 @@ def write_report(run_dir: Path) -> Path:
 
 
 def page(run: Run) -> str:
-    """The whole document. The policy allows nothing but this very style sheet, whatever a model wrote into a file."""
+    """The whole document."""
     sections = [
         stage_section(run),
         check_section(run),
@@ -66,7 +64,7 @@ def page(run: Run) -> str:
     links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
     body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    return _document(f"{told}: Etalon report", body)
+    return document(f"{told}: Etalon report", body)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:
@@ -80,23 +78,8 @@ def write_answers(trials: Sequence[Trial], path: Path) -> Path:
     )
     winner = trials[0].winner
     title = (f"Answer: {clip(winner.answer, 120)}" if winner else "No answer") if alone else path.stem
-    write_atomic(
-        path, _document(f"{clip(title, 60)}: CLR", tag("body", tag("header", tag("h1", title), facts), *shown))
-    )
+    write_atomic(path, document(f"{clip(title, 60)}: CLR", tag("body", tag("header", tag("h1", title), facts), *shown)))
     return path
-
-
-def _document(title: str, body: Html) -> str:
-    style = (resources.files("etalon.report") / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f"{tag('title', title)}<style>{style}</style></head>{body}</html>\n"
-    )
 
 
 def _title(run: Run) -> list[Html]:

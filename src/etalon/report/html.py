@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from importlib import resources
 
 from etalon.report.read import Number
 
@@ -75,6 +78,20 @@ def section(name: str, title: str, lead: str, *parts: str) -> Html:
 
 def folded(title: str, *parts: str) -> Html:
     return tag("details", tag("summary", title), *parts)
+
+
+def document(title: str, body: Html) -> str:
+    """A whole page. Its policy allows nothing but this very style sheet, whatever a model wrote into a file."""
+    style = (resources.files("etalon.report") / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"{tag('title', title)}<style>{style}</style></head>{body}</html>\n"
+    )
 
 
 def clip(words: str, length: int) -> str:

@@ -2,6 +2,7 @@
 
     line_chart   lines over steps, labelled at their ends      histogram   bars with an outline, a curve and a kept band
     row_chart    one named row per thing: points on a line     forest, bar   a difference, or a share, in a table cell
+    over_k       lines over 1, 2, 4, 8, ...                    stacked     a histogram of several kinds
 
 Every chart is 360 units wide: columns of a page on a desk, the whole width of a telephone.
 """
@@ -177,6 +178,49 @@ def histogram(
     if curve:
         parts.append(path([(x(a), weight(b)) for a, b in curve], "c1"))
         parts += [label(f"{tick:g}", right + 6, weight(tick) + 3.5, "tick c1") for tick in (0, 0.5, 1)]
+    return drawing(title, height, *parts)
+
+
+def stacked(
+    title: str,
+    edges: Sequence[float],
+    layers: Sequence[tuple[str, Sequence[float]]],
+    names: tuple[str, str],
+    *,
+    height: float = 210.0,
+) -> Html:
+    """A histogram of several kinds on top of each other; a layer is (class, counts), the first is at the bottom."""
+    tops = [sum(heights) for heights in zip(*(counts for _, counts in layers), strict=True)]
+    y_ticks = ticks(0.0, max([*tops, 1.0]), about=3)
+    right = WIDTH - 10
+    x, y = scale(edges[0], edges[-1], LEFT, right), scale(0.0, y_ticks[-1], height - BOTTOM, TOP)
+    x_ticks = [tick for tick in ticks(edges[0], edges[-1]) if LEFT - 0.1 <= x(tick) <= right + 0.1]
+    parts = [axes(x, y, x_ticks, y_ticks, names, right)]
+    below = [0.0] * len(tops)
+    for style, counts in layers:
+        for place, amount in enumerate(counts):
+            a, b, base = x(edges[place]), x(edges[place + 1]), below[place]
+            if amount:
+                size = {"width": max(b - a - 1, 0.5), "height": y(base) - y(base + amount)}
+                parts.append(tag("rect", x=a + 0.5, y=y(base + amount), **size, class_=style))
+            below[place] += amount
+    return drawing(title, height, *parts)
+
+
+def over_k(title: str, lines: Sequence[Line], names: tuple[str, str], *, height: float = 210.0) -> Html:
+    """Lines in 0..1 over k, whose axis doubles at every step."""
+    ks = sorted({k for line in lines for k, _ in line.points})
+    right = WIDTH - 12 - 6.2 * max(len(line.label) for line in lines)
+    x, y = scale(math.log2(ks[0]), math.log2(ks[-1]), LEFT, right), scale(0.0, 1.0, height - BOTTOM, TOP)
+    parts = [axes(x, y, (), ticks(0.0, 1.0), names, right)]
+    for k in ks:
+        parts += [label(f"{k:g}", x(math.log2(k)), y(0) + 14, "tick", "middle"),
+                  rule(x(math.log2(k)), y(0), x(math.log2(k)), y(0) + 3, "axis")]  # fmt: skip
+    ends = spread([y(line.points[-1][1]) for line in lines])
+    for line, end in zip(lines, ends, strict=True):
+        points = [(x(math.log2(k)), y(value)) for k, value in line.points]
+        dots = [tag("circle", cx=a, cy=b, r=3.0, class_=f"dot {line.style}") for a, b in points]
+        parts += [path(points, line.style), *dots, label(line.label, points[-1][0] + 7, end + 4, line.style)]
     return drawing(title, height, *parts)
 
 

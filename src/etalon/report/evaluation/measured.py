@@ -1,0 +1,116 @@
+"""One benchmark of an evaluation as the page shows it: its row of results.json beside the verdicts of its samples.
+
+kind_of      each sample is one of: right, wrong, truncated, undecided, failed
+measured_of  reads the verdicts, no text; where results.json has no row yet, what can be counted so far
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from etalon.evaluate.store import Key, Scored, read_samples, read_scores
+from etalon.report.exports.shape import BenchmarkRow
+from etalon.types import Stop
+
+KINDS = ("right", "wrong", "truncated", "undecided", "failed")
+NOT_SCORED = "not scored yet"
+
+
+def kind_of(scored: Scored) -> str:
+    """Truncated is neither right nor wrong (whatever it says before the cut); a part of a score is wrong here."""
+    if scored.has_failed:
+        return "failed"
+    if scored.stop is Stop.LENGTH:
+        return "truncated"
+    return "undecided" if scored.score is None else "right" if scored.is_right else "wrong"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved:
+    """A problem with its samples, in order."""
+
+    id: str
+    samples: Sequence[Scored]
+
+    @cached_property
+    def rate(self) -> float | None:
+        """Mean score of the decided samples, in 0..1; None when there are none."""
+        known = [one.score for one in self.samples if one.score is not None]
+        return sum(known) / len(known) if known else None
+
+    @cached_property
+    def kinds(self) -> Mapping[str, int]:
+        return Counter(map(kind_of, self.samples))
+
+    @cached_property
+    def tokens(self) -> Sequence[int]:
+        return sorted(one.tokens for one in self.samples if one.tokens is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """problems: the easiest first, those without a decided sample last. is_partial: results.json has no row of it."""
+
+    row: BenchmarkRow
+    problems: Sequence[Solved] = field(repr=False)
+    is_partial: bool
+    is_scored: bool
+
+    @property
+    def samples(self) -> list[Scored]:
+        return [one for problem in self.problems for one in problem.samples]
+
+
+def measured_of(folder: Path, name: str, row: BenchmarkRow | None) -> Measured:
+    """The verdicts of one benchmark; samples that have none yet are undecided."""
+    scores = read_scores(folder, name)
+    found = scores or _unscored(folder, name)
+    samples: dict[str, list[Scored]] = {}
+    for one in found.values():
+        samples.setdefault(one.id, []).append(one)
+    problems = [Solved(id=key, samples=sorted(own, key=lambda one: one.index)) for key, own in samples.items()]
+    problems.sort(key=lambda one: (one.rate is None, -(one.rate or 0.0), sum(one.tokens)))
+    return Measured(
+        row=row or BenchmarkRow.model_validate(_so_far(name, problems)),
+        problems=problems,
+        is_partial=row is None,
+        is_scored=bool(scores),
+    )
+
+
+def _unscored(folder: Path, name: str) -> dict[Key, Scored]:
+    return {
+        sample.key: Scored(
+            id=sample.id, index=sample.index, score=None, reason=NOT_SCORED, stop=sample.stop, tokens=sample.tokens
+        )
+        for sample in read_samples(folder, name)
+    }
+
+
+def _so_far(name: str, problems: Sequence[Solved]) -> dict[str, Any]:
+    """A row of the counts that need no statistics: no interval, no pass@k."""
+    samples = [one for problem in problems for one in problem.samples]
+    rates = [problem.rate for problem in problems if problem.rate is not None]
+    tokens = [count for problem in problems for count in problem.tokens]
+    finished = [one for one in samples if not one.has_failed]
+    return {
+        "name": name,
+        "problems": len(problems),
+        "n": max((len(problem.samples) for problem in problems), default=0),
+        "samples": len(samples),
+        "avg": sum(rates) / len(rates) if rates else None,
+        "truncated": _share(sum(one.stop is Stop.LENGTH for one in finished), len(finished)),
+        "no_answer": _share(sum(one.no_answer for one in finished), len(finished)),
+        "undecided": sum(one.score is None for one in samples),
+        "failed": len(samples) - len(finished),
+        "mean_tokens": _share(sum(tokens), len(tokens)),
+    }
+
+
+def _share(part: float, of: int) -> float | None:
+    return part / of if of else None

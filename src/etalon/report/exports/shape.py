@@ -1,0 +1,153 @@
+"""results.json of an evaluation as exports and the page read it; what is not there is None, "" or empty.
+
+Shares (avg, low, high, truncated, ...) lie in 0..1, lengths are tokens, times seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from etalon.report.read import Anything, Number, Part, Rows, Table, Texts, Words, mapping, text
+
+
+class PublishedRow(Part):
+    """A number that somebody published. verdict: where it lies against our interval, "" where that is not told."""
+
+    model: Words
+    score: Number
+    n: Number
+    source: Words
+    metric: Words
+    verdict: Words
+
+
+class AccuracyRow(Part):
+    """One of the four accuracies of instruction following; decided and undecided are counts."""
+
+    share: Number
+    low: Number
+    high: Number
+    decided: Number
+    undecided: Number
+
+
+class JudgeRow(Part):
+    """The same score with a judge's word; asked, undecided and disagreements are counts of samples."""
+
+    name: Words
+    avg: Number
+    low: Number
+    high: Number
+    asked: Number
+    undecided: Number
+    disagreements: Number
+
+
+class CostRow(Part):
+    total: Number
+    per_right: Number
+    currency: Words
+
+
+class ContestRow(Part):
+    name: Words
+    right: Number
+    of: Number
+
+
+class BenchmarkRow(Part):
+    """The numbers of one benchmark. avg: mean over problems of the mean over n samples; passes, majorities: by k.
+
+    of: problems in the file where `--limit` took fewer. undecided, failed: samples. without: ids left out.
+    """
+
+    name: Words
+    title: Words
+    file: Words
+    sha256: Words
+    prompt_hash: Words
+    answers: Words
+    domain: Words
+    licence: Words
+    n: Number
+    problems: Number
+    of: Number
+    samples: Number
+    avg: Number
+    low: Number
+    high: Number
+    sampling_noise: Number
+    passes: Table[Number] = Field(alias="pass")
+    majorities: Table[Number] = Field(alias="maj")
+    accuracies: Table[AccuracyRow]
+    checker: Words
+    clr: Anything
+    truncated: Number
+    no_answer: Number
+    undecided: Number
+    failed: Number
+    undecided_problems: Number
+    mean_tokens: Number
+    tokens_per_right: Number
+    tokens_per_second: Number
+    seconds: Number
+    cost: CostRow
+    contests: Rows[ContestRow]
+    near_copies: Number
+    without: Texts
+    judge: JudgeRow
+    published: Rows[PublishedRow]
+    verdict: Words
+    verdict_refused: Words
+    warnings: Texts
+    hub: Anything  # {id, task_id, revision?} of its data set, where it is known
+
+    @property
+    def called(self) -> str:
+        return self.title or self.name
+
+    def over_k(self, curve: str) -> dict[int, float]:
+        """The values of "pass" or "maj" by k, those that are known, in the order of k."""
+        found = {"pass": self.passes, "maj": self.majorities}[curve]
+        known = {int(k): value for k, value in found.items() if k.isdecimal() and value is not None}
+        return dict(sorted(known.items()))
+
+
+class ResultsFile(Part):
+    """The whole file."""
+
+    etalon: Words
+    model: Words
+    endpoint: Texts
+    seed: Number
+    started: Words
+    settings: Anything
+    server: Anything
+    benchmarks: Rows[BenchmarkRow]
+
+    def protocol(self) -> dict[str, str]:
+        """How the samples were drawn, in words: what stands in the table of a paper beside the scores."""
+        settings, server = mapping(self.settings), mapping(self.server)
+        cap = settings.get("max_tokens")
+        told = {
+            "model": self.model,
+            "temperature": text(settings.get("temperature")),
+            "top_p": text(settings.get("top_p")),
+            "cap in tokens": text(cap) if cap is not None else "none: what the model's window leaves",
+            "system prompt": text(settings.get("system")),
+            **{text(name): text(value) for name, value in mapping(settings.get("extra")).items()},
+            "seed": "" if self.seed is None else f"{self.seed:g}",
+            "window of the server": text(server.get("max_model_len")),
+            "version of the server": text(server.get("version")),
+            "date": self.started,
+            "Etalon": self.etalon,
+        }
+        return {name: words for name, words in told.items() if words}
+
+
+def shaped(results: Mapping[str, Any]) -> ResultsFile:
+    """The content of a results.json."""
+    return ResultsFile.model_validate(results)
