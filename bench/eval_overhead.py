@@ -124,7 +124,7 @@ def ours(file: Path, url: str, folder: Path, n: int, size: int) -> dict[str, flo
     """`etalon eval`, then its rescoring."""
     out = folder / "etalon"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = [sys.executable, "-m", "etalon.cli", "eval"]
+    run = [str(Path(sys.executable).with_name("etalon")), "eval"]
     served = ["--endpoint", url, "--model", "toy", "-n", str(n), "--concurrency", str(CONCURRENCY)]
     seconds, memory, _ = measured([*run, str(file), *served, "--out", str(out), "--format", "json"], environment)
     samples = len(file.read_text().splitlines()) * n

@@ -252,6 +252,8 @@ def show(
     asked: Asked, results: dict[str, Any], tasks: Sequence[Task], progress: Progress, *, folder: Path | None
 ) -> None:
     """Print the results, their warnings beside them; write the report and what was asked for."""
+    from rich.console import Console
+
     from etalon.report import exports
 
     shown = results | {"benchmarks": [row for row in results["benchmarks"] if row["name"] in {t.name for t in tasks}]}
@@ -260,7 +262,7 @@ def show(
             again = "; the same command asks for them again" if folder and "responses failed" in told else ""
             progress.say(f"warning: {row['name']}: {told}{again}")
     if asked.shown_as == "table":
-        exports.print_table(shown)
+        exports.print_table(shown, Console())
     else:
         typer.echo(exports.FORMATS[asked.shown_as](shown), nl=False)
     if folder is not None:

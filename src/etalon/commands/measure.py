@@ -1,4 +1,4 @@
-"""`etalon report`: show what a run did."""
+"""`etalon report`: show what a run or an evaluation did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from etalon.errors import InputError
+from etalon.errors import ConfigError, InputError
 
 
 def report(

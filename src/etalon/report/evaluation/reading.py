@@ -139,8 +139,6 @@ def facts(scored: Scored) -> Iterator[str]:
         yield "states no answer"
     if scored.seconds is not None:
         yield f"{scored.seconds:.1f} s"
-    if scored.judged is not None:
-        yield f"judge {scored.judged:g} {clip(scored.judged_why, 300)}".rstrip()
 
 
 # ---- on a terminal
