@@ -12,7 +12,8 @@ A killed process leaves at most a torn last line, which the next call cuts off.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def sample_from_row(row: Mapping[str, Any]) -> Sample:
     )
 
 
+_BEGINS = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*"), "index": (\d+),')
 _AS_THEY_ARE = (
     *("tokens", "prompt_tokens", "seed", "prompt_hash", "seconds", "at", "calls", "error", "detail", "theirs"),
 )
@@ -189,9 +191,12 @@ def names(folder: Path) -> list[str]:
     return [path.name.removeprefix(SAMPLES).removesuffix(".jsonl") for path in found]
 
 
-def read_samples(folder: Path, name: str) -> Iterator[Sample]:
-    """The samples of a benchmark, one at a time; of several rows of one sample all are given, the later counts."""
-    return (sample_from_row(row) for row in rows(samples_path(folder, name)))
+def read_samples(folder: Path, name: str, *, wanted: Collection[Key] | None = None) -> Iterator[Sample]:
+    """The samples of a benchmark, one at a time; of several rows of one sample all are given, the later counts.
+
+    wanted: only these; the texts of the others are not even read as JSON.
+    """
+    return (sample_from_row(row) for row in rows(samples_path(folder, name), wanted=wanted))
 
 
 def read_scores(folder: Path, name: str) -> dict[Key, Scored]:
@@ -199,7 +204,7 @@ def read_scores(folder: Path, name: str) -> dict[Key, Scored]:
     return {one.key: one for one in map(scored_from_row, rows(scores_path(folder, name)))}
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows(path: Path, *, wanted: Collection[Key] | None = None) -> Iterator[dict[str, Any]]:
     """The whole rows of a JSONL file, one at a time; none where there is no file. A torn last line is left out."""
     if not path.exists():
         return
@@ -207,6 +212,8 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
                 return
+            if wanted is not None and (key := _key_in(line)) is not None and key not in wanted:
+                continue
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -214,6 +221,12 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(row, dict) or not {"id", "index", "stop"} <= row.keys():
                 raise InputError(f"{path}: line {number}: expected a row with id, index and stop")
             yield row
+
+
+def _key_in(line: bytes) -> Key | None:
+    """The key that a row of ours begins with; None where it begins otherwise."""
+    found = _BEGINS.match(line)
+    return None if found is None else (json.loads(found[1]), int(found[2]))
 
 
 def by_problem(scored: Mapping[Key, Scored], problem_ids: Sequence[str], n: int) -> dict[str, list[Scored]]:
