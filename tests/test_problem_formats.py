@@ -1,11 +1,12 @@
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from etalon.errors import InputError
 from etalon.problems.files import read_problems
-from etalon.problems.formats import FORMATS, recognise
+from etalon.problems.formats import FORMATS, read_row, recognise
 from etalon.problems.instructions import instructions, with_instruction, without_instruction
 from etalon.problems.options import draw_order
 from etalon.problems.rows import problem_to_row
@@ -157,6 +158,8 @@ def test_a_date_is_kept_and_is_no_part_of_what_a_problem_is(tmp_path: Path) -> N
         problem = read_one(tmp_path, row | {"contest_date": stated})
         assert (problem.date, problem.id) == (date, read_one(tmp_path, row).id)
         assert read_one(tmp_path, problem_to_row(problem)) == problem
+    _, from_parquet = read_row(row | {"contest_date": datetime(2025, 1, 4)})
+    assert from_parquet.date == "2025-01-04"
     native = {"domain": "math", "prompt": "?", "answer": "1", "date": "spring"}
     assert "date: found" in error_of(tmp_path, native)
 
