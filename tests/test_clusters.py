@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from etalon.evaluate import evaluate_files
+from etalon.evaluate import Evaluation, Task, evaluate
 from etalon.problems import nano
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct, near, read_clusters
 from etalon.problems.files import read_problems
 from etalon.report.paired import compare
+from etalon.show.progress import Progress
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
 
 SVAMP = Path(__file__).resolve().parents[2] / "shared" / "benchmarks" / "svamp.jsonl"
@@ -119,22 +119,30 @@ class Guesser:
 
 
 def test_an_evaluation_keeps_its_clusters_and_a_comparison_reads_them(tmp_path: Path) -> None:
-    rows = [{"prompt": text, "answer": "1", "domain": "math"} for text in OTHERS]
-    rows += [{"prompt": STORY.format(7 * i, 5 + i), "answer": "1", "domain": "math"} for i in range(10)]
-    file = tmp_path / "rows.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts = [*OTHERS, *(STORY.format(7 * i, 5 + i) for i in range(10))]
+    problems = [Problem(id=f"p{i}", domain=Domain.MATH, prompt=text, answer="1") for i, text in enumerate(texts)]
+    task = Task(name="rows", problems=problems, n=2, params=SamplingParams())
     for name, seed in (("a", 0), ("b", 1)):
-        evaluate_files([file], Guesser(), identity={"model": name}, n=2, out=tmp_path / name, seed=seed)
-    clusters = read_clusters(tmp_path / "a", "00-rows")
+        evaluation = Evaluation(model=name, identity={"model": name}, seed=seed)
+        [row] = evaluate(evaluation, [task], Guesser(), progress=Progress(), out=tmp_path / name)["benchmarks"]
+        assert row["near_copies"] == 9
+        assert row["low"] < row["avg"] < row["high"]
+    clusters = read_clusters(tmp_path / "a", "rows")
     assert len(clusters) == 10  # those that have a near copy
     assert len(set(clusters.values())) == 1
-    scores = json.loads((tmp_path / "a" / "scores.json").read_text())
     [line] = compare(tmp_path / "a", tmp_path / "b").lines
     (tmp_path / "a" / CLUSTERS).unlink()
     [alone] = compare(tmp_path / "a", tmp_path / "b").lines
     assert line.difference == alone.difference
     assert (line.low, line.high) != (alone.low, alone.high)
-    assert scores[0]["low"] < scores[0]["pass1"] < scores[0]["high"]
+
+
+def test_problems_that_are_all_copies_of_one_are_counted_one_by_one_and_said_to_be(tmp_path: Path) -> None:
+    problems = [Problem(id=f"p{i}", domain=Domain.MATH, prompt=STORY.format(7 * i, i), answer="1") for i in range(9)]
+    task = Task(name="rows", problems=problems, n=2, params=SamplingParams())
+    [row] = evaluate(Evaluation(model="a", identity={}), [task], Guesser(), progress=Progress())["benchmarks"]
+    assert 0 < row["low"] < row["avg"] < row["high"] < 1
+    assert "all problems are near copies of one another" in row["warnings"][0]
 
 
 def test_problems_of_one_id_are_not_lost() -> None:

@@ -20,10 +20,11 @@ from conftest import Finished
 from etalon import config, stats
 from etalon.cli import app
 from etalon.errors import InputError
-from etalon.evaluate import evaluate_files
+from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.problems.clusters import read_clusters
 from etalon.report.paired import compare, differences, paired
-from etalon.types import Conversation, Rollout, SamplingParams, Stop
+from etalon.show.progress import Progress
+from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
 
 STAGE_KEYS = ["name", "domain", "a", "b", "difference", "low", "high", "problems", "seconds_a", "seconds_b"]
 
@@ -159,7 +160,8 @@ def test_an_unfinished_run_is_compared_as_far_as_it_is(finished: Finished, tmp_p
             shutil.rmtree(path)
     assert {one.name for one in compare(finished.run, other).lines} == {"base"}
     shutil.rmtree(other / "stages" / "eval-base")
-    assert shown(finished.run, other)[1] == "nothing to pair: no stage of one name was evaluated in both\n"
+    result = CliRunner().invoke(app, ["compare", str(finished.run), str(other)])
+    assert str(result.exception) == "nothing to pair: no stage of one name was evaluated in both"
 
 
 @pytest.mark.torch
@@ -246,20 +248,49 @@ class Adder:
             )
 
 
+def evaluated(out: Path, limit: int, *, name: str = "sums", count: int = 8, first: int = 1) -> Path:
+    """An evaluation of the sums from `first` on."""
+    numbers = range(first, first + count)
+    problems = [
+        Problem(id=str(i), domain=Domain.MATH, prompt=f"What is {i} + {i}?", answer=str(2 * i)) for i in numbers
+    ]
+    task = Task(name=name, problems=problems, n=2, params=SamplingParams(), of=count)
+    evaluate(
+        Evaluation(model=out.name, identity={"served": out.name}), [task], Adder(limit), progress=Progress(), out=out
+    )
+    return out
+
+
 @pytest.mark.live
 def test_two_evaluations_are_paired_by_problem(tmp_path: Path) -> None:
-    file = tmp_path / "sums.jsonl"
-    rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(1, 9)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for name, limit in (("weak", 2), ("strong", 7)):
-        evaluate_files([file], Adder(limit), identity={"served": name}, n=2, out=tmp_path / name)
-    output, errors = shown(tmp_path / "weak", tmp_path / "strong", "--format", "json")
+    weak, strong = evaluated(tmp_path / "weak", 2), evaluated(tmp_path / "strong", 7)
+    output, errors = shown(weak, strong, "--format", "json")
     record = json.loads(output)
     assert errors == ""
     [row] = record["benchmarks"]
-    assert list(row) == ["name", "a", "b", "difference", "low", "high", "problems"]
-    assert (row["name"], row["a"], row["b"], row["difference"], row["problems"]) == ("sums", 0.25, 0.875, 0.625, 8)
+    assert [row[key] for key in ("name", "a", "b", "difference", "problems")] == ["sums", 0.25, 0.875, 0.625, 8]
     assert 0 < row["low"] < row["difference"] < row["high"]
-    assert record["differs"] == {"model.served": ["weak", "strong"]}
-    table, _ = shown(tmp_path / "weak", tmp_path / "strong")
+    assert (row["better"], row["worse"]) == (5, 0)
+    assert row["moved"][0] == {"id": "3", "a": 0.0, "b": 1.0}
+    assert row["protocol"]["truncated"] == [0.0, 0.0]
+    assert record["differs"] == {"model.served": ["weak", "strong"], "name": ["weak", "strong"]}
+    table, _ = shown(weak, strong)
     assert re.search(r"sums +25\.0 +87\.5 +\+62\.5 \[\+\d+\.\d, \+\d+\.\d\] \* +8", table)
+    assert re.search(r"sums +7 +0\.0 +100\.0 +\+100\.0", table)
+    [line] = list(csv.DictReader(io.StringIO(shown(weak, strong, "--format", "csv")[0])))
+    assert (line["name"], line["difference"], line["worse"]) == ("sums", "0.625", "0")
+
+
+def test_evaluations_of_other_problems_and_those_with_gaps_are_not_compared(tmp_path: Path) -> None:
+    one, other = evaluated(tmp_path / "one", 2), evaluated(tmp_path / "other", 2, first=100)
+    with pytest.raises(InputError, match="nothing to compare: no problem is in both"):
+        compare(one, other)
+    renamed = evaluated(tmp_path / "renamed", 7, name="totals")  # each has one benchmark, and the same problems
+    [line] = compare(one, renamed).lines
+    assert (line.name, line.problems) == ("sums / totals", 8)
+    path = store.scores_path(renamed, "totals")
+    rows = [json.loads(row) for row in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row | {"score": None} if row["id"] == "3" else row) + "\n" for row in rows))
+    result = CliRunner().invoke(app, ["compare", str(one), str(renamed)])
+    assert isinstance(result.exception, InputError)
+    assert "renamed: 0 failed, 2 undecided of 16 samples: more than 1%" in str(result.exception)

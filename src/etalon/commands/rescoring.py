@@ -18,6 +18,7 @@ from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.evaluate.benchmarks import Chosen, catalogue, choose
+from etalon.evaluate.matching import as_sampled
 from etalon.evaluate.task import forget_verdicts, read_marker
 from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.rows.mapping import ColumnMap
@@ -69,10 +70,10 @@ def _tasks(asked: Asked, folder: Path, marker: Mapping[str, Any]) -> Iterator[Ta
         raise InputError(f"{folder}: has no samples of {unknown[0]}; it has {', '.join(marker['benchmarks'])}")
     for name, entry in marker["benchmarks"].items():
         if not named or name in named:
-            yield _task(asked, folder, name, entry, named.get(name))
+            yield _task(asked, folder, name, entry, named.get(name), marker["settings"]["system"])
 
 
-def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file: str | None) -> Task:
+def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file: str | None, system: str) -> Task:
     binding = entry["binding"]
     kept = folder / f"{PROBLEMS}{name}.jsonl"
     columns = ColumnMap(pairs=tuple(binding["map"].items()))
@@ -81,6 +82,8 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
     else:
         chosen = _chosen(name, file or entry["file"])
         problems = chosen.problems(columns=columns, max_bad=asked.max_bad, prompts=entry.get("prompts", ""))
+        if chosen.sha256 != binding["sha256"]:
+            problems = as_sampled(folder, name, problems, system=system)
     own = catalogue().get(name)
     return Task(
         name=name,

@@ -20,7 +20,7 @@ from etalon.evaluate.pace import Pace
 from etalon.evaluate.scoring import score
 from etalon.evaluate.store import Key, Sample, Scored
 from etalon.evaluate.task import Task
-from etalon.sampling.single import Ask, sample_singly, to_ask_singly
+from etalon.sampling.single import Ask, prompt_hash, sample_singly, to_ask_singly
 from etalon.store import append_jsonl, repair_jsonl, seed_from
 from etalon.types import Rollout, Sampler, Stop
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WORKERS = 4  # (ours) threads that verify
 WAITING = 64  # (ours) samples that wait for their verdict at most
+TOGETHER = 32  # (ours) verdicts on kept samples that are written at once; those on new ones are written as they come
 CHECK_SECONDS = 5.0  # (ours) between two questions to a server whether it is still there
 
 
@@ -90,14 +91,16 @@ def _sample(
     watched = getattr(sampler, "watch", ...) is not ...
     if watched:
         sampler.watch = pace.tokens  # type: ignore[attr-defined]
+    scoring.together = 1
     checked = 0.0
     hashes: dict[int, str] = {}
     stream = sample_singly(sampler, asked, params=task.params, seed=seed)
     try:
         for place, rollout in stream:
             one = asked[place]
-            prompt_hash = hashes.setdefault(id(one.conversation), one.prompt_hash)
-            sample = kept(rollout, seed=seed_from([seed, one.index]), prompt_hash=prompt_hash)
+            if (told := hashes.get(id(one.conversation))) is None:
+                told = hashes[id(one.conversation)] = prompt_hash(one.conversation)
+            sample = kept(rollout, seed=seed_from([seed, one.index]), prompt_hash=told)
             if sample.has_failed and time.monotonic() - checked >= CHECK_SECONDS:
                 _still_there(sampler)
                 checked = time.monotonic()
@@ -140,6 +143,7 @@ class _Scoring:
 
     def __init__(self, task: Task, path: Path) -> None:
         self._task, self._path = task, path
+        self.together = TOGETHER  # verdicts that are written at once
         self._by_id = {problem.id: problem for problem in task.problems}
         self._pending: set[Future[Scored]] = set()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="score")
@@ -158,7 +162,8 @@ class _Scoring:
         done = {one for one in self._pending if one.done()}
         if len(self._pending) >= WAITING and not done:
             done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
-        self._keep(done, told)
+        if len(done) >= self.together or len(self._pending) >= WAITING:
+            self._keep(done, told)
 
     def finish(self, told: Callable[[Scored], None]) -> None:
         """Wait for all of them."""

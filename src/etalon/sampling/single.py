@@ -29,10 +29,10 @@ class Ask:
     conversation: Conversation
     order: tuple[str, ...] | None = None
 
-    @property
-    def prompt_hash(self) -> str:
-        """Of the whole conversation, the system's message included."""
-        return stable_hash([[message.role, message.content] for message in self.conversation])
+
+def prompt_hash(conversation: Conversation) -> str:
+    """Of the whole conversation, the system's message included."""
+    return stable_hash([[message.role, message.content] for message in conversation])
 
 
 @runtime_checkable
