@@ -15,6 +15,7 @@ from etalon.errors import InputError
 from etalon.evaluate.store import RESULTS, Key, Sample, Scored, names, parted, read_samples, read_scores
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
 from etalon.report.read import Reader, mapping, number
+from etalon.store import stable_hash
 from etalon.types import Problem, Stop
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ def _spec(results: ResultsFile, row: BenchmarkRow, ids: list[str], *, started: s
 
     settings = mapping(results.settings)
     cap = number(settings.get("max_tokens"))
+    key = stable_hash([model, row.name, row.sha256, row.prompt_hash, started])
     return EvalSpec(
+        eval_id=key,
+        run_id=stable_hash([model, started]),
+        task_id=key,
         created=started,
         task=row.name,
         dataset=EvalDataset(name=row.called, location=row.file or None, samples=len(ids), sample_ids=ids),
