@@ -93,6 +93,22 @@ def test_a_verdict_is_told_from_where_our_score_stands() -> None:
     assert "no verdict: 2.0% of the samples failed" in refused
 
 
+def test_what_stands_in_the_way_of_a_score_stands_under_it() -> None:
+    odd = row(
+        "x", clr={"k": 32, "m": 5}, checker="tests of release 6", undecided_problems=2, without=["p1", "p2"],
+        near_copies=3, cost={"total": 1.25, "per_right": 0.005, "currency": "EUR"}, warnings=["12 rows are odd"],
+        contests=[{"name": "weekly 1", "right": 3, "of": 4}],
+        judge={"name": "J", "avg": 0.9, "low": 0.8, "high": 0.95, "asked": 24, "undecided": 1, "disagreements": 2},
+    )  # fmt: skip
+    told = FORMATS["table"](results(odd))
+    for words in ("with J as judge 90.0 [80.0, 95.0]: asked about 24 samples, 1 undecided, 2 disagreements",
+                  "CLR: k = 32, m = 5", "weekly 1: 3 of 4", "checked by tests of release 6", "without p1, p2",
+                  "2 problems have no decided sample and are left out of the score",
+                  "3 problems are near copies of others", "cost 1.25, 0.005 per right answer EUR",
+                  "warning: 12 rows are odd"):  # fmt: skip
+        assert f"x: {words}" in told, words
+
+
 def test_the_card_says_what_the_scores_hold_for() -> None:
     settings = {"temperature": 0.6, "top_p": 0.9, "max_tokens": 40960, "system": "Be *brief*"}
     card = FORMATS["card"](results(row("aime25"), settings=settings, server={"version": "0.32.0"}))

@@ -5,12 +5,15 @@ Shares (avg, low, high, truncated, ...) lie in 0..1, lengths are tokens, times s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
 from etalon.report.read import Anything, Number, Part, Rows, Table, Texts, Words, mapping, text
+
+K = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class PublishedRow(Part):
@@ -112,7 +115,7 @@ class BenchmarkRow(Part):
     def over_k(self, curve: str) -> dict[int, float]:
         """The values of "pass" or "maj" by k, those that are known, in the order of k."""
         found = {"pass": self.passes, "maj": self.majorities}[curve]
-        known = {int(k): value for k, value in found.items() if k.isdecimal() and value is not None}
+        known = {int(k): value for k, value in found.items() if K.fullmatch(k) and value is not None}
         return dict(sorted(known.items()))
 
 
@@ -136,7 +139,7 @@ class ResultsFile(Part):
             "model": self.model,
             "temperature": text(settings.get("temperature")),
             "top_p": text(settings.get("top_p")),
-            "cap in tokens": text(cap) if cap is not None else "none: what the model's window leaves",
+            "cap in tokens": text(cap) if cap is not None or not settings else "none: what the model's window leaves",
             "system prompt": text(settings.get("system")),
             **{text(name): text(value) for name, value in mapping(settings.get("extra")).items()},
             "seed": "" if self.seed is None else f"{self.seed:g}",

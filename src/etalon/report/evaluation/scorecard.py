@@ -1,7 +1,7 @@
 """One benchmark of an evaluation as the page shows it: its row of results.json beside the verdicts of its samples.
 
 kind_of      each sample is one of: right, wrong, truncated, undecided, failed
-measured_of  reads the verdicts, no text; where results.json has no row yet, what can be counted so far
+scorecard_of  reads the verdicts, no text; where results.json has no row yet, what can be counted so far
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Solved:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Scorecard:
     """problems: the easiest first, those without a decided sample last. is_partial: results.json has no row of it."""
 
     row: BenchmarkRow
@@ -66,7 +66,7 @@ class Measured:
         return [one for problem in self.problems for one in problem.samples]
 
 
-def measured_of(folder: Path, name: str, row: BenchmarkRow | None) -> Measured:
+def scorecard_of(folder: Path, name: str, row: BenchmarkRow | None) -> Scorecard:
     """The verdicts of one benchmark; samples that have none yet are undecided."""
     scores = read_scores(folder, name)
     found = scores or _unscored(folder, name)
@@ -75,8 +75,8 @@ def measured_of(folder: Path, name: str, row: BenchmarkRow | None) -> Measured:
         samples.setdefault(one.id, []).append(one)
     problems = [Solved(id=key, samples=sorted(own, key=lambda one: one.index)) for key, own in samples.items()]
     problems.sort(key=lambda one: (one.rate is None, -(one.rate or 0.0), sum(one.tokens)))
-    return Measured(
-        row=row or BenchmarkRow.model_validate(_so_far(name, problems)),
+    return Scorecard(
+        row=row or BenchmarkRow.model_validate(_so_far(name, problems, is_scored=bool(scores))),
         problems=problems,
         is_partial=row is None,
         is_scored=bool(scores),
@@ -92,7 +92,7 @@ def _unscored(folder: Path, name: str) -> dict[Key, Scored]:
     }
 
 
-def _so_far(name: str, problems: Sequence[Solved]) -> dict[str, Any]:
+def _so_far(name: str, problems: Sequence[Solved], *, is_scored: bool) -> dict[str, Any]:
     """A row of the counts that need no statistics: no interval, no pass@k."""
     samples = [one for problem in problems for one in problem.samples]
     rates = [problem.rate for problem in problems if problem.rate is not None]
@@ -105,8 +105,8 @@ def _so_far(name: str, problems: Sequence[Solved]) -> dict[str, Any]:
         "samples": len(samples),
         "avg": sum(rates) / len(rates) if rates else None,
         "truncated": _share(sum(one.stop is Stop.LENGTH for one in finished), len(finished)),
-        "no_answer": _share(sum(one.no_answer for one in finished), len(finished)),
-        "undecided": sum(one.score is None for one in samples),
+        "no_answer": _share(sum(one.no_answer for one in finished), len(finished)) if is_scored else None,
+        "undecided": sum(one.score is None for one in samples) if is_scored else None,
         "failed": len(samples) - len(finished),
         "mean_tokens": _share(sum(tokens), len(tokens)),
     }
