@@ -76,8 +76,8 @@ def compare(url: str, args: argparse.Namespace) -> None:
 
     def report(method: str, answers: list[str | None], calls: int, seconds: float) -> None:
         right = [is_right(problem, answer) for problem, answer in zip(problems, answers, strict=True)]
-        interval = stats.mean_interval(right)
-        shown = f"{interval.mean:.3f} [{interval.low:.3f}, {min(1.0, interval.high):.3f}]"
+        interval = stats.share_interval(right)
+        shown = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
         print(f"{method:10} {shown} {calls:6,} calls {seconds:4.0f} s", flush=True)
 
     def is_right(problem: Problem, answer: str | None) -> float:

@@ -68,6 +68,9 @@ def test_the_summary_has_every_stage_with_its_scores_and_differences(finished: F
             assert "pass8" not in scores  # K is 2 here
             assert (scores["problems"], scores["k"]) == (8, 2)
             assert 0 <= scores["pass1"] <= scores["passk"] <= 1
+            if stage["name"] not in same:
+                assert 0 <= scores["pass1_low"] <= scores["pass1"] <= scores["pass1_high"] <= 1
+                assert scores["pass1_high"] - scores["pass1_low"] > 0.2  # 8 problems say no more
             if stage["name"] in (STAGES[0], *same):
                 assert not scores.keys() & {"delta", "delta_low", "delta_high"}
             else:

@@ -1,17 +1,32 @@
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from etalon.errors import InputError
 from etalon.problems.files import read_problems
-from etalon.problems.formats import FORMATS, recognise
+from etalon.problems.formats import FORMATS, read_row, recognise
 from etalon.problems.instructions import instructions, with_instruction, without_instruction
+from etalon.problems.options import draw_order
+from etalon.problems.rows import problem_to_row
 from etalon.types import Domain, Problem, Rule
 from etalon.verifiers import verify
 
 BOX = r"Let's think step by step and output the final answer within \boxed{}."
 GSM = {"question": "How many?", "answer": "She has 4*500=<<4*500=2000>>2,000.\n#### 2,000"}
+
+OJ = {"id": 1000, "prompt": "Add.", "dataset": "NOI", "language": "cpp", "difficulty": "hard"}
+GPQA = {  # without its sixty other columns
+    "Pre-Revision Question": "Sum of 2 and 2, roughly?",
+    "Question": "Sum of 2 and 2?",
+    "Correct Answer": "4\n",
+    "Incorrect Answer 1": "5",
+    "Incorrect Answer 2": "6",
+    "Incorrect Answer 3": "7",
+    "High-level domain": "Physics",
+    "Record ID": "rec06pnAkLOr2t2mp",
+}
 
 
 def written(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:
@@ -109,6 +124,48 @@ def test_a_choice_is_named_by_letter_content_position_or_label(tmp_path: Path, o
 
 def test_a_choice_that_can_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
     assert "ambiguous" in error_of(tmp_path, {"question": "?", "options": ["B", "A"], "answer": "A"})
+
+
+def test_gpqas_right_option_has_no_place_of_its_own(tmp_path: Path) -> None:
+    rows = [GPQA | {"Correct Answer": str(i), "Record ID": f"rec{i}"} for i in range(10, 40)]
+    problems = read_problems(written(tmp_path, *rows))
+    assert len({problem.answer for problem in problems}) == 4
+    for number, problem in enumerate(problems, start=10):
+        assert problem.options is not None
+        assert problem.answer is not None
+        assert (problem.options[problem.answer], problem.id, problem.skill) == (str(number), f"rec{number}", "physics")
+        assert problem.shuffle
+        assert draw_order(problem, seed=0, index=0) is not None
+    assert "\\boxed" in problems[0].prompt
+    assert "the same text" in error_of(tmp_path, GPQA | {"Incorrect Answer 1": "4"})
+
+
+def test_an_ojbench_problem_can_be_asked_and_says_who_judges_it(tmp_path: Path) -> None:
+    python = OJ | {"language": "python", "prompt": "Add, in Python."}
+    first, second = read_problems(written(tmp_path, OJ, python))
+    assert (first.id, second.id, first.prompt, first.level) == ("NOI-1000-cpp", "NOI-1000-python", "Add.", 3)
+    assert first.tests == {"judge": "ojbench", "id": 1000, "dataset": "NOI", "language": "cpp", "difficulty": "hard"}
+    verdict = verify(first, "```cpp\nint main() {}\n```")
+    assert verdict.is_undecided
+    assert verdict.reason.startswith("judged_elsewhere: its tests are run by ojbench's own judge")
+    assert read_one(tmp_path, problem_to_row(first)) == first
+
+
+def test_a_date_is_kept_and_is_no_part_of_what_a_problem_is(tmp_path: Path) -> None:
+    row = {"question": "?", "input_output": {"inputs": ["1"], "outputs": ["1"]}}
+    dates = {"2025-01-04T00:00:00": "2025-01-04", "2025-01-04T19:30:00": "2025-01-04T19:30:00", "spring": ""}
+    for stated, date in dates.items():
+        problem = read_one(tmp_path, row | {"contest_date": stated})
+        assert (problem.date, problem.id) == (date, read_one(tmp_path, row).id)
+        assert read_one(tmp_path, problem_to_row(problem)) == problem
+    _, from_parquet = read_row(row | {"contest_date": datetime(2025, 1, 4)})
+    assert from_parquet.date == "2025-01-04"
+    native = {"domain": "math", "prompt": "?", "answer": "1", "date": "spring"}
+    assert "date: found" in error_of(tmp_path, native)
+
+
+def test_inputs_of_evalplus_without_outputs_are_not_scored_by_the_base_tests_alone(tmp_path: Path) -> None:
+    assert "evalplus/humanevalplus" in error_of(tmp_path, HUMAN | {"base_input": [[1]], "plus_input": [[2]]})
 
 
 @pytest.mark.parametrize("question", ["problem", "question", "query"])
@@ -209,6 +266,8 @@ def test_every_example_row_is_recognised_as_its_own_format() -> None:
         HUMAN,
         {"question": "?", "input_output": {"inputs": ["1"], "outputs": ["1"]}},
         {"key": "0", "prompt": "?", "instruction_id_list": ["a"], "kwargs": [{}]},
+        OJ,
+        GPQA,
         {"question": "?", "options": ["a", "b"], "answer": "A"},
         {"ID": "chal-1", "Body": "2 and 2.", "Question": "Sum?", "Equation": "( 2 + 2 )", "Answer": 4.0},
         {"Problem ID": "imo-1", "Problem": "?", "Short Answer": "3", "Category": "Algebra"},

@@ -157,6 +157,7 @@ def test_the_tables_show_the_numbers_of_the_summary(finished: Finished, html: st
     assert len(rows) >= 50
     for row in rows:
         assert {f"{row['pass1']:.3f}", f"{row['passk']:.3f}", f"{row['mean_tokens']:.1f}"} <= words
+        assert f"[{row['pass1_low']:.3f}, {row['pass1_high']:.3f}]" in words
         assert {f"{row['truncated']:.1%}", str(row["undecided"])} <= words
         assert row["correct_tokens"] is None or f"{row['correct_tokens']:.1f}" in words
         if "delta" in row:

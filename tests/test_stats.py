@@ -98,6 +98,7 @@ def test_the_interval_covers_the_truth_95_times_in_100():
 
 def test_one_problem_says_nothing_about_the_spread():
     assert mean_interval([0.5]) == Interval(mean=0.5, low=-math.inf, high=math.inf)
+    assert paired_difference({"a": 0.0}, {"a": 0.5}) == mean_interval([0.5])
     with pytest.raises(ValueError, match="no problems"):
         mean_interval([])
 
@@ -145,6 +146,8 @@ def test_differences_are_paired_by_problem_and_skip_what_only_one_side_has():
     assert difference.mean == pytest.approx(1 / 6)
     assert difference.high - difference.mean == pytest.approx(4.30265 / 12, abs=1e-5)
     assert not difference.excludes_zero
+    wide = paired_difference({"a": 0.0, "b": 0.0, "c": 0.5}, {"a": 1.0, "b": 1.0, "c": 0.5})
+    assert (wide.high, wide.low) == (1.0, pytest.approx(2 / 3 - 4.30265 / 3, abs=1e-5))  # no share changes by more
     with pytest.raises(ValueError, match="in both"):
         paired_difference({"a": 1.0}, {"b": 1.0})
 

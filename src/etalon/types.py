@@ -101,6 +101,7 @@ class Problem:
     level: int = 0  # difficulty as the source states it; 0 is unknown
     source: str = ""
     solutions: tuple[str, ...] = ()
+    date: str = ""  # when it became public: an ISO date, or date and time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,7 @@ class Rollout:
     detail: what a wrapping sampler wants to keep (claims, clusters); JSON values only.
     order: the problem's letters in the order in which this sample saw their contents, when that is not the problem's
         own: ("C", "A", "B") showed the content of C as option A. Scoring reads it; nothing is ever shuffled twice.
+    seconds: wall time of its request, or of the batch it was decoded in; None where nobody measured.
     """
 
     problem_id: str = ""
@@ -142,6 +144,7 @@ class Rollout:
     error: str = ""
     detail: Mapping[str, Any] | None = None
     order: tuple[str, ...] | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

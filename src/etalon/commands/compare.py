@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from etalon.errors import InputError
+
 if TYPE_CHECKING:
     from etalon.report.paired import Paired, SideBySide
 
 PIPE_WIDTH = 100
+DIFFERS = ("Differs", "A", "B")
+MOVED = ("Moved", "Problem", "A", "B", "Difference")
+TEXTS = ("Stage", "Benchmark", "Domain", "Differs", "Moved", "Problem")
 SAME, ALIKE = "same in both", " Nothing else differs."
 CAPTION = "Pass@1 in percent over the problems that both have; the difference is B - A, * where it excludes 0."
 
@@ -29,7 +34,8 @@ def compare(
     """Compare two runs or two evaluations, problem by problem. Stages of one name are paired, and what differs is told.
 
     JSON is {"stages": [{name, domain, a, b, difference, low, high, problems, seconds_a, seconds_b}], "differs":
-    {KNOB: [A, B]}}; of evaluations "benchmarks" without domain and seconds.
+    {KNOB: [A, B]}}; of evaluations "benchmarks" without domain and seconds, with the problems that moved and how each
+    side was asked. A benchmark of which more than 1% of the samples failed or are undecided is not compared (exit 2).
     """
     from etalon.report.paired import compare as compared
 
@@ -40,14 +46,15 @@ def compare(
     formats[shown_as](found, a, b)
     for told in _unpaired(found):
         typer.echo(told, err=True)
+    if refused := [f"{one.name}: not compared: {one.refused}" for one in found.lines if one.refused]:
+        raise InputError("; ".join(refused))
 
 
 def _unpaired(found: SideBySide) -> list[str]:
     """What could not be compared, in words."""
-    what = "stage of one name was evaluated" if found.of_runs else "file of one name was scored"
     if not found.lines:
-        return [f"nothing to pair: no {what} in both"]
-    apart = [f"{one.name} {one.domain}".strip() for one in found.lines if not one.problems]
+        raise InputError("nothing to pair: no stage of one name was evaluated in both")
+    apart = [f"{one.name} {one.domain}".strip() for one in found.lines if not one.problems and not one.refused]
     return [f"no problem in common: {', '.join(apart)}"] if apart else []
 
 
@@ -59,7 +66,8 @@ def _csv(found: SideBySide, a: Path, b: Path) -> None:
     [rows] = [value for name, value in found.record().items() if name != "differs"]
     stream = io.StringIO()
     if rows:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        plain = [name for name, value in rows[0].items() if not isinstance(value, list | dict | tuple)]
+        writer = csv.DictWriter(stream, plain, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     typer.echo(stream.getvalue(), nl=False)
@@ -69,9 +77,10 @@ def _markdown(found: SideBySide, a: Path, b: Path) -> None:
     head, rows = _cells(found)
     _markdown_table(head, rows)
     typer.echo(f"\nA: {a}, B: {b}. {CAPTION}{'' if found.differs else ALIKE}")
-    if found.differs:
-        typer.echo("")
-        _markdown_table(("Differs", "A", "B"), _differing(found))
+    for names, lines in ((MOVED, _moved(found)), (DIFFERS, _differing(found))):
+        if lines:
+            typer.echo("")
+            _markdown_table(names, lines)
 
 
 def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -91,14 +100,15 @@ def _table(found: SideBySide, a: Path, b: Path) -> None:
     head, rows = _cells(found)
     for names, lines, caption in (
         (head, rows, f"A: {a}\nB: {b}\n{CAPTION}{'' if found.differs else ALIKE}"),
-        (("Differs", "A", "B"), _differing(found), ""),
+        (MOVED, _moved(found), "Problems that moved most, of each benchmark."),
+        (DIFFERS, _differing(found), ""),
     ):
         if not lines:
             continue
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=Text(caption))
         table.caption_justify = "left"
         for name in names:
-            is_number = name not in ("Stage", "File", "Domain", "Differs") and names is head
+            is_number = name not in TEXTS and names is not DIFFERS
             table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
         for row in lines:
             table.add_row(*map(Text, row))
@@ -107,7 +117,7 @@ def _table(found: SideBySide, a: Path, b: Path) -> None:
 
 def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
     """Head and rows; a stage's name and seconds stand in its first row only, one that both share has no other."""
-    head = ["Stage" if found.of_runs else "File", "Domain", "A", "B", "Difference [95%]", "Problems"]
+    head = ["Stage" if found.of_runs else "Benchmark", "Domain", "A", "B", "Difference [95%]", "Problems"]
     rows = []
     above = ""
     for one in found.lines:
@@ -122,9 +132,23 @@ def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
             cells += ["", ""] if one.name == above else [_seconds(one.seconds_a), _seconds(one.seconds_b)]
         else:
             del cells[1]
+            truncated = " / ".join(_percent(value) for value in one.protocol.get("truncated", ()))
+            ns = " / ".join(str(value) for value in one.protocol.get("n", ()))
+            cells += [str(one.better), str(one.worse), ns, truncated]
         rows.append(cells)
         above = one.name
-    return ([*head, "Seconds A", "B"] if found.of_runs else [head[0], *head[2:]]), rows
+    if found.of_runs:
+        return [*head, "Seconds A", "B"], rows
+    return [head[0], *head[2:], "Better", "Worse", "n A / B", "Truncated % A / B"], rows
+
+
+def _moved(found: SideBySide) -> list[list[str]]:
+    """The problems that moved most; only evaluations tell."""
+    return [
+        [line.name, one.id, _percent(one.a), _percent(one.b), f"{100 * (one.b - one.a):+.1f}"]
+        for line in (() if found.of_runs else found.lines)
+        for one in line.moved
+    ]
 
 
 def _percent(value: float | None) -> str:

@@ -1,204 +1,182 @@
-"""Score a model on problem files: Pass@1 as the mean over n generations, with its interval and truncation (3.1)."""
+"""Score a model on benchmarks: avg@n with an interval that covers, and all that stands beside it (3.1).
+
+    Task (problems, how they are asked)
+      -> fill      samples-NAME.jsonl: what is missing is sampled; scores-NAME.jsonl: what has no verdict gets one
+      -> measure   avg, pass@k, maj@k, the accuracies of rules, truncated, no answer, tokens
+      -> row_of    results.json: the numbers beside what was published
+
+task.py      what is asked of whom; the marker that binds a directory to it
+store.py     the rows of a directory
+run.py       sampling and scoring, resumable
+scoring.py   the verdict on one sample
+metrics.py   numbers of a benchmark
+results.py   results.json, and the verdict against a published score
+pace.py      how far it is
+benchmarks/  the benchmarks as data
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from etalon import stats
+from etalon import __version__
 from etalon.errors import EtalonError, RunError
+from etalon.evaluate import metrics, results, store
+from etalon.evaluate.metrics import Prices, Row
+from etalon.evaluate.run import fill, verdicts
+from etalon.evaluate.task import Task, claim, read_marker, score_anew
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
-from etalon.problems.files import read_problems
-from etalon.rows.bad import MAX_BAD
-from etalon.rows.mapping import AS_NAMED, ColumnMap
-from etalon.sampling import attempt
-from etalon.store import hash_file, read_json, stable_hash, write_json_atomic
-from etalon.types import Answers, Group, Sampler, SamplingParams, Stop
-from etalon.verifiers import reading_by
-from etalon.verifiers.conventions import hint, other_convention
+from etalon.store import RunLock, read_json, write_json_atomic
+from etalon.types import Sampler
 
 if TYPE_CHECKING:
     from etalon.show.progress import Progress
 
-Scored = tuple[str, str, stats.DomainScore, stats.Interval]  # of a file's domain
 
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Who is asked, and how.
 
-def evaluate_files(
-    files: Sequence[Path],
-    sampler: Sampler,
-    *,
-    identity: Mapping[str, Any],
-    n: int,
-    out: Path | None = None,
-    max_tokens: int | None = None,
-    temperature: float = 1.0,
-    top_p: float = 0.95,
-    seed: int = 0,
-    columns: ColumnMap = AS_NAMED,
-    answers: Answers = Answers.BOXED,
-    max_bad: float = MAX_BAD,
-) -> None:
-    """Sample n responses per problem of every file, verify them, print one table row per file and domain.
-
-    identity: what the sampler is, as JSON. out: directory for rollouts and scores, where the same command continues.
-    max_tokens: None is whatever the model's window leaves.
-    columns: other names of the files' columns. max_bad: share of a file's rows that may be left out as unreadable.
-    answers: how responses state their answers.
-    Raises RunError when `out` holds another evaluation, and EtalonError when nothing at all was scored.
+    model: the name that results carry. identity: what its samples depend on, as JSON. told: what else results say at
+    their head (endpoint, server). metric: of avg, "clr" where every sample is the answer of a whole CLR flow.
+    ks: None is 1, 8 and n.
     """
-    from etalon.show.progress import Progress
 
-    problems = {file: read_problems(file, columns=columns, max_bad=max_bad) for file in files}
-    params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
-    clusters = {file: clusters_of(members) for file, members in problems.items()}
-    if out is not None:
-        settings = {"files": [hash_file(f) for f in files], "n": n, "params": asdict(params), "seed": seed}
-        _claim(out, settings | _reading(columns, answers) | {"model": dict(identity)})
-        _write_clusters(out, clusters)
-    progress = Progress()
-    scored: list[Scored] = []
-    left_out: list[str] = []
-    for number, (file, members) in enumerate(problems.items()):
-        path = _kept(out, number, file)
-        alike = f" ({distinct(members, clusters[file])} when near copies count as one)" if clusters[file] else ""
-        with progress.stage(file.name, f"{len(members)} problems{alike}, {n} generations each", "3.1") as view:
-            groups = attempt(
-                sampler, members, n=n, params=params, seed=seed, path=path, verifier=reading_by(answers),
-                watch=lambda done, total, numbers, view=view: view.update(done, total, **numbers),  # type: ignore[misc]
-            )  # fmt: skip
-        scored += [(file.name, domain, *_score(own, n, clusters[file])) for domain, own in _by_domain(groups).items()]
-        if told := unstated(groups, answers):
-            progress.say(f"warning: {file.name}: {told}")
-        left_out += [f"{file.name}: {line}" for line in missing(groups, kept=_scored_rollouts(path, groups))]
-    _print(scored)
-    if out is not None:
-        _write(out / "scores.json", scored)
-    _say_left_out(scored, left_out, progress)
+    model: str
+    identity: Mapping[str, Any]
+    seed: int = 0
+    system: str = ""
+    metric: str = "avg"
+    ks: Sequence[int] | None = None
+    prices: Prices | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """What all samples of a directory depend on."""
+        return {"model": dict(self.identity), "seed": self.seed, "system": self.system}
 
 
-def _reading(columns: ColumnMap, answers: Answers) -> dict[str, object]:
-    """How rows and responses are read, where that is not as usual."""
-    named = {"map": dict(columns.pairs), "answers": "" if answers is Answers.BOXED else answers.value}
-    return {name: value for name, value in named.items() if value}
+def evaluate(
+    evaluation: Evaluation,
+    tasks: Sequence[Task],
+    sampler: Sampler | None,
+    *,
+    progress: Progress,
+    out: Path | None = None,
+    review: Callable[[Task, Path, Row], Row] | None = None,
+) -> dict[str, Any]:
+    """The results of all tasks, as results.json has them; in `out` everything is kept, and the same call goes on.
+
+    Args:
+        sampler: None scores what `out` holds and asks nothing.
+        review: a second opinion on a benchmark's samples (a judge); what it returns joins the row.
+
+    Raises RunError when `out` holds another evaluation or the model's server is gone, EtalonError when nothing at all
+    was scored; what was sampled is kept.
+    """
+    with _folder(out) as folder:
+        claim(folder, evaluation.settings(), tasks, model=evaluation.model, told=evaluation.told)
+        clusters = _clusters(folder, tasks)
+        rows = []
+        for task in tasks:
+            score_anew(folder, task)
+            with progress.stage(task.name, _announced(task, clusters[task.name]), "3.1") as view:
+                try:
+                    fill(
+                        task, folder, sampler=sampler, seed=evaluation.seed, system=evaluation.system, view=view
+                    )  # fmt: skip
+                except RunError as error:
+                    raise RunError(f"{error}; {_kept(folder, task, out)}") from None
+            rows.append(_row(evaluation, task, folder, clusters[task.name], review))
+            found = results.merged(folder, _head(evaluation, folder), rows)
+            results.write(folder, found)
+        return _checked(found, rows)
 
 
-def _write_clusters(out: Path, clusters: Mapping[Path, Mapping[str, str]]) -> None:
-    named = {_name(number, file): found for number, (file, found) in enumerate(clusters.items())}
-    write_json_atomic(out / CLUSTERS, {name: found for name, found in named.items() if found})
+@contextmanager
+def _folder(out: Path | None) -> Iterator[Path]:
+    """Where samples are kept, for this process alone; a folder that goes away where nobody named one."""
+    with ExitStack() as stack:
+        folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="etalon-eval-")))
+        stack.enter_context(RunLock(folder))
+        yield folder
 
 
-def _say_left_out(scored: Sequence[Scored], left_out: Sequence[str], progress: Progress) -> None:
-    if all(score.pass1 is None for _, _, score, _ in scored):
-        raise EtalonError(f"nothing was scored: {'; '.join(left_out)}")
-    for line in left_out:
-        progress.say(f"warning: {line}")
+def _clusters(folder: Path, tasks: Sequence[Task]) -> dict[str, dict[str, str]]:
+    """Near copies among the problems of each task; kept beside the samples, for whoever compares.
 
-
-def _scored_rollouts(kept: Path | None, groups: Sequence[Group]) -> Path | None:
-    """The file of rollouts; gone when nothing in it was scored, so that the same command asks again."""
-    if kept and all(group.accuracy is None for group in groups):
-        kept.unlink()
-        return None
-    return kept
-
-
-def _write(path: Path, scored: Sequence[Scored]) -> None:
-    rows = [{"file": f, "domain": d, **asdict(s), "low": i.low, "high": i.high} for f, d, s, i in scored]
-    write_json_atomic(path, rows)
-
-
-def _kept(out: Path | None, number: int, file: Path) -> Path | None:
-    """Where the rollouts of one file are kept."""
-    return out / f"{_name(number, file)}.jsonl" if out else None
-
-
-def _name(number: int, file: Path) -> str:
-    return f"{number:02d}-{file.stem}"
-
-
-def _claim(out: Path, settings: dict[str, object]) -> None:
-    """An output directory belongs to one evaluation."""
-    key = stable_hash(settings)
-    marker = out / "evaluation.json"
-    if marker.exists() and read_json(marker)["key"] != key:
-        raise RunError(f"{out}: holds another evaluation (other files, model or settings); use another --out")
-    write_json_atomic(marker, {"key": key, **settings})
-
-
-def _by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    found: dict[str, list[Group]] = {}
-    for group in groups:
-        found.setdefault(group.problem.domain.value, []).append(group)
+    Where all problems are copies of one there is nothing else to count over: they are draws of one kind, and each of
+    them counts (`metrics` says so).
+    """
+    found = {task.name: clusters_of(task.problems) for task in tasks}
+    found = {
+        task.name: own if distinct(task.problems, own) > 1 else {}
+        for task, own in zip(tasks, found.values(), strict=True)
+    }
+    path = folder / CLUSTERS
+    before = read_json(path) if path.exists() else {}
+    write_json_atomic(path, {name: own for name, own in (before | found).items() if own})
     return found
 
 
-def _score(groups: Sequence[Group], n: int, clusters: Mapping[str, str]) -> tuple[stats.DomainScore, stats.Interval]:
-    means = stats.problem_means(groups)
-    if not means:
-        return stats.score_groups(groups, min(8, n)), stats.Interval(mean=0.0, low=0.0, high=1.0)
-    interval = stats.mean_interval(
-        list(means.values()), clusters=stats.cluster_ids(means, clusters)
-    )  # infinite for a single problem; a share lies between 0 and 1
-    return stats.score_groups(groups, min(8, n)), replace(
-        interval, low=max(0.0, interval.low), high=min(1.0, interval.high)
-    )
+def _announced(task: Task, clusters: Mapping[str, str]) -> str:
+    alike = f" ({distinct(task.problems, clusters)} when near copies count as one)" if clusters else ""
+    return f"{len(task.problems)} problems{alike}, {task.n} generations each"
 
 
-def missing(groups: Sequence[Group], *, kept: Path | None = None) -> Iterator[str]:
-    """A line for responses that failed, with the first error, and one for problems that drop out of every mean.
-
-    kept: the file of these rollouts, which the same command would read again.
-    """
-    rollouts = [rollout for group in groups for rollout in group.rollouts]
-    errors = [rollout.error for rollout in rollouts if rollout.stop is Stop.ERROR]
-    if errors:
-        again = f"; remove {kept} to ask for them again" if kept else ""
-        yield f"{len(errors)} of {len(rollouts)} responses failed; first error: {errors[0] or 'not told'}{again}"
-    undecided = [group for group in groups if group.accuracy is None]
-    if undecided:
-        reason = "" if errors else f"; first reason: {undecided[0].verdicts[0].reason}"
-        yield f"{len(undecided)} of {len(groups)} problems undecided, left out of the score{reason}"
+def _kept(folder: Path, task: Task, out: Path | None) -> str:
+    """What is left of an evaluation that broke off."""
+    if out is None:
+        return "nothing was kept: name a directory with --out"
+    good = {one.key for one in store.read_samples(folder, task.name) if not one.has_failed}
+    total = len(task.problems) * task.n
+    return f"{len(good)} of {total} samples of {task.name} are kept in {out}, and the same command goes on"
 
 
-def unstated(groups: Sequence[Group], answers: Answers) -> str:
-    """The line about responses without an answer that have one by another convention, "" when there are none."""
-    unanswered = [
-        (group.problem, rollout.text)
-        for group in groups
-        for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
-        if verdict.gave_none
-    ]
-    others = (other_convention(problem, text, answers) for problem, text in unanswered)
-    return hint(len(unanswered), Counter(other for other in others if other))
+def _row(
+    evaluation: Evaluation,
+    task: Task,
+    folder: Path,
+    clusters: Mapping[str, str],
+    review: Callable[[Task, Path, Row], Row] | None,
+) -> Row:
+    found = verdicts(task, folder)
+    ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
+    by_id = {problem.id: problem for problem in task.problems}
+    numbers = metrics.measure(found, by_id, ks=ks, clusters=clusters, prices=evaluation.prices)
+    told = list(results.warnings(task, found))
+    if len(task.problems) > 1 and distinct(task.problems, clusters_of(task.problems)) == 1:
+        told.append("all problems are near copies of one another: the interval is about questions of this one kind")
+    if told:
+        numbers["warnings"] = told
+    if clusters:
+        numbers["near_copies"] = len(task.problems) - distinct(task.problems, clusters)
+    row = results.row_of(task, numbers, model=evaluation.model, metric=evaluation.metric)
+    return row | (review(task, folder, row) if review else {})
 
 
-def _print(scored: Sequence[tuple[str, str, stats.DomainScore, stats.Interval]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for column in ("file", "domain", "problems", "Pass@1", "95%", "Pass@K", "tokens", "truncated", "undecided"):
-        table.add_column(column, justify="left" if column in ("file", "domain") else "right")
-    for file, domain, score, interval in scored:
-        table.add_row(
-            file,
-            domain,
-            str(score.problems),
-            _shown(score.pass1),
-            f"{interval.low:.3f}..{interval.high:.3f}" if score.problems else "-",
-            f"{_shown(score.passk)} (K={score.k})",
-            "-" if score.mean_tokens is None else f"{score.mean_tokens:.0f}",
-            "-" if score.mean_tokens is None else f"{score.truncated:.1%}",
-            str(score.undecided),
-        )
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, 110)
-    console.print(table)
+def _head(evaluation: Evaluation, folder: Path) -> Row:
+    return {
+        "etalon": __version__,
+        "model": evaluation.model,
+        "endpoint": None,
+        "seed": evaluation.seed,
+        "started": read_marker(folder)["started"],
+        **({"system": evaluation.system} if evaluation.system else {}),
+        **evaluation.told,
+    }
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _checked(found: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+    if all(row["avg"] is None for row in rows):
+        told = [f"{row['name']}: {line}" for row in rows for line in row.get("warnings", ())]
+        raise EtalonError(f"nothing was scored: {'; '.join(told)}")
+    return found
+
+
+__all__ = ["Evaluation", "Prices", "Task", "evaluate"]

@@ -12,7 +12,8 @@ A killed process leaves at most a torn last line, which the next call cuts off.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ Key = tuple[str, int]  # problem, index of the sample
 class Sample:
     """One response as it is kept.
 
-    seed: sent with the request. prompt_hash: of the whole conversation. tokens: None where nobody told.
+    seed: sent with the request. prompt_hash: of the whole conversation. tokens: of the response, prompt_tokens: of
+    what was asked; None where nobody told.
     seconds: wall time of its request, or of the batch it was decoded in; at: when it ended (Unix seconds).
     order: see `Rollout`. theirs: the score another tool's log gave it.
     """
@@ -39,6 +41,7 @@ class Sample:
     text: str
     stop: Stop
     tokens: int | None = None
+    prompt_tokens: int | None = None
     seed: int | None = None
     prompt_hash: str = ""
     seconds: float | None = None
@@ -71,7 +74,7 @@ def sample_to_row(sample: Sample) -> dict[str, Any]:
     row: dict[str, Any] = {"id": sample.id, "index": sample.index, "stop": sample.stop.value, "text": text}
     if reasoning is not None:
         row["reasoning"] = reasoning
-    for name in ("seed", "tokens", "seconds", "at", "theirs"):
+    for name in ("seed", "tokens", "prompt_tokens", "seconds", "at", "theirs"):
         if (value := getattr(sample, name)) is not None:
             row[name] = value
     row |= {name: value for name in ("prompt_hash", "error") if (value := getattr(sample, name))}
@@ -93,7 +96,10 @@ def sample_from_row(row: Mapping[str, Any]) -> Sample:
     )
 
 
-_AS_THEY_ARE = ("tokens", "seed", "prompt_hash", "seconds", "at", "calls", "error", "detail", "theirs")
+_BEGINS = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*"), "index": (\d+),')
+_AS_THEY_ARE = (
+    *("tokens", "prompt_tokens", "seed", "prompt_hash", "seconds", "at", "calls", "error", "detail", "theirs"),
+)
 
 
 def parted(text: str) -> tuple[str | None, str | None]:
@@ -116,8 +122,9 @@ class Scored:
     """The verdict on one sample, and what metrics need to know of it; no text.
 
     score: None is undecided (failed samples too). answer: what was extracted, an option by the problem's own letter
-    whatever order the sample saw. no_answer: it states none: it ended without one, or was cut in its thought.
-    strict, loose: of each rule whether it is followed, None where undecided. judged: the score that a judge gave.
+    whatever order the sample saw. no_answer: it states none: it ended without one, or was cut in its thought; other:
+    the convention by which it has one all the same. strict, loose: of each rule whether it is followed, None where
+    undecided.
     """
 
     id: str
@@ -126,16 +133,16 @@ class Scored:
     reason: str
     stop: Stop
     tokens: int | None = None
+    prompt_tokens: int | None = None
     seconds: float | None = None
     at: float | None = None
+    calls: int = 1
     answer: str | None = None
     no_answer: bool = False
     strict: tuple[bool | None, ...] | None = None
     loose: tuple[bool | None, ...] | None = None
-    judged: float | None = None
-    judged_why: str = ""
+    other: str = ""
     theirs: float | None = None
-    detail: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> Key:
@@ -154,13 +161,13 @@ def scored_to_row(scored: Scored) -> dict[str, Any]:
     """The row of a verdict; fields at their default are left out, but a score that is null stays."""
     row: dict[str, Any] = {"id": scored.id, "index": scored.index, "score": scored.score, "reason": scored.reason}
     row["stop"] = scored.stop.value
-    for name in ("tokens", "seconds", "at", "answer", "judged", "theirs"):
+    for name in ("tokens", "prompt_tokens", "seconds", "at", "answer", "theirs"):
         if (value := getattr(scored, name)) is not None:
             row[name] = value
     row |= {"no_answer": True} if scored.no_answer else {}
     row |= {name: list(value) for name in ("strict", "loose") if (value := getattr(scored, name)) is not None}
-    row |= {"judged_why": scored.judged_why} if scored.judged_why else {}
-    row |= {"detail": dict(scored.detail)} if scored.detail else {}
+    row |= {"other": scored.other} if scored.other else {}
+    row |= {"calls": scored.calls} if scored.calls != 1 else {}
     return row
 
 
@@ -184,9 +191,12 @@ def names(folder: Path) -> list[str]:
     return [path.name.removeprefix(SAMPLES).removesuffix(".jsonl") for path in found]
 
 
-def read_samples(folder: Path, name: str) -> Iterator[Sample]:
-    """The samples of a benchmark, one at a time; of several rows of one sample all are given, the later counts."""
-    return (sample_from_row(row) for row in rows(samples_path(folder, name)))
+def read_samples(folder: Path, name: str, *, wanted: Collection[Key] | None = None) -> Iterator[Sample]:
+    """The samples of a benchmark, one at a time; of several rows of one sample all are given, the later counts.
+
+    wanted: only these; the texts of the others are not even read as JSON.
+    """
+    return (sample_from_row(row) for row in rows(samples_path(folder, name), wanted=wanted))
 
 
 def read_scores(folder: Path, name: str) -> dict[Key, Scored]:
@@ -194,7 +204,7 @@ def read_scores(folder: Path, name: str) -> dict[Key, Scored]:
     return {one.key: one for one in map(scored_from_row, rows(scores_path(folder, name)))}
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows(path: Path, *, wanted: Collection[Key] | None = None) -> Iterator[dict[str, Any]]:
     """The whole rows of a JSONL file, one at a time; none where there is no file. A torn last line is left out."""
     if not path.exists():
         return
@@ -202,6 +212,8 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
                 return
+            if wanted is not None and (key := _key_in(line)) is not None and key not in wanted:
+                continue
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -209,6 +221,12 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
             if not isinstance(row, dict) or not {"id", "index", "stop"} <= row.keys():
                 raise InputError(f"{path}: line {number}: expected a row with id, index and stop")
             yield row
+
+
+def _key_in(line: bytes) -> Key | None:
+    """The key that a row of ours begins with; None where it begins otherwise."""
+    found = _BEGINS.match(line)
+    return None if found is None else (json.loads(found[1]), int(found[2]))
 
 
 def by_problem(scored: Mapping[Key, Scored], problem_ids: Sequence[str], n: int) -> dict[str, list[Scored]]:

@@ -83,8 +83,13 @@ def _entry(stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Pat
     after = read_json(directories[name] / "means.json")
     scores, clusters = measured["outputs"]["scores"], read_clusters(directories[PROBLEMS])
     return entry | {
-        "domains": {d: _row(score) | _change(before.get(d), after[d], clusters) for d, score in scores.items()}
-    }  # fmt: skip
+        "domains": {
+            domain: _row(score)
+            | _bounds(after[domain], clusters)
+            | _change(before.get(domain), after[domain], clusters)
+            for domain, score in scores.items()
+        }
+    }
 
 
 def _means_before(
@@ -106,6 +111,14 @@ def _means_before(
 def _row(score: Mapping[str, Any]) -> dict[str, Any]:
     """A domain's score; `pass8` stays beside `passk` where K is 8."""
     return dict(score) | ({"pass8": score["passk"]} if score["k"] == 8 else {})
+
+
+def _bounds(means: Mapping[str, float], clusters: Mapping[str, str]) -> dict[str, float]:
+    """The interval of Pass@1; nothing where no problem is decided."""
+    if not means:
+        return {}
+    found = stats.share_interval(list(means.values()), clusters=stats.cluster_ids(means, clusters))
+    return {"pass1_low": found.low, "pass1_high": found.high}
 
 
 def _change(

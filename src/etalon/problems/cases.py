@@ -1,7 +1,7 @@
 """Tests of programs in the field's forms, read into ours: `read_tests(row)`.
 
 ours                {inputs, outputs, fn_name?, compare?, checker?, language?, time_limit_s?, memory_limit_mb?}
-                    or {assert_code, ...}
+                    or {assert_code, ...}, or {judge, ...}: a program of somebody else's has the tests, and is told this
 LiveCodeBench       public_test_cases: JSON; private_test_cases: JSON or base64(zlib(pickle(JSON))), of which only the
                     text is read, nothing is executed; metadata: {func_name?}
 APPS, TACO          input_output: JSON {inputs, outputs, fn_name?}; of a function, lists of arguments and values (often
@@ -94,7 +94,7 @@ def read_tests(row: Any) -> dict[str, Any]:
 
 
 def _tests(row: Mapping[str, Any]) -> dict[str, Any]:
-    if row.get("assert_code") is not None:
+    if row.get("assert_code") is not None or (isinstance(row.get("judge"), str) and not has_tests(row)):
         return dict(row)
     if row.get("input_output") is not None and not (has_check(row) and _are_pairs(row["input_output"])):
         return read_input_output(row)  # LeetCodeDataset keeps examples there, beside its checks

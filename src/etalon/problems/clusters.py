@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,6 @@ def _told_at_the_start(texts: Sequence[Tokens]) -> list[int]:
     return counts
 
 
-def distinct(problems: Iterable[Problem], clusters: dict[str, str]) -> int:
+def distinct(problems: Iterable[Problem], clusters: Mapping[str, str]) -> int:
     """How many problems there are when near copies count as one."""
     return len({clusters.get(problem.id, problem.id) for problem in problems})

@@ -6,9 +6,10 @@ file -> Row (rows.files) -> --map -> format of the first row -> Problem -> exact
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.formats import Format, Reading, read_row
@@ -30,6 +31,7 @@ def read_problems(
     max_bad: float = MAX_BAD,
     needs_reference: bool = True,
     reading: Reading | None = None,
+    wanted: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> list[Problem]:
     """All problems of a file, in its order; InputError names the file, the line, the column and what would do.
 
@@ -39,12 +41,16 @@ def read_problems(
         max_bad: share of rows that may be left out because they cannot be read.
         needs_reference: False where a reward of the user's own decides, so that a question is enough.
         reading: all that is asked of a row, in place of `prompts` and `needs_reference`.
+        wanted: which rows to read, by their columns; of the others no tests are unpacked.
     """
     reading = reading or Reading(prompts=prompts, needs_reference=needs_reference)
     bad = BadRows(str(path), max_bad)
     found = _Collected(path)
     for row in read_rows(path):
         if row.is_blank:
+            continue
+        if wanted and row.columns is not None and not wanted(columns.apply(row.columns)):
+            bad.count(row.place)
             continue
         try:
             found.add(row.place, *_read(row, columns, reading))

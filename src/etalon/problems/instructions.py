@@ -17,13 +17,43 @@ def instruction(domain: Domain, *, has_options: bool = False, prompts: str = "de
     return load(asked_as.value, folder=prompts).strip()
 
 
-def with_instruction(question: str, domain: Domain, *, has_options: bool = False, prompts: str = "default") -> str:
-    """The complete prompt: the question, and the instruction unless the question already says how to answer."""
-    marker = MARKERS.get(domain)
+def with_instruction(
+    question: str,
+    domain: Domain,
+    *,
+    has_options: bool = False,
+    prompts: str = "default",
+    name: str = "",
+    starter: str = "",
+) -> str:
+    """The complete prompt: the question, and the instruction unless the question already says how to answer.
+
+    name: the prompt file in place of the domain's; a template is filled in. starter: code to complete, which only
+    a template has a place for.
+    """
+    question, marker = question.strip(), MARKERS.get(domain)
+    is_own = name not in ("", domain)
+    if marker and is_own and is_template(name, prompts=prompts):
+        return _filled(load(f"{name}_starter" if starter else name, folder=prompts), question, starter)
     if marker is None or marker in question:
-        return question.strip()
+        return question
+    if is_own:
+        return f"{question}\n\n{load(name, folder=prompts).strip()}"
     separator = "\n\n" if domain is Domain.CODE or has_options else " "  # " " as in VibeThinker's evaluation files
-    return question.strip() + separator + instruction(domain, has_options=has_options, prompts=prompts)
+    return question + separator + instruction(domain, has_options=has_options, prompts=prompts)
+
+
+def is_template(name: str, *, prompts: str = "default") -> bool:
+    """Whether a prompt file stands around the question, at {question}, and not behind it.
+
+    One for programs has a twin, NAME_starter, for problems with code to complete, at {starter}.
+    """
+    return "{question}" in load(name, folder=prompts)
+
+
+def _filled(template: str, question: str, starter: str) -> str:
+    before, _, after = template.partition("{question}")  # a question is not searched for marks
+    return before + question + after.replace("{starter}", starter.rstrip())
 
 
 def without_instruction(prompt: str, domain: Domain, *, has_options: bool = False, prompts: str = "default") -> str:

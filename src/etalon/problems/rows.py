@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from etalon.errors import InputError
@@ -39,6 +40,8 @@ def problem_to_row(problem: Problem) -> dict[str, Any]:
             row[name] = value
     if problem.solutions:
         row["solutions"] = list(problem.solutions)
+    if problem.date:
+        row["date"] = problem.date
     return row
 
 
@@ -67,6 +70,7 @@ def problem_from_row(row: Row) -> Problem:
         level=_typed(row, "level", int, "an integer") or 0,
         source=_typed(row, "source", str, "text") or "",
         solutions=tuple(solutions),
+        date=_date(row),
     )
 
 
@@ -75,6 +79,7 @@ def content_id(problem: Problem) -> str:
     row = problem_to_row(problem)
     del row["id"]
     row.pop("shuffle", None)  # how a problem is asked, not what it is
+    row.pop("date", None)
     return hashlib.sha256(CANONICAL.encode(row).encode()).hexdigest()[:16]
 
 
@@ -84,6 +89,15 @@ def _domain(row: Row) -> Domain:
         return Domain(name)
     except ValueError:
         raise InputError(f"domain: found {shown(name)}, expected one of {', '.join(Domain)}") from None
+
+
+def _date(row: Row) -> str:
+    text: str = _typed(row, "date", str, "an ISO date") or ""
+    try:
+        _ = text and datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"date: found {shown(text)}, expected an ISO date such as 2025-02-01") from None
+    return text
 
 
 def _required(row: Row, name: str) -> str:

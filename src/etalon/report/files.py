@@ -20,6 +20,8 @@ class Score(Part):
     problems: Number
     k: Number
     pass1: Number
+    pass1_low: Number
+    pass1_high: Number
     passk: Number
     mean_tokens: Number
     correct_tokens: Number

@@ -1,35 +1,47 @@
 """Two runs, or two evaluations, side by side: the same problems, paired, and what differs in how they were made.
 
 run directories          resolved.toml -> stages of both -> means.json of evaluations -> Paired per stage and domain
-evaluation directories   NN-FILE.jsonl -> Paired per file
+evaluation directories   scores-NAME.jsonl -> Paired per benchmark (`paired_evaluations`)
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from etalon import stats
 from etalon.config.stages import EVALUATION, PROBLEMS
 from etalon.errors import InputError
+from etalon.evaluate.store import MARKER
 from etalon.problems.clusters import read_clusters
-from etalon.store import StageDir, read_json, read_jsonl
-from etalon.types import Verdict
+from etalon.store import StageDir, read_json
 
 STAGES = "stages"
-MARKER = "evaluation.json"  # which every evaluation directory has
+OF_EVALUATIONS = {"better", "worse", "moved", "protocol", "refused"}
+MOST_MOVED = 10  # (ours) problems that are named
 Means = Mapping[str, float]  # Pass@1 by problem
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A problem whose solve rate is another in b."""
+
+    id: str
+    a: float
+    b: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paired:
-    """One stage on one domain, or one file of problems. a, b: Pass@1 over the problems that both have.
+    """One stage on one domain, or one benchmark. a, b: Pass@1 over the problems that both have.
 
     difference: b - a with its 95% interval, paired by problem. Without a problem in common all of them are None.
     is_same: both are the very same evaluation of the very same stage, so that the difference is 0 beyond doubt.
+    better, worse: how many problems have more, or less, in b; moved: those that moved most.
+    protocol: of a benchmark, per side n, the cap and the shares truncated. refused: why nothing is compared.
     """
 
     name: str
@@ -43,6 +55,11 @@ class Paired:
     seconds_a: float | None = None
     seconds_b: float | None = None
     is_same: bool = False
+    better: int = 0
+    worse: int = 0
+    moved: tuple[Moved, ...] = ()
+    protocol: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    refused: str = ""
 
     @property
     def is_clear(self) -> bool:
@@ -60,7 +77,7 @@ class SideBySide:
 
     def record(self) -> dict[str, Any]:
         """All of it as JSON values."""
-        hidden = {"is_same"} if self.of_runs else {"is_same", "domain", "seconds_a", "seconds_b"}
+        hidden = OF_EVALUATIONS | {"is_same"} if self.of_runs else {"is_same", "domain", "seconds_a", "seconds_b"}
         rows = [{key: value for key, value in asdict(line).items() if key not in hidden} for line in self.lines]
         differs = {knob: list(pair) for knob, pair in self.differs.items()}
         return {STAGES if self.of_runs else "benchmarks": rows, "differs": differs}
@@ -71,7 +88,11 @@ def compare(a: Path, b: Path) -> SideBySide:
     kinds = [_is_run(path) for path in (a, b)]
     if kinds[0] != kinds[1]:
         raise InputError(f"{a} and {b}: one is a run, the other an evaluation; name two of one sort")
-    return _runs(a, b) if kinds[0] else _evaluations(a, b)
+    if kinds[0]:
+        return _runs(a, b)
+    from etalon.report.paired_evaluations import evaluations
+
+    return evaluations(a, b)
 
 
 def _is_run(path: Path) -> bool:
@@ -93,9 +114,14 @@ def paired(name: str, domain: str, before: Means, after: Means, clusters: Mappin
         return Paired(name=name, domain=domain)
     mine, theirs = (sum(side[problem] for problem in common) / len(common) for side in (before, after))
     found = stats.paired_difference(before, after, clusters=clusters)
+    moved = [Moved(id=one, a=before[one], b=after[one]) for one in common if before[one] != after[one]]
+    moved.sort(key=lambda one: -abs(one.b - one.a))
     return Paired(
         name=name,
         domain=domain,
+        better=sum(one.b > one.a for one in moved),
+        worse=sum(one.b < one.a for one in moved),
+        moved=tuple(moved[:MOST_MOVED]),
         a=mine,
         b=theirs,
         difference=found.mean,
@@ -171,7 +197,7 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[A
     A key that only one of two stages says is compared with what the other takes from its kind's table.
     """
     tables = [dict(flat({key: value for key, value in recipe.items() if key != STAGES})) for recipe in (a, b)]
-    found = _unequal(*tables)
+    found = unequal(*tables)
     stages = [{str(row["name"]): row for row in recipe[STAGES]} for recipe in (a, b)]
     for name in dict.fromkeys([*stages[0], *stages[1]]):
         mine, theirs = (side.get(name) for side in stages)
@@ -183,7 +209,7 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[A
             {key: value for key, value in flat(_own(row), recipe.get(row["kind"], {})) if key in said}
             for row, recipe in ((mine, a), (theirs, b))
         ]
-        found |= {f"{name}.{key}": pair for key, pair in _unequal(*sides).items()}
+        found |= {f"{name}.{key}": pair for key, pair in unequal(*sides).items()}
     return found
 
 
@@ -209,31 +235,5 @@ def flat(
             yield f"{prefix}{key}", value
 
 
-def _unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def unequal(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     return {key: (a.get(key), b.get(key)) for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)}
-
-
-# ---- evaluations
-
-
-def _evaluations(a: Path, b: Path) -> SideBySide:
-    sides = [{path.stem.partition("-")[2]: path for path in sorted(folder.glob("[0-9]*-*.jsonl"))} for folder in (a, b)]
-    common = [name for name in sides[0] if name in sides[1]]
-    lines = [
-        paired(name, "", _kept(sides[0][name]), _kept(sides[1][name]), read_clusters(a, sides[0][name].stem))
-        for name in common
-    ]
-    marks = [{k: v for k, v in read_json(folder / MARKER).items() if k != "key"} for folder in (a, b)]
-    differs = _unequal(*(dict(flat(mark)) for mark in marks))
-    return SideBySide(of_runs=False, lines=tuple(lines), differs=differs)
-
-
-def _kept(path: Path) -> dict[str, float]:
-    """Per-problem means of a file of rollouts; undecided rollouts are skipped."""
-    found = {}
-    for row in read_jsonl(path):
-        verdicts = [Verdict(score=rollout["score"], reason="") for rollout in row["rollouts"]]
-        decided = [verdict.is_correct for verdict in verdicts if not verdict.is_undecided]
-        if decided:
-            found[str(row["problem_id"])] = sum(decided) / len(decided)
-    return found

@@ -26,7 +26,10 @@ from etalon.report.read import Number
 
 RL = "rl"  # the kind whose phases train on problems, those of every domain where none is named
 PATH_STYLES = {1: "left", 2: "left", 4: "words", 5: "words"}
-HEAD = ("Stage", "Pass@1", "Pass@K", "Change", "", "95% interval", "Tokens", "Correct", "Truncated", "Undecided")
+HEAD = (
+    "Stage", "Pass@1", "95% interval", "Pass@K", "Change", "", "95% interval", "Tokens", "Correct", "Truncated",
+    "Undecided",
+)  # fmt: skip
 LEAD = (
     "Pass@1 (dot) and Pass@{k} (ring) on held-out problems after each stage. The line between them is the spectrum: "
     "fine-tuning widens it, reinforcement learning pulls the dot towards the ring. The number at the right is the "
@@ -170,7 +173,8 @@ def _domain_table(run: Run, domain: str) -> Html:
 
 
 def _stage_cells(stage: StageRow, score: Score, reach: float) -> list[str]:
-    shares = [] if stage.same else [share(score.pass1), share(score.passk)]
+    bounds = between(score.pass1_low, score.pass1_high, ".3f")
+    shares = [] if stage.same else [share(score.pass1), bounds, share(score.passk)]
     if stage.unchanged:
         return [stage.name, *shares, stage.unchanged]
     return [

@@ -21,7 +21,20 @@ from etalon.errors import ConfigError, InputError
 Columns = Mapping[str, Any]
 
 FIELDS = (
-    *("id", "domain", "prompt", "question", "messages", "answer", "options", "tests", "rules", "rubric", "solution"),
+    *(
+        "id",
+        "domain",
+        "date",
+        "prompt",
+        "question",
+        "messages",
+        "answer",
+        "options",
+        "tests",
+        "rules",
+        "rubric",
+        "solution",
+    ),
     *("solutions", "skill", "level", "source", "shuffle", "starter_code", "entry_point", "test", "test_list"),
     *("input_output", "instruction_id_list", "kwargs", "key", "response", "stop", "order", "mode"),
 )

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,6 +23,7 @@ MAX_ROWS = 512  # (ours) rollouts decoded together on a CPU, if the cache fits
 CPU_SHARE = 0.1  # (ours) share of the machine's memory that one sampler's cache may take
 CUDA_ROWS = 4096  # (ours) and on a GPU, where a step costs its launches whatever the rows, if the cache fits
 CUDA_SHARE = 0.25  # (ours) share of a GPU's memory that one sampler's cache may take: several processes use the card
+SINGLE_ROWS = 128  # (ours) single samples decoded together
 COMPACT_BELOW = 0.8  # (ours) share of live rows under which the cache is compacted
 CUDA_LOOK = 8  # (ours) steps between looks at which rows live on a GPU: each look waits for it
 
@@ -44,6 +46,7 @@ class LocalSampler:
         self.max_rows = max_rows
         dtype = torch.bfloat16 if language_model.autocast == "bf16" else torch.float32
         self.decoder = Decoder(language_model.model, dtype)
+        self.watch: Callable[[int], None] | None = None  # told of the tokens of every step
         self._lock = threading.Lock()  # the decoder holds one batch at a time
 
     def sample(
@@ -67,6 +70,55 @@ class LocalSampler:
             for position, index in enumerate(batch):
                 own = rows[position * n : (position + 1) * n]
                 yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
+
+    def sample_single(
+        self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, Rollout]]:
+        """Yield each sample (conversation, index): the rollout that `sample` gives at that index.
+
+        Samples of one conversation share its prefill; a batch has SINGLE_ROWS rows at most, so that a killed run
+        loses little.
+        """
+        window = self.language_model.window
+        places: dict[Conversation, list[int]] = {}
+        for place, (conversation, _) in enumerate(asked):
+            places.setdefault(conversation, []).append(place)
+        prompts = {conversation: self.language_model.render(conversation) for conversation in places}
+        by_count: dict[int, list[tuple[list[int], list[int]]]] = {}
+        for conversation, own in places.items():
+            prompt = prompts[conversation]
+            if not prompt or len(prompt) >= window:
+                error = f"the prompt has {len(prompt)} tokens, the model's window is {window}"
+                yield from ((place, _failed(asked[place][1], error)) for place in own)
+                continue
+            for start in range(0, len(own), SINGLE_ROWS):
+                part = own[start : start + SINGLE_ROWS]
+                by_count.setdefault(len(part), []).append((prompt, part))
+        for count, members in by_count.items():
+            members.sort(key=lambda one: (len(one[0]), one[1]))
+            per_batch = max(1, min(SINGLE_ROWS, self._rows(params, len(members[-1][0]))) // count)
+            for start in range(0, len(members), per_batch):
+                yield from self._single_batch(members[start : start + per_batch], asked, params, seed)
+
+    def _single_batch(
+        self,
+        members: Sequence[tuple[list[int], list[int]]],
+        asked: Sequence[tuple[Conversation, int]],
+        params: SamplingParams,
+        seed: int,
+    ) -> Iterator[tuple[int, Rollout]]:
+        """Samples of several prompts, as many of each."""
+        count, prompts = len(members[0][1]), [prompt for prompt, _ in members]
+        keys = [stream_key(seed, prompt, asked[place][1]) for prompt, own in members for place in own]
+        started = time.monotonic()
+        with self._lock:
+            rows = decode(
+                prompts, count, self.language_model, self.decoder, params, Draws.of_keys(keys), watch=self.watch
+            )
+        seconds = time.monotonic() - started
+        flat = [(place, prompt) for prompt, own in members for place in own]
+        for (place, prompt), row in zip(flat, rows, strict=True):
+            yield place, replace(self._rollout(asked[place][1], row, prompt), seconds=seconds)
 
     def sample_each(
         self, conversations: Sequence[Conversation], *, params: SamplingParams, seeds: Sequence[int]
@@ -128,13 +180,17 @@ def decode(
     decoder: Decoder,
     params: SamplingParams,
     draws: Draws,
+    *,
+    watch: Callable[[int], None] | None = None,
 ) -> list[Decoded]:
-    """Decode n rows per prompt, prompt by prompt in the result."""
+    """Decode n rows per prompt, prompt by prompt in the result. watch: told how many tokens a step has given."""
     batch = Decoding(prompts, n, language_model, params, draws)
     logits = decoder.prefill(prompts, n)
     for _ in range(batch.most_steps):
         token_R = batch.step(logits)
         live = batch.count()
+        if watch is not None:
+            watch(len(token_R))
         if live == 0:
             break
         if live < COMPACT_BELOW * len(token_R):

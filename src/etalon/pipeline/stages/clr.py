@@ -200,7 +200,7 @@ def clr_summary(
     own = stats.cluster_ids(whole, clusters or {})
     for name in COLUMNS:
         values = [float(one[name] or 0.0) for one in whole.values()]
-        summary |= _bounded(name, stats.mean_interval(values, clusters=own) if values else None)
+        summary |= _bounded(name, stats.share_interval(values, clusters=own) if values else None)
     by_clr, by_vote = ({name: float(one[c] or 0.0) for name, one in whole.items()} for c in ("clr", "cons_2k"))
     difference = stats.paired_difference(by_vote, by_clr, clusters=clusters) if whole else None
     summary |= _bounded("clr_minus_cons_2k", difference)

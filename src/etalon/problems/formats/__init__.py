@@ -5,6 +5,8 @@ verl             {prompt: [messages], reward_model: {ground_truth}, ability, ext
 humaneval        {task_id, prompt, entry_point, canonical_solution, test}
 programs         a question with tests: LiveCodeBench, APPS, TACO, Codeforces, LeetCodeDataset, MBPP
 ifeval           {key, prompt, instruction_id_list, kwargs}     IFEval and IFBench
+ojbench          {id, prompt, dataset, language, difficulty}
+gpqa             {Question, Correct Answer, Incorrect Answer 1..3}
 multiple choice  {question, options | choices, answer}
 svamp            {Body, Question, Answer, Equation, Type, ID}
 imo              {Problem ID, Problem, Short Answer, Category, Subcategory, Source}
@@ -21,7 +23,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.problems.formats import choice, generic, gsm8k, humaneval, ifeval, imo, native, programs, svamp, verl
+from etalon.problems.formats import (
+    choice,
+    generic,
+    gpqa,
+    gsm8k,
+    humaneval,
+    ifeval,
+    imo,
+    native,
+    ojbench,
+    programs,
+    svamp,
+    verl,
+)
 from etalon.problems.formats.columns import structured
 from etalon.problems.formats.reading import BadReferenceError, Reading
 from etalon.types import Problem
@@ -48,6 +63,8 @@ FORMATS = (
     Format(name="HumanEval", recognises=humaneval.recognises, read=humaneval.read),
     Format(name="programs", recognises=programs.recognises, read=programs.read),
     Format(name="IFEval", recognises=ifeval.recognises, read=ifeval.read),
+    Format(name="OJBench", recognises=ojbench.recognises, read=ojbench.read),
+    Format(name="GPQA", recognises=gpqa.recognises, read=gpqa.read),
     Format(name="multiple choice", recognises=choice.recognises, read=choice.read),
     Format(name="SVAMP", recognises=svamp.recognises, read=svamp.read),
     Format(name="IMO-AnswerBench", recognises=imo.recognises, read=imo.read),

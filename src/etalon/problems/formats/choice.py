@@ -14,7 +14,6 @@ from etalon.errors import InputError
 from etalon.problems.formats.columns import IDS, QUESTIONS, first_of, labels, reference_of, row_id, text
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import options
-from etalon.problems.instructions import with_instruction
 from etalon.rows.bad import shown
 from etalon.rows.mapping import missing
 from etalon.types import Domain, Problem
@@ -41,9 +40,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     return Problem(
         id=row_id(row, *IDS),
         domain=Domain.STEM,
-        prompt=with_instruction(
-            f"{text(row, question).strip()}\n\n{lines}", Domain.STEM, has_options=True, prompts=reading.prompts
-        ),
+        prompt=reading.asked(f"{text(row, question).strip()}\n\n{lines}", Domain.STEM, has_options=True),
         answer=None if answer is None else found.letter(answer),
         options=found.shown,
         shuffle=True,

@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from string import ascii_uppercase
 from typing import Any
@@ -198,6 +199,21 @@ def row_id(row: Mapping[str, Any], *names: str) -> str:
         value = row.get(name)
         if value is not None and (name == "id" or isinstance(value, str | int)):
             return gold(name, value)
+    return ""
+
+
+def date_of(row: Mapping[str, Any]) -> str:
+    """The ISO date of a row, with its time unless that is midnight; "" where it states none that can be read.
+
+    LiveCodeBench: contest_date, "2025-01-04T00:00:00", without a time zone.
+    """
+    for name in ("contest_date", "date"):
+        value = row.get(name)
+        try:
+            moment = datetime.fromisoformat(value.isoformat() if isinstance(value, date) else str(value or ""))
+        except ValueError:
+            continue
+        return moment.isoformat().removesuffix("T00:00:00")
     return ""
 
 

@@ -32,7 +32,6 @@ from etalon.problems.formats.columns import (
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import Options, options, rules, tests
 from etalon.problems.golds import MARK, final_reference, last_boxed
-from etalon.problems.instructions import with_instruction
 from etalon.problems.options import can_shuffle
 from etalon.problems.rows import read_rubric
 from etalon.problems.texts import CONVERSATIONS, TASKS, said, task_of
@@ -73,7 +72,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     problem = Problem(
         id=row_id(row, *IDS),
         domain=domain,
-        prompt="" if question is None else _prompt(question, domain, found, reading.prompts),
+        prompt="" if question is None else _prompt(question, domain, found, reading),
         answer=answer,
         options=found.shown if found else None,
         tests=tests(row) if domain is Domain.CODE else None,
@@ -151,13 +150,13 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
     return ("solution", answer) if answer else None
 
 
-def _prompt(question: str, domain: Domain, found: Options | None, prompts: str) -> str:
+def _prompt(question: str, domain: Domain, found: Options | None, reading: Reading) -> str:
     """The question with the options, unless it lists them, and how to answer."""
     if found is None:
-        return with_instruction(question, domain, prompts=prompts)
+        return reading.asked(question, domain)
     if not all(content in question for content in found.shown.values()):
         question += "\n\n" + "\n".join(f"{letter}. {content}" for letter, content in found.shown.items())
-    return with_instruction(question, domain, has_options=True, prompts=prompts)
+    return reading.asked(question, domain, has_options=True)
 
 
 __all__ = ["lacks", "read", "recognises"]

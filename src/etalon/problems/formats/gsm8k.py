@@ -9,7 +9,6 @@ from typing import Any
 from etalon.problems.formats.columns import IDS, row_id, text
 from etalon.problems.formats.reading import BadReferenceError, Reading
 from etalon.problems.golds import MARK
-from etalon.problems.instructions import with_instruction
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 
@@ -30,7 +29,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     return Problem(
         id=row_id(row, *IDS),
         domain=Domain.MATH,
-        prompt=with_instruction(text(row, "question"), Domain.MATH, prompts=reading.prompts),
+        prompt=reading.asked(text(row, "question"), Domain.MATH),
         answer=answer,
         skill=Domain.MATH.value,
         source="gsm8k",

@@ -9,7 +9,6 @@ from etalon.errors import InputError
 from etalon.problems.cases import read_tests
 from etalon.problems.formats.columns import text
 from etalon.problems.formats.reading import Reading
-from etalon.problems.instructions import with_instruction
 from etalon.problems.syntax import parse
 from etalon.types import Domain, Problem
 
@@ -17,17 +16,22 @@ COLUMNS = ("task_id", "prompt", "entry_point", "test")
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    return all(column in row for column in COLUMNS) and "." not in str(row["entry_point"])
+    return "plus_input" in row or (all(column in row for column in COLUMNS) and "." not in str(row["entry_point"]))
 
 
 def read(row: Mapping[str, Any], reading: Reading) -> Problem:
+    if "plus_input" in row:  # beside them `test` has the base tests alone
+        raise InputError(
+            "plus_input: inputs without outputs, as in EvalPlus's releases; take evalplus/humanevalplus or "
+            "evalplus/mbppplus of the hub, which have both in `test`"
+        )
     stub, _ = text(row, "prompt"), text(row, "entry_point")
     solution = row.get("canonical_solution")
     program = f"{stub.rstrip()}\n{solution.rstrip()}" if isinstance(solution, str) and solution.strip() else ""
     return Problem(
         id=text(row, "task_id"),
         domain=Domain.CODE,
-        prompt=with_instruction(stub, Domain.CODE, prompts=reading.prompts),
+        prompt=reading.asked(stub, Domain.CODE),
         tests=_checks(row, reading),
         skill=Domain.CODE.value,
         source="humaneval",

@@ -7,7 +7,6 @@ from typing import Any
 
 from etalon.problems.formats.columns import gold, row_id, text
 from etalon.problems.formats.reading import Reading
-from etalon.problems.instructions import with_instruction
 from etalon.types import Domain, Problem
 
 
@@ -20,7 +19,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     return Problem(
         id=row_id(row, "Problem ID"),
         domain=Domain.MATH,
-        prompt=with_instruction(text(row, "Problem").strip(), Domain.MATH, prompts=reading.prompts),
+        prompt=reading.asked(text(row, "Problem").strip(), Domain.MATH),
         answer=gold("Short Answer", row["Short Answer"]),
         skill=category.strip().lower() if isinstance(category, str) and category.strip() else Domain.MATH.value,
         source="imo-answerbench",

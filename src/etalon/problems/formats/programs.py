@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.problems.cases import has_tests, read_tests
-from etalon.problems.formats.columns import first_of, row_id, text
+from etalon.problems.formats.columns import date_of, first_of, row_id, text
 from etalon.problems.formats.reading import Reading
-from etalon.problems.instructions import with_instruction
 from etalon.types import Domain, Problem
 
 QUESTIONS = ("question_content", "query", "question", "problem_description", "description", "text", "prompt", "problem")
@@ -34,28 +33,34 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     tests = read_tests(row)
     name = first_of(row, IDS)
     solution = first_of(row, ("completion", "code", "canonical_solution"))
+    starter = row.get("starter_code")
+    apart = starter if isinstance(starter, str) and starter.strip() and reading.is_template else ""
     return Problem(
         id=row_id(row, name) if name else "",
         domain=Domain.CODE,
-        prompt=with_instruction(_question(row, question, tests), Domain.CODE, prompts=reading.prompts),
+        prompt=reading.asked(_question(row, question, tests, apart), Domain.CODE, starter=apart),
         tests=tests,
         skill=Domain.CODE.value,
-        source=str(row.get("platform") or row.get("source") or ""),
+        source=str(row.get("contest") or row.get("platform") or row.get("source") or ""),
+        date=date_of(row),
         solutions=_solutions(row, solution),
     )
 
 
-def _question(row: Mapping[str, Any], question: str, tests: Mapping[str, Any]) -> str:
-    """The question with what belongs to it: sections of its page, starter code, an assertion that shows the name."""
+def _question(row: Mapping[str, Any], question: str, tests: Mapping[str, Any], apart: str) -> str:
+    """The question with what belongs to it: sections of its page, starter code, an assertion that shows the name.
+
+    apart: starter code that the prompt has another place for.
+    """
     parts = [text(row, question).strip()]
     parts += [f"{title}\n\n{row[name].strip()}" for name, title in SECTIONS if isinstance(row.get(name), str)]
     starter = row.get("starter_code")
-    if isinstance(starter, str) and starter.strip() and starter.strip() not in parts[0]:
+    if isinstance(starter, str) and starter.strip() and not apart and starter.strip() not in parts[0]:
         parts.append(f"Complete this starter code:\n\n{starter.rstrip()}")
     shown = row.get("test_list")
     if isinstance(shown, list) and shown:  # MBPP says in its tests only how the function is called
         parts.append(f"Your code should pass this test:\n\n{shown[0]}")
-    if tests.get("fn_name") and tests["fn_name"] not in "".join(parts):
+    if tests.get("fn_name") and tests["fn_name"] not in "".join([*parts, apart]):
         parts.append(f"Name the function {tests['fn_name']}.")
     return "\n\n".join(parts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etalon.errors import InputError
+from etalon.problems.instructions import is_template, with_instruction
 from etalon.types import Domain
 
 
@@ -17,6 +18,7 @@ class Reading:
     """What a row must say, and what holds where it says nothing.
 
     prompts: folder of prompt files whose math.txt, code.txt and stem.txt say how to answer.
+    instruction: the prompt file that says it in place of the domain's; "" is the domain's.
     domain: of rows that leave it open: neither a `domain` nor their columns tell.
     alone: of questions without a reference that leave it open.
     needs_question: to train and to evaluate; a response that is there already is verified without.
@@ -24,7 +26,19 @@ class Reading:
     """
 
     prompts: str = "default"
+    instruction: str = ""
     domain: Domain | None = None
     alone: Domain = Domain.MATH
     needs_question: bool = True
     needs_reference: bool = True
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the instruction stands around a question and has a place of its own for starter code."""
+        return bool(self.instruction) and is_template(self.instruction, prompts=self.prompts)
+
+    def asked(self, question: str, domain: Domain, *, has_options: bool = False, starter: str = "") -> str:
+        """The complete prompt of a question. starter: code to complete, where there is a place for it."""
+        return with_instruction(
+            question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter
+        )

@@ -7,7 +7,6 @@ from typing import Any
 
 from etalon.problems.formats.columns import gold, row_id, text
 from etalon.problems.formats.reading import Reading
-from etalon.problems.instructions import with_instruction
 from etalon.types import Domain, Problem
 
 
@@ -26,7 +25,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     return Problem(
         id=row_id(row, "ID"),
         domain=Domain.MATH,
-        prompt=with_instruction(whole, Domain.MATH, prompts=reading.prompts),
+        prompt=reading.asked(whole, Domain.MATH),
         answer=gold("Answer", answer),
         skill=skill,
         source="svamp",

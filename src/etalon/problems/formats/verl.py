@@ -17,7 +17,7 @@ from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import IDS, TRUTH, gold, only, row_id
 from etalon.problems.formats.reading import Reading
-from etalon.problems.instructions import instruction, with_instruction
+from etalon.problems.instructions import instruction
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 
@@ -61,7 +61,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     return Problem(
         id=row_id(row, *IDS),
         domain=domain,
-        prompt=with_instruction(question, domain, has_options=bool(options), prompts=reading.prompts),
+        prompt=reading.asked(question, domain, has_options=bool(options)),
         answer=answer,
         options=options or None,
         shuffle=bool(options),

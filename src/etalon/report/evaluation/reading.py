@@ -65,9 +65,8 @@ def read_shown(folder: Path, name: str, wanted: Sequence[Scored], *, num_bytes: 
     by_key = {scored.key: scored for scored in wanted}
     found: dict[Key, Shown] = {}
     if by_key:
-        for sample in read_samples(folder, name):
-            if sample.key in by_key:
-                found[sample.key] = _shown(sample, by_key[sample.key], num_bytes)
+        for sample in read_samples(folder, name, wanted=by_key):
+            found[sample.key] = _shown(sample, by_key[sample.key], num_bytes)
     return [found[key] for key in by_key if key in found]
 
 
@@ -139,8 +138,6 @@ def facts(scored: Scored) -> Iterator[str]:
         yield "states no answer"
     if scored.seconds is not None:
         yield f"{scored.seconds:.1f} s"
-    if scored.judged is not None:
-        yield f"judge {scored.judged:g} {clip(scored.judged_why, 300)}".rstrip()
 
 
 # ---- on a terminal
@@ -156,9 +153,7 @@ def print_sample(folder: Path, named: str) -> str:
     if not key or not number.isdecimal() or name not in names(folder):
         known = ", ".join(names(folder))
         raise InputError(f"--sample {named}: expected BENCHMARK/PROBLEM/INDEX with a benchmark of {folder}: {known}")
-    found = None
-    for sample in read_samples(folder, name):
-        found = sample if sample.key == (key, int(number)) else found
+    found = next(reversed(list(read_samples(folder, name, wanted={(key, int(number))}))), None)
     if found is None:
         raise InputError(f"--sample {named}: {folder} has no such sample of {name}")
     scored = read_scores(folder, name).get(found.key)

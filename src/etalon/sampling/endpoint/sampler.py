@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ from etalon.sampling.endpoint.upstream import EndpointSettings
 from etalon.store import append_jsonl, read_jsonl, seed_from, stable_hash
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
+FACTS = ("root", "max_model_len", "owned_by")  # of a model, in the list of a server
+MAX_FACT_CHARS = 100  # (ours)
 Done = tuple[int, int, Rollout]  # number of the conversation, index of the rollout, the rollout
 
 
@@ -100,6 +106,56 @@ class EndpointSampler:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def sample_single(
+        self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, Rollout]]:
+        """Yield each sample (conversation, index) as it is complete: the rollout that `sample` gives at that index.
+
+        No more requests are under way, or waiting, than the URLs have slots.
+        """
+        return bridge.drain(lambda: self._stream_single(asked, params, seed), self.aclose)
+
+    async def _stream_single(
+        self, asked: Sequence[tuple[Conversation, int]], params: SamplingParams, seed: int
+    ) -> AsyncIterator[tuple[int, Rollout]]:
+        waiting = enumerate(asked)
+        tasks: dict[asyncio.Task[Rollout], int] = {}
+        try:
+            while True:
+                room = self.settings.concurrency * len(self.settings.urls) - len(tasks)
+                for place, (conversation, index) in islice(waiting, room):
+                    work = self._one(conversation, params, index=index, seed=seed_from([seed, index]))
+                    tasks[asyncio.create_task(work)] = place
+                if not tasks:
+                    return
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield tasks.pop(task), task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def facts(self) -> dict[str, Any]:
+        """What the first URL says of itself: the model's window, the server's version. Empty where it says nothing."""
+        return bridge.run(self._facts())
+
+    async def _facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        try:
+            with suppress(UpstreamError):
+                listed = await self.client.get_json("/models")
+                rows = listed.get("data") if isinstance(listed, dict) else None
+                own = next((r for r in rows or [] if isinstance(r, dict) and r.get("id") == self.settings.model), {})
+                found |= {name: own[name] for name in FACTS if isinstance(own.get(name), str | int)}
+            with suppress(UpstreamError):
+                told = await self.client.get_json("/version", url=self.settings.urls[0].removesuffix("/v1"))
+                if isinstance(told, dict) and isinstance(told.get("version"), str):
+                    found["version"] = told["version"][:MAX_FACT_CHARS]
+        finally:
+            await self.aclose()
+        return found
+
     async def complete(
         self,
         conversation: Conversation,
@@ -130,14 +186,15 @@ class EndpointSampler:
         asked = request.body(conversation, params, model=self.settings.model, seed=seed, extra=fields)
         if self._journal and (kept := self._journal.find(asked, index)):
             return kept
+        started = time.monotonic()
         try:
             outcome = await self.client.complete(asked, on_delta)
         except UpstreamError as error:
             return Rollout(
                 index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=error.calls,
-                error=str(error),
+                error=str(error), seconds=time.monotonic() - started,
             )  # fmt: skip
-        rollout = _rollout(outcome, index)
+        rollout = replace(_rollout(outcome, index), seconds=time.monotonic() - started)
         if self._journal:
             self._journal.keep(asked, rollout)
         return rollout

@@ -44,7 +44,12 @@ _ACCEPTS: Memo[bool] = Memo(4096)  # whether a checker accepts the reference
 
 
 def verify_code(problem: Problem, response: str) -> Verdict:
-    """1.0 when the last program of the final part passes every test; our own failures are undecided."""
+    """1.0 when the last program of the final part passes every test; our own failures are undecided.
+
+    So is a problem whose tests a program of somebody else's has (OJBench).
+    """
+    if judge := (problem.tests or {}).get("judge"):
+        return Verdict(score=None, reason=f"judged_elsewhere: its tests are run by {judge}'s own judge, not here")
     try:
         suite = read_tests(problem.tests, problem.prompt)
     except BadTestsError as error:

@@ -1,0 +1,108 @@
+"""results.json: what an evaluation found, one row per benchmark, and how that stands to what was published.
+
+A verdict against a published number says whether it lies inside our interval, or we are above or below. None is given
+where more than MAX_MISSING of the samples failed or are undecided: those that are missing are not like the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from etalon.evaluate.benchmarks.catalogue import Published
+from etalon.evaluate.metrics import Row, Verdicts
+from etalon.evaluate.store import RESULTS
+from etalon.evaluate.task import Task, limit_of
+from etalon.store import read_json, write_json_atomic
+from etalon.types import Answers, Stop
+from etalon.verifiers.conventions import hint
+
+MAX_MISSING = 0.01  # (ours) share of failed and undecided samples above which nothing is compared
+
+
+def row_of(task: Task, numbers: Mapping[str, Any], *, model: str, metric: str) -> Row:
+    """A benchmark's row. metric: of its `avg`, "avg" or "clr"; model: whose published score is looked for first."""
+    told = {"name": task.name, "file": task.file, "sha256": task.sha256, "prompt_hash": task.prompt_hash}
+    refused = refusal(numbers)
+    if not refused and limit_of(task) is not None:
+        refused = f"only {len(task.problems)} of {task.of} problems were asked"
+    compared = [_compared(one, numbers, metric, refused) for one in task.published]
+    own = next((one for one in compared if _is_same_model(one["model"], model) and one["verdict"]), None)
+    first = own or next((one for one in compared if one["verdict"]), None)
+    return {
+        **told,
+        "answers": task.answers.value,
+        "n": task.n,
+        **numbers,
+        **({"of": task.of} if limit_of(task) is not None else {}),
+        "temperature": task.params.temperature,
+        "top_p": task.params.top_p,
+        "max_tokens": task.params.max_tokens,
+        **task.told,
+        "published": compared,
+        "verdict": first["verdict"] if first else None,
+        **({"verdict_refused": refused} if refused and compared else {}),
+    }
+
+
+def refusal(numbers: Mapping[str, Any]) -> str:
+    """Why a score is compared with no other; "" when it may be."""
+    samples, missing = numbers["samples"], numbers["failed"] + numbers["undecided"]
+    if not samples or numbers["avg"] is None:
+        return "nothing was scored"
+    if missing > MAX_MISSING * samples:
+        what = f"{numbers['failed']} failed, {numbers['undecided']} undecided of {samples} samples"
+        return f"{what}: more than {MAX_MISSING:.0%}, and what is missing is seldom like the rest"
+    return ""
+
+
+def _compared(one: Published, numbers: Mapping[str, Any], metric: str, refused: str) -> Row:
+    """A published score as a row has it, with the verdict where it is of the same metric."""
+    verdict = None
+    if one.metric == metric and not refused:
+        verdict = against(one.score, numbers["low"], numbers["high"])
+    return {name: value for name, value in asdict(one).items() if value not in (0, "")} | {"verdict": verdict}
+
+
+def against(published: float, low: float, high: float) -> str:
+    """Whether a published score lies inside our interval, or ours is above or below it."""
+    return "above" if published < low else "below" if published > high else "inside"
+
+
+def _is_same_model(published: str, model: str) -> bool:
+    return published.casefold() in model.casefold()
+
+
+def warnings(task: Task, verdicts: Verdicts) -> Iterator[str]:
+    """What a reader of the score must know: failed samples, undecided problems, answers stated in another way."""
+    scored = [one for own in verdicts.values() for one in own]
+    failed = [one for one in scored if one.stop is Stop.ERROR]
+    if failed:
+        first = failed[0].reason.removeprefix("sampling_error: ") or "not told"
+        yield f"{len(failed)} of {len(scored)} responses failed; first error: {first}"
+    undecided = [own for own in verdicts.values() if not any(one.score is not None for one in own)]
+    if undecided:
+        reasons = [one.reason for own in undecided for one in own if one.stop is not Stop.ERROR]
+        told = f"; first reason: {reasons[0]}" if reasons else ""
+        yield f"{len(undecided)} of {len(verdicts)} problems undecided, left out of the score{told}"
+    others = Counter(Answers(one.other) for one in scored if one.other)
+    if told := hint(sum(one.no_answer for one in scored), others):
+        yield told
+
+
+def merged(folder: Path, head: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+    """What results.json will say: these rows in place of those of their names, the others as they are."""
+    path = folder / RESULTS
+    before = read_json(path) if path.exists() else {}
+    fresh = {row["name"]: row for row in rows}
+    old = [row for row in before.get("benchmarks", []) if row["name"] not in fresh]
+    started = before.get("started") or head["started"]
+    return {**head, "started": started, "benchmarks": [*old, *rows]}
+
+
+def write(folder: Path, results: Mapping[str, Any]) -> None:
+    """results.json, whole or not at all."""
+    write_json_atomic(folder / RESULTS, dict(results))

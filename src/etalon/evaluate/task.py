@@ -1,0 +1,129 @@
+"""What an evaluation asks of whom, and the marker that binds a directory to it.
+
+A sample depends on the model, the prompts and how they are sampled: a directory whose samples were made otherwise is
+refused, and told apart setting by setting. How many samples there are, how answers are read and which verifier judges
+are no part of it: the same directory serves more generations, more problems and a new verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from etalon import __version__
+from etalon.errors import RunError
+from etalon.evaluate.benchmarks.catalogue import Published
+from etalon.evaluate.scoring import Mode
+from etalon.evaluate.store import MARKER, scores_path
+from etalon.store import read_json, write_json_atomic
+from etalon.types import Answers, Problem, SamplingParams
+
+FORMAT = 2  # of the marker and of what stands beside it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One benchmark as this evaluation asks it.
+
+    of: how many problems its file has, where fewer are asked. prompts: the user's folder of prompt files, "" is ours.
+    told: what a result says of it beside its numbers.
+    """
+
+    name: str
+    problems: Sequence[Problem]
+    n: int
+    params: SamplingParams
+    file: str | None = None
+    sha256: str = ""
+    prompt_hash: str = ""
+    prompts: str = ""
+    answers: Answers = Answers.BOXED
+    mode: Mode = "loose"
+    of: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    published: Sequence[Published] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def binding(self) -> dict[str, Any]:
+        """What its samples depend on."""
+        return {
+            "sha256": self.sha256, "prompt_hash": self.prompt_hash, "temperature": self.params.temperature,
+            "top_p": self.params.top_p, "max_tokens": self.params.max_tokens, "map": dict(self.columns),
+        }  # fmt: skip
+
+
+def claim(
+    folder: Path, settings: Mapping[str, Any], tasks: Sequence[Task], *, model: str, told: Mapping[str, Any]
+) -> None:
+    """Bind the directory to these settings, or go on in one that is. RunError names what differs.
+
+    model, told: what results say of the model, for whoever scores the samples anew.
+    """
+    path = folder / MARKER
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    fresh = {"format": FORMAT, "started": started, "settings": dict(settings), "benchmarks": {}}
+    kept: dict[str, Any] = read_marker(folder) if path.exists() else fresh
+    apart = list(_apart(kept["settings"], settings))
+    for task in tasks:
+        if found := kept["benchmarks"].get(task.name):
+            apart += [f"{task.name}: {one}" for one in _apart(found["binding"], task.binding())]
+    if apart:
+        raise RunError(f"{folder}: holds another evaluation ({'; '.join(apart)}); use another --out")
+    for task in tasks:
+        kept["benchmarks"][task.name] = kept["benchmarks"].get(task.name, {}) | {
+            "file": task.file, "answers": task.answers.value, "mode": task.mode, "n": task.n, "limit": limit_of(task),
+            "prompts": task.prompts, "binding": task.binding(),
+        }  # fmt: skip
+    write_json_atomic(path, kept | {"model": model, "told": dict(told)})
+
+
+def score_anew(folder: Path, task: Task) -> None:
+    """Forget the verdicts of a benchmark that another version gave, or that answers were read otherwise for."""
+    marker = read_marker(folder)
+    by = {"etalon": __version__, "answers": task.answers.value, "mode": task.mode}
+    entry = marker["benchmarks"][task.name]
+    if entry.get("scored_by") != by:
+        forget_verdicts(folder, task.name)
+        entry["scored_by"] = by
+        write_json_atomic(folder / MARKER, marker)
+
+
+def forget_verdicts(folder: Path, name: str) -> None:
+    """Every sample of a benchmark is judged anew."""
+    scores_path(folder, name).unlink(missing_ok=True)
+
+
+def limit_of(task: Task) -> int | None:
+    """How many problems are asked, where that is not all of them."""
+    return len(task.problems) if task.of is not None and task.of != len(task.problems) else None
+
+
+def read_marker(folder: Path) -> dict[str, Any]:
+    """What a directory of an evaluation says of itself; RunError for one of another version."""
+    found = read_json(folder / MARKER)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise RunError(f"{folder / MARKER}: of another version of etalon; use another --out")
+    return found
+
+
+def _apart(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    mine, theirs = dict(_flat(here)), dict(_flat(there))
+    for name in dict.fromkeys([*theirs, *mine]):
+        if theirs.get(name) != mine.get(name):
+            yield f"{name} {_shown(theirs.get(name))} there, {_shown(mine.get(name))} now"
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value in (None, "") else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,90 @@
+"""Two evaluations side by side, benchmark by benchmark: the same problems, paired.
+
+    scores-NAME.jsonl of both -> solve rate by problem -> Paired, or why nothing is compared
+
+A side with more than 1% of its samples failed or undecided is compared with nothing: what is missing is seldom like
+what is there (calls that fail are the long ones).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.evaluate import metrics, results, store
+from etalon.evaluate.store import Scored
+from etalon.evaluate.task import read_marker
+from etalon.problems.clusters import read_clusters
+from etalon.report.paired import Paired, SideBySide, flat, paired, unequal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One benchmark of one evaluation. refused: why its score is compared with none; protocol: how it was asked."""
+
+    means: Mapping[str, float]
+    refused: str
+    protocol: Mapping[str, Any]
+
+
+def evaluations(a: Path, b: Path) -> SideBySide:
+    """Compare two directories of `etalon eval --out`, by the names of their benchmarks.
+
+    Where they share no name and each has one benchmark, these are compared. Raises InputError where they have no
+    problem in common.
+    """
+    markers = [read_marker(folder) for folder in (a, b)]
+    names = [list(marker["benchmarks"]) for marker in markers]
+    pairs = [(name, name) for name in names[0] if name in names[1]]
+    if not pairs and len(names[0]) == len(names[1]) == 1:
+        pairs = [(names[0][0], names[1][0])]
+    lines = [_line(a, b, *pair, markers) for pair in pairs]
+    if not any(line.problems or line.refused for line in lines):
+        shown = [f"{folder}: {', '.join(own)}" for folder, own in zip((a, b), names, strict=True)]
+        what = "no problem" if pairs else "no benchmark"
+        raise InputError(f"nothing to compare: {what} is in both ({'; '.join(shown)})")
+    differs = unequal(*(dict(flat(_settings(marker))) for marker in markers))
+    return SideBySide(of_runs=False, lines=tuple(lines), differs=differs)
+
+
+def _settings(marker: Mapping[str, Any]) -> dict[str, Any]:
+    """What may make two evaluations differ."""
+    benchmarks = {
+        name: {**entry["binding"], **{key: entry[key] for key in ("answers", "mode", "n", "limit")}}
+        for name, entry in marker["benchmarks"].items()
+    }
+    return {**marker["settings"], "name": marker["model"], **benchmarks}
+
+
+def _line(a: Path, b: Path, mine: str, theirs: str, markers: list[dict[str, Any]]) -> Paired:
+    sides = [_side(folder, name, marker) for folder, name, marker in zip((a, b), (mine, theirs), markers, strict=True)]
+    name = mine if mine == theirs else f"{mine} / {theirs}"
+    refused = "; ".join(f"{folder}: {side.refused}" for folder, side in zip((a, b), sides, strict=True) if side.refused)
+    keys = [key for key in sides[0].protocol if key in sides[1].protocol]
+    protocol = {key: (sides[0].protocol[key], sides[1].protocol[key]) for key in keys}
+    if refused:
+        return Paired(name=name, domain="", refused=refused, protocol=protocol)
+    return replace(paired(name, "", sides[0].means, sides[1].means, read_clusters(a, mine)), protocol=protocol)
+
+
+def _side(folder: Path, name: str, marker: Mapping[str, Any]) -> Side:
+    entry = marker["benchmarks"][name]
+    by_problem: dict[str, list[Scored]] = {}
+    for (id_, index), one in store.read_scores(folder, name).items():
+        if index < entry["n"]:
+            by_problem.setdefault(id_, []).append(one)
+    scored = [one for own in by_problem.values() for one in own]
+    means = dict(_means(by_problem))
+    counts = metrics.shares(scored, undecided_problems=len(by_problem) - len(means))
+    numbers = {"samples": len(scored), "avg": 0.0 if means else None, **counts}
+    protocol = {"n": entry["n"], "max_tokens": entry["binding"]["max_tokens"], "truncated": counts["truncated"]}
+    return Side(means=means, refused=results.refusal(numbers), protocol=protocol)
+
+
+def _means(by_problem: Mapping[str, list[Scored]]) -> Iterator[tuple[str, float]]:
+    for id_, own in by_problem.items():
+        if right := metrics.right_of(own):
+            yield id_, sum(right) / len(right)

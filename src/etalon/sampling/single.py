@@ -1,0 +1,95 @@
+"""Single samples, in any number and order: what an evaluation asks that has some of them already.
+
+    [Ask(conversation, index), ...] -> sample_singly(sampler, ...) -> (place of the ask, its Rollout), as they come
+
+A sampler that can be asked for the sample `index` of a conversation alone says so (`SingleSampler`): it gives the
+rollout that `sample(n > index)` would. Any other is asked for as many as are missing, some conversations at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol, runtime_checkable
+
+from etalon.problems.options import as_asked, draw_order
+from etalon.store import seed_from, stable_hash
+from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, ask
+
+TOGETHER = 16  # (ours) conversations that a sampler without single samples is asked for at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """Sample `index` of a conversation. problem_id, order: of the problem, as this sample is shown it."""
+
+    problem_id: str
+    index: int
+    conversation: Conversation
+    order: tuple[str, ...] | None = None
+
+    @property
+    def prompt_hash(self) -> str:
+        """Of the whole conversation, the system's message included."""
+        return stable_hash([[message.role, message.content] for message in self.conversation])
+
+
+@runtime_checkable
+class SingleSampler(Protocol):
+    """A sampler that gives single samples; one that fails is a rollout with `Stop.ERROR`."""
+
+    def sample_single(
+        self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, Rollout]]:
+        """Yield (place among `asked`, the rollout) as each is complete, in any order."""
+        ...
+
+
+def to_ask_singly(
+    problems: Sequence[Problem], indices: Sequence[tuple[int, int]], *, seed: int, system: str = ""
+) -> list[Ask]:
+    """The asks for samples (position of the problem, index), in their order; equal conversations are one object."""
+    made: dict[tuple[int, tuple[str, ...] | None], Conversation] = {}
+    found = []
+    for position, index in indices:
+        problem = problems[position]
+        order = draw_order(problem, seed=seed, index=index)
+        if (position, order) not in made:
+            made[position, order] = ask(as_asked(problem, order).prompt, system=system)
+        conversation = made[position, order]
+        found.append(Ask(problem_id=problem.id, index=index, conversation=conversation, order=order))
+    return found
+
+
+def sample_singly(
+    sampler: Sampler, asked: Sequence[Ask], *, params: SamplingParams, seed: int
+) -> Generator[tuple[int, Rollout], None, None]:
+    """Yield (place among `asked`, its rollout), as they come. Leaving the iterator cancels what is under way."""
+    if isinstance(sampler, SingleSampler):
+        pairs = [(one.conversation, one.index) for one in asked]
+        found = sampler.sample_single(pairs, params=params, seed=seed)
+    else:
+        found = _in_groups(sampler, asked, params, seed)
+    for place, rollout in found:
+        one = asked[place]
+        yield place, replace(rollout, problem_id=one.problem_id, index=one.index, order=one.order)
+
+
+def _in_groups(
+    sampler: Sampler, asked: Sequence[Ask], params: SamplingParams, seed: int
+) -> Iterator[tuple[int, Rollout]]:
+    """Conversations that miss as many samples, from the same one on, are asked for together."""
+    by_conversation: dict[tuple[str, tuple[str, ...] | None], list[int]] = {}
+    for place, one in enumerate(asked):
+        by_conversation.setdefault((one.problem_id, one.order), []).append(place)
+    alike: dict[tuple[int, int], list[list[int]]] = {}
+    for places in by_conversation.values():
+        alike.setdefault((len(places), min(asked[place].index for place in places)), []).append(places)
+    for (count, first), members in alike.items():
+        own_seed = seed_from([seed, "from", first]) if first else seed
+        waiting = iter(members)
+        while batch := list(islice(waiting, TOGETHER)):
+            conversations = [asked[places[0]].conversation for places in batch]
+            for position, rollouts in sampler.sample(conversations, n=count, params=params, seed=own_seed):
+                yield from zip(batch[position], rollouts, strict=True)
