@@ -58,7 +58,8 @@ def row(name: str, **changed: Any) -> dict[str, Any]:
     """A benchmark of results.json."""
     return {
         "name": name, "file": None, "sha256": "ab" * 8, "prompt_hash": "cd" * 8, "answers": "boxed", "domain": "math",
-        "n": 64, "problems": 30, "samples": 1920, "avg": 0.8501, "low": 0.7812, "high": 0.9055, "sampling_noise": 0.01,
+        "n": 64, "temperature": 1.0, "top_p": 0.95, "max_tokens": None,
+        "problems": 30, "samples": 1920, "avg": 0.8501, "low": 0.7812, "high": 0.9055, "sampling_noise": 0.01,
         "pass": {"1": 0.8501, "8": 0.97}, "maj": {"8": 0.9, "64": 0.91}, "truncated": 0.175, "no_answer": 0.2,
         "undecided": 3, "failed": 2, "undecided_problems": 0, "mean_tokens": 12345.6, "tokens_per_right": 14000.5,
         "tokens_per_second": 900.0, "seconds": 60.0,
@@ -73,7 +74,7 @@ def results(*rows: dict[str, Any], **changed: Any) -> dict[str, Any]:
     """A results.json of these benchmarks."""
     return {
         "etalon": "0.1.0", "model": "org/model_1", "endpoint": None, "seed": 0, "started": "2026-11-30T10:00:00Z",
-        "settings": {"temperature": 1.0, "top_p": 0.95, "max_tokens": None}, "benchmarks": list(rows), **changed,
+        "benchmarks": list(rows), **changed,
     }  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 import shutil
 import subprocess
@@ -18,8 +21,10 @@ from etalon.cli import app
 from etalon.errors import InputError
 from etalon.evaluate.store import Sample, Scored, samples_path, scores_path
 from etalon.report.evaluation import write_page
+from etalon.report.exports import FORMATS
 from etalon.types import Domain, Problem
 from evaluations import HOSTILE, RULES, UNSCORED, results, row, sampled, write_evaluation
+from test_evaluation import Adder, run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 Pairs = Iterator[tuple[Sample, Scored]]
@@ -96,6 +101,22 @@ def test_a_page_has_room_for_any_number_of_problems(tmp_path: Path, num_problems
     assert html.count("<tr>") <= 510
 
 
+def test_what_an_evaluation_wrote_is_read(tmp_path: Path) -> None:
+    [found] = run(Adder(5), tmp_path)["benchmarks"]
+    html = written(tmp_path)
+    assert "not finished" not in html
+    interval = f"{100 * found['avg']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+    assert interval.partition(" ")[2] in html
+    assert "cap in tokens the model&#x27;s maximum" in html
+    assert [cell.partition(";")[0] for cell in cells(html)][-2:] == ["p6: 0.0%", "p7: 0.0%"]
+    told = json.loads((tmp_path / "results.json").read_text())
+    assert interval in FORMATS["table"](told)
+    [kept] = csv.DictReader(io.StringIO(FORMATS["csv"](told)))
+    assert {key: float(kept[key]) for key in ("avg", "low", "high", "n", "temperature")} == {
+        **{key: found[key] for key in ("avg", "low", "high", "n")}, "temperature": 1.0,
+    }  # fmt: skip
+
+
 def test_texts_and_names_of_others_cannot_act(tmp_path: Path) -> None:
     pairs = [sampled(f"{HOSTILE}{p}", i, kind, text=HOSTILE) for p in range(2) for i, kind in enumerate(ALL_KINDS)]
     published = [{"model": HOSTILE, "score": 0.5, "source": HOSTILE, "verdict": "inside"}]
@@ -162,21 +183,21 @@ def test_an_evaluation_that_is_not_finished_says_so(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_the_page_and_prints_a_sample(tmp_path: Path) -> None:
-    def run(*arguments: str) -> str:
+    def report(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["report", *arguments])
         return result.output if result.exit_code == 0 else str(result.exception)
 
     pairs = [sampled("a/b/1", i, "right", text=f"thought {i} {HOSTILE}") for i in range(3)]
     folder = write_evaluation(tmp_path / "run", {"x": pairs}, results(row("x")))
-    assert run(str(folder)).split() == [str(folder / "report.html")]
-    printed = run(str(folder), "--sample", "x/a/b/1/2")
+    assert report(str(folder)).split() == [str(folder / "report.html")]
+    printed = report(str(folder), "--sample", "x/a/b/1/2")
     assert "x/a/b/1/2: right, score 1" in printed
     assert "thought 2" in printed
     assert "It is 4." in printed
     assert "\x1b" not in printed
-    assert "expected BENCHMARK/PROBLEM/INDEX with a benchmark of" in run(str(folder), "--sample", "y/a/1")
-    assert "has no such sample of x" in run(str(folder), "--sample", "x/a/b/1/3")
-    assert "is not the directory of an evaluation" in run(str(tmp_path), "--sample", "x/a/1")
+    assert "expected BENCHMARK/PROBLEM/INDEX with a benchmark of" in report(str(folder), "--sample", "y/a/1")
+    assert "has no such sample of x" in report(str(folder), "--sample", "x/a/b/1/3")
+    assert "is not the directory of an evaluation" in report(str(tmp_path), "--sample", "x/a/1")
 
 
 @pytest.mark.slow

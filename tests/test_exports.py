@@ -29,7 +29,7 @@ def test_csv_holds_every_number_with_all_its_digits() -> None:
         "0.97", "0.91", "64", "3", "2",
     )  # fmt: skip
     assert first["model"] == f'=cmd,"{BAD_NAME}" next'
-    assert (first["published"], first["verdict"], first["temperature"]) == ("VibeThinker-3B=0.914", "inside", "1.0")
+    assert (first["published"], first["verdict"], first["temperature"]) == ("VibeThinker-3B=0.914", "inside", "1")
     assert (float(rules["prompt_strict_high"]), rules["prompt_loose_low"]) == (0.88, "")
     assert (unscored["avg"], unscored["truncated"], unscored["samples"]) == ("", "", "1920")
 
@@ -98,7 +98,7 @@ def test_what_stands_in_the_way_of_a_score_stands_under_it() -> None:
         "x", clr={"k": 32, "m": 5}, checker="tests of release 6", undecided_problems=2, without=["p1", "p2"],
         near_copies=3, cost={"total": 1.25, "per_right": 0.005, "currency": "EUR"}, warnings=["12 rows are odd"],
         contests=[{"name": "weekly 1", "right": 3, "of": 4}],
-        judge={"name": "J", "avg": 0.9, "low": 0.8, "high": 0.95, "asked": 24, "undecided": 1, "disagreements": 2},
+        judge={"name": "J", "avg": 0.9, "low": 0.8, "high": 0.95, "open": 24, "undecided": 1, "disagreements": 2},
     )  # fmt: skip
     told = FORMATS["table"](results(odd))
     for words in ("with J as judge 90.0 [80.0, 95.0]: asked about 24 samples, 1 undecided, 2 disagreements",
@@ -110,12 +110,17 @@ def test_what_stands_in_the_way_of_a_score_stands_under_it() -> None:
 
 
 def test_the_card_says_what_the_scores_hold_for() -> None:
-    settings = {"temperature": 0.6, "top_p": 0.9, "max_tokens": 40960, "system": "Be *brief*"}
-    card = FORMATS["card"](results(row("aime25"), settings=settings, server={"version": "0.32.0"}))
+    drawn = {"temperature": 0.6, "top_p": 0.9, "max_tokens": 40960}
+    told = {"system": "Be *brief*", "extra": {"top_k": 20}, "server": {"version": "0.32.0"}}
+    card = FORMATS["card"](results(row("aime25", **drawn), **told))
     for words in ("85.0 \\[78.1, 90.5\\]", "temperature: 0.6", "cap in tokens: 40960", "n = 64", f"prompt {'cd' * 8}",
-                  "17.5", "date: 2026-11-30T10:00:00Z", "Etalon: 0.1.0", "Be \\*brief\\*", "0.32.0"):  # fmt: skip
+                  "17.5", "date: 2026-11-30T10:00:00Z", "Etalon: 0.1.0", "Be \\*brief\\*", "0.32.0",
+                  "top\\_k: 20"):  # fmt: skip
         assert words in card, words
-    assert "cap in tokens: none" in FORMATS["card"](results(row("aime25")))
+    assert "cap in tokens: the model's maximum" in FORMATS["card"](results(row("aime25")))
+    mixed = results(row("x", max_tokens=1000), row("y", max_tokens=2000))
+    assert "- x: n = 64, cap in tokens 1000, answers boxed" in FORMATS["card"](mixed)
+    assert "x: cap in tokens 1000." in FORMATS["latex"](mixed)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("yaml") is None, reason="needs PyYAML")
@@ -131,7 +136,8 @@ def test_the_hub_reads_its_entries() -> None:
         "dataset": {"id": "MathArena/aime_2026", "task_id": "MathArena/aime_2026"},
         "value": 85.01,
         "date": odd,
-        "notes": "avg@64, 95% interval [78.1, 90.5], temperature 1.0, cap of the model, truncated 17.5%, Etalon 0.1.0",
+        "notes": "avg@64, 95% interval [78.1, 90.5], temperature 1, top_p 0.95, "
+        "cap in tokens the model's maximum, truncated 17.5%, Etalon 0.1.0",
     }
     assert second["dataset"] == {"id": "org/set: #1", "task_id": 'a"b\\c', "revision": "0123"}
     assert '# "unknown\\nvalue: 1": left out' in written

@@ -55,7 +55,7 @@ def page(folder: Path, problems: Mapping[str, Mapping[str, Problem]]) -> str:
     benchmarks, sections = [], []
     for name in present:
         card = scorecard_of(folder, name, rows.get(name))
-        sections.append(_benchmark(folder, card, most, problems.get(name, {})))
+        sections.append(_benchmark(folder, card, most, problems.get(name, {}), own=results.own(card.row)))
         benchmarks.append(_without_samples(card))
     links = tag("nav", *(tag("a", one.row.called, href=f"#{anchor(one.row)}") for one in benchmarks))
     head = tag("header", *_title(folder, results, benchmarks, reader.missing), links)
@@ -81,9 +81,12 @@ def _title(folder: Path, results: ResultsFile, benchmarks: list[Scorecard], miss
     ]
 
 
-def _benchmark(folder: Path, card: Scorecard, most: int, problems: Mapping[str, Problem]) -> Html:
+def _benchmark(
+    folder: Path, card: Scorecard, most: int, problems: Mapping[str, Problem], *, own: Mapping[str, str]
+) -> Html:
     row = card.row
     facts = [f"{whole(row.samples)} samples"]
+    facts += [f"{name} {words}" for name, words in own.items()]
     facts += [f"answers: {row.answers}"] if row.answers else []
     facts += [f"prompt {row.prompt_hash}"] if row.prompt_hash else []
     facts += [f"a re-run would move by ±{percentage(row.sampling_noise)}"] if row.sampling_noise is not None else []
