@@ -14,9 +14,9 @@ from etalon.errors import InputError
 from etalon.evaluate.store import MARKER, RESULTS, names
 from etalon.report.evaluation.headline import anchor, headline
 from etalon.report.evaluation.lengths import length_charts
-from etalon.report.evaluation.measured import Measured, measured_of
 from etalon.report.evaluation.problems import heat_map, problem_table
 from etalon.report.evaluation.reading import NUM_BYTES, NUM_SAMPLES, chosen, print_sample, read_shown, samples_html
+from etalon.report.evaluation.scorecard import Scorecard, scorecard_of
 from etalon.report.exports.cells import percentage, remarks, whole
 from etalon.report.exports.shape import ResultsFile, shaped
 from etalon.report.html import Html, document, duration, tag
@@ -54,23 +54,23 @@ def page(folder: Path, problems: Mapping[str, Mapping[str, Problem]]) -> str:
     most = NUM_SAMPLES // max(len(present), 1)
     benchmarks, sections = [], []
     for name in present:
-        measured = measured_of(folder, name, rows.get(name))
-        sections.append(_benchmark(folder, measured, most, problems.get(name, {})))
-        benchmarks.append(_without_samples(measured))
+        card = scorecard_of(folder, name, rows.get(name))
+        sections.append(_benchmark(folder, card, most, problems.get(name, {}), own=results.own(card.row)))
+        benchmarks.append(_without_samples(card))
     links = tag("nav", *(tag("a", one.row.called, href=f"#{anchor(one.row)}") for one in benchmarks))
     head = tag("header", *_title(folder, results, benchmarks, reader.missing), links)
     return document(_name(folder, results), tag("body", head, headline(benchmarks), *sections))
 
 
-def _without_samples(measured: Measured) -> Measured:
-    return Measured(row=measured.row, problems=(), is_partial=measured.is_partial, is_scored=measured.is_scored)
+def _without_samples(card: Scorecard) -> Scorecard:
+    return Scorecard(row=card.row, problems=(), is_partial=card.is_partial, is_scored=card.is_scored)
 
 
 def _name(folder: Path, results: ResultsFile) -> str:
     return f"{results.model or folder.resolve().name}: Etalon evaluation"
 
 
-def _title(folder: Path, results: ResultsFile, benchmarks: list[Measured], missing: list[str]) -> list[Html]:
+def _title(folder: Path, results: ResultsFile, benchmarks: list[Scorecard], missing: list[str]) -> list[Html]:
     protocol = [f"{name} {words}" for name, words in results.protocol().items() if name != "model"]
     is_partial = not benchmarks or any(one.is_partial for one in benchmarks)
     return [
@@ -81,9 +81,12 @@ def _title(folder: Path, results: ResultsFile, benchmarks: list[Measured], missi
     ]
 
 
-def _benchmark(folder: Path, measured: Measured, most: int, problems: Mapping[str, Problem]) -> Html:
-    row = measured.row
+def _benchmark(
+    folder: Path, card: Scorecard, most: int, problems: Mapping[str, Problem], *, own: Mapping[str, str]
+) -> Html:
+    row = card.row
     facts = [f"{whole(row.samples)} samples"]
+    facts += [f"{name} {words}" for name, words in own.items()]
     facts += [f"answers: {row.answers}"] if row.answers else []
     facts += [f"prompt {row.prompt_hash}"] if row.prompt_hash else []
     facts += [f"a re-run would move by ±{percentage(row.sampling_noise)}"] if row.sampling_noise is not None else []
@@ -91,17 +94,17 @@ def _benchmark(folder: Path, measured: Measured, most: int, problems: Mapping[st
     facts += [f"{whole(row.tokens_per_second)} tokens/s"] if row.tokens_per_second is not None else []
     facts += [duration(row.seconds)] if row.seconds is not None else []
     notes = [tag("li", words) for words in remarks(row)]
-    charts = length_charts(measured)
-    wanted = chosen(measured, most) if measured.is_scored else []
+    charts = length_charts(card)
+    wanted = chosen(card, most) if card.is_scored else []
     shown = read_shown(folder, row.name, wanted, num_bytes=NUM_BYTES // max(NUM_SAMPLES, 1))
     return tag(
         "section",
         tag("h2", row.called),
         tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
-        *([tag("p", "Not scored yet.", class_="note")] if not measured.is_scored else []),
+        *([tag("p", "Not scored yet.", class_="note")] if not card.is_scored else []),
         *([tag("ul", *notes, class_="remarks")] if notes else []),
-        heat_map(measured),
-        problem_table(measured),
+        heat_map(card),
+        problem_table(card),
         *([tag("div", *charts, class_="charts")] if charts else []),
         samples_html(folder, row.name, shown, problems),
         id_=anchor(row),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.report import svg
-from etalon.report.evaluation.measured import Measured
+from etalon.report.evaluation.scorecard import Scorecard
 from etalon.report.exports.cells import percentage, problems_of, standing, whole
 from etalon.report.exports.shape import BenchmarkRow, PublishedRow
 from etalon.report.html import MISSING, Html, grid, join, percent, section, tag
@@ -20,7 +20,7 @@ MANY = 0.05  # (ours) share of truncated samples, and 0.01 of the other kinds, f
 WIDTH = 130.0
 
 
-def headline(benchmarks: Sequence[Measured]) -> Html:
+def headline(benchmarks: Sequence[Scorecard]) -> Html:
     """One row per benchmark."""
     rows = [one.row for one in benchmarks]
     low, high = _limits(rows)
@@ -40,7 +40,7 @@ def _limits(rows: Sequence[BenchmarkRow]) -> tuple[float, float]:
     return max(marks[0], 0.0), max(min(marks[-1], 1.0), marks[0] + 1e-6)
 
 
-def _cells(one: Measured, limits: tuple[float, float]) -> list[str]:
+def _cells(one: Scorecard, limits: tuple[float, float]) -> list[str]:
     row = one.row
     sampled = row.samples or 0
     interval = MISSING if row.low is None or row.high is None else f"[{100 * row.low:.1f}, {100 * row.high:.1f}]"

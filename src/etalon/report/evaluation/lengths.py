@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from etalon.evaluate.store import Scored
 from etalon.report import svg
-from etalon.report.evaluation.measured import Measured, kind_of
+from etalon.report.evaluation.scorecard import Scorecard, kind_of
 from etalon.report.exports.shape import BenchmarkRow
 from etalon.report.html import Html, count, figure, join
 
@@ -17,11 +17,11 @@ LAYERS = (("right", "right"), ("wrong", "wrong"), ("truncated", "cut"), ("undeci
 CURVES = (("pass", "c0", "pass@k"), ("maj", "c2", "maj@k"))
 
 
-def length_charts(measured: Measured) -> list[Html]:
+def length_charts(card: Scorecard) -> list[Html]:
     """The charts that there are numbers for."""
-    known = [one for one in measured.samples if one.tokens is not None and not one.has_failed]
+    known = [one for one in card.samples if one.tokens is not None and not one.has_failed]
     charts = [_by_length(known), _by_cap(known)] if any(one.tokens for one in known) else []
-    return [chart for chart in (*charts, _by_k(measured.row)) if chart]
+    return [chart for chart in (*charts, _by_k(card.row)) if chart]
 
 
 def _by_length(samples: Sequence[Scored]) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.report import svg
-from etalon.report.evaluation.measured import KINDS, Measured, Solved
+from etalon.report.evaluation.scorecard import KINDS, Scorecard, Solved
 from etalon.report.html import MISSING, Html, clip, count, figure, folded, grid, join, percent, tag
 
 WIDTH = 1120.0
@@ -17,9 +17,9 @@ NOTE = (
 )
 
 
-def heat_map(measured: Measured) -> Html:
+def heat_map(card: Scorecard) -> Html:
     """Every problem as a cell, however many there are."""
-    problems = measured.problems
+    problems = card.problems
     if not problems:
         return join([])
     per_row, height = next(((row, tall) for most, row, tall in LAYOUTS if len(problems) <= most), (100, 11.0))
@@ -72,9 +72,9 @@ def _median(ordered: Sequence[int]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def problem_table(measured: Measured) -> Html:
+def problem_table(card: Scorecard) -> Html:
     """The hardest problems first, those without a decided sample on top; folded."""
-    hardest = list(reversed(measured.problems))[:NUM_LISTED]
+    hardest = list(reversed(card.problems))[:NUM_LISTED]
     if not hardest:
         return join([])
     head = ("Problem", "Solve rate", *(kind.capitalize() for kind in KINDS), "Tokens, median", "shortest", "longest")
@@ -84,6 +84,6 @@ def problem_table(measured: Measured) -> Html:
         ends = [count(_median(lengths)), count(lengths[0]), count(lengths[-1])] if lengths else [MISSING] * 3
         numbers = [count(problem.kinds.get(kind, 0)) for kind in KINDS]
         rows.append([clip(problem.id, 80), percent(problem.rate), *numbers, *ends])
-    all_of = len(measured.problems)
+    all_of = len(card.problems)
     title = f"Every problem: {all_of}" if all_of <= NUM_LISTED else f"The hardest {NUM_LISTED} of {all_of} problems"
     return folded(title, grid(head, rows))

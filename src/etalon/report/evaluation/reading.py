@@ -14,7 +14,7 @@ from shlex import quote
 
 from etalon.errors import InputError
 from etalon.evaluate.store import Key, Sample, Scored, names, parted, read_samples, read_scores
-from etalon.report.evaluation.measured import Measured, Solved, kind_of
+from etalon.report.evaluation.scorecard import Scorecard, Solved, kind_of
 from etalon.report.html import UNPRINTABLE, Html, clip, count, folded, join, tag
 from etalon.report.terminal import plain
 from etalon.types import Problem
@@ -33,10 +33,10 @@ class Shown:
     error: str
 
 
-def chosen(measured: Measured, most: int) -> list[Scored]:
+def chosen(card: Scorecard, most: int) -> list[Scored]:
     """At most `most` samples, of the problems nearest to a solve rate of one half, an easy and a hard one in turn."""
     found: list[Scored] = []
-    nearest = sorted(measured.problems, key=_interest)
+    nearest = sorted(card.problems, key=_interest)
     sides = [
         [one for one in nearest if (one.rate is not None and one.rate >= 0.5) is is_easy] for is_easy in (True, False)
     ]
@@ -158,4 +158,5 @@ def print_sample(folder: Path, named: str) -> str:
         raise InputError(f"--sample {named}: {folder} has no such sample of {name}")
     scored = read_scores(folder, name).get(found.key)
     told = ", ".join([kind_of(scored), *facts(scored)]) if scored else "not scored yet"
-    return plain(f"{named}: {told}\n\n{found.error}{found.text}")
+    texts = "\n\n".join(filter(None, (found.error, found.text)))
+    return plain(f"{named}: {told}\n\n{texts}")

@@ -93,7 +93,7 @@ def remarks(row: BenchmarkRow) -> Iterator[str]:
     if row.judge.name:
         judge = row.judge
         yield (
-            f"with {judge.name} as judge {scored(judge.avg, judge.low, judge.high)}: asked about {whole(judge.asked)} "
+            f"with {judge.name} as judge {scored(judge.avg, judge.low, judge.high)}: asked about {whole(judge.open)} "
             f"samples, {whole(judge.undecided)} undecided, {whole(judge.disagreements)} disagreements"
         )
     if clr := mapping(row.clr):

@@ -50,12 +50,10 @@ def _entry(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
 
 
 def _notes(results: ResultsFile, row: BenchmarkRow) -> str:
-    settings = mapping(results.settings)
     told = [
         f"avg@{row.n:g}" if row.n is not None else "avg",
         f"95% interval {scored(row.avg, row.low, row.high).partition(' ')[2] or 'not known'}",
-        f"temperature {text(settings.get('temperature')) or 'not told'}",
-        f"cap {text(settings.get('max_tokens')) or 'of the model'}",
+        *(f"{name} {words}" for name, words in row.drawn.items()),
         f"truncated {percentage(row.truncated)}%",
         f"Etalon {results.etalon}",
     ]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from etalon.errors import InputError
 from etalon.evaluate.store import RESULTS, Key, Sample, Scored, names, parted, read_samples, read_scores
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
-from etalon.report.read import Reader, mapping, number
+from etalon.report.read import Reader, mapping
+from etalon.store import stable_hash
 from etalon.types import Problem, Stop
 
 if TYPE_CHECKING:
@@ -76,19 +77,21 @@ def _spec(results: ResultsFile, row: BenchmarkRow, ids: list[str], *, started: s
     from inspect_ai.log import EvalConfig, EvalDataset, EvalSpec
     from inspect_ai.model import GenerateConfig
 
-    settings = mapping(results.settings)
-    cap = number(settings.get("max_tokens"))
+    key = stable_hash([model, row.name, row.sha256, row.prompt_hash, started])
     return EvalSpec(
+        eval_id=key,
+        run_id=stable_hash([model, started]),
+        task_id=key,
         created=started,
         task=row.name,
         dataset=EvalDataset(name=row.called, location=row.file or None, samples=len(ids), sample_ids=ids),
         model=model,
         model_base_url=results.endpoint[0] if results.endpoint else None,
         model_generate_config=GenerateConfig(
-            temperature=number(settings.get("temperature")),
-            top_p=number(settings.get("top_p")),
-            max_tokens=None if cap is None else int(cap),
-            system_message=settings.get("system") or None,
+            temperature=row.temperature,
+            top_p=row.top_p,
+            max_tokens=None if row.max_tokens is None else int(row.max_tokens),
+            system_message=results.system or None,
         ),
         config=EvalConfig(epochs=None if row.n is None else int(row.n)),
         packages={"etalon": results.etalon} if results.etalon else {},

@@ -5,12 +5,15 @@ Shares (avg, low, high, truncated, ...) lie in 0..1, lengths are tokens, times s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
 from etalon.report.read import Anything, Number, Part, Rows, Table, Texts, Words, mapping, text
+
+K = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class PublishedRow(Part):
@@ -35,13 +38,13 @@ class AccuracyRow(Part):
 
 
 class JudgeRow(Part):
-    """The same score with a judge's word; asked, undecided and disagreements are counts of samples."""
+    """The same score with a judge's word; open, undecided and disagreements are counts of samples."""
 
     name: Words
     avg: Number
     low: Number
     high: Number
-    asked: Number
+    open: Number
     undecided: Number
     disagreements: Number
 
@@ -73,6 +76,9 @@ class BenchmarkRow(Part):
     domain: Words
     licence: Words
     n: Number
+    temperature: Number
+    top_p: Number
+    max_tokens: Number
     problems: Number
     of: Number
     samples: Number
@@ -109,10 +115,19 @@ class BenchmarkRow(Part):
     def called(self) -> str:
         return self.title or self.name
 
+    @property
+    def drawn(self) -> dict[str, str]:
+        """How its samples were drawn, in words; empty where the row does not tell."""
+        if self.temperature is None:
+            return {}
+        cap = "the model's maximum" if self.max_tokens is None else f"{self.max_tokens:.0f}"
+        told = {"temperature": f"{self.temperature:g}", "top_p": "" if self.top_p is None else f"{self.top_p:g}"}
+        return {name: words for name, words in told.items() if words} | {"cap in tokens": cap}
+
     def over_k(self, curve: str) -> dict[int, float]:
         """The values of "pass" or "maj" by k, those that are known, in the order of k."""
         found = {"pass": self.passes, "maj": self.majorities}[curve]
-        known = {int(k): value for k, value in found.items() if k.isdecimal() and value is not None}
+        known = {int(k): value for k, value in found.items() if K.fullmatch(k) and value is not None}
         return dict(sorted(known.items()))
 
 
@@ -124,28 +139,38 @@ class ResultsFile(Part):
     endpoint: Texts
     seed: Number
     started: Words
-    settings: Anything
+    system: Words
+    extra: Anything
+    clr: Anything
     server: Anything
     benchmarks: Rows[BenchmarkRow]
 
     def protocol(self) -> dict[str, str]:
-        """How the samples were drawn, in words: what stands in the table of a paper beside the scores."""
-        settings, server = mapping(self.settings), mapping(self.server)
-        cap = settings.get("max_tokens")
+        """What all scores hold for, in words: model, prompt, server, and the sampling that every benchmark shares."""
+        server = mapping(self.server)
         told = {
             "model": self.model,
-            "temperature": text(settings.get("temperature")),
-            "top_p": text(settings.get("top_p")),
-            "cap in tokens": text(cap) if cap is not None else "none: what the model's window leaves",
-            "system prompt": text(settings.get("system")),
-            **{text(name): text(value) for name, value in mapping(settings.get("extra")).items()},
-            "seed": "" if self.seed is None else f"{self.seed:g}",
+            **self.shared,
+            "system prompt": self.system,
+            **{text(name): text(value) for name, value in mapping(self.extra).items()},
+            **{f"CLR {text(name)}": text(value) for name, value in mapping(self.clr).items()},
+            "seed": "" if self.seed is None else f"{self.seed:.0f}",
             "window of the server": text(server.get("max_model_len")),
             "version of the server": text(server.get("version")),
             "date": self.started,
             "Etalon": self.etalon,
         }
         return {name: words for name, words in told.items() if words}
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """What of `drawn` is the same in all benchmarks."""
+        first, *rest = [row.drawn for row in self.benchmarks] or [{}]
+        return {name: words for name, words in first.items() if all(one.get(name) == words for one in rest)}
+
+    def own(self, row: BenchmarkRow) -> dict[str, str]:
+        """What of a benchmark's `drawn` is not shared by all."""
+        return {name: words for name, words in row.drawn.items() if name not in self.shared}
 
 
 def shaped(results: Mapping[str, Any]) -> ResultsFile:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etalon.report.exports.cells import ACCURACIES, CURVES, columns, published_of, remarks
+from etalon.report.exports.cells import ACCURACIES, CURVES, columns, published_of, remarks, whole
 from etalon.report.exports.shape import BenchmarkRow, PublishedRow, ResultsFile, shaped
 from etalon.report.html import UNPRINTABLE
 from etalon.report.read import Number
@@ -21,7 +21,7 @@ AS_THEY_ARE = (
     "no_answer", "undecided", "failed", "undecided_problems", "mean_tokens", "tokens_per_right", "tokens_per_second",
     "seconds", "answers", "checker", "verdict", "verdict_refused", "licence", "file", "sha256", "prompt_hash",
 )  # fmt: skip
-JUDGED = ("name", "avg", "low", "high", "asked", "undecided", "disagreements")
+JUDGED = ("name", "avg", "low", "high", "open", "undecided", "disagreements")
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -40,9 +40,8 @@ def line(words: str) -> str:
 
 def as_csv(results: Mapping[str, Any]) -> str:
     """Every number with all its digits (shares in 0..1); what is not known is empty."""
-    whole_file = shaped(results)
-    rows = whole_file.benchmarks
-    records = [_record(whole_file, row) for row in rows]
+    found = shaped(results)
+    records = [_record(found, row) for row in found.benchmarks]
     head = list(dict.fromkeys(name for record in records for name in record)) or ["model", *AS_THEY_ARE]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, head, lineterminator="\n", restval="")
@@ -62,7 +61,7 @@ def _record(results: ResultsFile, row: BenchmarkRow) -> dict[str, str]:
     if row.cost.total is not None:
         found |= {"cost": row.cost.total, "cost_per_right": row.cost.per_right, "currency": row.cost.currency}
     found["published"] = "; ".join(f"{one.model}={_exact(one.score)}" for one in row.published)
-    found |= {name: words for name, words in results.protocol().items() if name != "model"}
+    found |= row.drawn | {name: words for name, words in results.protocol().items() if name != "model"}
     return {name: line(value) if isinstance(value, str) else _exact(value) for name, value in found.items()}
 
 
@@ -84,16 +83,19 @@ def as_card(results: Mapping[str, Any]) -> str:
     """A section of a model card: the scores with their intervals, and the protocol that they hold for."""
     found = shaped(results)
     protocol = [f"- {_plain(name)}: {_plain(words)}" for name, words in found.protocol().items() if name != "model"]
-    prompts = [
-        f"- {_plain(row.called)}: n = {row.n:g}, answers {_plain(row.answers or 'not told')}, "
-        f"prompt {_plain(row.prompt_hash or 'not told')}, file {_plain(row.sha256 or 'not told')}"
-        for row in found.benchmarks
-        if row.n is not None
-    ]
+    own = [f"- {_plain(row.called)}: {_plain(', '.join(_own(found, row)))}" for row in found.benchmarks]
     lines = ["## Evaluation", "", *_markdown_table(found.benchmarks), "", CAPTION, *_markdown_remarks(found)]
-    lines += ["", "### Protocol", "", *protocol, *prompts]
+    lines += ["", "### Protocol", "", *protocol, *own]
     lines += ["", "Truncated answers are those that the cap cut; undecided and failed samples count as neither."]
     return "\n".join(lines) + "\n"
+
+
+def _own(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
+    """The protocol of one benchmark as far as it is its own."""
+    yield f"n = {whole(row.n)}"
+    yield from (f"{name} {words}" for name, words in results.own(row).items())
+    for name, words in (("answers", row.answers), ("prompt", row.prompt_hash), ("file", row.sha256)):
+        yield f"{name} {words or 'not told'}"
 
 
 def _markdown_table(rows: Sequence[BenchmarkRow]) -> list[str]:
@@ -133,7 +135,8 @@ def as_latex(results: Mapping[str, Any]) -> str:
     shown = columns(rows) | {"Published": published_of}
     lines = [[_latex(name) for name in shown], *([_latex(cell(row)) for cell in shown.values()] for row in rows)]
     head, *body = [f"    {' & '.join(cells)} \\\\" for cells in lines]
-    notes = [f"  {_latex(row.called)}: {_latex(words)}.\\\\" for row in rows for words in remarks(row)]
+    told = [(row, words) for row in rows for words in (*_drawn(found, row), *remarks(row))]
+    notes = [f"  {_latex(row.called)}: {_latex(words)}.\\\\" for row, words in told]
     protocol = ", ".join(f"{name} {words}" for name, words in found.protocol().items())
     return "\n".join(
         [
@@ -148,6 +151,11 @@ def as_latex(results: Mapping[str, Any]) -> str:
             "\\end{table}\n",
         ]
     )
+
+
+def _drawn(results: ResultsFile, row: BenchmarkRow) -> list[str]:
+    own = results.own(row)
+    return [", ".join(f"{name} {words}" for name, words in own.items())] if own else []
 
 
 def _latex(words: str) -> str:

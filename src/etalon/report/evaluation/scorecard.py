@@ -1,7 +1,7 @@
 """One benchmark of an evaluation as the page shows it: its row of results.json beside the verdicts of its samples.
 
 kind_of      each sample is one of: right, wrong, truncated, undecided, failed
-measured_of  reads the verdicts, no text; where results.json has no row yet, what can be counted so far
+scorecard_of  reads the verdicts, no text; where results.json has no row yet, what can be counted so far
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from etalon.evaluate.metrics import right_of, shares, spent
 from etalon.evaluate.store import Key, Scored, read_samples, read_scores
 from etalon.report.exports.shape import BenchmarkRow
 from etalon.types import Stop
@@ -39,9 +40,9 @@ class Solved:
 
     @cached_property
     def rate(self) -> float | None:
-        """Mean score of the decided samples, in 0..1; None when there are none."""
-        known = [one.score for one in self.samples if one.score is not None]
-        return sum(known) / len(known) if known else None
+        """Share of the decided samples that are right; None when none is decided."""
+        rights = right_of(self.samples)
+        return sum(rights) / len(rights) if rights else None
 
     @cached_property
     def kinds(self) -> Mapping[str, int]:
@@ -53,7 +54,7 @@ class Solved:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class Scorecard:
     """problems: the easiest first, those without a decided sample last. is_partial: results.json has no row of it."""
 
     row: BenchmarkRow
@@ -66,7 +67,7 @@ class Measured:
         return [one for problem in self.problems for one in problem.samples]
 
 
-def measured_of(folder: Path, name: str, row: BenchmarkRow | None) -> Measured:
+def scorecard_of(folder: Path, name: str, row: BenchmarkRow | None) -> Scorecard:
     """The verdicts of one benchmark; samples that have none yet are undecided."""
     scores = read_scores(folder, name)
     found = scores or _unscored(folder, name)
@@ -75,8 +76,8 @@ def measured_of(folder: Path, name: str, row: BenchmarkRow | None) -> Measured:
         samples.setdefault(one.id, []).append(one)
     problems = [Solved(id=key, samples=sorted(own, key=lambda one: one.index)) for key, own in samples.items()]
     problems.sort(key=lambda one: (one.rate is None, -(one.rate or 0.0), sum(one.tokens)))
-    return Measured(
-        row=row or BenchmarkRow.model_validate(_so_far(name, problems)),
+    return Scorecard(
+        row=row or BenchmarkRow.model_validate(_so_far(name, problems, is_scored=bool(scores))),
         problems=problems,
         is_partial=row is None,
         is_scored=bool(scores),
@@ -92,25 +93,17 @@ def _unscored(folder: Path, name: str) -> dict[Key, Scored]:
     }
 
 
-def _so_far(name: str, problems: Sequence[Solved]) -> dict[str, Any]:
-    """A row of the counts that need no statistics: no interval, no pass@k."""
+def _so_far(name: str, problems: Sequence[Solved], *, is_scored: bool) -> dict[str, Any]:
+    """A row of what needs no statistics: no interval, no pass@k; before the samples are scored, lengths alone."""
     samples = [one for problem in problems for one in problem.samples]
     rates = [problem.rate for problem in problems if problem.rate is not None]
-    tokens = [count for problem in problems for count in problem.tokens]
-    finished = [one for one in samples if not one.has_failed]
+    counts = shares(samples, undecided_problems=len(problems) - len(rates))
     return {
         "name": name,
         "problems": len(problems),
         "n": max((len(problem.samples) for problem in problems), default=0),
         "samples": len(samples),
         "avg": sum(rates) / len(rates) if rates else None,
-        "truncated": _share(sum(one.stop is Stop.LENGTH for one in finished), len(finished)),
-        "no_answer": _share(sum(one.no_answer for one in finished), len(finished)),
-        "undecided": sum(one.score is None for one in samples),
-        "failed": len(samples) - len(finished),
-        "mean_tokens": _share(sum(tokens), len(tokens)),
+        **(counts if is_scored else {key: counts[key] for key in ("truncated", "failed")}),
+        **spent(samples, None),
     }
-
-
-def _share(part: float, of: int) -> float | None:
-    return part / of if of else None
