@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 100
 DIFFERS = ("Differs", "A", "B")
+ASKED = ("Asked", "A", "B")
 MOVED = ("Moved", "Problem", "A", "B", "Difference")
-TEXTS = ("Stage", "Benchmark", "Domain", "Differs", "Moved", "Problem")
+TEXTS = ("Stage", "Benchmark", "Domain", "Differs", "Moved", "Problem", "Asked")
 SAME, ALIKE = "same in both", " Nothing else differs."
 CAPTION = "Pass@1 in percent over the problems that both have; the difference is B - A, * where it excludes 0."
 
@@ -77,7 +78,7 @@ def _markdown(found: SideBySide, a: Path, b: Path) -> None:
     head, rows = _cells(found)
     _markdown_table(head, rows)
     typer.echo(f"\nA: {a}, B: {b}. {CAPTION}{'' if found.differs else ALIKE}")
-    for names, lines in ((MOVED, _moved(found)), (DIFFERS, _differing(found))):
+    for names, lines in ((MOVED, _moved(found)), (ASKED, _protocol(found)), (DIFFERS, _differing(found))):
         if lines:
             typer.echo("")
             _markdown_table(names, lines)
@@ -101,6 +102,7 @@ def _table(found: SideBySide, a: Path, b: Path) -> None:
     for names, lines, caption in (
         (head, rows, f"A: {a}\nB: {b}\n{CAPTION}{'' if found.differs else ALIKE}"),
         (MOVED, _moved(found), "Problems that moved most, of each benchmark."),
+        (ASKED, _protocol(found), ""),
         (DIFFERS, _differing(found), ""),
     ):
         if not lines:
@@ -108,7 +110,7 @@ def _table(found: SideBySide, a: Path, b: Path) -> None:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=Text(caption))
         table.caption_justify = "left"
         for name in names:
-            is_number = name not in TEXTS and names is not DIFFERS
+            is_number = name not in TEXTS and names not in (DIFFERS, ASKED)
             table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
         for row in lines:
             table.add_row(*map(Text, row))
@@ -132,14 +134,22 @@ def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
             cells += ["", ""] if one.name == above else [_seconds(one.seconds_a), _seconds(one.seconds_b)]
         else:
             del cells[1]
-            truncated = " / ".join(_percent(value) for value in one.protocol.get("truncated", ()))
-            ns = " / ".join(str(value) for value in one.protocol.get("n", ()))
-            cells += [str(one.better), str(one.worse), ns, truncated]
+            cells.append(f"+{one.better} -{one.worse}" if one.problems else "")
         rows.append(cells)
         above = one.name
     if found.of_runs:
         return [*head, "Seconds A", "B"], rows
-    return [head[0], *head[2:], "Better", "Worse", "n A / B", "Truncated % A / B"], rows
+    return [head[0], *head[2:], "Moved"], rows
+
+
+def _protocol(found: SideBySide) -> list[list[str]]:
+    """How each side was asked, and what was cut of it."""
+    shown: dict[str, Callable[[Any], str]] = {"truncated": lambda value: f"{_percent(value)}%"}
+    return [
+        [f"{line.name}: {name}", *(shown.get(name, _told)(value) for value in pair)]
+        for line in found.lines
+        for name, pair in line.protocol.items()
+    ]
 
 
 def _moved(found: SideBySide) -> list[list[str]]:

@@ -40,6 +40,7 @@ def run(asked: Asked) -> None:
         return rescore(asked, asked.rescore)
     if not asked.benchmarks:
         raise ConfigError("name benchmarks or files of problems; etalon eval --list says what there is")
+    check_model(asked)
     tasks = tasks_of(asked)
     check(asked, tasks)
     if asked.dry_run:
@@ -100,6 +101,17 @@ def told_of(own: Benchmark | None) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
+def check_model(asked: Asked) -> None:
+    """One line for a model that is not named, or not there, before any file is read."""
+    if asked.model is None:
+        raise ConfigError("--model: name a model directory, or a model of --endpoint URL")
+    if not asked.endpoint and not Path(asked.model).is_dir():
+        told = "no such directory; --model takes a model directory, or with --endpoint URL a name"
+        raise InputError(f"{asked.model}: {told}")
+    if not asked.endpoint and asked.extra:
+        raise ConfigError("--extra: fields of requests to a server; there is none without --endpoint")
+
+
 def check(asked: Asked, tasks: Sequence[Task]) -> None:
     """ConfigError for what cannot be evaluated as asked."""
     for task in tasks:
@@ -118,6 +130,8 @@ def check(asked: Asked, tasks: Sequence[Task]) -> None:
             refuse_greedy(task.params, asked.k)
     if asked.judge_pairs is not None and asked.judge is None:
         raise ConfigError("--judge-pairs: needs --judge")
+    if asked.export is not None and asked.out is None and asked.rescore is None:
+        raise ConfigError(f"--export {asked.export}: needs --out DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +153,8 @@ class Opened:
 
 def open_model(asked: Asked) -> Opened:
     """A model of a server, or a model directory in this process; with --clr whole flows over it."""
-    if asked.model is None:
-        raise ConfigError("--model: name a model directory, or a model of --endpoint URL")
-    opened = _served(asked, asked.model) if asked.endpoint else _local(asked, Path(asked.model))
+    model = asked.model or ""
+    opened = _served(asked, model) if asked.endpoint else _local(Path(model))
     if not asked.clr:
         return opened
     from etalon.clr.batch import ClrSampler
@@ -171,12 +184,8 @@ def _served(asked: Asked, model: str) -> Opened:
     )
 
 
-def _local(asked: Asked, model: Path) -> Opened:
+def _local(model: Path) -> Opened:
     """A model directory, loaded into this process."""
-    if not model.is_dir():
-        raise InputError(f"{model}: no such directory; --model takes a model directory, or with --endpoint URL a name")
-    if asked.extra:
-        raise ConfigError("--extra: fields of requests to a server; there is none without --endpoint")
     from etalon.commands.run import require_train_extra
 
     require_train_extra()
@@ -262,18 +271,18 @@ def show(
             again = "; the same command asks for them again" if folder and "responses failed" in told else ""
             progress.say(f"warning: {row['name']}: {told}{again}")
     if asked.shown_as == "table":
-        exports.print_table(shown, Console())
+        told_above = [{name: value for name, value in row.items() if name != "warnings"} for row in shown["benchmarks"]]
+        exports.print_table(shown | {"benchmarks": told_above}, Console())
     else:
         typer.echo(exports.FORMATS[asked.shown_as](shown), nl=False)
-    if folder is not None:
-        from etalon.report.evaluation import write_page
+    if folder is None:
+        return
+    from etalon.report.evaluation import write_page
 
-        progress.say(f"results: {folder / 'results.json'}; to read: {write_page(folder)}")
-    if asked.export is not None:
-        if folder is None:
-            raise ConfigError("--export inspect: needs --out DIR")
-        for path in exports.write_inspect(folder, None):
-            progress.say(f"wrote {path}")
+    by_id = {task.name: {problem.id: problem for problem in task.problems} for task in tasks}
+    progress.say(f"results: {folder / 'results.json'}; to read: {write_page(folder, problems=by_id)}")
+    for path in exports.write_inspect(folder, problems=by_id) if asked.export else ():
+        progress.say(f"wrote {path}")
 
 
 __all__ = ["check", "judge_of", "run", "show", "show_plan", "tasks_of"]
