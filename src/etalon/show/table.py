@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ CAPTION = (
     'its 95% interval; * when it excludes 0. "from" names that stage where it is not the one above, "as" the one with '
     "the very same weights."
 )
-WIDE_CAPTION = " Correct: tokens of correct answers. Cut: truncated answers in percent, Open: number of undecided ones."
+WIDE_CAPTION = " 95%: interval of Pass@1. Cut: truncated answers in percent, Open: number of undecided ones."
+RARE = ("Cut", "Open")
 # the first two and the second two: of trajectories, which were asked for claims as well, and of plain samples
 CLR_METHODS = {
     "pass1": "Pass@1 with claims", "plain_pass1": "Pass@1", "cons_k": "Cons@K with claims", "plain_cons_k": "Cons@K",
@@ -48,15 +50,15 @@ def stage_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table
     table = _table(CAPTION + (WIDE_CAPTION if is_wide else ""))
     table.add_column("Stage", overflow="fold")  # the only column that gives way to long names
     table.add_column("Domain", no_wrap=True)
-    for name in ("Pass@1", f"Pass@{_k_of(summary)}", "Tokens"):
+    for name in ("Pass@1", *(["95%"] if is_wide else []), f"Pass@{_k_of(summary)}", "Tokens"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(Text("Change [95%]"), width=24)  # a reason for skipping is folded in it
-    for name in ("Correct", "Cut", "Open") if is_wide else ():
+    for name in RARE if is_wide else ():
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Seconds", justify="right", no_wrap=True)
     above = None
     for stage in summary["stages"]:
-        for row in _rows(stage, above, num_rare=3 if is_wide else 0):
+        for row in _rows(stage, above, is_wide=is_wide):
             table.add_row(*map(Text, row))
         above = stage["name"]
     return table
@@ -99,8 +101,8 @@ def _table(caption: str) -> Table:
     )
 
 
-def _rows(stage: Mapping[str, Any], above: str | None, *, num_rare: int) -> Iterator[list[str]]:
-    """The lines of one stage. above: the stage of the line before; num_rare: columns that narrow screens leave out."""
+def _rows(stage: Mapping[str, Any], above: str | None, *, is_wide: bool) -> Iterator[list[str]]:
+    """The lines of one stage. above: the stage of the line before; narrow screens leave three columns out."""
     seconds = "" if stage.get("seconds") is None else f"{stage['seconds']:,.{0 if stage['seconds'] >= 1000 else 1}f}"
     domains = {} if stage.get("as") else stage.get("domains") or {}
     words = _instead(stage)
@@ -110,12 +112,13 @@ def _rows(stage: Mapping[str, Any], above: str | None, *, num_rare: int) -> Iter
     else:
         told = words
     dash = "" if domains and not words else "-"
+    num_rare = len(RARE) if is_wide else 0
     if told or not domains:
-        yield [stage["name"], "", *[dash] * 3, told, *[dash] * num_rare, seconds]
+        yield [stage["name"], "", *[dash] * (4 if is_wide else 3), told, *[dash] * num_rare, seconds]
     for number, (domain, scores) in enumerate(domains.items()):
-        shares = [_percent(scores.get("pass1")), _percent(scores.get("passk"))]
+        bounds = [_whole(scores.get("pass1_low"), scores.get("pass1_high"))] if is_wide else []
+        shares = [_percent(scores.get("pass1")), *bounds, _percent(scores.get("passk"))]
         counts = [
-            _count(scores.get("correct_tokens")),
             _percent(scores.get("truncated")),
             _count(scores.get("undecided")),
         ]
@@ -146,6 +149,11 @@ def _interval(low: float | None, high: float | None, *, sign: str) -> str:
     if low is None or high is None:
         return ""
     return f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def _whole(low: float | None, high: float | None) -> str:
+    """`82-92`: an interval of a share, outwards to whole percents."""
+    return "-" if low is None or high is None else f"{math.floor(100 * low)}-{math.ceil(100 * high)}"
 
 
 def _percent(share: float | None) -> str:
