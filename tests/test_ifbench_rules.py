@@ -4,7 +4,10 @@ import pytest
 
 from etalon.types import Rule
 from etalon.verifiers.instruct.rules.custom import DAYS
-from etalon.verifiers.instruct.rules.registry import IFBENCH, NEEDS, RULES
+from etalon.verifiers.instruct.rules.registry import IFBENCH, RULES
+from etalon.verifiers.instruct.rules.syllables import num_syllables
+from etalon.verifiers.instruct.rules.tokens import bare_words, tokens
+from etalon.verifiers.instruct.rules.verbs import starts_with_verb
 from etalon.verifiers.instruct.rules.wordlists import CAPITALS
 from etalon.verifiers.instruct.verdict import follows
 
@@ -40,6 +43,7 @@ CASES = [  # id, kwargs, a response that follows, one that does not
     ("words:consonants", {}, "Strong, black trees", "strong black tea"),
     ("words:palindrome", {}, "level " * 9 + "Radar!", "level " * 9 + "noon"),
     ("words:prime_lengths", {}, "an old horse", "an even horse"),
+    ("words:start_verb", {}, "Consider a city of glass.", "The city is made of glass."),
     ("words:repeats", {"small_n": 2}, "the cat, the dog", "the the The"),
     ("words:odd_even_syllables", {}, "Children have little to regret.", "cat dog"),
     ("words:last_first", {}, "I like tea. Tea is hot! Hot it stays.", "I like tea. It is hot."),
@@ -83,16 +87,14 @@ CASES = [  # id, kwargs, a response that follows, one that does not
 
 @pytest.mark.parametrize(("rule", "kwargs", "good", "bad"), CASES, ids=[case[0] for case in CASES])
 def test_each_rule_tells_a_response_that_follows_from_one_that_does_not(rule, kwargs, good, bad):
-    if rule in NEEDS:
-        pytest.importorskip(NEEDS[rule])
     assert follows(good, Rule(id=rule, kwargs=kwargs)) is True
     assert follows(bad, Rule(id=rule, kwargs=kwargs)) is False
 
 
-def test_there_are_58_rules_and_all_but_the_tagged_verb_are_told_apart():
+def test_there_are_58_rules_and_all_are_told_apart():
     assert len(IFBENCH) == 58
     assert len(RULES) == 83
-    assert set(IFBENCH) - {case[0] for case in CASES} == {"words:start_verb"}
+    assert set(IFBENCH) == {case[0] for case in CASES}
 
 
 @pytest.mark.parametrize(("rule", "kwargs"), [case[:2] for case in CASES], ids=[case[0] for case in CASES])
@@ -104,8 +106,6 @@ def test_an_empty_or_blank_response_follows_no_rule(rule, kwargs):
 
 @pytest.mark.parametrize(("rule", "kwargs", "good"), [case[:3] for case in CASES], ids=[case[0] for case in CASES])
 def test_loose_follows_whatever_strict_follows_and_forgives_a_first_line(rule, kwargs, good):
-    if rule in NEEDS:
-        pytest.importorskip(NEEDS[rule])
     assert follows(good, Rule(id=rule, kwargs=kwargs), mode="loose") is True
     if rule not in ("custom:mcq_count_length", "custom:csv_quotes"):  # stripping changes neither of the others
         assert follows(f"Sure! Here it is, {rule}:\n{good}", Rule(id=rule, kwargs=kwargs), mode="loose") is True
@@ -218,3 +218,53 @@ def test_every_month_has_its_days():
     for month, days in DAYS.items():
         assert follows(f"1800-{month:02}-{days}", Rule(id="custom:date_format_list")) is True
         assert follows(f"1800-{month:02}-{days + 1}", Rule(id="custom:date_format_list")) is False
+
+
+@pytest.mark.parametrize(
+    ("begins", "does_not"),
+    [
+        ("Write a poem about rain.", "Writers like rain."),
+        ("Let $f$ be primitive.", "Lettuce is green."),
+        ("Imagine a world of glass.", "Imagination is a world."),
+        ("Prove the claim first.", "Proof: the claim is clear."),
+        ("Build your trust slowly.", "Trust grows slowly."),
+        ("Use the lemma.", "Use: 3"),  # a verb to the reader; the tagger wants an object
+        ("Take 5 of them.", "5 of them are taken."),
+        ("Is it a field?", "Can it be a field?"),  # an auxiliary has the tag MD
+        ("Given two polynomials, we multiply.", "Two polynomials are given."),
+        ("Solving this takes time.", "During this time, nothing happens."),
+        ("Founded in 1998, the bloc fell.", "Fred founded the bloc."),
+        ("Don't give up.", "I don't give up."),
+        (" \n Consider it done.", "**Consider** it done."),
+        ("Call it a day.", "To call it a day is fine."),
+        ("Summarize the text.", "SUMMARIZE THE TEXT."),  # in capitals it is a name
+    ],
+)
+def test_a_first_verb_is_told_from_other_beginnings(begins, does_not):
+    assert starts_with_verb(tokens(begins)) is True
+    assert starts_with_verb(tokens(does_not)) is False
+
+
+def test_what_only_the_tagger_takes_for_a_name_is_no_verb_here_either():
+    # published scores have it so
+    for command in ("Embark on a journey.", "Explore the city.", "Find the roots.", "Write poems."):
+        assert starts_with_verb(tokens(command)) is False, command
+    assert starts_with_verb([]) is False
+
+
+def test_syllables_are_counted():
+    counts = {
+        "a": 1, "the": 1, "rhythm": 1, "table": 2, "name": 1, "named": 1, "created": 3, "being": 2, "business": 2,
+        "theory": 3, "statement": 2, "Every": 2, "banana": 3, "strength": 1, "understanding": 4,
+        "": 0, "2nd": 0, "naïve": 1, "世界": 1,
+    }  # fmt: skip
+    assert {word: num_syllables(word) for word in counts} == counts
+    assert (num_syllables("using"), num_syllables("completely")) == (1, 2)  # as the dictionary of the checker has it
+
+
+def test_syllables_are_those_of_the_public_dictionary_where_it_is_installed():
+    syllapy = pytest.importorskip("syllapy")
+    text = " ".join(str(case[2]) for case in CASES) + str(RULES.keys()) + " ".join(CAPITALS)
+    found = {word for word in bare_words(text.lower()) if word.isalpha()}
+    assert len(found) > 200
+    assert sum(num_syllables(word) != syllapy.count(word) for word in found) <= 0.02 * len(found)

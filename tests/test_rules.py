@@ -9,7 +9,7 @@ from etalon.types import Domain, Problem, Rule
 from etalon.verifiers import verify
 from etalon.verifiers.instruct.compliance import Accuracy, accuracies, compliance
 from etalon.verifiers.instruct.rules import optional
-from etalon.verifiers.instruct.rules.registry import IFEVAL, NEEDS, RULES, SPLITS_SENTENCES, table
+from etalon.verifiers.instruct.rules.registry import IFEVAL, RULES, SPLITS_SENTENCES, table
 from etalon.verifiers.instruct.rules.sentences import MAX_CHARS, split_by_regex, split_sentences, splitter
 from etalon.verifiers.instruct.rules.tokens import sentence_tokens
 from etalon.verifiers.instruct.verdict import check_rules, follows, rule_verifier
@@ -166,27 +166,34 @@ def forget_nltk():
 
 
 WITHOUT = [
-    ("language:response_language", {"language": "en"}, "langdetect"),
-    ("words:odd_even_syllables", {}, "syllapy"),
-    ("words:start_verb", {}, "nltk"),
+    ("language:response_language", {"language": "en"}, "langdetect", "language"),
+    ("words:odd_even_syllables", {}, "syllapy", "syllables"),
+    ("words:start_verb", {}, "nltk", "verb"),
 ]
 
 
-@pytest.mark.parametrize(("rule", "kwargs", "package"), WITHOUT)
-def test_a_rule_without_its_package_is_undecided_and_names_it(rule, kwargs, package, monkeypatch, forget_nltk):
+@pytest.mark.parametrize(("rule", "kwargs", "package", "noun"), WITHOUT)
+def test_a_rule_without_its_package_is_decided_here_and_says_so(rule, kwargs, package, noun, monkeypatch, forget_nltk):
     monkeypatch.setitem(sys.modules, package, None)
     asked = Rule(id=rule, kwargs=kwargs)
-    verdict = judge("Go on", asked)
-    assert verdict.score is None
-    assert verdict.reason.startswith(f"undecided: {rule}: needs the package {package}")
-    assert follows("Go on", asked) is None
-    assert judge("Go, on", asked, NO_COMMA).score == 0.0  # violated whatever the other rule says
-    assert judge("Go, on", asked, NO_COMMA, reward="fraction").score is None
-    assert set(NEEDS) == {case[0] for case in WITHOUT}
+    verdict = judge("Given that children have any time.", asked)
+    assert (verdict.score, verdict.extracted) == (1.0, f"1/1, {noun} by lists")
+    assert judge("The, il gatto è là.", NO_COMMA, asked).extracted == f"0/2, {noun} by lists"
 
 
-def test_the_language_is_detected_with_a_seed():
-    pytest.importorskip("langdetect")
+def test_a_package_that_is_installed_decides_and_the_verdict_says_so():
+    for rule, kwargs, package, noun in WITHOUT[:2]:
+        pytest.importorskip(package)
+        verdict = judge("Given that children have any time.", Rule(id=rule, kwargs=kwargs))
+        assert verdict.extracted.endswith(f"/1, {noun} by {package}")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_language_is_detected_with_a_seed_or_by_lists(installed, monkeypatch):
+    if installed:
+        pytest.importorskip("langdetect")
+    else:
+        monkeypatch.setitem(sys.modules, "langdetect", None)
     german = Rule(id="language:response_language", kwargs={"language": "de"})
     text = "Das ist ein Satz in deutscher Sprache."
     assert [follows(text, german) for _ in range(5)] == [True] * 5
@@ -243,7 +250,7 @@ def test_punkt_and_the_tagger_are_used_when_their_data_is_here(nltk):
     assert splitter("." * 5000) == "regex"
     two = Rule(id="length_constraints:number_sentences", kwargs={"num_sentences": 2, "relation": "at least"})
     assert judge("a|b", two).extracted == "1/1, sentences by punkt"
-    assert follows(" runs away", Rule(id="words:start_verb")) is True
+    assert judge(" runs away", Rule(id="words:start_verb")).extracted == "1/1, verb by nltk"
     assert follows("dogs run", Rule(id="words:start_verb")) is False
 
 
@@ -379,7 +386,7 @@ def test_results_name_each_rule_in_order():
     results = check_rules(problem, "<think>a, b</think>hi")
     assert [result.rule for result in results] == ["punctuation:no_comma", "startend:quotation", "made:up"]
     assert [result.followed for result in results] == [True, False, None]
-    assert [result.is_bad_reference for result in results] == [False, False, True]
+    assert [result.why for result in results] == ["", "", "unknown instruction"]
 
 
 def test_the_four_accuracies_leave_out_what_is_undecided():

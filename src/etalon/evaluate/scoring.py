@@ -18,7 +18,7 @@ from etalon.sampling.endpoint.answer import CLOSE
 from etalon.types import Answers, Domain, Problem, Stop, Verdict
 from etalon.verifiers import reading_by, verify
 from etalon.verifiers.conventions import ANSWERED, other_convention
-from etalon.verifiers.instruct.compliance import compliance, follows_all
+from etalon.verifiers.instruct.compliance import compliance
 from etalon.verifiers.instruct.verdict import RuleResult
 from etalon.verifiers.text import final_part
 
@@ -63,15 +63,11 @@ def _by_rules(problem: Problem, sample: Sample, mode: Mode) -> Scored:
 
 
 def _rule_verdict(results: Sequence[RuleResult]) -> Verdict:
-    if bad := [one for one in results if one.is_bad_reference]:
+    if bad := [one for one in results if one.followed is None]:
         return Verdict(score=None, reason=f"bad_reference: {bad[0].rule}: {bad[0].why}")
-    followed = follows_all(results)
-    if followed is None:
-        open_ = next(one for one in results if one.followed is None)
-        return Verdict(score=None, reason=f"undecided: {open_.rule}: {open_.why}")
-    if followed:
-        return Verdict(score=1.0, reason="followed")
-    return Verdict(score=0.0, reason=f"violated: {', '.join(one.rule for one in results if one.followed is False)}")
+    if violated := [one.rule for one in results if one.followed is False]:
+        return Verdict(score=0.0, reason=f"violated: {', '.join(violated)}")
+    return Verdict(score=1.0, reason="followed")
 
 
 def _own_letters(problem: Problem, stated: str, order: Sequence[str] | None) -> str:

@@ -2,8 +2,8 @@
 
     problem, response -> compliance (one result per rule, strict and loose) -> accuracies over many of them
 
-A prompt is followed when all its rules are. What is undecided is left out of the means and counted. No command reports
-them yet: rewards need one number per response, which is `verdict.verify_rules`.
+A prompt is followed when all its rules are. Bad references are undecided: left out of the means, and counted. No
+command reports them yet: rewards need one number per response, which is `verdict.verify_rules`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
     response -> final_part -> each rule, strict or loose -> RuleResult -> Verdict
 
 Loose tries eight variants of the response: without asterisks, without its first or last line, and combinations.
-A rule that cannot be checked as written is a bad reference; one that needs what is not installed is undecided. Neither
-counts as followed or as violated.
+A rule that cannot be checked as written is a bad reference, which counts neither as followed nor as violated.
 """
 
 from __future__ import annotations
@@ -15,14 +14,7 @@ from itertools import product
 from typing import Literal
 
 from etalon.types import Problem, Rule, Verdict, Verifier
-from etalon.verifiers.instruct.rules.registry import (
-    RULES,
-    SPLITS_SENTENCES,
-    BadRuleError,
-    CannotDecideError,
-    read_arguments,
-)
-from etalon.verifiers.instruct.rules.sentences import splitter
+from etalon.verifiers.instruct.rules.registry import RULES, BadRuleError, deciders, read_arguments
 from etalon.verifiers.text import final_part
 
 __all__ = [
@@ -36,33 +28,27 @@ Reward = Literal["all", "fraction"]
 
 @dataclass(frozen=True, kw_only=True)
 class RuleResult:
-    """Whether a response follows one rule; `followed` is None when that is not decided, and `why` says why."""
+    """Whether a response follows one rule; `followed` is None where the rule is a bad reference, and `why` says why."""
 
     rule: str
     followed: bool | None
     why: str = ""
-    is_bad_reference: bool = False
 
 
 def verify_rules(problem: Problem, response: str, *, mode: Mode = "strict", reward: Reward = "all") -> Verdict:
     """1.0 when every rule holds, else 0.0 ("all") or the share that holds ("fraction").
 
-    A rule that is undecided makes the verdict undecided, unless another one already failed and reward is "all". A bad
-    reference makes it undecided always. `extracted` counts the rules that hold and names the sentence splitter if one
-    of them asks for sentences.
+    A bad reference makes the verdict undecided. `extracted` counts the rules that hold, and says what decides where the
+    package of the public checker could: "1/2, sentences by regex".
     """
     if not problem.rules:
         return Verdict(score=None, reason="bad_reference: the problem has no rules")
     results = check_rules(problem, response, mode=mode)
-    extracted = f"{sum(result.followed is True for result in results)}/{len(results)}"
-    if any(rule.id in SPLITS_SENTENCES for rule in problem.rules):
-        extracted += f", sentences by {splitter(final_part(response))}"
-    if bad := [result for result in results if result.is_bad_reference]:
-        return Verdict(score=None, reason=f"bad_reference: {_named(bad)}")
+    if bad := [f"{result.rule}: {result.why}" for result in results if result.followed is None]:
+        return Verdict(score=None, reason=f"bad_reference: {'; '.join(bad)}")
     failed = [result.rule for result in results if result.followed is False]
-    open_ = [result for result in results if result.followed is None]
-    if open_ and not (failed and reward == "all"):
-        return Verdict(score=None, reason=f"undecided: {_named(open_)}", extracted=extracted)
+    by = deciders((rule.id for rule in problem.rules), final_part(response))
+    extracted = ", ".join([f"{len(results) - len(failed)}/{len(results)}", *by])
     if not failed:
         return Verdict(score=1.0, reason="followed", extracted=extracted)
     share = 1 - len(failed) / len(results) if reward == "fraction" else 0.0
@@ -87,10 +73,6 @@ def verify_instruct(problem: Problem, response: str) -> Verdict:
     return Verdict(score=None, reason=f"{NEEDS_JUDGE}: the problem has a rubric, and no judge is named")
 
 
-def _named(results: Sequence[RuleResult]) -> str:
-    return "; ".join(f"{result.rule}: {result.why}" for result in results)
-
-
 def rule_verifier(*, mode: Mode = "strict", reward: Reward = "all") -> Verifier:
     """`verify_rules` with its options set, to pass to `verify` and `verify_all`."""
 
@@ -108,25 +90,16 @@ def check_rules(problem: Problem, response: str, *, mode: Mode = "strict") -> tu
 
 def _result(text: str, rule: Rule, mode: Mode, prompt: str) -> RuleResult:
     try:
-        return RuleResult(rule=rule.id, followed=_follows(text, rule, mode, prompt))
+        return RuleResult(rule=rule.id, followed=follows(text, rule, mode=mode, prompt=prompt))
     except BadRuleError as error:
-        return RuleResult(rule=rule.id, followed=None, why=str(error), is_bad_reference=True)
-    except CannotDecideError as error:
         return RuleResult(rule=rule.id, followed=None, why=str(error))
 
 
-def follows(text: str, rule: Rule, *, mode: Mode = "strict", prompt: str = "") -> bool | None:
-    """Whether `text` follows one rule; None when that cannot be decided here. An empty text follows nothing.
+def follows(text: str, rule: Rule, *, mode: Mode = "strict", prompt: str = "") -> bool:
+    """Whether `text` follows one rule. An empty text follows nothing.
 
     Raises BadRuleError when the rule cannot be checked as written.
     """
-    try:
-        return _follows(text, rule, mode, prompt)
-    except CannotDecideError:
-        return None
-
-
-def _follows(text: str, rule: Rule, mode: Mode, prompt: str) -> bool:
     check = RULES.get(rule.id)
     if check is None:
         raise BadRuleError("unknown instruction")

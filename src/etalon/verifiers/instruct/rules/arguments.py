@@ -23,10 +23,6 @@ Letter = str  # one character
 Language = str  # an ISO 639-1 code that langdetect knows
 
 
-class CannotDecideError(Exception):
-    """A rule that cannot be decided here: an optional package or its data is missing."""
-
-
 class BadRuleError(ValueError):
     """A rule that cannot be checked as written: unknown id, missing, unknown or malformed arguments."""
 

@@ -1,8 +1,10 @@
-"""Packages and data that some rules need and that need not be here. Nothing is downloaded, nothing is written.
+"""What the public checkers decide by a package: by that where it is installed, else by ours. Nothing is downloaded.
 
-langdetect     language:response_language, by the detector of the public score
-syllapy        words:odd_even_syllables, by the dictionary of the public score
-nltk + data    words:start_verb (tagger); sentences (punkt), which have a fallback of our own
+    rule or cut                   installed                       else
+    language:response_language    langdetect                      languages.py
+    words:odd_even_syllables      syllapy                         syllables.py
+    words:start_verb              nltk and its tagger's data      verbs.py
+    sentences, tokens             nltk and punkt's data           sentences.py
 
 NLTK data is looked for where NLTK looks and in the folder that the `ifbench` package keeps for itself. That package is
 never imported: its import downloads data and writes into site-packages.
@@ -16,11 +18,14 @@ import re
 import threading
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from etalon.verifiers.instruct.rules.arguments import CannotDecideError
+from etalon.verifiers.instruct.rules import languages
+from etalon.verifiers.instruct.rules.syllables import num_syllables
+from etalon.verifiers.instruct.rules.verbs import starts_with_verb
 from etalon.verifiers.instruct.rules.wordlists import FOREIGN, STOP_WORDS
 
 TAGGER = "averaged_perceptron_tagger_eng"
@@ -31,19 +36,18 @@ _NLTK_LOCK = threading.Lock()
 _LANGDETECT_LOCK = threading.Lock()  # it is random and lazy
 
 
-def package(name: str) -> Any:
-    """The module; raises CannotDecideError, which names the package, when it is not installed."""
+def package(name: str) -> Any | None:
+    """The module, or None when it is not installed."""
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise CannotDecideError(f"needs the package {name}") from error
+    except ImportError:
+        return None
 
 
 @cache
 def _nltk_with(resource: str) -> Any | None:
-    try:
-        nltk = importlib.import_module("nltk")
-    except ImportError:
+    nltk = package("nltk")
+    if nltk is None:
         return None
     spec = importlib.util.find_spec("ifbench")
     folder = Path(spec.origin).parent / ".nltk_data" if spec is not None and spec.origin else None
@@ -63,14 +67,45 @@ def nltk_with(resource: str) -> Any | None:
 
 
 def detect_language(text: str) -> str | None:
-    """The ISO 639-1 code, by langdetect; None when the text has no features. CannotDecideError without the package."""
+    """The ISO 639-1 code of the language of the text; None when nothing in it tells one."""
     langdetect = package("langdetect")
+    if langdetect is None:
+        return languages.detect(text)
     with _LANGDETECT_LOCK:
         langdetect.DetectorFactory.seed = 0
         try:
             return str(langdetect.detect(text[:MAX_DETECTED]))
         except langdetect.LangDetectException:
             return None
+
+
+def syllable_counter() -> Callable[[str], int]:
+    """What counts the syllables of a word."""
+    syllapy = package("syllapy")
+    return num_syllables if syllapy is None else syllapy.count
+
+
+def is_verb_first(tokens: Sequence[str]) -> bool:
+    """Whether the first of the tokens is a verb."""
+    nltk = nltk_with(f"taggers/{TAGGER}/")
+    if nltk is None:
+        return starts_with_verb(tokens)
+    return bool(tokens) and "VB" in nltk.pos_tag(tokens)[0][1]
+
+
+def language_by() -> str:
+    """What decides on languages here."""
+    return "lists" if package("langdetect") is None else "langdetect"
+
+
+def syllables_by() -> str:
+    """What counts syllables here."""
+    return "lists" if package("syllapy") is None else "syllapy"
+
+
+def verb_by() -> str:
+    """What decides on first verbs here."""
+    return "lists" if nltk_with(f"taggers/{TAGGER}/") is None else "nltk"
 
 
 def may_be_english(text: str) -> bool:

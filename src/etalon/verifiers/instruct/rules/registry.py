@@ -4,25 +4,25 @@ Own versions of the public checkers (google-research/instruction_following_eval 
 Apache-2.0), with the same ids and keyword arguments. Where those check less, more or other than their instruction says,
 these do the same and a comment says so, because published scores depend on it.
 
-    id, kwargs -> read_arguments -> RULES[id] -> True, False, or CannotDecideError
+    id, kwargs -> read_arguments -> RULES[id] -> True or False
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from etalon.verifiers.instruct.rules import counts, custom, format, ifeval, wording
-from etalon.verifiers.instruct.rules.arguments import BadRuleError, CannotDecideError, parameters, read_arguments
+from etalon.verifiers.instruct.rules import counts, custom, format, ifeval, optional, wording
+from etalon.verifiers.instruct.rules.arguments import BadRuleError, parameters, read_arguments
+from etalon.verifiers.instruct.rules.sentences import splitter
 
 __all__ = [
     "IFBENCH",
     "IFEVAL",
-    "NEEDS",
     "RULES",
     "SPLITS_SENTENCES",
     "BadRuleError",
-    "CannotDecideError",
+    "deciders",
     "read_arguments",
 ]
 
@@ -117,12 +117,6 @@ IFBENCH: dict[str, Callable[..., bool]] = {
 
 RULES = IFEVAL | IFBENCH
 
-NEEDS = {  # what has to be installed to decide a rule; without it the rule is undecided
-    "language:response_language": "langdetect",
-    "words:odd_even_syllables": "syllapy",
-    "words:start_verb": "nltk and its data averaged_perceptron_tagger_eng",
-}
-
 SPLITS_SENTENCES = frozenset(  # by punkt or by a regular expression: see sentences.py
     {
         "length_constraints:number_sentences",
@@ -144,6 +138,20 @@ SPLITS_SENTENCES = frozenset(  # by punkt or by a regular expression: see senten
     }
 )
 
+# what is decided by the package of the public checker or by ours: see optional.py
+_BY = {
+    "language:response_language": ("language", optional.language_by, "langdetect or lists"),
+    "words:odd_even_syllables": ("syllables", optional.syllables_by, "syllapy or lists"),
+    "words:start_verb": ("verb", optional.verb_by, "nltk or lists"),
+}
+
+
+def deciders(rules: Iterable[str], text: str) -> list[str]:
+    """What decides here on what several could, for the rules and the text that they judge: "sentences by regex"."""
+    asked = set(rules)
+    found = [f"sentences by {splitter(text)}"] if asked & SPLITS_SENTENCES else []
+    return found + [f"{noun} by {by()}" for rule, (noun, by, _) in _BY.items() if rule in asked]
+
 
 def table() -> str:
     """The table of docs/rules.md: one line per rule, in the order of the registry."""
@@ -160,6 +168,6 @@ def _set(rule: str) -> str:
 
 
 def _decided_by(rule: str) -> str:
-    if rule in NEEDS:
-        return NEEDS[rule]
+    if rule in _BY:
+        return _BY[rule][-1]
     return "sentences: punkt or regex" if rule in SPLITS_SENTENCES else "here"

@@ -7,8 +7,8 @@ import string
 from collections import Counter
 from itertools import pairwise
 
-from etalon.verifiers.instruct.rules.arguments import CannotDecideError, Ordinal
-from etalon.verifiers.instruct.rules.optional import TAGGER, nltk_with, package
+from etalon.verifiers.instruct.rules.arguments import Ordinal
+from etalon.verifiers.instruct.rules.optional import is_verb_first, syllable_counter
 from etalon.verifiers.instruct.rules.sentences import split_sentences
 from etalon.verifiers.instruct.rules.tokens import EDGES, bare_words, sentence_tokens, tokens
 
@@ -48,12 +48,8 @@ def prime_lengths(response: str) -> bool:
 
 
 def start_verb(response: str) -> bool:
-    """The first word is tagged as a verb by NLTK's perceptron tagger."""
-    nltk = nltk_with(f"taggers/{TAGGER}/")
-    if nltk is None:
-        raise CannotDecideError(f"needs the package nltk and its data {TAGGER}, which ifbench brings")
-    head = tokens(response.lstrip()[:2000])[:8]  # the tagger looks two words ahead
-    return bool(head) and "VB" in nltk.pos_tag(head)[0][1]
+    """The first word is a verb, as NLTK's perceptron tagger sees it."""
+    return is_verb_first(tokens(response.lstrip()[:2000])[:8])  # the tagger looks two words ahead
 
 
 def repeats(response: str, *, small_n: int) -> bool:
@@ -62,8 +58,8 @@ def repeats(response: str, *, small_n: int) -> bool:
 
 
 def odd_even_syllables(response: str) -> bool:
-    """Words with odd and even numbers of syllables alternate, by syllapy's dictionary."""
-    count = package("syllapy").count
+    """Words with odd and even numbers of syllables alternate, as syllapy counts them."""
+    count = syllable_counter()
     return all(count(a) % 2 != count(b) % 2 for a, b in pairwise(bare_words(response.lower())))
 
 
