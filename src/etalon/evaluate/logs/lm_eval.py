@@ -1,0 +1,183 @@
+"""lm-eval's samples_TASK_DATE.jsonl, written with --log_samples; read as 0.4 writes them.
+
+    {doc_id, doc, target, arguments, resps, filtered_resps, filter, metrics, METRIC: score, ...}
+
+A row for each document and filter: of one document the first row counts, for the responses are the same in all. `resps`
+has a list for each request: one, with `repeats` responses in it. Tasks that rank options by their likelihood have a
+request for each option and no text. The model and the settings stand in results_DATE.json beside it, if that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_share
+from etalon.evaluate.store import Sample
+from etalon.rows.bad import shown
+from etalon.rows.files import Row
+from etalon.rows.mapping import columns_found
+from etalon.types import Answers, Stop
+
+NAME = "lm-eval"
+MAX_RESULTS_BYTES = 64 << 20  # (ours)
+METRICS = ("exact_match", "math_verify", "prompt_level_strict_acc", "pass@1", "acc")  # that are their verdict, in order
+GENERATION = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop"}
+_FILE = re.compile(r"samples_(?P<task>.+?)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
+_SAYS = (  # what a filter looks for, and the convention that this is
+    (re.compile(r"####"), Answers.HASH),
+    (re.compile(r"boxed"), Answers.BOXED),
+    (re.compile(r"answer is.{0,12}\[A-", re.IGNORECASE), Answers.LETTER_SENTENCE),
+    (re.compile(r"answer is", re.IGNORECASE), Answers.SENTENCE),
+)
+
+
+def recognises(row: Mapping[str, Any]) -> bool:
+    return isinstance(row.get("doc"), dict) and "resps" in row
+
+
+class LmEvalReader:
+    """Reads the rows of one file; see `Reader`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._named = _FILE.fullmatch(source.path.name)
+        self._results = _results(source.path, self._named)
+        self._seen: dict[Any, int] = {}  # hash of the responses to each document
+        self._filter = ""
+        self._scores: dict[str, list[float]] = {}
+        self._generation: Mapping[str, Any] = {}
+        self._most = 0
+
+    def read(self, row: Row) -> Entry | None:
+        columns = row.columns or {}
+        if not recognises(columns):
+            raise InputError(f"doc, resps: missing; {columns_found(columns)}")
+        if _is_ranked(columns):
+            raise UnreadableLogError(
+                f"{self._source.path}: {row.place}: options ranked by likelihood, which have no text to score again; "
+                "run a task of output_type generate_until"
+            )
+        texts, name = _texts(columns["resps"]), str(columns.get("filter", ""))
+        score = _score(columns)
+        document, mark = shown(columns.get("doc_id")), hash(texts)
+        if self._seen.setdefault(document, mark) != mark:
+            raise InputError(f"doc_id: {document} stands in an earlier row with other responses")
+        is_first = not self._scores
+        if is_first:
+            self._filter = name
+            self._generation = _generation(columns)
+        if score is not None:
+            self._scores.setdefault(name, []).append(score)
+        if name != self._filter:
+            return None
+        self._most = max(self._most, len(texts))
+        return self._entry(columns, texts, score)
+
+    def _entry(self, columns: Mapping[str, Any], texts: tuple[str, ...], score: float | None) -> Entry:
+        problem = self._source.problem({name: columns[name] for name in ("doc", "target", "resps") if name in columns})
+        is_of_first = len(texts) == 1 or self._takes_first(columns)
+        return Entry(
+            problem=problem,
+            samples=tuple(
+                Sample(
+                    id=problem.id, index=at, text=text, stop=Stop.EOS, theirs=score if at == 0 and is_of_first else None
+                )
+                for at, text in enumerate(texts)
+            ),
+        )
+
+    def _takes_first(self, columns: Mapping[str, Any]) -> bool:
+        """Whether the score is that of the first of several responses, not of a vote or of all."""
+        filters = {one.get("name"): one.get("filter") or [] for one in self._task().get("filter_list") or []}
+        steps = filters.get(self._filter)
+        if steps is None:
+            return self._filter == "none" and columns.get("filtered_resps") == columns["resps"][0][:1]
+        return bool(steps) and steps[-1].get("function") == "take_first"
+
+    def _task(self) -> Mapping[str, Any]:
+        configs = self._results.get("configs")
+        found = configs.get(self._named["task"]) if isinstance(configs, dict) and self._named else None
+        return found if isinstance(found, dict) else {}
+
+    def about(self) -> About:
+        asked = dict(self._task().get("generation_kwargs") or {}) | dict(self._generation)
+        settings = {ours: asked[theirs] for theirs, ours in GENERATION.items() if asked.get(theirs) is not None}
+        settings["n"] = self._most
+        if len(self._scores) > 1:
+            settings["filters"] = {name: sum(scores) / len(scores) for name, scores in self._scores.items()}
+        config = self._results.get("config")
+        model = self._results.get("model_name") or (config.get("model") if isinstance(config, dict) else "")
+        notes = ["it does not say which responses the token limit cut: none counts as truncated"]
+        if not self._results:
+            notes.append("no results_*.json of the same date beside it: the model is unknown")
+        return About(
+            version=str(self._results.get("lm_eval_version") or ""),
+            name=self._named["task"] if self._named else "",
+            model=str(model or ""),
+            settings=settings,
+            told=_told(self._task()),
+            notes=tuple(notes),
+        )
+
+
+def _is_ranked(columns: Mapping[str, Any]) -> bool:
+    """Whether the requests are continuations, and the responses likelihoods."""
+    arguments = columns.get("arguments")
+    first = next(iter(arguments.values()), None) if isinstance(arguments, dict) else None
+    if isinstance(first, dict) and "arg_1" in first:
+        return isinstance(first["arg_1"], str)
+    resps = columns["resps"]
+    inner = resps[0] if isinstance(resps, list) and resps else None
+    return isinstance(inner, list) and bool(inner) and isinstance(inner[0], list)
+
+
+def _texts(resps: Any) -> tuple[str, ...]:
+    inner = resps[0] if isinstance(resps, list) and len(resps) == 1 else None
+    texts = [inner] if isinstance(inner, str) else inner
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"resps: found {shown(resps)}, expected the responses to one request: [[text, ...]]")
+    return tuple(texts)
+
+
+def _score(columns: Mapping[str, Any]) -> float | None:
+    """Their verdict: the first metric of the field that is a score, else the first that is one."""
+    named = columns.get("metrics")
+    own = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    scores = (as_share(columns.get(name)) for name in [*(m for m in METRICS if m in own or not own), *own])
+    return next((score for score in scores if score is not None), None)
+
+
+def _generation(columns: Mapping[str, Any]) -> Mapping[str, Any]:
+    arguments = columns.get("arguments")
+    first = arguments.get("gen_args_0") if isinstance(arguments, dict) else None
+    asked = first.get("arg_1") if isinstance(first, dict) else None
+    return asked if isinstance(asked, dict) else {}
+
+
+def _told(task: Mapping[str, Any]) -> tuple[Answers, str] | None:
+    """The convention that the task's first filter looks for."""
+    filters = task.get("filter_list")
+    first = filters[0] if isinstance(filters, list) and filters and isinstance(filters[0], dict) else {}
+    for step in first.get("filter") or []:
+        pattern = str(step.get("regex_pattern") or "") if isinstance(step, dict) else ""
+        for looks_for, answers in _SAYS:
+            if looks_for.search(pattern):
+                return answers, f"the task's filter {first.get('name')} looks for {shown(pattern)}"
+    return None
+
+
+def _results(path: Path, named: re.Match[str] | None) -> Mapping[str, Any]:
+    """The results of the same run, {} where there are none."""
+    beside = path.with_name(f"results_{named['date']}.json") if named else None
+    if beside is None or not beside.is_file() or beside.stat().st_size > MAX_RESULTS_BYTES:
+        return {}
+    try:
+        found = json.loads(beside.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UnreadableLogError(f"{beside}: is not valid JSON: {error}") from None
+    return found if isinstance(found, dict) else {}
