@@ -296,3 +296,15 @@ def test_memory_does_not_grow_with_the_log(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < size / 4
+
+
+def test_what_stands_beside_a_log_may_be_anything(tmp_path):
+    path = Path(shutil.copy(lm_eval("roots"), tmp_path))
+    for configs in (7, {"own_roots": []}, {"own_roots": {"filter_list": [1, {"name": "boxed", "filter": [None]}]}}):
+        (tmp_path / f"results_{DATE}.json").write_text(json.dumps({"configs": configs, "config": []}))
+        log = read_log(path)
+        assert (log.answers, log.model) == (Answers.BOXED, "")
+        assert [sample.theirs for sample in log.samples] == [None] * 6  # of which response the score is, is not told
+    (tmp_path / f"results_{DATE}.json").write_text("{")
+    with pytest.raises(InputError, match=r"results_.*: is not valid JSON"):
+        read_log(path)

@@ -15,7 +15,7 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.evaluate.logs.inspect_files import header
-from etalon.evaluate.logs.log import About, Entry, Source, as_share
+from etalon.evaluate.logs.log import About, Entry, Source, as_list, as_object, as_share
 from etalon.evaluate.store import Sample, whole
 from etalon.problems.endings import Ending, ending_of
 from etalon.problems.texts import said
@@ -38,8 +38,7 @@ class InspectReader:
         self._source = source
         self._header = header(source.path)
         self._eval: Mapping[str, Any] = self._header["eval"]
-        scorers = self._eval.get("scorers")
-        named = [one.get("name") for one in scorers if isinstance(one, dict)] if isinstance(scorers, list) else []
+        named = [as_object(one).get("name") for one in as_list(self._eval.get("scorers"))]
         self._scorers = [name for name in named if isinstance(name, str)]
         self._has_order = False
 
@@ -50,7 +49,6 @@ class InspectReader:
             raise InputError(f"id, epoch, output: missing or of another type; {columns_found(sample)}")
         problem = self._source.problem(_question(sample))
         stop, error = _ending(sample, output)
-        usage = output.get("usage")
         order = _order(sample)
         self._has_order = self._has_order or order is not None
         return Entry(
@@ -58,7 +56,7 @@ class InspectReader:
             samples=(
                 Sample(
                     id=problem.id, index=epoch - 1, text="" if error else _text(sample, output, stop), stop=stop,
-                    tokens=usage.get("output_tokens") if isinstance(usage, dict) else None, error=error, order=order,
+                    tokens=as_object(output.get("usage")).get("output_tokens"), error=error, order=order,
                     seconds=_number(output.get("time")) or _number(sample.get("total_time")),
                     at=_time(sample.get("completed_at")), theirs=self._score(sample.get("scores")),
                 ),
@@ -67,29 +65,23 @@ class InspectReader:
 
     def _score(self, scores: Any) -> float | None:
         """What the first scorer of the task says."""
-        if not isinstance(scores, dict) or not scores:
-            return None
-        name = next((name for name in self._scorers if name in scores), next(iter(scores)))
-        value = scores[name].get("value") if isinstance(scores[name], dict) else None
+        found = as_object(scores)
+        name = next((name for name in (*self._scorers, *found) if name in found), "")
+        value = as_object(found.get(name)).get("value")
         return LETTERS.get(value) if isinstance(value, str) else as_share(value)
 
     def about(self) -> About:
-        plan = self._header.get("plan")
-        configs = (self._eval.get("model_generate_config"), plan.get("config") if isinstance(plan, dict) else None)
-        asked: dict[str, Any] = {}
-        for config in configs:
-            asked |= config if isinstance(config, dict) else {}
+        plan = as_object(self._header.get("plan"))
+        asked = {**as_object(self._eval.get("model_generate_config")), **as_object(plan.get("config"))}
         settings = {name: asked[name] for name in GENERATION if asked.get(name) is not None}
-        config = self._eval.get("config")
-        settings["n"] = config.get("epochs") or 1 if isinstance(config, dict) else 1
+        settings["n"] = as_object(self._eval.get("config")).get("epochs") or 1
         settings |= {"scorers": self._scorers} if self._scorers else {}
         status = self._header.get("status", "started")
         notes = [] if status == "success" else [f"the run's status is {shown(status)}: samples may be missing"]
         if self._has_order:
             notes.append("some samples saw their options in an order of their own, which the prompt shows")
-        packages = self._eval.get("packages")
         return About(
-            version=str(packages.get("inspect_ai", "")) if isinstance(packages, dict) else "",
+            version=str(as_object(self._eval.get("packages")).get("inspect_ai", "")),
             name=str(self._eval.get("task") or ""),
             model=str(self._eval.get("model") or ""),
             settings=settings,
@@ -111,10 +103,9 @@ def _question(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ending(sample: Mapping[str, Any], output: Mapping[str, Any]) -> tuple[Stop, str]:
     """Why the response ended, and the error of a sample that failed."""
-    error, limit = sample.get("error"), sample.get("limit")
-    if error:
-        return Stop.ERROR, str(error.get("message") if isinstance(error, dict) else error)
-    if isinstance(limit, dict) and limit.get("type") in CUTS:
+    if error := sample.get("error"):
+        return Stop.ERROR, str(as_object(error).get("message") or error)
+    if as_object(sample.get("limit")).get("type") in CUTS:
         return Stop.LENGTH, ""
     choice = _choice(output)
     if choice is None:
@@ -126,9 +117,8 @@ def _ending(sample: Mapping[str, Any], output: Mapping[str, Any]) -> tuple[Stop,
 
 
 def _choice(output: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    choices = output.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) and isinstance(first.get("message"), dict) else None
+    first = as_object(next(iter(as_list(output.get("choices"))), None))
+    return first if isinstance(first.get("message"), dict) else None
 
 
 def _text(sample: Mapping[str, Any], output: Mapping[str, Any], stop: Stop) -> str:
@@ -137,7 +127,7 @@ def _text(sample: Mapping[str, Any], output: Mapping[str, Any], stop: Stop) -> s
     content = output.get("completion") if choice is None else choice["message"].get("content")
     if isinstance(content, str):
         return _attached(sample, content)
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    parts = [as_object(part) for part in as_list(content)]
     thoughts = [_thought(part) for part in parts if part.get("type") == "reasoning"]
     texts = [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
     reasoning = "\n".join(_attached(sample, text) for text in thoughts) if thoughts else None
@@ -152,10 +142,9 @@ def _thought(part: Mapping[str, Any]) -> str:
 
 def _attached(sample: Mapping[str, Any], text: str) -> str:
     """A text, or the one that it only refers to."""
-    attachments = sample.get("attachments")
-    if text.startswith(ATTACHED) and isinstance(attachments, dict):
-        return str(attachments.get(text.removeprefix(ATTACHED), text))
-    return text
+    if not text.startswith(ATTACHED):
+        return text
+    return str(as_object(sample.get("attachments")).get(text.removeprefix(ATTACHED), text))
 
 
 def _order(sample: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_share
+from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_list, as_object, as_share
 from etalon.evaluate.store import Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
@@ -27,7 +27,7 @@ NAME = "lm-eval"
 MAX_RESULTS_BYTES = 64 << 20  # (ours)
 METRICS = ("exact_match", "math_verify", "prompt_level_strict_acc", "pass@1", "acc")  # that are their verdict, in order
 GENERATION = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop"}
-_FILE = re.compile(r"samples_(?P<task>.+?)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
+_FILE = re.compile(r"samples_(?P<task>.+?)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl(?:\.gz|\.zst)?")
 _SAYS = (  # what a filter looks for, and the convention that this is
     (re.compile(r"####"), Answers.HASH),
     (re.compile(r"boxed"), Answers.BOXED),
@@ -47,8 +47,8 @@ class LmEvalReader:
         self._source = source
         self._named = _FILE.fullmatch(source.path.name)
         self._results = _results(source.path, self._named)
-        self._seen: dict[Any, int] = {}  # hash of the responses to each document
-        self._filter = ""
+        self._seen: dict[int, int] = {}  # hash of the responses to each document
+        self._filter: str | None = None  # of the first row
         self._scores: dict[str, list[float]] = {}
         self._generation: Mapping[str, Any] = {}
         self._most = 0
@@ -64,13 +64,11 @@ class LmEvalReader:
             )
         texts, name = _texts(columns["resps"]), str(columns.get("filter", ""))
         score = _score(columns)
-        document, mark = shown(columns.get("doc_id")), hash(texts)
-        if self._seen.setdefault(document, mark) != mark:
-            raise InputError(f"doc_id: {document} stands in an earlier row with other responses")
-        is_first = not self._scores
-        if is_first:
-            self._filter = name
-            self._generation = _generation(columns)
+        document, mark = columns.get("doc_id"), hash(texts)
+        if self._seen.setdefault(hash(json.dumps([document, columns["doc"]], sort_keys=True)), mark) != mark:
+            raise InputError(f"doc_id: {shown(document)} stands in an earlier row with other responses")
+        if self._filter is None:
+            self._filter, self._generation = name, _generation(columns)
         if score is not None:
             self._scores.setdefault(name, []).append(score)
         if name != self._filter:
@@ -93,25 +91,22 @@ class LmEvalReader:
 
     def _takes_first(self, columns: Mapping[str, Any]) -> bool:
         """Whether the score is that of the first of several responses, not of a vote or of all."""
-        filters = {one.get("name"): one.get("filter") or [] for one in self._task().get("filter_list") or []}
-        steps = filters.get(self._filter)
-        if steps is None:
+        filters = map(as_object, as_list(self._task().get("filter_list")))
+        own = next((one for one in filters if one.get("name") == self._filter), None)
+        if own is None:
             return self._filter == "none" and columns.get("filtered_resps") == columns["resps"][0][:1]
-        return bool(steps) and steps[-1].get("function") == "take_first"
+        return as_object(next(iter(as_list(own.get("filter"))[-1:]), None)).get("function") == "take_first"
 
     def _task(self) -> Mapping[str, Any]:
-        configs = self._results.get("configs")
-        found = configs.get(self._named["task"]) if isinstance(configs, dict) and self._named else None
-        return found if isinstance(found, dict) else {}
+        return as_object(as_object(self._results.get("configs")).get(self._named["task"])) if self._named else {}
 
     def about(self) -> About:
-        asked = dict(self._task().get("generation_kwargs") or {}) | dict(self._generation)
+        asked = {**as_object(self._task().get("generation_kwargs")), **self._generation}
         settings = {ours: asked[theirs] for theirs, ours in GENERATION.items() if asked.get(theirs) is not None}
         settings["n"] = self._most
         if len(self._scores) > 1:
             settings["filters"] = {name: sum(scores) / len(scores) for name, scores in self._scores.items()}
-        config = self._results.get("config")
-        model = self._results.get("model_name") or (config.get("model") if isinstance(config, dict) else "")
+        model = self._results.get("model_name") or as_object(self._results.get("config")).get("model")
         notes = ["it does not say which responses the token limit cut: none counts as truncated"]
         if not self._results:
             notes.append("no results_*.json of the same date beside it: the model is unknown")
@@ -127,13 +122,10 @@ class LmEvalReader:
 
 def _is_ranked(columns: Mapping[str, Any]) -> bool:
     """Whether the requests are continuations, and the responses likelihoods."""
-    arguments = columns.get("arguments")
-    first = next(iter(arguments.values()), None) if isinstance(arguments, dict) else None
-    if isinstance(first, dict) and "arg_1" in first:
+    first = as_object(next(iter(as_object(columns.get("arguments")).values()), None))
+    if "arg_1" in first:
         return isinstance(first["arg_1"], str)
-    resps = columns["resps"]
-    inner = resps[0] if isinstance(resps, list) and resps else None
-    return isinstance(inner, list) and bool(inner) and isinstance(inner[0], list)
+    return any(isinstance(one, list) for inner in as_list(columns["resps"]) for one in as_list(inner))
 
 
 def _texts(resps: Any) -> tuple[str, ...]:
@@ -146,25 +138,20 @@ def _texts(resps: Any) -> tuple[str, ...]:
 
 def _score(columns: Mapping[str, Any]) -> float | None:
     """Their verdict: the first metric of the field that is a score, else the first that is one."""
-    named = columns.get("metrics")
-    own = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    own = [name for name in as_list(columns.get("metrics")) if isinstance(name, str)]
     scores = (as_share(columns.get(name)) for name in [*(m for m in METRICS if m in own or not own), *own])
     return next((score for score in scores if score is not None), None)
 
 
 def _generation(columns: Mapping[str, Any]) -> Mapping[str, Any]:
-    arguments = columns.get("arguments")
-    first = arguments.get("gen_args_0") if isinstance(arguments, dict) else None
-    asked = first.get("arg_1") if isinstance(first, dict) else None
-    return asked if isinstance(asked, dict) else {}
+    return as_object(as_object(as_object(columns.get("arguments")).get("gen_args_0")).get("arg_1"))
 
 
 def _told(task: Mapping[str, Any]) -> tuple[Answers, str] | None:
     """The convention that the task's first filter looks for."""
-    filters = task.get("filter_list")
-    first = filters[0] if isinstance(filters, list) and filters and isinstance(filters[0], dict) else {}
-    for step in first.get("filter") or []:
-        pattern = str(step.get("regex_pattern") or "") if isinstance(step, dict) else ""
+    first = as_object(next(iter(as_list(task.get("filter_list"))), None))
+    for step in as_list(first.get("filter")):
+        pattern = str(as_object(step).get("regex_pattern") or "")
         for looks_for, answers in _SAYS:
             if looks_for.search(pattern):
                 return answers, f"the task's filter {first.get('name')} looks for {shown(pattern)}"
@@ -180,4 +167,4 @@ def _results(path: Path, named: re.Match[str] | None) -> Mapping[str, Any]:
         found = json.loads(beside.read_bytes())
     except (ValueError, RecursionError) as error:
         raise UnreadableLogError(f"{beside}: is not valid JSON: {error}") from None
-    return found if isinstance(found, dict) else {}
+    return as_object(found)

@@ -18,6 +18,7 @@ from etalon.errors import InputError
 from etalon.evaluate.store import Sample
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
+from etalon.problems.formats.references import doubt
 from etalon.problems.rows import content_id
 from etalon.rows.bad import BadRows, shown
 from etalon.rows.files import Row
@@ -84,14 +85,16 @@ class Source:
     def problem(self, row: Mapping[str, Any], *, domain: Domain | None = None) -> Problem:
         """The problem that the columns of a row describe, or the one of the benchmark that it is."""
         found = structured(self.columns.apply(dict(row)))
-        if self.known is None:
-            try:
-                _, problem = read_row(found, Reading(domain=domain))
-            except InputError as error:
-                raise InputError(f"{error}; it may be in the benchmark's problems, which can be named, too") from None
-            return problem if problem.id else replace(problem, id=content_id(problem))
-        _, problem = read_row(found, Reading(domain=domain, needs_reference=False))
-        return self.known.find(problem.id or content_id(problem), problem.prompt)
+        if self.known is not None:
+            _, problem = read_row(found, Reading(domain=domain, needs_reference=False))
+            return self.known.find(problem.id, problem.prompt)
+        try:
+            _, problem = read_row(found, Reading(domain=domain))
+        except InputError as error:
+            raise InputError(f"{error}; it may be in the benchmark's problems, which can be named, too") from None
+        if why := doubt(problem):
+            raise InputError(why)
+        return problem if problem.id else replace(problem, id=content_id(problem))
 
 
 class Known:
@@ -110,7 +113,7 @@ class Known:
         if asked and (found := self._by_prompt.get(asked)):
             return found
         if (found := self._by_id.get(name)) is None:
-            raise InputError(f"problem {shown(name)} is not among the {len(self._by_id)} of the benchmark")
+            raise InputError(f"problem {shown(name or asked)} is not among the {len(self._by_id)} of the benchmark")
         own = _plain(found.prompt)
         if asked and asked[:SAME] not in own and own[:SAME] not in asked:
             raise InputError(f"problem {shown(name)} asks {shown(asked)}, the benchmark's {shown(own)}")
@@ -252,6 +255,16 @@ def _read(reader: Reader, row: Row) -> Entry | None:
 def file_safe(name: str) -> str:
     """A name in which only letters, digits, dots, dashes and underscores are left."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "log"
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """A value that should be an object; {} for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """A value that should be a list; [] for what is none."""
+    return value if isinstance(value, list) else []
 
 
 def as_share(value: Any) -> float | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_share
+from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_list, as_object, as_share
 from etalon.evaluate.store import Sample, whole
 from etalon.problems.endings import Ending, ending_of
 from etalon.problems.texts import said
@@ -93,8 +93,8 @@ class PredictionReader:
         return Entry(problem=problem, samples=(sample,))
 
     def about(self) -> About:
-        asked = self._metrics.get("gen")
-        settings = {name: asked[name] for name in GENERATION if asked.get(name) is not None} if asked else {}
+        asked = as_object(self._metrics.get("gen"))
+        settings = {name: asked[name] for name in GENERATION if asked.get(name) is not None}
         return About(
             version=str(self._metrics.get("sgl_eval_version") or ""),
             name=str(self._metrics.get("name") or self._source.path.absolute().parent.name),
@@ -112,7 +112,7 @@ def _metrics(folder: Path) -> Mapping[str, Any]:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise UnreadableLogError(f"{path}: is not valid JSON: {error}") from None
-    return found if isinstance(found, dict) and isinstance(found.get("gen", {}), dict) else {}
+    return as_object(found)
 
 
 class RolloutReader:
@@ -142,10 +142,9 @@ class RolloutReader:
         self._models.update([str(response.get("model") or "")])
         self._settings |= {name: response[name] for name in ("temperature", "top_p") if response.get(name) is not None}
         stop, error = _rollout_ending(response)
-        usage = response.get("usage")
         sample = Sample(
             id=problem.id, index=index, text=_rollout_text(response, stop), stop=stop, error=error,
-            tokens=_count(usage.get("output_tokens")) if isinstance(usage, dict) else None,
+            tokens=_count(as_object(response.get("usage")).get("output_tokens")),
             theirs=as_share(columns["reward"]),
         )  # fmt: skip
         return Entry(problem=problem, samples=(sample,))
@@ -162,8 +161,7 @@ _OF_A_ROLLOUT = ("responses_create_params", "response", "reward", "prompt", "ext
 def _rollout_ending(response: Mapping[str, Any]) -> tuple[Stop, str]:
     if error := response.get("error"):
         return Stop.ERROR, shown(error)
-    incomplete = response.get("incomplete_details")
-    reason = incomplete.get("reason") if isinstance(incomplete, dict) else ""
+    reason = as_object(response.get("incomplete_details")).get("reason")
     if reason or response.get("status") == "incomplete":
         return (Stop.LENGTH, "") if ending_of(str(reason or "incomplete")) is Ending.CUT else (Stop.ERROR, str(reason))
     return Stop.EOS, ""
@@ -171,15 +169,14 @@ def _rollout_ending(response: Mapping[str, Any]) -> tuple[Stop, str]:
 
 def _rollout_text(response: Mapping[str, Any], stop: Stop) -> str:
     """What was thought, as far as it is shown, and the last message."""
-    output = response.get("output")
-    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-    thoughts = [
-        part["text"]
+    items = [as_object(item) for item in as_list(response.get("output"))]
+    parts = [
+        as_object(part)
         for item in items
         if item.get("type") == "reasoning"
-        for part in (*(item.get("content") or ()), *(item.get("summary") or ()))
-        if isinstance(part, dict) and isinstance(part.get("text"), str)
+        for part in (*as_list(item.get("content")), *as_list(item.get("summary")))
     ]
+    thoughts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     messages = [item for item in items if item.get("type") == "message"]
     rest = said(messages[-1:], "assistant")
     is_cut = stop is Stop.LENGTH and not rest

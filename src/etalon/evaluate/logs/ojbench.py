@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source
+from etalon.evaluate.logs.log import About, Entry, Source, as_object
 from etalon.evaluate.store import Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
@@ -75,8 +75,7 @@ class OjbenchReader:
 
 def _verdict(columns: Mapping[str, Any]) -> tuple[float | None, dict[str, Any] | None]:
     """Their judge's score, None where it has none, and its word for it."""
-    results = columns.get("detailed_results")
-    word = columns.get("verdict") or (results.get("final_verdict") if isinstance(results, dict) else None)
+    word = columns.get("verdict") or as_object(columns.get("detailed_results")).get("final_verdict")
     detail = {"verdict": word} if isinstance(word, str) else None
     if columns.get("is_skip") or word in UNDECIDED or not isinstance(columns.get("is_passed"), bool):
         return None, detail
