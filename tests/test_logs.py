@@ -77,7 +77,7 @@ def test_what_is_no_log_is_refused_in_a_line_that_says_what_was_found(tmp_path):
     ("task", "answers", "why"),
     [
         ("sums", Answers.HASH, "filter strict-match looks for"),
-        ("letters", Answers.LETTER_SENTENCE, "filter letter looks for"),
+        ("gpqa", Answers.SENTENCE, "filter strict-match looks for"),
         ("roots", Answers.BOXED, "filter boxed looks for"),
         ("rules", Answers.BOXED, "no response"),
     ],
@@ -131,6 +131,22 @@ def test_a_problem_has_the_id_that_it_has_in_the_file_of_its_benchmark(tmp_path)
     assert read_log(lm_eval("sums"), problems=problems).problems == problems
 
 
+def test_letters_are_those_of_the_order_that_the_task_showed(tmp_path):
+    log = read_log(lm_eval("gpqa"))
+    assert [(problem.id, problem.options[problem.answer]) for problem in log.problems] == [
+        ("own1", "Oxygen"),
+        ("own2", "31"),
+    ]
+    assert [sample.order[3] for sample in log.samples] == ["A", "A"]  # Oxygen and 39, the problems' own A, shown as D
+    raw = ("Record ID", "Question", "Correct Answer", *(f"Incorrect Answer {number}" for number in (1, 2, 3)))
+    rows = [{name: row["doc"][name] for name in raw} for row in rows_of(lm_eval("gpqa"))]
+    known = read_log(lm_eval("gpqa"), problems=read_problems(write(tmp_path / "gpqa.jsonl", rows)))
+    assert (known.problems, list(known.samples)) == (log.problems, list(log.samples))
+    rows[0]["Correct Answer"] = "Fluorine"
+    edited = read_log(lm_eval("gpqa"), problems=read_problems(write(tmp_path / "edited.jsonl", rows)))
+    assert edited.bad[0].startswith("line 1: options: found [")
+
+
 def test_the_problems_of_a_benchmark_are_found_by_what_was_asked_never_by_a_number_alone():
     own = read_log(LOGS / "sgl-eval").problems
     renamed = [Problem(id=f"mine/{one.id}", domain=one.domain, prompt=one.prompt, answer=one.answer) for one in own]
@@ -144,7 +160,7 @@ def test_the_problems_of_a_benchmark_are_found_by_what_was_asked_never_by_a_numb
 
 
 def test_rows_that_cannot_be_read_are_named_and_the_others_are_read(tmp_path):
-    first, second = rows_of(lm_eval("letters"))
+    first, second = rows_of(lm_eval("gpqa"))
     without = {name: value for name, value in second.items() if name != "resps"}
     other = first | {"resps": [["Another text."]]}
     log = read_log(write(tmp_path / "x.jsonl", [first, "{", without, other, first | {"doc_id": 9, "resps": [[1]]}]))
@@ -165,6 +181,7 @@ def test_inspect_keeps_thoughts_cuts_failures_and_epochs():
     samples = {sample.key: sample for sample in log.samples}
     assert samples["prime", 0].text == "<think>2, 3, 5, 7, 11, 13, 17</think>ANSWER: 17"
     cut = samples["prime", 1]
+    assert (cut.index, cut.prompt_tokens) == (1, 5)
     assert (cut.stop, cut.text, cut.tokens) == (Stop.LENGTH, "<think>it is \\boxed{17}, so", 64)
     failed = samples["sum/1", 1]
     assert (failed.stop, failed.error, failed.theirs) == (Stop.ERROR, "RuntimeError('the model is gone')", None)
@@ -235,12 +252,12 @@ def test_livecodebench_needs_its_problems_and_is_scored_again_with_them():
 def test_ojbench_keeps_its_judges_verdicts():
     log = read_log(LOGS / "ojbench" / "judged.jsonl")
     assert [(*sample.key, sample.theirs) for sample in log.samples] == [
-        ("1-python", 0, 1.0),
-        ("1-python", 1, 0.0),
-        ("1-cpp", 0, 1.0),
-        ("own_2-python", 0, 0.0),
-        ("nwerc2023_H-python", 0, None),  # left out by its configuration
-        ("own_3-python", 0, None),  # its own failure
+        ("NOI-1-python", 0, 1.0),
+        ("NOI-1-python", 1, 0.0),
+        ("NOI-1-cpp", 0, 1.0),
+        ("ICPC-own_2-python", 0, 0.0),
+        ("ICPC-nwerc2023_H-python", 0, None),  # left out by its configuration
+        ("ICPC-own_3-python", 0, None),  # its own failure
     ]
     assert any("cannot be scored again" in note for note in log.notes)
 

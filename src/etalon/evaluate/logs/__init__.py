@@ -20,7 +20,8 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.evaluate.logs import inspect_ai, inspect_files, livecodebench, lm_eval, nemo, ojbench
-from etalon.evaluate.logs.log import Known, Log, Reader, Source, read_all
+from etalon.evaluate.logs.asked import Known, Source
+from etalon.evaluate.logs.log import Log, Reader, read_all
 from etalon.rows.files import Row, read_rows
 from etalon.rows.mapping import AS_NAMED, ColumnMap, columns_found
 from etalon.types import Answers, Problem

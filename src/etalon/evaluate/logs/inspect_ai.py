@@ -14,8 +14,9 @@ from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.evaluate.logs.asked import Source
 from etalon.evaluate.logs.inspect_files import header
-from etalon.evaluate.logs.log import About, Entry, Source, as_list, as_object, as_share
+from etalon.evaluate.logs.log import About, Entry, as_count, as_list, as_object, as_share
 from etalon.evaluate.store import Sample, whole
 from etalon.problems.endings import Ending, ending_of
 from etalon.problems.texts import said
@@ -47,18 +48,20 @@ class InspectReader:
         epoch, output = sample.get("epoch"), sample.get("output")
         if "id" not in sample or not isinstance(epoch, int) or not isinstance(output, dict):
             raise InputError(f"id, epoch, output: missing or of another type; {columns_found(sample)}")
-        problem = self._source.problem(_question(sample))
+        asked = self._source.asked(_question(sample))
+        problem, seen = asked.problem, _order(sample)
         stop, error = _ending(sample, output)
-        order = _order(sample)
-        self._has_order = self._has_order or order is not None
+        usage = as_object(output.get("usage"))
+        self._has_order = self._has_order or seen is not None
         return Entry(
             problem=problem,
             samples=(
                 Sample(
                     id=problem.id, index=epoch - 1, text="" if error else _text(sample, output, stop), stop=stop,
-                    tokens=as_object(output.get("usage")).get("output_tokens"), error=error, order=order,
-                    seconds=_number(output.get("time")) or _number(sample.get("total_time")),
-                    at=_time(sample.get("completed_at")), theirs=self._score(sample.get("scores")),
+                    tokens=as_count(usage.get("output_tokens")), prompt_tokens=as_count(usage.get("input_tokens")),
+                    seconds=_number(output.get("time")) or _number(sample.get("total_time")), error=error,
+                    at=_time(sample.get("completed_at")), order=asked.order(seen),
+                    theirs=self._score(sample.get("scores")),
                 ),
             ),
         )  # fmt: skip

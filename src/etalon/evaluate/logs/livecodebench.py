@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_share
+from etalon.evaluate.logs.asked import Source
+from etalon.evaluate.logs.log import About, Entry, UnreadableLogError, as_share
 from etalon.evaluate.store import Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row

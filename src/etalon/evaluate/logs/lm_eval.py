@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_list, as_object, as_share
+from etalon.evaluate.logs.asked import Source
+from etalon.evaluate.logs.log import About, Entry, UnreadableLogError, as_list, as_object, as_share
 from etalon.evaluate.store import Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
@@ -31,7 +32,7 @@ _FILE = re.compile(r"samples_(?P<task>.+?)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.js
 _SAYS = (  # what a filter looks for, and the convention that this is
     (re.compile(r"####"), Answers.HASH),
     (re.compile(r"boxed"), Answers.BOXED),
-    (re.compile(r"answer is.{0,12}\[A-", re.IGNORECASE), Answers.LETTER_SENTENCE),
+    (re.compile(r"answer is.{0,12}\[A[-B]", re.IGNORECASE), Answers.LETTER_SENTENCE),
     (re.compile(r"answer is", re.IGNORECASE), Answers.SENTENCE),
 )
 
@@ -77,17 +78,15 @@ class LmEvalReader:
         return self._entry(columns, texts, score)
 
     def _entry(self, columns: Mapping[str, Any], texts: tuple[str, ...], score: float | None) -> Entry:
-        problem = self._source.problem({name: columns[name] for name in ("doc", "target", "resps") if name in columns})
+        asked = self._source.asked({name: columns[name] for name in ("doc", "target", "resps") if name in columns})
+        problem, order = asked.problem, asked.order()
         is_of_first = len(texts) == 1 or self._takes_first(columns)
-        return Entry(
-            problem=problem,
-            samples=tuple(
-                Sample(
-                    id=problem.id, index=at, text=text, stop=Stop.EOS, theirs=score if at == 0 and is_of_first else None
-                )
-                for at, text in enumerate(texts)
-            ),
+        scores = [score if at == 0 and is_of_first else None for at in range(len(texts))]
+        samples = (
+            Sample(id=problem.id, index=at, text=text, stop=Stop.EOS, order=order, theirs=scores[at])
+            for at, text in enumerate(texts)
         )
+        return Entry(problem=problem, samples=tuple(samples))
 
     def _takes_first(self, columns: Mapping[str, Any]) -> bool:
         """Whether the score is that of the first of several responses, not of a vote or of all."""

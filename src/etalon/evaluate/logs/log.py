@@ -9,25 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from etalon.errors import InputError
 from etalon.evaluate.store import Sample
-from etalon.problems.formats import Reading, read_row
-from etalon.problems.formats.columns import structured
-from etalon.problems.formats.references import doubt
-from etalon.problems.rows import content_id
 from etalon.rows.bad import BadRows, shown
 from etalon.rows.files import Row
-from etalon.rows.mapping import AS_NAMED, ColumnMap
-from etalon.types import Answers, Domain, Problem, Stop
+from etalon.types import Answers, Problem, Stop
 from etalon.verifiers.conventions import ANSWERED, states
 
 MOST_NAMED = 20  # (ours) rows that a log names as unreadable; all are counted
-SAME = 60  # (ours) characters by which two wordings of one question begin
 LOOKED_AT, ENDS = 300, 4000  # (ours) responses that choose a convention where the log tells none, and their characters
 PLAIN = (Answers.BOXED, Answers.HASH, Answers.LETTER_SENTENCE, Answers.SENTENCE)  # at equal counts the first
 
@@ -72,56 +66,6 @@ class Reader(Protocol):
     def about(self) -> About:
         """What is known when all rows were read."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """The log that is read. known: the problems of its benchmark, None where the log must carry them."""
-
-    path: Path
-    known: Known | None = None
-    columns: ColumnMap = AS_NAMED
-
-    def problem(self, row: Mapping[str, Any], *, domain: Domain | None = None) -> Problem:
-        """The problem that the columns of a row describe, or the one of the benchmark that it is."""
-        found = structured(self.columns.apply(dict(row)))
-        if self.known is not None:
-            _, problem = read_row(found, Reading(domain=domain, needs_reference=False))
-            return self.known.find(problem.id, problem.prompt)
-        try:
-            _, problem = read_row(found, Reading(domain=domain))
-        except InputError as error:
-            raise InputError(f"{error}; it may be in the benchmark's problems, which can be named, too") from None
-        if why := doubt(problem):
-            raise InputError(why)
-        return problem if problem.id else replace(problem, id=content_id(problem))
-
-
-class Known:
-    """The problems of a benchmark, found by what was asked or by id."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self._by_id = {problem.id: problem for problem in problems}
-        self._by_prompt = {_plain(problem.prompt): problem for problem in problems}
-
-    def find(self, name: str, prompt: str = "") -> Problem:
-        """The problem with this prompt, else the one of this id; InputError where there is none.
-
-        Tools number problems by themselves: an id under which the benchmark asks something else names no problem.
-        """
-        asked = _plain(prompt)
-        if asked and (found := self._by_prompt.get(asked)):
-            return found
-        if (found := self._by_id.get(name)) is None:
-            raise InputError(f"problem {shown(name or asked)} is not among the {len(self._by_id)} of the benchmark")
-        own = _plain(found.prompt)
-        if asked and asked[:SAME] not in own and own[:SAME] not in asked:
-            raise InputError(f"problem {shown(name)} asks {shown(asked)}, the benchmark's {shown(own)}")
-        return found
-
-
-def _plain(prompt: str) -> str:
-    return " ".join(prompt.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +209,11 @@ def as_object(value: Any) -> Mapping[str, Any]:
 def as_list(value: Any) -> list[Any]:
     """A value that should be a list; [] for what is none."""
     return value if isinstance(value, list) else []
+
+
+def as_count(value: Any) -> int | None:
+    """A value that should be a whole number; None for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def as_share(value: Any) -> float | None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source, UnreadableLogError, as_list, as_object, as_share
+from etalon.evaluate.logs.asked import Source
+from etalon.evaluate.logs.log import About, Entry, UnreadableLogError, as_count, as_list, as_object, as_share
 from etalon.evaluate.store import Sample, whole
 from etalon.problems.endings import Ending, ending_of
 from etalon.problems.texts import said
@@ -77,7 +78,8 @@ class PredictionReader:
             raise InputError(f"generation: found {shown(text)}, expected text")
         asked = {name: value for name, value in columns.items() if name in ("id", "problem", "expected_answer")}
         asked["id"] = str(asked["id"]) if asked.get("id") is not None else None
-        problem = self._source.problem(asked, domain=_domain(columns["expected_answer"]))
+        found = self._source.asked(asked, domain=_domain(columns["expected_answer"]))
+        problem = found.problem
         ending = ending_of(str(columns.get("finish_reason") or ""))
         stop = {Ending.WHOLE: Stop.EOS, Ending.CUT: Stop.LENGTH}.get(ending, Stop.ERROR)
         thought = thought if isinstance(thought, str) and thought else None
@@ -85,9 +87,10 @@ class PredictionReader:
         seconds = end - start if isinstance(start, int | float) and isinstance(end, int | float) else None
         self._most = max(self._most, columns[REPEAT] + 1)
         sample = Sample(
-            id=problem.id, index=columns[REPEAT], stop=stop, seconds=seconds, at=None if seconds is None else end,
+            id=problem.id, index=columns[REPEAT], stop=stop, order=found.order(), seconds=seconds,
+            at=None if seconds is None else end,
             text=whole(thought, None if stop is Stop.LENGTH and not text else text),
-            tokens=_count(columns.get("num_generated_tokens")), theirs=as_share(columns.get("symbolic_correct")),
+            tokens=as_count(columns.get("num_generated_tokens")), theirs=as_share(columns.get("symbolic_correct")),
             error=str(columns["finish_reason"]) if stop is Stop.ERROR else "",
         )  # fmt: skip
         return Entry(problem=problem, samples=(sample,))
@@ -135,16 +138,18 @@ class RolloutReader:
         question["question"] = said(asked.get("input"), "user")
         is_program = "extracted_model_code" in columns
         domain = Domain.CODE if is_program else _domain(columns.get("expected_answer"))
-        problem = self._source.problem(question, domain=domain)
+        found = self._source.asked(question, domain=domain)
+        problem = found.problem
         told = columns.get("_ng_rollout_index")
         index = told if isinstance(told, int) else self._counts[problem.id]
         self._counts[problem.id] += 1
         self._models.update([str(response.get("model") or "")])
         self._settings |= {name: response[name] for name in ("temperature", "top_p") if response.get(name) is not None}
         stop, error = _rollout_ending(response)
+        usage = as_object(response.get("usage"))
         sample = Sample(
-            id=problem.id, index=index, text=_rollout_text(response, stop), stop=stop, error=error,
-            tokens=_count(as_object(response.get("usage")).get("output_tokens")),
+            id=problem.id, index=index, text=_rollout_text(response, stop), stop=stop, error=error, order=found.order(),
+            tokens=as_count(usage.get("output_tokens")), prompt_tokens=as_count(usage.get("input_tokens")),
             theirs=as_share(columns["reward"]),
         )  # fmt: skip
         return Entry(problem=problem, samples=(sample,))
@@ -186,7 +191,3 @@ def _rollout_text(response: Mapping[str, Any], stop: Stop) -> str:
 def _domain(expected: Any) -> Domain | None:
     """An answer that is one capital letter is an option, whose content the row may not hold."""
     return Domain.STEM if isinstance(expected, str) and _LETTER.fullmatch(expected) else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

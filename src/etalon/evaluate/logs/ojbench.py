@@ -3,8 +3,8 @@
     {id, prompt, dataset, language, difficulty, content}
     {..., verdict | detailed_results {final_verdict, results}, is_passed, is_skip?, 1/8verdict, ...}
 
-A row is one response; the same id and language again is another sample of the same problem. It holds no tests: without
-the benchmark's problems its programs are undecided, and only its judge's verdicts can be read.
+A row is one response; the same id and language again is another sample of the same problem. Tests are in neither: its
+own judge alone reads them, so its verdicts can be read, and programs cannot be scored again.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.evaluate.logs.log import About, Entry, Source, as_object
+from etalon.evaluate.logs.asked import Source
+from etalon.evaluate.logs.log import About, Entry, as_object
 from etalon.evaluate.store import Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
 from etalon.rows.mapping import columns_found
-from etalon.types import Domain, Problem, Stop
+from etalon.types import Stop
 
 NAME = "ojbench"
 LANGUAGES = ("python", "cpp")
+ASKED = ("id", "prompt", "dataset", "language", "difficulty")  # columns of the benchmark itself
 UNDECIDED = ("IE", "Skip")  # the judge's own failure; one of the problems that its configuration leaves out
 
 
@@ -47,7 +49,7 @@ class OjbenchReader:
             raise InputError(
                 f"language, content: found {shown(language)}, {shown(content)}; expected python or cpp, text"
             )
-        problem = self._problem(columns, f"{columns['id']}-{language}")
+        problem = self._source.asked({name: columns[name] for name in ASKED if name in columns}).problem
         index = self._counts[problem.id]
         self._counts[problem.id] += 1
         theirs, detail = _verdict(columns)
@@ -55,19 +57,9 @@ class OjbenchReader:
         sample = Sample(id=problem.id, index=index, text=content, stop=Stop.EOS, theirs=theirs, detail=detail)
         return Entry(problem=problem, samples=(sample,))
 
-    def _problem(self, columns: Mapping[str, Any], name: str) -> Problem:
-        prompt = columns.get("prompt") if isinstance(columns.get("prompt"), str) else ""
-        if self._source.known is not None:
-            return self._source.known.find(name, str(prompt))
-        return Problem(
-            id=name, domain=Domain.CODE, prompt=str(prompt), skill=str(columns.get("difficulty") or Domain.CODE.value),
-            source=str(columns["dataset"]),
-        )  # fmt: skip
-
     def about(self) -> About:
         notes = ["it does not say which responses the token limit cut: none counts as truncated"]
-        if self._source.known is None:
-            notes.append("it holds no tests: its programs cannot be scored again without the benchmark's problems")
+        notes.append("its own judge alone has the tests: programs cannot be scored again")
         if not self._num_judged:
             notes.append("no row has a verdict of its judge")
         return About(name="ojbench", settings={"n": max(self._counts.values(), default=0)}, notes=tuple(notes))
