@@ -315,6 +315,19 @@ def test_memory_does_not_grow_with_the_log(tmp_path):
     assert peak < size / 4
 
 
+@pytest.mark.live
+def test_a_program_without_a_fence_is_one(tmp_path):
+    doc = {
+        "task_id": "own/0", "prompt": 'def double(x):\n    """Twice x."""\n', "canonical_solution": "    return 2 * x",
+        "test": "def check(candidate):\n    assert candidate(2) == 4\n", "entry_point": "double",
+    }  # fmt: skip
+    texts = ["    return 2 * x\n", "```python\ndef double(x):\n    return x\n```"]
+    row = {"doc_id": 0, "doc": doc, "target": "check(double)", "resps": [texts], "filter": "none"}
+    log = read_log(write(tmp_path / "x.jsonl", [row]))
+    assert list(scored(log).values()) == [(None, 1.0), (None, 0.0)]
+    assert "programs without a fence, which were put in one: 1" in log.notes
+
+
 def test_what_stands_beside_a_log_may_be_anything(tmp_path):
     path = Path(shutil.copy(lm_eval("roots"), tmp_path))
     for configs in (7, {"own_roots": []}, {"own_roots": {"filter_list": [1, {"name": "boxed", "filter": [None]}]}}):

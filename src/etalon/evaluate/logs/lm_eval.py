@@ -17,12 +17,13 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.evaluate.logs.asked import Source
+from etalon.evaluate.logs.livecodebench import fenced
 from etalon.evaluate.logs.log import About, Entry, UnreadableLogError, as_list, as_object, as_share
 from etalon.evaluate.store import Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
 from etalon.rows.mapping import columns_found
-from etalon.types import Answers, Stop
+from etalon.types import Answers, Domain, Stop
 
 NAME = "lm-eval"
 MAX_RESULTS_BYTES = 64 << 20  # (ours)
@@ -52,7 +53,7 @@ class LmEvalReader:
         self._filter: str | None = None  # of the first row
         self._scores: dict[str, list[float]] = {}
         self._generation: Mapping[str, Any] = {}
-        self._most = 0
+        self._most = self._num_fenced = 0
 
     def read(self, row: Row) -> Entry | None:
         columns = row.columns or {}
@@ -80,6 +81,8 @@ class LmEvalReader:
     def _entry(self, columns: Mapping[str, Any], texts: tuple[str, ...], score: float | None) -> Entry:
         asked = self._source.asked({name: columns[name] for name in ("doc", "target", "resps") if name in columns})
         problem, order = asked.problem, asked.order()
+        if problem.domain is Domain.CODE:
+            texts = tuple(map(self._program, texts))
         is_of_first = len(texts) == 1 or self._takes_first(columns)
         scores = [score if at == 0 and is_of_first else None for at in range(len(texts))]
         samples = (
@@ -87,6 +90,13 @@ class LmEvalReader:
             for at, text in enumerate(texts)
         )
         return Entry(problem=problem, samples=tuple(samples))
+
+    def _program(self, text: str) -> str:
+        """A response to a programming problem; one without any fence is a program, or the rest of one."""
+        if not text.strip() or "```" in text:
+            return text
+        self._num_fenced += 1
+        return fenced(text)
 
     def _takes_first(self, columns: Mapping[str, Any]) -> bool:
         """Whether the score is that of the first of several responses, not of a vote or of all."""
@@ -109,6 +119,8 @@ class LmEvalReader:
         notes = ["it does not say which responses the token limit cut: none counts as truncated"]
         if not self._results:
             notes.append("no results_*.json of the same date beside it: the model is unknown")
+        if self._num_fenced:
+            notes.append(f"programs without a fence, which were put in one: {self._num_fenced:,}")
         return About(
             version=str(self._results.get("lm_eval_version") or ""),
             name=self._named["task"] if self._named else "",
