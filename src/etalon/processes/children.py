@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -26,8 +26,20 @@ TAIL_LINES = 5  # (ours) of the log in an error
 class Child:
     """A running command in a session of its own, so that Ctrl-C reaches it through us alone."""
 
-    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
-        """environment: added to this process's. log: appended to."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        withheld: Collection[str] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """environment: added to this process's, but for the variables `withheld`. log: appended to.
+
+        folder: the command's working directory, None for this process's.
+        """
+        inherited = {name: value for name, value in os.environ.items() if name not in withheld}
         self.command, self.log = list(command), log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
@@ -37,7 +49,8 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**inherited, **(environment or {})},
+                cwd=folder,
                 start_new_session=True,
             )
 

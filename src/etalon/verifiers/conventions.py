@@ -111,6 +111,12 @@ def other_convention(problem: Problem, response: str, answers: Answers) -> Answe
     return None
 
 
+def states(problem: Problem, response: str, answers: Answers) -> bool:
+    """Whether a response states something like an answer to the problem by a convention."""
+    found = FINDERS[answers](final_part(response))
+    return bool(found) and _is_likely(str(found), answers, problem)
+
+
 def _is_likely(found: str, answers: Answers, problem: Problem) -> bool:
     """Whether somebody would call it an answer: every response has a last line."""
     if answers is Answers.LETTER_SENTENCE:
