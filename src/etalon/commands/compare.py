@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from etalon.commands.options import isolation_of
 from etalon.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ CAPTION = "Pass@1 in percent over the problems that both have; the difference is
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A run directory, or one of etalon eval --out.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="A run, an evaluation of eval --out, or another tool's log.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same sort.")],
     shown_as: Annotated[
         Literal["table", "json", "csv", "md"], typer.Option("--format", help="csv holds the scores alone.")
@@ -40,7 +42,8 @@ def compare(
     """
     from etalon.report.paired import compare as compared
 
-    found = compared(a, b)
+    with _as_directory(a) as mine, _as_directory(b) as theirs:
+        found = compared(mine, theirs)
     formats: Mapping[str, Callable[[SideBySide, Path, Path], None]] = {
         "table": _table, "json": _json, "csv": _csv, "md": _markdown,
     }  # fmt: skip
@@ -49,6 +52,24 @@ def compare(
         typer.echo(told, err=True)
     if refused := [f"{one.name}: not compared: {one.refused}" for one in found.lines if one.refused]:
         raise InputError("; ".join(refused))
+
+
+@contextmanager
+def _as_directory(path: Path) -> Iterator[Path]:
+    """A run, an evaluation, or what another tool's log comes to when it is scored here."""
+    if not path.is_file():
+        yield path
+        return
+    from etalon.commands.rescoring import log_as_evaluation, score_log
+    from etalon.sandbox import connect
+    from etalon.show.progress import Progress
+
+    connect("", concurrency=1, key_env="", fork_each=True, isolation=isolation_of(None))
+    progress = Progress()
+    with log_as_evaluation(path) as (folder, found):
+        progress.say(found.line)
+        score_log(found, found.task, folder, progress)
+        yield folder
 
 
 def _unpaired(found: SideBySide) -> list[str]:

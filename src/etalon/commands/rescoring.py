@@ -6,8 +6,8 @@ LOG of another tool  -> read (evaluate.logs) -> the store of a directory -> the 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,16 +18,13 @@ from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.evaluate.benchmarks import Chosen, catalogue, choose
+from etalon.evaluate.imported import Imported, kept_problems, take_over
 from etalon.evaluate.matching import as_sampled
 from etalon.evaluate.task import forget_verdicts, read_marker
-from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.rows.mapping import ColumnMap
 from etalon.show.progress import Progress
-from etalon.store import append_jsonl, read_jsonl, write_atomic
 from etalon.types import Answers, SamplingParams
 
-PROBLEMS = "problems-"  # of a log that carries its questions
-TOGETHER = 256  # (ours) samples of a log that are written at once
 ASKING = ("model", "endpoint", "n", "clr", "limit", "system", "extra", "max_tokens", "temperature", "top_p", "fresh")
 
 
@@ -75,11 +72,9 @@ def _tasks(asked: Asked, folder: Path, marker: Mapping[str, Any]) -> Iterator[Ta
 
 def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file: str | None, system: str) -> Task:
     binding = entry["binding"]
-    kept = folder / f"{PROBLEMS}{name}.jsonl"
     columns = ColumnMap(pairs=tuple(binding["map"].items()))
-    if kept.exists() and file is None:
-        chosen, problems = None, [problem_from_row(row) for row in read_jsonl(kept)]
-    else:
+    problems = kept_problems(folder, name) if file is None else None
+    if problems is None:
         chosen = _chosen(name, file or entry["file"])
         problems = chosen.problems(columns=columns, max_bad=asked.max_bad, prompts=entry.get("prompts", ""))
         if chosen.sha256 != binding["sha256"]:
@@ -113,59 +108,38 @@ def _chosen(name: str, file: str | None) -> Chosen:
 
 def _log(asked: Asked, path: Path) -> None:
     """The samples of another tool's log, taken over into a directory and scored."""
-    from etalon.evaluate.logs import read_log
-
     tasks = evaluating.tasks_of(asked) if asked.benchmarks else []
-    problems = tasks[0].problems if tasks else None
-    log = read_log(path, problems=problems, columns=ColumnMap.read(asked.columns or []), answers=asked.answers)
     progress = Progress()
-    with TemporaryDirectory(prefix="etalon-log-") as temporary:
-        folder = asked.out or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / store.MARKER).exists():
-            raise ConfigError(f"--out {folder}: holds an evaluation already; name another directory")
-        write_atomic(
-            folder / f"{PROBLEMS}{log.name}.jsonl", b"".join(_lines([problem_to_row(one) for one in log.problems]))
-        )
-        num = _taken(folder, log.name, log.samples)
-        progress.say(f"{path}: {num} samples of {log.tool}{f' {log.version}' if log.version else ''}, "
-                     f"answers read by --answers {log.answers}")  # fmt: skip
-        task = Task(
-            name=log.name, problems=log.problems, of=len(log.problems), n=_most(folder, log.name), file=str(path),
-            params=SamplingParams(
-                temperature=log.settings.get("temperature", 1.0), top_p=log.settings.get("top_p", 1.0),
-                max_tokens=log.settings.get("max_tokens"),
-            ),
-            answers=log.answers, published=tasks[0].published if tasks else (), told={"log": log.tool},
-        )  # fmt: skip
-        told = {"log": {"tool": log.tool, "version": log.version, **log.settings}}
-        evaluation = Evaluation(
-            model=log.model or "unknown", identity={"log": log.tool, "model": log.model}, told=told,
-            ks=asked.wanted_ks(), prices=evaluating.prices_of(asked),
-        )  # fmt: skip
-        results = evaluate(
-            evaluation, [task], None, progress=progress, out=folder, review=evaluating.judge_of(asked)
-        )  # fmt: skip
+    with log_as_evaluation(
+        path,
+        out=asked.out,
+        problems=tasks[0].problems if tasks else None,
+        columns=ColumnMap.read(asked.columns or []),
+        answers=asked.answers,
+    ) as (folder, found):
+        for line in (found.line, *(f"warning: {note}" for note in found.notes)):
+            progress.say(line)
+        task = replace(found.task, published=tasks[0].published) if tasks else found.task
+        evaluating.check(asked, [task])
+        results = score_log(found, task, folder, progress, asked)
         evaluating.show(asked, results, [task], progress, folder=asked.out)
 
 
-def _lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
-    from etalon.store import to_json
-
-    return (to_json(row) + b"\n" for row in rows)
-
-
-def _taken(folder: Path, name: str, samples: Any) -> int:
-    """Write the samples of a log; how many there are."""
-    stream, count = iter(samples), 0
-    while batch := list(itertools.islice(stream, TOGETHER)):
-        append_jsonl(store.samples_path(folder, name), [store.sample_to_row(one) for one in batch])
-        count += len(batch)
-    if not count:
-        raise InputError(f"{name}: the log has no sample")
-    return count
+@contextmanager
+def log_as_evaluation(path: Path, *, out: Path | None = None, **reading: Any) -> Iterator[tuple[Path, Imported]]:
+    """The folder of a log that was taken over; one that goes away where no `out` is named."""
+    with TemporaryDirectory(prefix="etalon-log-") as temporary:
+        folder = out or Path(temporary)
+        yield folder, take_over(path, folder, **reading)
 
 
-def _most(folder: Path, name: str) -> int:
-    """The most samples that a problem has."""
-    return 1 + max(int(row["index"]) for row in store.rows(store.samples_path(folder, name)))
+def score_log(
+    found: Imported, task: Task, folder: Path, progress: Progress, asked: Asked | None = None
+) -> dict[str, Any]:
+    """Verdicts on the samples of a log."""
+    evaluation = Evaluation(
+        model=found.model, identity=found.identity, told=found.told, ks=asked.wanted_ks() if asked else None,
+        prices=evaluating.prices_of(asked) if asked else None,
+    )  # fmt: skip
+    review = evaluating.judge_of(asked) if asked else None
+    return evaluate(evaluation, [task], None, progress=progress, out=folder, review=review)

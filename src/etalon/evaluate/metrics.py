@@ -65,6 +65,8 @@ def measure(
     }
     if any(one.strict is not None for one in scored):
         row["accuracies"] = accuracies(verdicts, clusters or {})
+    if any(one.theirs is not None for one in scored):
+        row["theirs"] = agreement(scored)
     return row | shares(scored, undecided_problems=len(verdicts) - len(means)) | spent(scored, prices)
 
 
@@ -134,6 +136,18 @@ def _accuracy(outcomes: Mapping[str, list[list[bool | None]]], clusters: Mapping
     owners = stats.cluster_ids([id_ for id_, _ in decided], {id_: clusters.get(id_, id_) for id_, _ in decided})
     interval = stats.share_interval([sum(own) / len(own) for _, own in decided], clusters=owners)
     return {"share": interval.mean, "low": interval.low, "high": interval.high, **counts}
+
+
+def agreement(scored: Sequence[Scored]) -> Row:
+    """Another tool's own verdicts beside ours, over the samples that both decided."""
+    pairs = [(one.is_right, one.theirs >= 1.0) for one in scored if one.score is not None and one.theirs is not None]
+    return {
+        "samples": len(pairs),
+        "right": _mean(theirs for _, theirs in pairs),
+        "agree": _mean(mine == theirs for mine, theirs in pairs),
+        "only_ours": sum(mine and not theirs for mine, theirs in pairs),
+        "only_theirs": sum(theirs and not mine for mine, theirs in pairs),
+    }
 
 
 def shares(scored: Sequence[Scored], *, undecided_problems: int) -> Row:

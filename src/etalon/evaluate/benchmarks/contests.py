@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from etalon.types import Group
+from etalon.types import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,23 +23,23 @@ class Contest:
     date: str = ""
 
 
-def by_contest(groups: Sequence[Group]) -> list[Contest]:
-    """The contests of a set (`Problem.source`), by date and then by name."""
-    found: dict[str, list[Group]] = {}
-    for group in groups:
-        found.setdefault(group.problem.source, []).append(group)
-    contests = [_counted(name, members) for name, members in found.items()]
+def by_contest(problems: Sequence[Problem], scores: Mapping[str, Sequence[float | None]]) -> list[Contest]:
+    """The contests of a set (`Problem.source`), by date and then by name. scores: of each problem's rollouts."""
+    found: dict[str, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.source, []).append(problem)
+    contests = [_counted(name, members, scores) for name, members in found.items()]
     return sorted(contests, key=lambda contest: (contest.date, contest.name))
 
 
-def _counted(name: str, groups: Sequence[Group]) -> Contest:
-    verdicts = [verdict for group in groups for verdict in group.verdicts]
-    undecided = sum(verdict.is_undecided for verdict in verdicts)
+def _counted(name: str, problems: Sequence[Problem], scores: Mapping[str, Sequence[float | None]]) -> Contest:
+    given = [score for problem in problems for score in scores.get(problem.id, ())]
+    decided = [score for score in given if score is not None]
     return Contest(
         name=name,
-        problems=len(groups),
-        right=sum(verdict.is_correct for verdict in verdicts),
-        attempts=len(verdicts) - undecided,
-        undecided=undecided,
-        date=min((group.problem.date for group in groups if group.problem.date), default=""),
+        problems=len(problems),
+        right=sum(score >= 1.0 for score in decided),
+        attempts=len(decided),
+        undecided=len(given) - len(decided),
+        date=min((problem.date for problem in problems if problem.date), default=""),
     )
