@@ -85,6 +85,7 @@ def _task(asked: Asked, chosen: Chosen, columns: ColumnMap) -> Task:
         mode=own.mode if own else "loose",
         columns=dict(columns.pairs),
         published=own.published if own else (),
+        per_contest=own.per_contest if own else False,
         told=told_of(own),
     )
 

@@ -94,6 +94,7 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
         mode=own.mode if own else entry["mode"],
         columns=binding["map"],
         published=own.published if own else (),
+        per_contest=own.per_contest if own else False,
         told=evaluating.told_of(own),
     )
 

@@ -29,7 +29,7 @@ class Task:
     """One benchmark as this evaluation asks it.
 
     of: how many problems its file has, where fewer are asked. prompts: the user's folder of prompt files, "" is ours.
-    told: what a result says of it beside its numbers.
+    per_contest: its scores are counted for each contest as well. told: what a result says beside its numbers.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Task:
     of: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     published: Sequence[Published] = ()
+    per_contest: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
 
     def binding(self) -> dict[str, Any]:
