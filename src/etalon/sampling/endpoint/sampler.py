@@ -45,6 +45,11 @@ class EndpointSampler:
         self._shared = client
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = weakref.WeakKeyDictionary()
 
+    @property
+    def together(self) -> int:
+        """How many requests are under way at once."""
+        return self.settings.concurrency * len(self.settings.urls)
+
     def check(self) -> None:
         """InputError unless the endpoint answers and lists the model (a server without a list passes)."""
         bridge.run(self._check())
@@ -124,8 +129,7 @@ class EndpointSampler:
         tasks: dict[asyncio.Task[Rollout], int] = {}
         try:
             while True:
-                room = self.settings.concurrency * len(self.settings.urls) - len(tasks)
-                for place, (conversation, index) in islice(waiting, room):
+                for place, (conversation, index) in islice(waiting, self.together - len(tasks)):
                     work = self._one(conversation, params, index=index, seed=seed_from([seed, index]))
                     tasks[asyncio.create_task(work)] = place
                 if not tasks:
