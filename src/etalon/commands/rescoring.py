@@ -18,7 +18,7 @@ from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.evaluate.benchmarks import Chosen, catalogue, choose
-from etalon.evaluate.imported import Imported, kept_problems, take_over
+from etalon.evaluate.imported import Imported, take_over
 from etalon.evaluate.matching import as_sampled
 from etalon.evaluate.task import forget_verdicts, read_marker
 from etalon.rows.mapping import ColumnMap
@@ -73,7 +73,7 @@ def _tasks(asked: Asked, folder: Path, marker: Mapping[str, Any]) -> Iterator[Ta
 def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file: str | None, system: str) -> Task:
     binding = entry["binding"]
     columns = ColumnMap(pairs=tuple(binding["map"].items()))
-    problems = kept_problems(folder, name) if file is None else None
+    problems = store.kept_problems(folder, name) if file is None else None
     if problems is None:
         chosen = _chosen(name, file or entry["file"])
         problems = chosen.problems(columns=columns, max_bad=asked.max_bad, prompts=entry.get("prompts", ""))

@@ -85,6 +85,8 @@ def evaluate(
         clusters = _clusters(folder, tasks)
         rows = []
         for task in tasks:
+            if task.is_made:
+                store.keep_problems(folder, task.name, task.problems)
             score_anew(folder, task)
             with progress.stage(task.name, _announced(task, clusters[task.name]), "3.1") as view:
                 try:

@@ -4,6 +4,7 @@
     samples-NAME.jsonl    every text once, appended as it comes; a sample that failed is there with its error, and the
                           next call asks for it again: of two rows of one sample the later counts
     scores-NAME.jsonl     the verdict on each sample with all that a metric needs, no text; made anew by `--rescore`
+    problems-NAME.jsonl   problems that have no file of their own: of another tool's log, or made for the evaluation
     results.json          every number that is printed
 
 A killed process leaves at most a torn last line, which the next call cuts off.
@@ -13,16 +14,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.sampling.endpoint.answer import CLOSE, OPEN
-from etalon.types import Rollout, Stop
+from etalon.store import read_jsonl, to_json, write_atomic
+from etalon.types import Problem, Rollout, Stop
 
-SAMPLES, SCORES, RESULTS, MARKER = "samples-", "scores-", "results.json", "evaluation.json"
+SAMPLES, SCORES, PROBLEMS = "samples-", "scores-", "problems-"
+RESULTS, MARKER = "results.json", "evaluation.json"
 Key = tuple[str, int]  # problem, index of the sample
 
 
@@ -183,6 +187,18 @@ def samples_path(folder: Path, name: str) -> Path:
 
 def scores_path(folder: Path, name: str) -> Path:
     return folder / f"{SCORES}{name}.jsonl"
+
+
+def keep_problems(folder: Path, name: str, problems: Iterable[Problem]) -> None:
+    """Write problems that have no file of their own: another tool's log brought them, or they were made."""
+    lines = (to_json(problem_to_row(problem)) + b"\n" for problem in problems)
+    write_atomic(folder / f"{PROBLEMS}{name}.jsonl", b"".join(lines))
+
+
+def kept_problems(folder: Path, name: str) -> list[Problem] | None:
+    """The problems that were kept; None where the benchmark has a file of its own."""
+    path = folder / f"{PROBLEMS}{name}.jsonl"
+    return [problem_from_row(row) for row in read_jsonl(path)] if path.exists() else None
 
 
 def names(folder: Path) -> list[str]:
