@@ -188,6 +188,12 @@ def test_a_unanimous_vote_is_not_verified_at_all() -> None:
     assert solve(scripted([trace("3", *WEAK)]), k=8, early="off").calls == 16
 
 
+def test_a_flow_whose_calls_all_came_back_without_an_answer_is_a_response_without_one() -> None:
+    rollout = solve(scripted([said("hm"), said("hm", Stop.LENGTH)]), k=4)
+    assert (rollout.stop, rollout.text) == (Stop.EOS, "")
+    assert "0 failed, 2 truncated, 2 without an answer" in rollout.error
+
+
 def test_verification_uses_its_own_temperature_and_the_other_parameters() -> None:
     inner = scripted([trace("1", *SOUND), trace("2", *SOUND)])
     params = SamplingParams(temperature=0.7, top_p=0.9, max_tokens=77)

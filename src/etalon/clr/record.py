@@ -22,16 +22,19 @@ START_CHARS, END_CHARS = 300, 500  # (ours) of a dropped text that a record keep
 
 
 def final_rollout(flow: Flow, index: int) -> Rollout:
-    """The answer of a decided flow in a box; `Stop.ERROR` with the reason when no trajectory was usable.
+    """The answer of a decided flow in a box.
 
+    Without a usable trajectory there is none, and `error` says why: `Stop.ERROR` where a call failed, so that asking
+    again may help; a flow whose calls all came back without an answer is a response without one.
     num_tokens and calls are those of both stages together, also of trajectories that were dropped.
     """
     record = detail(flow)
     answer = record["answer"]
+    has_failed = record["counts"]["failed"] > 0 or not flow.ended
     return Rollout(
         index=index,
         text="" if answer is None else stated(answer),
-        stop=Stop.ERROR if answer is None else Stop.EOS,
+        stop=Stop.ERROR if answer is None and has_failed else Stop.EOS,
         num_tokens=flow.ledger.completion_tokens,
         calls=flow.ledger.calls,
         error=why_unusable(flow) if answer is None else "",
