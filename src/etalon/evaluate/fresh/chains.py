@@ -1,6 +1,6 @@
 """Fresh math: the value of a chain of operations, from the nano world's own to chains far longer, of large numbers.
 
-level = operations: 2, 4 (0..99, as in training) | 8 (to 10^3), 16 (to 10^5), 32 (to 10^9), 64 (to 10^12)
+level = operations: 1, 2, 4 (to 99, as in training) | 8 (to 10^3), 16 (to 10^5), 32 (to 10^9), 64 (to 10^12)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from etalon.problems.nano.arithmetic import OPERATIONS, Step
 from etalon.types import Domain, Problem
 
 LARGEST = {8: 10**3, 16: 10**5, 32: 10**9, 64: 10**12}  # (ours) no intermediate result is larger
-LEVELS = (2, 4, *LARGEST)
+LEVELS = (1, 2, 4, *LARGEST)
 MULTIPLIERS = {8: 9, 16: 99, 32: 999, 64: 9999}  # (ours) the largest factor of a step
 CONVENTION = (
     "Work out the value of the expression. All numbers are whole numbers, * is multiplication, and multiplication "
