@@ -45,7 +45,12 @@ def cons_at_k(clusters: Sequence[int | None], correct: Sequence[bool], k: int) -
 
 
 def _rival_draws(rivals: Sequence[int], silent: int, votes: int, num_drawn: int) -> float:
-    """Ways to draw `num_drawn` rollouts so that no rival has more than `votes`, each divided by 1 + its ties."""
+    """Ways to draw `num_drawn` rollouts so that no rival has more than `votes`, each divided by 1 + its ties.
+
+    A rival with fewer members than that can neither win nor tie: its members are drawn like those that cast no vote.
+    """
+    silent += sum(size for size in rivals if size < votes)
+    rivals = [size for size in rivals if size >= votes]
     # ways[drawn][ties], one rival after the other
     ways = [[1] if drawn == 0 else [0] for drawn in range(num_drawn + 1)]
     for size in rivals:
