@@ -11,6 +11,7 @@ run.py       sampling and scoring, resumable
 scoring.py   the verdict on one sample
 metrics.py   numbers of a benchmark
 results.py   results.json, and the verdict against a published score
+judging.py   a model as second grader; opinions.py: another checker's verdicts on programs
 pace.py      how far it is
 benchmarks/  the benchmarks as data
 """
@@ -36,6 +37,8 @@ from etalon.types import Sampler
 
 if TYPE_CHECKING:
     from etalon.show.progress import Progress
+
+Review = Callable[[Task, Path, Row], Row]  # task, folder of its samples, its row -> what joins the row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +71,14 @@ def evaluate(
     *,
     progress: Progress,
     out: Path | None = None,
-    review: Callable[[Task, Path, Row], Row] | None = None,
+    reviews: Sequence[Review] = (),
 ) -> dict[str, Any]:
     """The results of all tasks, as results.json has them; in `out` everything is kept, and the same call goes on.
 
     Args:
         sampler: None scores what `out` holds and asks nothing.
-        review: a second opinion on a benchmark's samples (a judge); what it returns joins the row.
+        reviews: second opinions on a benchmark's samples (a judge, another checker), one after the other; what each
+            returns joins the row that the next one gets. The row is written before the first is asked.
 
     Raises RunError when `out` holds another evaluation or the model's server is gone, EtalonError when nothing at all
     was scored; what was sampled is kept.
@@ -92,10 +96,19 @@ def evaluate(
                     )  # fmt: skip
                 except RunError as error:
                     raise RunError(f"{error}; {_kept(folder, task, out)}") from None
-            rows.append(_row(evaluation, task, folder, clusters[task.name], review))
-            found = results.merged(folder, _head(evaluation, folder), rows)
-            results.write(folder, found)
+            rows.append(_row(evaluation, task, folder, clusters[task.name]))
+            found = _written(evaluation, folder, rows)
+            for review in reviews:
+                rows[-1] |= review(task, folder, rows[-1])
+                found = _written(evaluation, folder, rows)
         return _checked(found, rows)
+
+
+def _written(evaluation: Evaluation, folder: Path, rows: Sequence[Row]) -> dict[str, Any]:
+    """results.json as it is now."""
+    found = results.merged(folder, _head(evaluation, folder), rows)
+    results.write(folder, found)
+    return found
 
 
 @contextmanager
@@ -138,13 +151,7 @@ def _kept(folder: Path, task: Task, out: Path | None) -> str:
     return f"{len(good)} of {total} samples of {task.name} are kept in {out}, and the same command goes on"
 
 
-def _row(
-    evaluation: Evaluation,
-    task: Task,
-    folder: Path,
-    clusters: Mapping[str, str],
-    review: Callable[[Task, Path, Row], Row] | None,
-) -> Row:
+def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str, str]) -> Row:
     found = verdicts(task, folder)
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
@@ -156,8 +163,7 @@ def _row(
         numbers["warnings"] = told
     if clusters:
         numbers["near_copies"] = len(task.problems) - distinct(task.problems, clusters)
-    row = results.row_of(task, numbers, model=evaluation.model, metric=evaluation.metric)
-    return row | (review(task, folder, row) if review else {})
+    return results.row_of(task, numbers, model=evaluation.model, metric=evaluation.metric)
 
 
 def _head(evaluation: Evaluation, folder: Path) -> Row:
@@ -179,4 +185,4 @@ def _checked(found: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Evaluation", "Prices", "Task", "evaluate"]
+__all__ = ["Evaluation", "Prices", "Review", "Task", "evaluate"]
