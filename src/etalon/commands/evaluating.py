@@ -50,7 +50,7 @@ def run(asked: Asked) -> None:
     opened = open_model(asked)
     results = evaluate(
         opened.evaluation(asked), tasks, opened.sampler, progress=(progress := Progress()), out=asked.out,
-        reviews=reviews,
+        elsewhere=opinions.elsewhere_of(asked), reviews=reviews,
     )  # fmt: skip
     show(asked, results, tasks, progress, folder=asked.out)
     return None

@@ -6,7 +6,7 @@ LOG of another tool  -> read (evaluate.logs) -> the store of a directory -> the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any
 from etalon.commands import evaluating, opinions
 from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
-from etalon.evaluate import Evaluation, Review, Task, evaluate, store
-from etalon.evaluate.benchmarks import Chosen, catalogue, choose
+from etalon.evaluate import Evaluation, Task, evaluate, store
+from etalon.evaluate.benchmarks import Benchmark, Chosen, catalogue, choose
 from etalon.evaluate.imported import Imported, kept_problems, take_over
 from etalon.evaluate.matching import as_sampled
 from etalon.evaluate.task import forget_verdicts, read_marker
@@ -56,7 +56,9 @@ def _directory(asked: Asked, folder: Path) -> None:
         metric="clr" if "clr" in told else "avg", ks=asked.wanted_ks(), prices=evaluating.prices_of(asked),
     )  # fmt: skip
     progress = Progress()
-    results = evaluate(evaluation, tasks, None, progress=progress, out=folder, reviews=reviews)
+    results = evaluate(
+        evaluation, tasks, None, progress=progress, out=folder, elsewhere=opinions.elsewhere_of(asked), reviews=reviews
+    )
     evaluating.show(asked, results, tasks, progress, folder=folder)
 
 
@@ -123,7 +125,7 @@ def _log(asked: Asked, path: Path) -> None:
         task = replace(found.task, published=tasks[0].published) if tasks else found.task
         evaluating.check(asked, [task])
         own = catalogue().get(tasks[0].name) if tasks else None
-        results = score_log(found, task, folder, progress, asked, reviews=opinions.reviews_of(asked, [task], own))
+        results = score_log(found, task, folder, progress, asked=asked, own=own)
         evaluating.show(asked, results, [task], progress, folder=asked.out)
 
 
@@ -140,13 +142,15 @@ def score_log(
     task: Task,
     folder: Path,
     progress: Progress,
-    asked: Asked | None = None,
     *,
-    reviews: Sequence[Review] = (),
+    asked: Asked | None = None,
+    own: Benchmark | None = None,
 ) -> dict[str, Any]:
-    """Verdicts on the samples of a log."""
+    """Verdicts on the samples of a log, and the opinions that `asked` wants. own: the benchmark that it is of."""
     evaluation = Evaluation(
         model=found.model, identity=found.identity, told=found.told, ks=asked.wanted_ks() if asked else None,
         prices=evaluating.prices_of(asked) if asked else None,
     )  # fmt: skip
-    return evaluate(evaluation, [task], None, progress=progress, out=folder, reviews=reviews)
+    reviews = opinions.reviews_of(asked, [task], own) if asked else []
+    elsewhere = opinions.elsewhere_of(asked) if asked else None
+    return evaluate(evaluation, [task], None, progress=progress, out=folder, elsewhere=elsewhere, reviews=reviews)

@@ -12,6 +12,7 @@ scoring.py   the verdict on one sample
 metrics.py   numbers of a benchmark
 results.py   results.json, and the verdict against a published score
 judging.py   a model as second grader; opinions.py: another checker's verdicts on programs
+elsewhere.py problems that another tool's judge decides
 pace.py      how far it is
 benchmarks/  the benchmarks as data
 """
@@ -30,14 +31,15 @@ from etalon.errors import EtalonError, RunError
 from etalon.evaluate import metrics, results, store
 from etalon.evaluate.metrics import Prices, Row
 from etalon.evaluate.run import fill, verdicts
-from etalon.evaluate.task import Task, claim, read_marker, score_anew
+from etalon.evaluate.task import Task, claim, forget_verdicts, read_marker, score_anew
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.store import RunLock, read_json, write_json_atomic
 from etalon.types import Sampler
 
 if TYPE_CHECKING:
-    from etalon.show.progress import Progress
+    from etalon.show.progress import Progress, StageView
 
+Elsewhere = Callable[[Task, Path, "StageView"], bool]  # whether it judges problems of the task
 Review = Callable[[Task, Path, Row], Row]  # task, folder of its samples, its row -> what joins the row
 
 
@@ -71,12 +73,14 @@ def evaluate(
     *,
     progress: Progress,
     out: Path | None = None,
+    elsewhere: Elsewhere | None = None,
     reviews: Sequence[Review] = (),
 ) -> dict[str, Any]:
     """The results of all tasks, as results.json has them; in `out` everything is kept, and the same call goes on.
 
     Args:
         sampler: None scores what `out` holds and asks nothing.
+        elsewhere: another tool's judge, asked when all samples are there; where it judges, verdicts are made anew.
         reviews: second opinions on a benchmark's samples (a judge, another checker), one after the other; what each
             returns joins the row that the next one gets. The row is written before the first is asked.
 
@@ -91,9 +95,7 @@ def evaluate(
             score_anew(folder, task)
             with progress.stage(task.name, _announced(task, clusters[task.name]), "3.1") as view:
                 try:
-                    fill(
-                        task, folder, sampler=sampler, seed=evaluation.seed, system=evaluation.system, view=view
-                    )  # fmt: skip
+                    _fill(evaluation, task, folder, sampler, elsewhere, view)
                 except RunError as error:
                     raise RunError(f"{error}; {_kept(folder, task, out)}") from None
             rows.append(_row(evaluation, task, folder, clusters[task.name]))
@@ -102,6 +104,22 @@ def evaluate(
                 rows[-1] |= review(task, folder, rows[-1])
                 found = _written(evaluation, folder, rows)
         return _checked(found, rows)
+
+
+def _fill(
+    evaluation: Evaluation,
+    task: Task,
+    folder: Path,
+    sampler: Sampler | None,
+    elsewhere: Elsewhere | None,
+    view: StageView,
+) -> None:
+    """Every sample and every verdict, those of another tool's judge among them."""
+    seed, system = evaluation.seed, evaluation.system
+    fill(task, folder, sampler=sampler, seed=seed, system=system, view=view)
+    if elsewhere is not None and elsewhere(task, folder, view):
+        forget_verdicts(folder, task.name)
+        fill(task, folder, sampler=None, seed=seed, system=system, view=view)
 
 
 def _written(evaluation: Evaluation, folder: Path, rows: Sequence[Row]) -> dict[str, Any]:
@@ -185,4 +203,4 @@ def _checked(found: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Evaluation", "Prices", "Review", "Task", "evaluate"]
+__all__ = ["Elsewhere", "Evaluation", "Prices", "Review", "Task", "evaluate"]

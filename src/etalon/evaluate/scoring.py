@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from etalon.evaluate.store import JUDGED, Sample, Scored
+from etalon.evaluate.store import JUDGED, SKIPPED, Sample, Scored
 from etalon.problems.options import several_letters
 from etalon.sampling.endpoint.answer import CLOSE
 from etalon.types import Answers, Domain, Problem, Stop, Verdict, Verifier
@@ -25,6 +25,7 @@ from etalon.verifiers.instruct.compliance import compliance
 from etalon.verifiers.instruct.verdict import RuleResult
 from etalon.verifiers.text import final_part
 
+LEFT_OUT = "judged_elsewhere: its own judge leaves the problem out"
 MAX_KEPT_CHARS = 1000  # (ours) of an answer
 Mode = Literal["strict", "loose"]
 Outcome = tuple[bool | None, ...]
@@ -59,7 +60,7 @@ def _own_judge(sample: Sample) -> Verifier | None:
     if sample.theirs is not None:
         return lambda problem, response: Verdict(score=sample.theirs, reason="judged_elsewhere: its own judge")
     if word is not None:
-        told = f"judged_elsewhere: its own judge gave no verdict ({word})"
+        told = LEFT_OUT if word == SKIPPED else f"judged_elsewhere: its own judge gave no verdict ({word})"
         return lambda problem, response: Verdict(score=None, reason=told)
     return None
 

@@ -27,6 +27,7 @@ from etalon.types import Rollout, Stop
 SAMPLES, SCORES, RESULTS, MARKER = "samples-", "scores-", "results.json", "evaluation.json"
 ELSEWHERE = "elsewhere-"
 JUDGED = "verdict"  # in a sample's detail: the word of the judge that gave `theirs`
+SKIPPED = "Skip"  # its word where it leaves the problem out
 Key = tuple[str, int]  # problem, index of the sample
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.evaluate.logs.asked import Source
 from etalon.evaluate.logs.log import About, Entry, as_object
-from etalon.evaluate.store import JUDGED, Sample
+from etalon.evaluate.store import JUDGED, SKIPPED, Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
 from etalon.rows.mapping import columns_found
@@ -25,7 +25,7 @@ from etalon.types import Stop
 NAME = "ojbench"
 LANGUAGES = ("python", "cpp")
 ASKED = ("id", "prompt", "dataset", "language", "difficulty")  # columns of the benchmark itself
-UNDECIDED = ("IE", "Skip")  # the judge's own failure; one of the problems that its configuration leaves out
+UNDECIDED = ("IE", SKIPPED)  # the judge's own failure; one of the problems that its configuration leaves out
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
