@@ -18,7 +18,7 @@ from etalon.evaluate import benchmarks
 from etalon.evaluate.benchmarks import catalogue, choose, page
 from etalon.problems.options import as_asked, draw_order
 from etalon.rows.mapping import ColumnMap
-from etalon.types import Answers, Domain, Group, Problem, Rollout, Stop, Verdict
+from etalon.types import Answers, Domain
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
@@ -333,18 +333,12 @@ def test_attempts_of_a_contest_are_counted_together(tmp_path: Path) -> None:
         for i in range(8)
     ]  # fmt: skip
     problems = choose([f"leetcode={written(tmp_path / 'a.jsonl', *rows)}"])[0].problems()
-    right, wrong, open_ = Verdict(score=1.0, reason=""), Verdict(score=0.0, reason=""), Verdict(score=None, reason="")
-    verdicts = [(right,) * 4] * 4 + [(right, wrong, wrong, open_)] * 4
-    found = benchmarks.by_contest([_group(one, told) for one, told in zip(problems, verdicts, strict=True)][::-1])
+    scores = [(1.0,) * 4] * 4 + [(1.0, 0.0, 0.0, None)] * 4
+    found = benchmarks.by_contest(problems[::-1], {one.id: told for one, told in zip(problems, scores, strict=True)})
     assert [(one.name, one.right, one.attempts, one.undecided, one.problems) for one in found] == [
         ("weekly-500", 16, 16, 0, 4), ("weekly-501", 4, 12, 4, 4),
     ]  # fmt: skip
     assert [one.date for one in found] == ["2026-05-01", "2026-05-08"]
-
-
-def _group(problem: Problem, verdicts: tuple[Verdict, ...]) -> Group:
-    rollouts = tuple(Rollout(index=i, text="", stop=Stop.EOS, num_tokens=1) for i in range(len(verdicts)))
-    return Group(problem=problem, rollouts=rollouts, verdicts=verdicts)
 
 
 def test_a_nano_set_is_what_the_nano_recipe_is_tested_on_and_always_the_same() -> None:

@@ -164,8 +164,8 @@ def test_the_table_marks_a_change_whose_interval_excludes_zero() -> None:
     rows = {tuple(line.split()[:2]): line for line in lines}
     assert "+15.3 [+12.0, +18.6] *" in rows["sft-broad-fused", "math"]
     assert "*" not in rows["instruct", "56.0"]
-    assert rows["sft-broad-fused", "math"].split()[2:5] == ["56.0", "97.0", "1,043"]
-    assert rows["sft-broad-fused", "math"].split()[-4:] == ["940", "1.2", "0", "1,130"]
+    assert rows["sft-broad-fused", "math"].split()[2:6] == ["56.0", "-", "97.0", "1,043"]
+    assert rows["sft-broad-fused", "math"].split()[-3:] == ["1.2", "0", "1,130"]
 
 
 def test_a_stage_without_numbers_of_its_own_shows_dashes_and_says_why() -> None:
@@ -174,10 +174,10 @@ def test_a_stage_without_numbers_of_its_own_shows_dashes_and_says_why() -> None:
     lines = screen.getvalue().splitlines()
     [number] = [number for number, line in enumerate(lines) if line.split()[:1] == ["rl-long2short"]]
     first, *rest = lines[number : number + 3]
-    assert first.split() == ["rl-long2short", "-", "-", "-", "as", "sft-broad-fused;", "-", "-", "-", "0.1"]
+    assert first.split() == ["rl-long2short", *["-"] * 4, "as", "sft-broad-fused;", "-", "-", "0.1"]
     assert [line.strip() for line in rest] == ["skipped: every prompt is", "at accuracy 0 or 1 [x]"]
     [unasked] = [line.split() for line in lines if line.split()[:1] == ["sft-broad"]]
-    assert unasked == ["sft-broad", "-", "-", "-", "not", "evaluated", "-", "-", "-", "3.0"]
+    assert unasked == ["sft-broad", *["-"] * 4, "not", "evaluated", "-", "-", "3.0"]
 
 
 @pytest.mark.parametrize("width", [80, 100])

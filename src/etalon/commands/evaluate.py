@@ -112,6 +112,10 @@ FreshOption = Annotated[
         "--fresh", min=0, metavar="N", help="Also N problems made anew, of each domain: a check of contamination."
     ),
 ]
+FreshFromOption = Annotated[
+    list[str] | None,
+    typer.Option("--fresh-from", metavar="NAME", help="Take them from this data set of reasoning-gym; repeatable."),
+]
 LcbOption = Annotated[
     Path | None,
     typer.Option("--official-lcb", metavar="DIR", help="A clone of LiveCodeBench: its verdicts beside ours."),
@@ -148,6 +152,7 @@ def evaluate(
     judge_pairs: JudgePairsOption = None,
     price: PriceOption = None,
     fresh: FreshOption = 0,
+    fresh_from: FreshFromOption = None,
     data: DataOption = None,
     columns: MapOption = None,
     answers: AnswersOption = None,
@@ -201,6 +206,7 @@ class Asked:
     judge_pairs: Path | None
     price: str | None
     fresh: int
+    fresh_from: list[str] | None
     data: list[Path] | None
     columns: list[str] | None
     answers: Answers | None

@@ -6,6 +6,7 @@ command line -> Chosen (evaluate.benchmarks) -> Task -> evaluate -> results.json
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,10 @@ from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Prices, Task, evaluate
 from etalon.evaluate.benchmarks import Benchmark, Chosen, choose
+from etalon.problems.rows import problem_to_row
 from etalon.rows.mapping import ColumnMap
 from etalon.sandbox import connect
+from etalon.store import to_json
 from etalon.types import Answers, Sampler, SamplingParams
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ def run(asked: Asked) -> None:
         raise ConfigError("name benchmarks or files of problems; etalon eval --list says what there is")
     check_model(asked)
     tasks = tasks_of(asked)
+    tasks += fresh_tasks(asked, tasks)
     check(asked, tasks)
     if asked.dry_run:
         return show_plan(asked, tasks)
@@ -85,8 +89,34 @@ def _task(asked: Asked, chosen: Chosen, columns: ColumnMap) -> Task:
         mode=own.mode if own else "loose",
         columns=dict(columns.pairs),
         published=own.published if own else (),
+        per_contest=own.per_contest if own else False,
         told=told_of(own),
     )
+
+
+def fresh_tasks(asked: Asked, tasks: Sequence[Task]) -> list[Task]:
+    """Problems made anew beside the benchmarks, asked as the first benchmark of their domain is."""
+    if not asked.fresh:
+        return []
+    from etalon.evaluate.fresh import domains_of, fresh_problems, reasoning_gym_problems
+
+    made = {f"fresh-{name}": reasoning_gym_problems(name, asked.fresh, seed=asked.seed)
+            for name in asked.fresh_from or ()}  # fmt: skip
+    if not made:
+        domains = domains_of([problem for task in tasks for problem in task.problems])
+        made = {f"fresh-{one.value}": fresh_problems(one, asked.fresh, seed=asked.seed) for one in domains}
+    found = []
+    for name, problems in made.items():
+        alike = [task for task in tasks if any(p.domain is problems[0].domain for p in task.problems)]
+        rows = [problem_to_row(problem) for problem in problems]
+        found.append(
+            Task(
+                name=name, problems=problems, of=len(problems), n=(alike or tasks)[0].n,
+                params=(alike or tasks)[0].params, sha256=hashlib.sha256(to_json(rows)).hexdigest(), is_made=True,
+                told={"title": "made for this evaluation", "beside": [task.name for task in alike]},
+            )
+        )  # fmt: skip
+    return found
 
 
 def _first(*values: Any) -> Any:
@@ -128,6 +158,8 @@ def check(asked: Asked, tasks: Sequence[Task]) -> None:
             raise ConfigError(f"--answers {named.answers}: CLR asks for boxed answers and compares them; leave it out")
         for task in tasks:
             refuse_greedy(task.params, asked.k)
+    if asked.fresh_from and not asked.fresh:
+        raise ConfigError("--fresh-from: needs --fresh N")
     opinions.check(asked, tasks)
     if asked.export is not None and asked.out is None and asked.rescore is None:
         raise ConfigError(f"--export {asked.export}: needs --out DIR")

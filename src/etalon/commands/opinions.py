@@ -14,7 +14,7 @@ from etalon.errors import ConfigError
 from etalon.evaluate import Elsewhere, Review, Task
 from etalon.evaluate.benchmarks import Benchmark, catalogue
 from etalon.evaluate.elsewhere import OjbenchExport, OjbenchJudge, of_ojbench
-from etalon.evaluate.logs.official import find_checker
+from etalon.evaluate.logs.official import Release, find_checker
 from etalon.evaluate.logs.ojbench_judge import Place
 from etalon.evaluate.opinions import OfficialLcb, release_of
 from etalon.evaluate.store import MARKER
@@ -29,8 +29,7 @@ def check(asked: Asked, tasks: Sequence[Task]) -> None:
     if asked.official_lcb is not None:
         _needs_out(asked, "--official-lcb")
         find_checker(asked.official_lcb)
-        for task in tasks:
-            release_of(task, catalogue().get(task.name))
+        _releases(tasks)
     _check_ojbench(asked, tasks)
 
 
@@ -75,11 +74,15 @@ def reviews_of(asked: Asked, tasks: Sequence[Task], own: Benchmark | None = None
     if asked.judge is not None:
         found.append(_judge(asked, asked.judge))
     if asked.official_lcb is not None:
-        releases = {task.name: release_of(task, own or catalogue().get(task.name)) for task in tasks}
-        found.append(OfficialLcb(place=asked.official_lcb, workers=WORKERS, releases=releases))
+        found.append(OfficialLcb(place=asked.official_lcb, workers=WORKERS, releases=_releases(tasks, own)))
     if asked.ojbench_judge is None:
         found.append(OjbenchExport(is_kept=_is_kept(asked)))
     return found
+
+
+def _releases(tasks: Sequence[Task], own: Benchmark | None = None) -> dict[str, Release]:
+    """What LiveCodeBench's checker loads for each task; fresh problems, which --fresh adds, are not for it."""
+    return {task.name: release_of(task, own or catalogue().get(task.name)) for task in tasks if not task.is_made}
 
 
 def _judge(asked: Asked, name: str) -> Review:

@@ -18,7 +18,7 @@ from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.evaluate.benchmarks import Benchmark, Chosen, catalogue, choose
-from etalon.evaluate.imported import Imported, kept_problems, take_over
+from etalon.evaluate.imported import Imported, take_over
 from etalon.evaluate.matching import as_sampled
 from etalon.evaluate.task import forget_verdicts, read_marker
 from etalon.rows.mapping import ColumnMap
@@ -76,7 +76,7 @@ def _tasks(asked: Asked, folder: Path, marker: Mapping[str, Any]) -> Iterator[Ta
 def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file: str | None, system: str) -> Task:
     binding = entry["binding"]
     columns = ColumnMap(pairs=tuple(binding["map"].items()))
-    problems = kept_problems(folder, name) if file is None else None
+    problems = store.kept_problems(folder, name) if file is None else None
     if problems is None:
         chosen = _chosen(name, file or entry["file"])
         problems = chosen.problems(columns=columns, max_bad=asked.max_bad, prompts=entry.get("prompts", ""))
@@ -97,6 +97,7 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
         mode=own.mode if own else entry["mode"],
         columns=binding["map"],
         published=own.published if own else (),
+        per_contest=own.per_contest if own else False,
         told=evaluating.told_of(own),
     )
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from etalon import __version__
 from etalon.errors import EtalonError, RunError
 from etalon.evaluate import metrics, results, store
+from etalon.evaluate.benchmarks.contests import by_contest
 from etalon.evaluate.metrics import Prices, Row
 from etalon.evaluate.run import fill, verdicts
 from etalon.evaluate.task import Task, claim, forget_verdicts, read_marker, score_anew
@@ -92,6 +93,8 @@ def evaluate(
         clusters = _clusters(folder, tasks)
         rows = []
         for task in tasks:
+            if task.is_made:
+                store.keep_problems(folder, task.name, task.problems)
             score_anew(folder, task)
             with progress.stage(task.name, _announced(task, clusters[task.name]), "3.1") as view:
                 try:
@@ -174,6 +177,9 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
     numbers = metrics.measure(found, by_id, ks=ks, clusters=clusters, prices=evaluation.prices)
+    if task.per_contest:
+        counted = by_contest(task.problems, {id_: [one.score for one in own] for id_, own in found.items()})
+        numbers["contests"] = [{"name": c.name, "right": c.right, "of": c.attempts, "date": c.date} for c in counted]
     told = list(results.warnings(task, found))
     if len(task.problems) > 1 and distinct(task.problems, clusters_of(task.problems)) == 1:
         told.append("all problems are near copies of one another: the interval is about questions of this one kind")

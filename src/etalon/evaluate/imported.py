@@ -14,14 +14,12 @@ from typing import Any
 from etalon.errors import InputError, RunError
 from etalon.evaluate import store
 from etalon.evaluate.logs import Log, read_log
-from etalon.evaluate.store import Sample
+from etalon.evaluate.store import Sample, keep_problems
 from etalon.evaluate.task import Task
-from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.rows.mapping import AS_NAMED, ColumnMap
-from etalon.store import append_jsonl, read_jsonl, to_json, write_atomic
+from etalon.store import append_jsonl
 from etalon.types import Answers, Problem, SamplingParams
 
-PROBLEMS = "problems-"  # of a log that carries its questions
 TOGETHER = 256  # (ours) samples that are written at once
 
 
@@ -54,8 +52,7 @@ def take_over(
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / store.MARKER).exists():
         raise RunError(f"{folder}: holds an evaluation already; name another directory")
-    lines = (to_json(problem_to_row(problem)) + b"\n" for problem in log.problems)
-    write_atomic(problems_path(folder, log.name), b"".join(lines))
+    keep_problems(folder, log.name, log.problems)
     samples = store.samples_path(folder, log.name)
     samples.unlink(missing_ok=True)  # of a call that was interrupted
     count, most = _write(samples, log.samples)
@@ -89,14 +86,3 @@ def _write(path: Path, samples: Iterable[Sample]) -> tuple[int, int]:
         count += len(batch)
         most = max(most, *(one.index + 1 for one in batch))
     return count, most
-
-
-def problems_path(folder: Path, name: str) -> Path:
-    """Where the problems of a log are kept."""
-    return folder / f"{PROBLEMS}{name}.jsonl"
-
-
-def kept_problems(folder: Path, name: str) -> list[Problem] | None:
-    """The problems that a log brought; None where the benchmark has a file of its own."""
-    path = problems_path(folder, name)
-    return [problem_from_row(row) for row in read_jsonl(path)] if path.exists() else None

@@ -34,8 +34,8 @@ class OfficialLcb:
     releases: Mapping[str, Release]
 
     def __call__(self, task: Task, folder: Path, row: Mapping[str, object]) -> Row:
-        """The row's `official`, nothing where every response failed. Raises what `official_lcb` raises."""
-        if row["samples"] == row["failed"]:
+        """The row's `official`, nothing for other tasks or where every response failed. Raises as `official_lcb`."""
+        if task.name not in self.releases or row["samples"] == row["failed"]:
             return {}
         samples = (one for one in store.read_samples(folder, task.name) if one.index < task.n)
         found = official_lcb(

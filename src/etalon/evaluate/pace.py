@@ -70,4 +70,5 @@ class Pace:
             return 0.0
         if not self._ended:
             return HALF * most
-        return min(float(most), (self._fresh - self._ended_tokens) / max(1.0, self._ended_tokens / self._ended))
+        left = max(0, self._fresh - self._ended_tokens)
+        return min(float(most), left / max(1.0, self._ended_tokens / self._ended))

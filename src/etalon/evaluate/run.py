@@ -48,7 +48,7 @@ def fill(task: Task, folder: Path, *, sampler: Sampler | None, seed: int, system
             return
         missing = [(place, i) for i in range(task.n) for id_, place in by_id.items() if (id_, i) not in there]
         asked = to_ask_singly(task.problems, missing, seed=seed, system=system)
-        pace = Pace(view, total, done=total - len(asked), together=_together(sampler))
+        pace = Pace(view, total, done=total - len(asked), together=getattr(sampler, "together", 1))
         if asked:
             _sample(task, sampler, asked, samples, scoring, pace, seed)
 
@@ -77,12 +77,6 @@ def _score_kept(task: Task, folder: Path, scoring: _Scoring, view: StageView, to
             scoring.add(sample, lambda one: None)
     scoring.finish(pace.scored)
     return there
-
-
-def _together(sampler: Sampler) -> int:
-    """How many samples are under way at once."""
-    settings = getattr(sampler, "settings", None)
-    return settings.concurrency * len(settings.urls) if settings is not None else 1
 
 
 def _sample(

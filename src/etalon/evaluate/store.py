@@ -5,6 +5,7 @@
                           next call asks for it again: of two rows of one sample the later counts
     scores-NAME.jsonl     the verdict on each sample with all that a metric needs, no text; made anew by `--rescore`
     elsewhere-NAME.jsonl  what another tool's judge said of samples whose tests it alone has; never asked for again
+    problems-NAME.jsonl   problems that have no file of their own: of another tool's log, or made for the evaluation
     results.json          every number that is printed
 
 A killed process leaves at most a torn last line, which the next call cuts off.
@@ -14,17 +15,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.sampling.endpoint.answer import CLOSE, OPEN
-from etalon.store import read_jsonl
-from etalon.types import Rollout, Stop
+from etalon.store import read_jsonl, to_json, write_atomic
+from etalon.types import Problem, Rollout, Stop
 
-SAMPLES, SCORES, RESULTS, MARKER = "samples-", "scores-", "results.json", "evaluation.json"
+SAMPLES, SCORES, PROBLEMS = "samples-", "scores-", "problems-"
+RESULTS, MARKER = "results.json", "evaluation.json"
 ELSEWHERE = "elsewhere-"
 JUDGED = "verdict"  # in a sample's detail: the word of the judge that gave `theirs`
 SKIPPED = "Skip"  # its word where it leaves the problem out
@@ -215,6 +218,18 @@ class Told:
 def read_elsewhere(folder: Path, name: str) -> dict[Key, Told]:
     """What another tool's judge said of the samples of a benchmark; of several words on one sample the last."""
     return {one.key: one for one in (Told(**row) for row in read_jsonl(elsewhere_path(folder, name)))}
+
+
+def keep_problems(folder: Path, name: str, problems: Iterable[Problem]) -> None:
+    """Write problems that have no file of their own: another tool's log brought them, or they were made."""
+    lines = (to_json(problem_to_row(problem)) + b"\n" for problem in problems)
+    write_atomic(folder / f"{PROBLEMS}{name}.jsonl", b"".join(lines))
+
+
+def kept_problems(folder: Path, name: str) -> list[Problem] | None:
+    """The problems that were kept; None where the benchmark has a file of its own."""
+    path = folder / f"{PROBLEMS}{name}.jsonl"
+    return [problem_from_row(row) for row in read_jsonl(path)] if path.exists() else None
 
 
 def names(folder: Path) -> list[str]:

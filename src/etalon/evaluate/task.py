@@ -29,7 +29,8 @@ class Task:
     """One benchmark as this evaluation asks it.
 
     of: how many problems its file has, where fewer are asked. prompts: the user's folder of prompt files, "" is ours.
-    told: what a result says of it beside its numbers.
+    is_made: its problems were made for this evaluation, and are kept with it. per_contest: its scores are counted for
+    each contest as well. told: what a result says of it beside its numbers.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Task:
     of: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     published: Sequence[Published] = ()
+    per_contest: bool = False
+    is_made: bool = False
     told: Mapping[str, Any] = field(default_factory=dict)
 
     def binding(self) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class LocalSampler:
         dtype = torch.bfloat16 if language_model.autocast == "bf16" else torch.float32
         self.decoder = Decoder(language_model.model, dtype)
         self.watch: Callable[[int], None] | None = None  # told of the tokens of every step
+        self.together = SINGLE_ROWS  # single samples under way at once, where memory allows
         self._lock = threading.Lock()  # the decoder holds one batch at a time
 
     def sample(

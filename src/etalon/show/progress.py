@@ -128,10 +128,11 @@ class _LineView:
         if self._quarter < quarter < 4 or is_late:
             self._quarter, self._said = quarter, now
             first_done, first_time = self._first
-            left = (now - first_time) / max(1, done - first_done) * (total - done)
-            shown = show_numbers(self.numbers)
-            tail = f", {shown}" if shown else ""
-            self._say(f"  {self._name} {done}/{total}, {show_seconds(left)} left{tail}")
+            told = [f"{self._name} {done}/{total}"]
+            if done > first_done:
+                left = (now - first_time) / (done - first_done) * (total - done)
+                told.append(f"{show_seconds(left)} left")
+            self._say(f"  {', '.join([*told, show_numbers(self.numbers)]).rstrip(', ')}")
 
     def close(self) -> None:
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -22,6 +22,7 @@ from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 FACTS = ("root", "max_model_len", "owned_by")  # of a model, in the list of a server
 MAX_FACT_CHARS = 100  # (ours)
+TOKEN_CHARS = 4  # (ours) about so many make a token
 Done = tuple[int, int, Rollout]  # number of the conversation, index of the rollout, the rollout
 
 
@@ -39,9 +40,15 @@ class EndpointSampler:
     ) -> None:
         self.settings = settings
         self.name = settings.model
+        self.watch: Callable[[int], None] | None = None  # told of about so many tokens, as they come
         self._journal = Journal(journal) if journal else None
         self._shared = client
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = weakref.WeakKeyDictionary()
+
+    @property
+    def together(self) -> int:
+        """How many requests are under way at once."""
+        return self.settings.concurrency * len(self.settings.urls)
 
     def check(self) -> None:
         """InputError unless the endpoint answers and lists the model (a server without a list passes)."""
@@ -122,8 +129,7 @@ class EndpointSampler:
         tasks: dict[asyncio.Task[Rollout], int] = {}
         try:
             while True:
-                room = self.settings.concurrency * len(self.settings.urls) - len(tasks)
-                for place, (conversation, index) in islice(waiting, room):
+                for place, (conversation, index) in islice(waiting, self.together - len(tasks)):
                     work = self._one(conversation, params, index=index, seed=seed_from([seed, index]))
                     tasks[asyncio.create_task(work)] = place
                 if not tasks:
@@ -188,7 +194,7 @@ class EndpointSampler:
             return kept
         started = time.monotonic()
         try:
-            outcome = await self.client.complete(asked, on_delta)
+            outcome = await self.client.complete(asked, on_delta or self._counting())
         except UpstreamError as error:
             return Rollout(
                 index=index, text="", stop=Stop.ERROR, num_tokens=0, calls=error.calls,
@@ -198,6 +204,13 @@ class EndpointSampler:
         if self._journal:
             self._journal.keep(asked, rollout)
         return rollout
+
+    def _counting(self) -> OnDelta | None:
+        """Tells `watch` of each delta."""
+        watch = self.watch
+        if watch is None:
+            return None
+        return lambda delta: watch(max(1, (len(delta.reasoning) + len(delta.content)) // TOKEN_CHARS))
 
     @property
     def client(self) -> Client:
