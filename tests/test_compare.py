@@ -19,7 +19,7 @@ import shrunk
 from conftest import Finished
 from etalon import config, stats
 from etalon.cli import app
-from etalon.errors import InputError
+from etalon.errors import EtalonError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.problems.clusters import read_clusters
 from etalon.report.paired import compare, differences, paired
@@ -294,3 +294,21 @@ def test_evaluations_of_other_problems_and_those_with_gaps_are_not_compared(tmp_
     result = CliRunner().invoke(app, ["compare", str(one), str(renamed)])
     assert isinstance(result.exception, InputError)
     assert "renamed: 0 failed, 2 undecided of 16 samples: more than 1%" in str(result.exception)
+
+
+@pytest.mark.live
+def test_what_is_said_of_a_log_names_the_log(tmp_path: Path) -> None:
+    def refusal(*paths: Path) -> str:
+        result = CliRunner().invoke(app, ["compare", *map(str, paths)])
+        assert isinstance(result.exception, EtalonError)
+        return str(result.exception)
+
+    sums = evaluated(tmp_path / "sums", 2)
+    judged = Path(__file__).parent / "logs" / "ojbench" / "judged.jsonl"
+    decided, open_ = tmp_path / "decided.jsonl", tmp_path / "open.jsonl"
+    lines = judged.read_text().splitlines(keepends=True)
+    decided.write_text("".join(lines[:4]))
+    open_.write_text("".join(lines[4:]))
+    assert refusal(sums, decided) == f"nothing to compare: no problem is in both ({sums}: sums; {decided}: ojbench)"
+    assert refusal(open_, sums).startswith(f"{open_}: nothing was scored: ojbench: 2 of 2 problems undecided")
+    assert f"{judged}: 0 failed, 1 undecided of 6 samples" in refusal(judged, judged)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from etalon.commands.options import isolation_of
-from etalon.errors import InputError
+from etalon.errors import EtalonError, InputError
 
 if TYPE_CHECKING:
     from etalon.report.paired import Paired, SideBySide
@@ -43,7 +43,7 @@ def compare(
     from etalon.report.paired import compare as compared
 
     with _as_directory(a) as mine, _as_directory(b) as theirs:
-        found = compared(mine, theirs)
+        found = compared(mine, theirs, named=(a, b))
     formats: Mapping[str, Callable[[SideBySide, Path, Path], None]] = {
         "table": _table, "json": _json, "csv": _csv, "md": _markdown,
     }  # fmt: skip
@@ -68,7 +68,10 @@ def _as_directory(path: Path) -> Iterator[Path]:
     progress = Progress()
     with log_as_evaluation(path) as (folder, found):
         progress.say(found.line)
-        score_log(found, found.task, folder, progress)
+        try:
+            score_log(found, found.task, folder, progress)
+        except EtalonError as error:
+            raise EtalonError(f"{path}: {error}") from None
         yield folder
 
 

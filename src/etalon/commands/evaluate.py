@@ -120,6 +120,12 @@ LcbOption = Annotated[
     Path | None,
     typer.Option("--official-lcb", metavar="DIR", help="A clone of LiveCodeBench: its verdicts beside ours."),
 ]
+OjbenchJudgeOption = Annotated[
+    Path | None, typer.Option(metavar="PYTHON", help="An interpreter with ojbench and DMOJ: OJBench's own judge.")
+]
+OjbenchDataOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="OJBench's test data, with NOI and ICPC, for --ojbench-judge.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")]
 
 
@@ -157,6 +163,8 @@ def evaluate(
     export: ExportOption = None,
     rescore: RescoreOption = None,
     official_lcb: LcbOption = None,
+    ojbench_judge: OjbenchJudgeOption = None,
+    ojbench_data: OjbenchDataOption = None,
     listed: ListOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
@@ -209,6 +217,8 @@ class Asked:
     export: str | None
     rescore: Path | None
     official_lcb: Path | None
+    ojbench_judge: Path | None
+    ojbench_data: Path | None
     listed: bool
     dry_run: bool
 

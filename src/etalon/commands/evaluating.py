@@ -7,18 +7,18 @@ command line -> Chosen (evaluate.benchmarks) -> Task -> evaluate -> results.json
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from etalon.commands import opinions
 from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Prices, Task, evaluate
 from etalon.evaluate.benchmarks import Benchmark, Chosen, choose
-from etalon.evaluate.metrics import Row
 from etalon.problems.rows import problem_to_row
 from etalon.rows.mapping import ColumnMap
 from etalon.sandbox import connect
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from etalon.show.progress import Progress
 
 N, TEMPERATURE, TOP_P = 8, 1.0, 0.95  # (ours), and the paper's (3.1), where no benchmark says otherwise
-Review = Callable[[Task, Path, Row], Row]
 
 
 def run(asked: Asked) -> None:
@@ -51,10 +50,11 @@ def run(asked: Asked) -> None:
         return show_plan(asked, tasks)
     from etalon.show.progress import Progress
 
+    reviews = opinions.reviews_of(asked, tasks)
     opened = open_model(asked)
     results = evaluate(
         opened.evaluation(asked), tasks, opened.sampler, progress=(progress := Progress()), out=asked.out,
-        review=judge_of(asked),
+        elsewhere=opinions.elsewhere_of(asked), reviews=reviews,
     )  # fmt: skip
     show(asked, results, tasks, progress, folder=asked.out)
     return None
@@ -160,8 +160,7 @@ def check(asked: Asked, tasks: Sequence[Task]) -> None:
             refuse_greedy(task.params, asked.k)
     if asked.fresh_from and not asked.fresh:
         raise ConfigError("--fresh-from: needs --fresh N")
-    if asked.judge_pairs is not None and asked.judge is None:
-        raise ConfigError("--judge-pairs: needs --judge")
+    opinions.check(asked, tasks)
     if asked.export is not None and asked.out is None and asked.rescore is None:
         raise ConfigError(f"--export {asked.export}: needs --out DIR")
 
@@ -243,20 +242,6 @@ def prices_of(asked: Asked) -> Prices | None:
     return prices
 
 
-def judge_of(asked: Asked) -> Review | None:
-    """The second grader of --judge."""
-    if asked.judge is None:
-        return None
-    from etalon.evaluate.judging import JudgeReview
-    from etalon.sampling.source import sampler_named
-    from etalon.verifiers.judges import Judge
-
-    sampler = sampler_named(asked.judge)
-    if check_ := getattr(sampler, "check", None):
-        check_()
-    return JudgeReview(name=asked.judge, judge=Judge(sampler, seed=asked.seed), pairs=asked.judge_pairs)
-
-
 def show_list(asked: Asked) -> None:
     """`etalon eval --list`."""
     from etalon.evaluate.benchmarks import listed, listed_json, print_listed
@@ -317,4 +302,4 @@ def show(
         progress.say(f"wrote {path}")
 
 
-__all__ = ["check", "judge_of", "run", "show", "show_plan", "tasks_of"]
+__all__ = ["check", "run", "show", "show_plan", "tasks_of"]

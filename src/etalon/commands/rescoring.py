@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from etalon.commands import evaluating
+from etalon.commands import evaluating, opinions
 from etalon.commands.evaluate import Asked
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
-from etalon.evaluate.benchmarks import Chosen, catalogue, choose
+from etalon.evaluate.benchmarks import Benchmark, Chosen, catalogue, choose
 from etalon.evaluate.imported import Imported, take_over
 from etalon.evaluate.matching import as_sampled
 from etalon.evaluate.task import forget_verdicts, read_marker
@@ -46,6 +46,7 @@ def _directory(asked: Asked, folder: Path) -> None:
     marker = read_marker(folder)
     tasks = list(_tasks(asked, folder, marker))
     evaluating.check(asked, tasks)
+    reviews = opinions.reviews_of(asked, tasks)
     for task in tasks:
         forget_verdicts(folder, task.name)
     kept = marker["settings"]
@@ -55,7 +56,9 @@ def _directory(asked: Asked, folder: Path) -> None:
         metric="clr" if "clr" in told else "avg", ks=asked.wanted_ks(), prices=evaluating.prices_of(asked),
     )  # fmt: skip
     progress = Progress()
-    results = evaluate(evaluation, tasks, None, progress=progress, out=folder, review=evaluating.judge_of(asked))
+    results = evaluate(
+        evaluation, tasks, None, progress=progress, out=folder, elsewhere=opinions.elsewhere_of(asked), reviews=reviews
+    )
     evaluating.show(asked, results, tasks, progress, folder=folder)
 
 
@@ -122,7 +125,8 @@ def _log(asked: Asked, path: Path) -> None:
             progress.say(line)
         task = replace(found.task, published=tasks[0].published) if tasks else found.task
         evaluating.check(asked, [task])
-        results = score_log(found, task, folder, progress, asked)
+        own = catalogue().get(tasks[0].name) if tasks else None
+        results = score_log(found, task, folder, progress, asked=asked, own=own)
         evaluating.show(asked, results, [task], progress, folder=asked.out)
 
 
@@ -135,12 +139,19 @@ def log_as_evaluation(path: Path, *, out: Path | None = None, **reading: Any) ->
 
 
 def score_log(
-    found: Imported, task: Task, folder: Path, progress: Progress, asked: Asked | None = None
+    found: Imported,
+    task: Task,
+    folder: Path,
+    progress: Progress,
+    *,
+    asked: Asked | None = None,
+    own: Benchmark | None = None,
 ) -> dict[str, Any]:
-    """Verdicts on the samples of a log."""
+    """Verdicts on the samples of a log, and the opinions that `asked` wants. own: the benchmark that it is of."""
     evaluation = Evaluation(
         model=found.model, identity=found.identity, told=found.told, ks=asked.wanted_ks() if asked else None,
         prices=evaluating.prices_of(asked) if asked else None,
     )  # fmt: skip
-    review = evaluating.judge_of(asked) if asked else None
-    return evaluate(evaluation, [task], None, progress=progress, out=folder, review=review)
+    reviews = opinions.reviews_of(asked, [task], own) if asked else []
+    elsewhere = opinions.elsewhere_of(asked) if asked else None
+    return evaluate(evaluation, [task], None, progress=progress, out=folder, elsewhere=elsewhere, reviews=reviews)

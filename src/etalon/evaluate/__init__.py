@@ -11,6 +11,8 @@ run.py       sampling and scoring, resumable
 scoring.py   the verdict on one sample
 metrics.py   numbers of a benchmark
 results.py   results.json, and the verdict against a published score
+judging.py   a model as second grader; opinions.py: another checker's verdicts on programs
+elsewhere.py problems that another tool's judge decides
 pace.py      how far it is
 benchmarks/  the benchmarks as data
 """
@@ -30,13 +32,16 @@ from etalon.evaluate import metrics, results, store
 from etalon.evaluate.benchmarks.contests import by_contest
 from etalon.evaluate.metrics import Prices, Row
 from etalon.evaluate.run import fill, verdicts
-from etalon.evaluate.task import Task, claim, read_marker, score_anew
+from etalon.evaluate.task import Task, claim, forget_verdicts, read_marker, score_anew
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.store import RunLock, read_json, write_json_atomic
 from etalon.types import Sampler
 
 if TYPE_CHECKING:
-    from etalon.show.progress import Progress
+    from etalon.show.progress import Progress, StageView
+
+Elsewhere = Callable[[Task, Path, "StageView"], bool]  # whether it judges problems of the task
+Review = Callable[[Task, Path, Row], Row]  # task, folder of its samples, its row -> what joins the row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +74,16 @@ def evaluate(
     *,
     progress: Progress,
     out: Path | None = None,
-    review: Callable[[Task, Path, Row], Row] | None = None,
+    elsewhere: Elsewhere | None = None,
+    reviews: Sequence[Review] = (),
 ) -> dict[str, Any]:
     """The results of all tasks, as results.json has them; in `out` everything is kept, and the same call goes on.
 
     Args:
         sampler: None scores what `out` holds and asks nothing.
-        review: a second opinion on a benchmark's samples (a judge); what it returns joins the row.
+        elsewhere: another tool's judge, asked when all samples are there; where it judges, verdicts are made anew.
+        reviews: second opinions on a benchmark's samples (a judge, another checker), one after the other; what each
+            returns joins the row that the next one gets. The row is written before the first is asked.
 
     Raises RunError when `out` holds another evaluation or the model's server is gone, EtalonError when nothing at all
     was scored; what was sampled is kept.
@@ -90,15 +98,38 @@ def evaluate(
             score_anew(folder, task)
             with progress.stage(task.name, _announced(task, clusters[task.name]), "3.1") as view:
                 try:
-                    fill(
-                        task, folder, sampler=sampler, seed=evaluation.seed, system=evaluation.system, view=view
-                    )  # fmt: skip
+                    _fill(evaluation, task, folder, sampler, elsewhere, view)
                 except RunError as error:
                     raise RunError(f"{error}; {_kept(folder, task, out)}") from None
-            rows.append(_row(evaluation, task, folder, clusters[task.name], review))
-            found = results.merged(folder, _head(evaluation, folder), rows)
-            results.write(folder, found)
+            rows.append(_row(evaluation, task, folder, clusters[task.name]))
+            found = _written(evaluation, folder, rows)
+            for review in reviews:
+                rows[-1] |= review(task, folder, rows[-1])
+                found = _written(evaluation, folder, rows)
         return _checked(found, rows)
+
+
+def _fill(
+    evaluation: Evaluation,
+    task: Task,
+    folder: Path,
+    sampler: Sampler | None,
+    elsewhere: Elsewhere | None,
+    view: StageView,
+) -> None:
+    """Every sample and every verdict, those of another tool's judge among them."""
+    seed, system = evaluation.seed, evaluation.system
+    fill(task, folder, sampler=sampler, seed=seed, system=system, view=view)
+    if elsewhere is not None and elsewhere(task, folder, view):
+        forget_verdicts(folder, task.name)
+        fill(task, folder, sampler=None, seed=seed, system=system, view=view)
+
+
+def _written(evaluation: Evaluation, folder: Path, rows: Sequence[Row]) -> dict[str, Any]:
+    """results.json as it is now."""
+    found = results.merged(folder, _head(evaluation, folder), rows)
+    results.write(folder, found)
+    return found
 
 
 @contextmanager
@@ -141,13 +172,7 @@ def _kept(folder: Path, task: Task, out: Path | None) -> str:
     return f"{len(good)} of {total} samples of {task.name} are kept in {out}, and the same command goes on"
 
 
-def _row(
-    evaluation: Evaluation,
-    task: Task,
-    folder: Path,
-    clusters: Mapping[str, str],
-    review: Callable[[Task, Path, Row], Row] | None,
-) -> Row:
+def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str, str]) -> Row:
     found = verdicts(task, folder)
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
@@ -162,8 +187,7 @@ def _row(
         numbers["warnings"] = told
     if clusters:
         numbers["near_copies"] = len(task.problems) - distinct(task.problems, clusters)
-    row = results.row_of(task, numbers, model=evaluation.model, metric=evaluation.metric)
-    return row | (review(task, folder, row) if review else {})
+    return results.row_of(task, numbers, model=evaluation.model, metric=evaluation.metric)
 
 
 def _head(evaluation: Evaluation, folder: Path) -> Row:
@@ -185,4 +209,4 @@ def _checked(found: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     return found
 
 
-__all__ = ["Evaluation", "Prices", "Task", "evaluate"]
+__all__ = ["Elsewhere", "Evaluation", "Prices", "Review", "Task", "evaluate"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etalon import stats
+from etalon.evaluate.scoring import LEFT_OUT
 from etalon.evaluate.store import Scored
 from etalon.types import Problem, Stop
 from etalon.verifiers import cluster
@@ -151,15 +152,20 @@ def agreement(scored: Sequence[Scored]) -> Row:
 
 
 def shares(scored: Sequence[Scored], *, undecided_problems: int) -> Row:
-    """What stands beside a score: shares truncated (of the answered) and without an answer (of the decided), counts."""
+    """What stands beside a score: shares truncated (of the answered) and without an answer (of the decided), counts.
+
+    left_out: of the undecided, those of problems that their own judge leaves out, whatever the response.
+    """
     answered = [one for one in scored if not one.has_failed]
     decided = [one for one in scored if one.score is not None]
+    left_out = sum(one.reason == LEFT_OUT for one in scored)
     return {
         "truncated": _mean(one.stop is Stop.LENGTH for one in answered),
         "no_answer": _mean(one.no_answer for one in decided),
         "undecided": sum(one.score is None and not one.has_failed for one in scored),
         "failed": len(scored) - len(answered),
         "undecided_problems": undecided_problems,
+        **({"left_out": left_out} if left_out else {}),
     }
 
 

@@ -1,7 +1,8 @@
 """results.json: what an evaluation found, one row per benchmark, and how that stands to what was published.
 
 A verdict against a published number says whether it lies inside our interval, or we are above or below. None is given
-where more than MAX_MISSING of the samples failed or are undecided: those that are missing are not like the others.
+where more than MAX_MISSING of the samples failed or are undecided: those that are missing are not like the others. A
+problem that its own judge leaves out, whatever the response, is not missing.
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ def row_of(task: Task, numbers: Mapping[str, Any], *, model: str, metric: str) -
 
 def refusal(numbers: Mapping[str, Any]) -> str:
     """Why a score is compared with no other; "" when it may be."""
-    samples, missing = numbers["samples"], numbers["failed"] + numbers["undecided"]
+    samples, undecided = numbers["samples"], numbers["undecided"] - numbers.get("left_out", 0)
+    missing = numbers["failed"] + undecided
     if not samples or numbers["avg"] is None:
         return "nothing was scored"
     if missing > MAX_MISSING * samples:
-        what = f"{numbers['failed']} failed, {numbers['undecided']} undecided of {samples} samples"
+        what = f"{numbers['failed']} failed, {undecided} undecided of {samples} samples"
         return f"{what}: more than {MAX_MISSING:.0%}, and what is missing is seldom like the rest"
     return ""
 

@@ -59,6 +59,7 @@ def _score_kept(task: Task, folder: Path, scoring: _Scoring, view: StageView, to
     judged = store.read_scores(folder, task.name)
     old = {key for key, one in judged.items() if key[0] in asked and key[1] < task.n and not one.has_failed}
     pace = Pace(view, total, done=len(old), together=1)
+    told = store.read_elsewhere(folder, task.name)
     there: set[Key] = set()
     failed: dict[Key, Sample] = {}
     for sample in store.read_samples(folder, task.name):
@@ -69,7 +70,8 @@ def _score_kept(task: Task, folder: Path, scoring: _Scoring, view: StageView, to
             continue
         there.add(sample.key)
         if sample.key not in judged or judged[sample.key].has_failed:
-            scoring.add(sample, pace.scored)
+            said = told.get(sample.key)
+            scoring.add(said.joined(sample) if said else sample, pace.scored)
     for key, sample in failed.items():
         if key not in there and key not in judged:
             scoring.add(sample, lambda one: None)

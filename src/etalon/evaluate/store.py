@@ -4,6 +4,7 @@
     samples-NAME.jsonl    every text once, appended as it comes; a sample that failed is there with its error, and the
                           next call asks for it again: of two rows of one sample the later counts
     scores-NAME.jsonl     the verdict on each sample with all that a metric needs, no text; made anew by `--rescore`
+    elsewhere-NAME.jsonl  what another tool's judge said of samples whose tests it alone has; never asked for again
     problems-NAME.jsonl   problems that have no file of their own: of another tool's log, or made for the evaluation
     results.json          every number that is printed
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from etalon.types import Problem, Rollout, Stop
 
 SAMPLES, SCORES, PROBLEMS = "samples-", "scores-", "problems-"
 RESULTS, MARKER = "results.json", "evaluation.json"
+ELSEWHERE = "elsewhere-"
+JUDGED = "verdict"  # in a sample's detail: the word of the judge that gave `theirs`
+SKIPPED = "Skip"  # its word where it leaves the problem out
 Key = tuple[str, int]  # problem, index of the sample
 
 
@@ -37,7 +41,7 @@ class Sample:
     seed: sent with the request. prompt_hash: of the whole conversation. tokens: of the response, prompt_tokens: of
     what was asked; None where nobody told.
     seconds: wall time of its request, or of the batch it was decoded in; at: when it ended (Unix seconds).
-    order: see `Rollout`. theirs: the score another tool's log gave it.
+    order: see `Rollout`. theirs: the score another tool gave it, in its log or when its judge was asked.
     """
 
     id: str
@@ -187,6 +191,33 @@ def samples_path(folder: Path, name: str) -> Path:
 
 def scores_path(folder: Path, name: str) -> Path:
     return folder / f"{SCORES}{name}.jsonl"
+
+
+def elsewhere_path(folder: Path, name: str) -> Path:
+    return folder / f"{ELSEWHERE}{name}.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What another tool's judge said of a sample. score: None where it decided nothing. word: its own word for it."""
+
+    id: str
+    index: int
+    score: float | None
+    word: str
+
+    @property
+    def key(self) -> Key:
+        return self.id, self.index
+
+    def joined(self, sample: Sample) -> Sample:
+        """The sample with it."""
+        return replace(sample, theirs=self.score, detail={**(sample.detail or {}), JUDGED: self.word})
+
+
+def read_elsewhere(folder: Path, name: str) -> dict[Key, Told]:
+    """What another tool's judge said of the samples of a benchmark; of several words on one sample the last."""
+    return {one.key: one for one in (Told(**row) for row in read_jsonl(elsewhere_path(folder, name)))}
 
 
 def keep_problems(folder: Path, name: str, problems: Iterable[Problem]) -> None:

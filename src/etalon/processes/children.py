@@ -2,11 +2,13 @@
 
 Child(command, log=...) -> guard -> command          what both write goes to the log
 wait -> RunError with the last lines of the log      when it fails
+secrets()                                            what other people's programs need not see of the environment
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +23,12 @@ _GUARD = Path(__file__).with_name("guard.py")
 PATIENCE_SECONDS = 10.0  # (ours) between SIGTERM and SIGKILL
 LOOK_SECONDS = 0.2  # (ours)
 TAIL_LINES = 5  # (ours) of the log in an error
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+
+
+def secrets() -> list[str]:
+    """The variables of this process's environment that are named like secrets."""
+    return [name for name in os.environ if _SECRET.search(name)]
 
 
 class Child:

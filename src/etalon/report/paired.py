@@ -83,16 +83,20 @@ class SideBySide:
         return {STAGES if self.of_runs else "benchmarks": rows, "differs": differs}
 
 
-def compare(a: Path, b: Path) -> SideBySide:
-    """Compare two runs, finished or not, or two directories of `etalon eval --out`. InputError for anything else."""
+def compare(a: Path, b: Path, *, named: tuple[Path, Path] | None = None) -> SideBySide:
+    """Compare two runs, finished or not, or two directories of `etalon eval --out`. InputError for anything else.
+
+    named: what errors and refusals call them, where that is not where they lie.
+    """
+    named = named or (a, b)
     kinds = [_is_run(path) for path in (a, b)]
     if kinds[0] != kinds[1]:
-        raise InputError(f"{a} and {b}: one is a run, the other an evaluation; name two of one sort")
+        raise InputError(f"{named[0]} and {named[1]}: one is a run, the other an evaluation; name two of one sort")
     if kinds[0]:
         return _runs(a, b)
     from etalon.report.paired_evaluations import evaluations
 
-    return evaluations(a, b)
+    return evaluations(a, b, named)
 
 
 def _is_run(path: Path) -> bool:

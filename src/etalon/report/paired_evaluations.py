@@ -30,8 +30,8 @@ class Side:
     protocol: Mapping[str, Any]
 
 
-def evaluations(a: Path, b: Path) -> SideBySide:
-    """Compare two directories of `etalon eval --out`, by the names of their benchmarks.
+def evaluations(a: Path, b: Path, named: tuple[Path, Path]) -> SideBySide:
+    """Compare two directories of `etalon eval --out`, by the names of their benchmarks; messages call them `named`.
 
     Where they share no name and each has one benchmark, these are compared. Raises InputError where they have no
     problem in common.
@@ -41,9 +41,9 @@ def evaluations(a: Path, b: Path) -> SideBySide:
     pairs = [(name, name) for name in names[0] if name in names[1]]
     if not pairs and len(names[0]) == len(names[1]) == 1:
         pairs = [(names[0][0], names[1][0])]
-    lines = [_line(a, b, *pair, markers) for pair in pairs]
+    lines = [_line((a, b), pair, markers, named) for pair in pairs]
     if not any(line.problems or line.refused for line in lines):
-        shown = [f"{folder}: {', '.join(own)}" for folder, own in zip((a, b), names, strict=True)]
+        shown = [f"{folder}: {', '.join(own)}" for folder, own in zip(named, names, strict=True)]
         what = "no problem" if pairs else "no benchmark"
         raise InputError(f"nothing to compare: {what} is in both ({'; '.join(shown)})")
     differs = unequal(*(dict(flat(_settings(marker))) for marker in markers))
@@ -59,15 +59,18 @@ def _settings(marker: Mapping[str, Any]) -> dict[str, Any]:
     return {**marker["settings"], "name": marker["model"], **benchmarks}
 
 
-def _line(a: Path, b: Path, mine: str, theirs: str, markers: list[dict[str, Any]]) -> Paired:
-    sides = [_side(folder, name, marker) for folder, name, marker in zip((a, b), (mine, theirs), markers, strict=True)]
-    name = mine if mine == theirs else f"{mine} / {theirs}"
-    refused = "; ".join(f"{folder}: {side.refused}" for folder, side in zip((a, b), sides, strict=True) if side.refused)
+def _line(
+    folders: tuple[Path, Path], names: tuple[str, str], markers: list[dict[str, Any]], named: tuple[Path, Path]
+) -> Paired:
+    sides = [_side(folder, name, marker) for folder, name, marker in zip(folders, names, markers, strict=True)]
+    name = " / ".join(dict.fromkeys(names))
+    refused = "; ".join(f"{folder}: {side.refused}" for folder, side in zip(named, sides, strict=True) if side.refused)
     keys = [key for key in sides[0].protocol if key in sides[1].protocol]
     protocol = {key: (sides[0].protocol[key], sides[1].protocol[key]) for key in keys}
     if refused:
         return Paired(name=name, domain="", refused=refused, protocol=protocol)
-    return replace(paired(name, "", sides[0].means, sides[1].means, read_clusters(a, mine)), protocol=protocol)
+    clusters = read_clusters(folders[0], names[0])
+    return replace(paired(name, "", sides[0].means, sides[1].means, clusters), protocol=protocol)
 
 
 def _side(folder: Path, name: str, marker: Mapping[str, Any]) -> Side:

@@ -60,6 +60,7 @@ class Benchmark:
     prompt: the prompt file that says how to answer; "" where the prompts of the file are complete.
     n, temperature, top_p, max_tokens: of the published protocol; max_tokens None is what the model's window leaves.
     window: first and last date of the problems that count; both count, at midnight as LiveCodeBench's loader has it.
+    release: what LiveCodeBench's own checker calls the release that the window is of.
     without: ids of problems that are left out.
     mode: instruct: whether its headline is strict or loose.
     per_contest: scores are counted for each `Problem.source` as well.
@@ -86,6 +87,7 @@ class Benchmark:
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     window: tuple[date, date] | None = None
+    release: str = ""
     without: tuple[str, ...] = ()
     mode: Mode = "strict"
     per_contest: bool = False

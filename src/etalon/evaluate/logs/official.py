@@ -10,8 +10,7 @@ variables of the environment that are named like secrets are withheld, nothing e
 
 from __future__ import annotations
 
-import os
-import re
+import math
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from etalon.evaluate.logs import read_log
 from etalon.evaluate.logs.disagreement import Why, likely_reason
 from etalon.evaluate.logs.livecodebench import DETAIL, fenced
 from etalon.evaluate.store import Key, Sample, Scored
-from etalon.processes.children import Child
+from etalon.processes.children import Child, secrets
 from etalon.store import write_json_atomic
 from etalon.types import Domain, Problem, Rollout, Stop, Verdict
 from etalon.verifiers import verify_all
@@ -34,9 +33,9 @@ from etalon.verifiers.code.suite import BadTestsError, TestSuite, read_tests
 MODULE = "lcb_runner.runner.custom_evaluator"
 PROGRAMS, LOG = "lcb-programs.json", "lcb.log"
 JUDGED = "lcb-programs_codegeneration_output_eval_all.json"
+COUNTS = ("both_right", "both_wrong", "only_ours", "only_theirs", "undecided", "missing")  # of a `Comparison`
 INTERPRETERS = (".venv/bin/python", "venv/bin/python")
 _ASK = "import os, lcb_runner; print(os.path.dirname(list(lcb_runner.__path__)[0]))"
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,10 @@ class Disagreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two opinions on the same programs. only_ours, only_theirs: right by one alone; undecided: by us."""
+    """Two opinions on the same programs. only_ours, only_theirs: right by one alone; undecided: by us.
+
+    avg: Pass@1 by their verdicts, 0..1, the mean over problems; None where they say nothing of any program.
+    """
 
     both_right: int
     both_wrong: int
@@ -71,6 +73,7 @@ class Comparison:
     only_theirs: int
     undecided: int
     missing: int  # programs that they say nothing of
+    avg: float | None
     disagreements: tuple[Disagreement, ...]
 
     @property
@@ -153,7 +156,7 @@ def _code_lists(asked: Mapping[Key, _Asked], problems: Sequence[Problem]) -> lis
 
 
 def _run(place: Path, code_lists: Sequence[Mapping[str, Any]], out: Path, workers: int, release: Release) -> None:
-    interpreter, folder = _found(place)
+    interpreter, folder = find_checker(place)
     programs = out.absolute() / PROGRAMS
     write_json_atomic(programs, list(code_lists))
     (out / JUDGED).unlink(missing_ok=True)
@@ -163,15 +166,17 @@ def _run(place: Path, code_lists: Sequence[Mapping[str, Any]], out: Path, worker
         *("--release_version", release.name, "--num_process_evaluate", str(workers)),
         *(part for name, value in dates.items() if value for part in (name, value)),
     ]
-    secrets = [name for name in os.environ if _SECRET.search(name)]
-    with Child(command, log=out.absolute() / LOG, withheld=secrets, folder=folder) as child:
+    with Child(command, log=out.absolute() / LOG, withheld=secrets(), folder=folder) as child:
         child.wait(name=f"{MODULE} ({release.name}, {len(code_lists)} problems)")
     if not (out / JUDGED).is_file():
         raise InputError(f"{out / JUDGED}: the checker ended well and did not write it; another version of lcb_runner?")
 
 
-def _found(place: Path) -> tuple[Path, Path]:
-    """The interpreter and the clone's folder, in which their checker must run: it opens files by relative names."""
+def find_checker(place: Path) -> tuple[Path, Path]:
+    """The interpreter and the clone's folder, in which their checker must run: it opens files by relative names.
+
+    InputError, in one line, where there is none.
+    """
     if place.is_dir():
         python = next((place / name for name in INTERPRETERS if (place / name).is_file()), None)
         if python is None or not (place / "lcb_runner").is_dir():
@@ -205,6 +210,7 @@ def _compared(
     suites: Mapping[str, TestSuite],
 ) -> Comparison:
     counts: Counter[str] = Counter()
+    rights: dict[str, list[bool]] = defaultdict(list)
     found = []
     for key, one in asked.items():
         other, own = theirs.get(key), ours.get(key)
@@ -212,6 +218,7 @@ def _compared(
             counts["missing"] += 1
             continue
         is_right = other.theirs >= 1.0
+        rights[key[0]].append(is_right)
         mine = None if own.score is None else own.score >= 1.0
         counts[_OUTCOMES[mine, is_right]] += 1
         if mine is not is_right:
@@ -221,8 +228,9 @@ def _compared(
                 Disagreement(id=key[0], index=key[1], ours=own.score, theirs=is_right, why=why, reason=own.reason,
                              said=str(told.get("error_message") or told.get("error") or ""))
             )  # fmt: skip
-    names = ("both_right", "both_wrong", "only_ours", "only_theirs", "undecided", "missing")
-    return Comparison(**{name: counts[name] for name in names}, disagreements=tuple(found))
+    means = [sum(own) / len(own) for own in rights.values()]
+    avg = math.fsum(means) / len(means) if means else None
+    return Comparison(**{name: counts[name] for name in COUNTS}, avg=avg, disagreements=tuple(found))
 
 
 _OUTCOMES: Mapping[tuple[bool | None, bool], str] = {

@@ -4,7 +4,7 @@
     {..., verdict | detailed_results {final_verdict, results}, is_passed, is_skip?, 1/8verdict, ...}
 
 A row is one response; the same id and language again is another sample of the same problem. Tests are in neither: its
-own judge alone reads them, so its verdicts can be read, and programs cannot be scored again.
+own judge alone reads them, so programs cannot be scored again, and its verdicts are the scores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.evaluate.logs.asked import Source
 from etalon.evaluate.logs.log import About, Entry, as_object
-from etalon.evaluate.store import Sample
+from etalon.evaluate.store import JUDGED, SKIPPED, Sample
 from etalon.rows.bad import shown
 from etalon.rows.files import Row
 from etalon.rows.mapping import columns_found
@@ -25,7 +25,7 @@ from etalon.types import Stop
 NAME = "ojbench"
 LANGUAGES = ("python", "cpp")
 ASKED = ("id", "prompt", "dataset", "language", "difficulty")  # columns of the benchmark itself
-UNDECIDED = ("IE", "Skip")  # the judge's own failure; one of the problems that its configuration leaves out
+UNDECIDED = ("IE", SKIPPED)  # the judge's own failure; one of the problems that its configuration leaves out
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -59,7 +59,7 @@ class OjbenchReader:
 
     def about(self) -> About:
         notes = ["it does not say which responses the token limit cut: none counts as truncated"]
-        notes.append("its own judge alone has the tests: programs cannot be scored again")
+        notes.append("its own judge alone has the tests: programs cannot be scored again, its verdicts are the scores")
         if not self._num_judged:
             notes.append("no row has a verdict of its judge")
         return About(name="ojbench", settings={"n": max(self._counts.values(), default=0)}, notes=tuple(notes))
@@ -68,7 +68,7 @@ class OjbenchReader:
 def _verdict(columns: Mapping[str, Any]) -> tuple[float | None, dict[str, Any] | None]:
     """Their judge's score, None where it has none, and its word for it."""
     word = columns.get("verdict") or as_object(columns.get("detailed_results")).get("final_verdict")
-    detail = {"verdict": word} if isinstance(word, str) else None
+    detail = {JUDGED: word} if isinstance(word, str) else None
     if columns.get("is_skip") or word in UNDECIDED or not isinstance(columns.get("is_passed"), bool):
         return None, detail
     return float(columns["is_passed"]), detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from etalon.report.exports.shape import AccuracyRow, BenchmarkRow, PublishedRow
+from etalon.report.exports.shape import AccuracyRow, BenchmarkRow, OfficialRow, PublishedRow
 from etalon.report.read import Number, mapping, text
 
 DASH = "-"
@@ -96,6 +96,8 @@ def remarks(row: BenchmarkRow) -> Iterator[str]:
             f"with {judge.name} as judge {scored(judge.avg, judge.low, judge.high)}: asked about {whole(judge.open)} "
             f"samples, {whole(judge.undecided)} undecided, {whole(judge.disagreements)} disagreements"
         )
+    if row.official.tool:
+        yield _official(row.official)
     if clr := mapping(row.clr):
         yield "CLR: " + ", ".join(f"{name} = {text(value)}" for name, value in clr.items())
     yield from (f"{contest.name}: {whole(contest.right)} of {whole(contest.of)}" for contest in row.contests)
@@ -113,6 +115,15 @@ def remarks(row: BenchmarkRow) -> Iterator[str]:
     if row.verdict_refused:
         yield f"no verdict: {row.verdict_refused}"
     yield from (f"warning: {warning}" for warning in row.warnings)
+
+
+def _official(one: OfficialRow) -> str:
+    counts = {
+        "right by both": one.both_right, "wrong by both": one.both_wrong, "right here alone": one.only_ours,
+        "right there alone": one.only_theirs, "undecided here": one.undecided, "without its verdict": one.missing,
+    }  # fmt: skip
+    told = ", ".join(f"{whole(number)} {words}" for words, number in counts.items() if number)
+    return f"{one.tool}, its own checker, says {percentage(one.avg)}: of the programs {told or 'none'}"
 
 
 def _accuracy(one: AccuracyRow) -> str:

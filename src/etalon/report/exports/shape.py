@@ -49,6 +49,32 @@ class JudgeRow(Part):
     disagreements: Number
 
 
+class DisagreementRow(Part):
+    """A program that another checker judges otherwise. ours: None is undecided; why: the likely reason."""
+
+    id: Words
+    index: Number
+    ours: Number
+    why: Words
+    reason: Words
+    said: Words
+
+
+class OfficialRow(Part):
+    """Another checker's verdicts beside ours: counts of programs, `avg` by its own, the first disagreements."""
+
+    tool: Words
+    both_right: Number
+    both_wrong: Number
+    only_ours: Number
+    only_theirs: Number
+    undecided: Number
+    missing: Number
+    avg: Number
+    reasons: Table[Number]
+    disagreements: Rows[DisagreementRow]
+
+
 class CostRow(Part):
     total: Number
     per_right: Number
@@ -105,6 +131,7 @@ class BenchmarkRow(Part):
     near_copies: Number
     without: Texts
     judge: JudgeRow
+    official: OfficialRow
     published: Rows[PublishedRow]
     verdict: Words
     verdict_refused: Words

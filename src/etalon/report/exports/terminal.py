@@ -23,7 +23,8 @@ CAPTION = (
     "Score: percent right, mean over n samples and then over problems. Cut: truncated, None: without an answer, Open: "
     "undecided samples; Tokens: mean length."
 )
-WORDS = ("Benchmark", "Model", "Ours", "Source")
+WORDS = ("Benchmark", "Model", "Ours", "Source", "Program", "Right by", "Likely reason", "Said")
+MOST_DISAGREEMENTS = 10  # (ours) programs that are shown; results.json has more
 
 
 def print_table(results: Mapping[str, Any], console: Console) -> None:
@@ -48,6 +49,10 @@ def print_table(results: Mapping[str, Any], console: Console) -> None:
     for row in rows:
         for words in remarks(row):
             console.print(Text(plain(f"{row.called}: {words}")), soft_wrap=True)
+    for row in rows:
+        if row.official.disagreements:
+            console.print(_table(("Program", "Right by", "Likely reason", "Said"), _disagreements(row)))
+            console.print(Text(plain(f"{row.called}: {_reasons(row)}"), style="dim"), soft_wrap=True)
 
 
 def as_table(results: Mapping[str, Any]) -> str:
@@ -71,6 +76,24 @@ def _published(rows: Sequence[BenchmarkRow]) -> list[list[str]]:
         for row in rows
         for one in row.published
     ]
+
+
+def _disagreements(row: BenchmarkRow) -> list[list[str]]:
+    """The first programs on which another checker differs; in the last column our words, then its own."""
+    return [
+        [
+            f"{one.id}/{whole(one.index)}",
+            "undecided" if one.ours is None else "ours" if one.ours >= 1 else row.official.tool,
+            one.why,
+            " | ".join(words for words in (one.reason, one.said) if words),
+        ]
+        for one in row.official.disagreements[:MOST_DISAGREEMENTS]
+    ]
+
+
+def _reasons(row: BenchmarkRow) -> str:
+    """How many disagreements there are of each likely reason."""
+    return "likely reasons: " + "; ".join(f"{whole(count)} {why}" for why, count in row.official.reasons.items())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -35,6 +35,7 @@ LARGE_CHARACTERS = 1 << 20  # (ours) of all inputs together
 
 CHECKER_LIMITS = Limits(cpu_seconds=4.0, output_mb=64)  # (ours) one that loops is asked twice at most
 
+NOT_HERE = "judged_elsewhere: its tests are run by"  # so begins the reason without a verdict of that judge
 OF_OUTPUTS = ("ValueError", "IndexError", "KeyError", "TypeError", "AssertionError", "JSONDecodeError", "ZeroDivision")
 PLAIN_OUTPUTS = ("0", "1", "1 1", "0\n", "YES", "[]", "1\n1 1")  # (ours)
 
@@ -48,8 +49,8 @@ def verify_code(problem: Problem, response: str) -> Verdict:
 
     So is a problem whose tests a program of somebody else's has (OJBench).
     """
-    if judge := (problem.tests or {}).get("judge"):
-        return Verdict(score=None, reason=f"judged_elsewhere: its tests are run by {judge}'s own judge, not here")
+    if judge := judge_of(problem):
+        return Verdict(score=None, reason=f"{NOT_HERE} {judge}'s own judge, not here")
     try:
         suite = read_tests(problem.tests, problem.prompt)
     except BadTestsError as error:
@@ -66,6 +67,11 @@ def verify_code(problem: Problem, response: str) -> Verdict:
     if not verdict.is_undecided:
         _MEMO.put((suite.fingerprint, program), verdict)
     return verdict
+
+
+def judge_of(problem: Problem) -> str:
+    """The name of the judge that alone has the problem's tests; "" where programs are run here."""
+    return str((problem.tests or {}).get("judge") or "")
 
 
 def run_suite(program: Program, suite: TestSuite) -> Verdict:
