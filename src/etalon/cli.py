@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import compare, data, doctor, evaluate, explain, fuse, measure, rl, run, serve, solve, verify
+from etalon.commands import compare, data, doctor, explain, fuse, measure, rl, run, serve, solve, verify
+from etalon.commands.evaluation import options
 from etalon.errors import EtalonError, StoppedError
 
 RESUMES = ("run", "demo", "rl", "eval")
@@ -23,7 +24,7 @@ app.command()(rl.rl)
 app.command(help=verify.HELP)(verify.verify)
 app.command()(solve.solve)
 app.command()(explain.explain)
-app.command("eval")(evaluate.evaluate)
+app.command("eval")(options.evaluate)
 app.command()(serve.serve)
 app.command()(fuse.fuse)
 app.command()(serve.sandbox)

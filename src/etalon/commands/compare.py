@@ -60,7 +60,7 @@ def _as_directory(path: Path) -> Iterator[Path]:
     if not path.is_file():
         yield path
         return
-    from etalon.commands.rescoring import log_as_evaluation, score_log
+    from etalon.commands.evaluation.rescoring import log_as_evaluation, score_log
     from etalon.sandbox import connect
     from etalon.show.progress import Progress
 

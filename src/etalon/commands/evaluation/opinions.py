@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from etalon.commands.evaluate import Asked
+from etalon.commands.evaluation.options import Asked
 from etalon.errors import ConfigError
 from etalon.evaluate import Elsewhere, Review, Task
 from etalon.evaluate.benchmarks import Benchmark, catalogue

@@ -13,8 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from etalon.commands import evaluating, opinions
-from etalon.commands.evaluate import Asked
+from etalon.commands.evaluation import opinions, output
+from etalon.commands.evaluation.model import prices_of
+from etalon.commands.evaluation.options import Asked
+from etalon.commands.evaluation.tasks import check, tasks_of, told_of
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.evaluate.benchmarks import Benchmark, Chosen, catalogue, choose
@@ -45,7 +47,7 @@ def rescore(asked: Asked, path: Path) -> None:
 def _directory(asked: Asked, folder: Path) -> None:
     marker = read_marker(folder)
     tasks = list(_tasks(asked, folder, marker))
-    evaluating.check(asked, tasks)
+    check(asked, tasks)
     reviews = opinions.reviews_of(asked, tasks)
     for task in tasks:
         forget_verdicts(folder, task.name)
@@ -53,13 +55,13 @@ def _directory(asked: Asked, folder: Path) -> None:
     told = marker.get("told", {})
     evaluation = Evaluation(
         model=marker["model"], identity=kept["model"], seed=kept["seed"], system=kept["system"], told=told,
-        metric="clr" if "clr" in told else "avg", ks=asked.wanted_ks(), prices=evaluating.prices_of(asked),
+        metric="clr" if "clr" in told else "avg", ks=asked.wanted_ks(), prices=prices_of(asked),
     )  # fmt: skip
     progress = Progress()
     results = evaluate(
         evaluation, tasks, None, progress=progress, out=folder, elsewhere=opinions.elsewhere_of(asked), reviews=reviews
     )
-    evaluating.show(asked, results, tasks, progress, folder=folder)
+    output.show(asked, results, tasks, progress, folder=folder)
 
 
 def _tasks(asked: Asked, folder: Path, marker: Mapping[str, Any]) -> Iterator[Task]:
@@ -98,7 +100,7 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
         columns=binding["map"],
         published=own.published if own else (),
         per_contest=own.per_contest if own else False,
-        told=evaluating.told_of(own),
+        told=told_of(own),
     )
 
 
@@ -112,7 +114,7 @@ def _chosen(name: str, file: str | None) -> Chosen:
 
 def _log(asked: Asked, path: Path) -> None:
     """The samples of another tool's log, taken over into a directory and scored."""
-    tasks = evaluating.tasks_of(asked) if asked.benchmarks else []
+    tasks = tasks_of(asked) if asked.benchmarks else []
     progress = Progress()
     with log_as_evaluation(
         path,
@@ -124,10 +126,10 @@ def _log(asked: Asked, path: Path) -> None:
         for line in (found.line, *(f"warning: {note}" for note in found.notes)):
             progress.say(line)
         task = replace(found.task, published=tasks[0].published) if tasks else found.task
-        evaluating.check(asked, [task])
+        check(asked, [task])
         own = catalogue().get(tasks[0].name) if tasks else None
         results = score_log(found, task, folder, progress, asked=asked, own=own)
-        evaluating.show(asked, results, [task], progress, folder=asked.out)
+        output.show(asked, results, [task], progress, folder=asked.out)
 
 
 @contextmanager
@@ -150,7 +152,7 @@ def score_log(
     """Verdicts on the samples of a log, and the opinions that `asked` wants. own: the benchmark that it is of."""
     evaluation = Evaluation(
         model=found.model, identity=found.identity, told=found.told, ks=asked.wanted_ks() if asked else None,
-        prices=evaluating.prices_of(asked) if asked else None,
+        prices=prices_of(asked) if asked else None,
     )  # fmt: skip
     reviews = opinions.reviews_of(asked, [task], own) if asked else []
     elsewhere = opinions.elsewhere_of(asked) if asked else None

@@ -175,10 +175,10 @@ def evaluate(
     """
     if not clr:
         refuse_without_clr(context, "k", "m")
-    from etalon.commands import evaluating
+    from etalon.commands.evaluation.run import run
 
-    given = {name: value for name, value in locals().items() if name not in ("context", "evaluating")}
-    evaluating.run(Asked(**given))
+    given = {name: value for name, value in locals().items() if name not in ("context", "run")}
+    run(Asked(**given))
 
 
 @dataclass(frozen=True, kw_only=True)
