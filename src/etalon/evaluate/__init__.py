@@ -36,6 +36,7 @@ from etalon.evaluate.task import Task, claim, forget_verdicts, read_marker, scor
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.store import RunLock, read_json, write_json_atomic
 from etalon.types import Sampler
+from etalon.verifiers.instruct.rules.registry import checker
 
 if TYPE_CHECKING:
     from etalon.show.progress import Progress, StageView
@@ -177,6 +178,8 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
     numbers = metrics.measure(found, by_id, ks=ks, clusters=clusters, prices=evaluation.prices)
+    if "accuracies" in numbers:
+        numbers["checker"] = f"etalon {__version__}: {checker(rule.id for p in task.problems for rule in p.rules)}"
     if task.per_contest:
         counted = by_contest(task.problems, {id_: [one.score for one in own] for id_, own in found.items()})
         numbers["contests"] = [{"name": c.name, "right": c.right, "of": c.attempts, "date": c.date} for c in counted]

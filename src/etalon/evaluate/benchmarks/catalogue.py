@@ -89,7 +89,7 @@ class Benchmark:
     window: tuple[date, date] | None = None
     release: str = ""
     without: tuple[str, ...] = ()
-    mode: Mode = "strict"
+    mode: Mode = "loose"
     per_contest: bool = False
     generated: Generator = ""
     notes: str = ""

@@ -146,11 +146,21 @@ _BY = {
 }
 
 
+IFBENCH_COMMIT = "db69a6f"  # commit of allenai/IFBench whose checkers these follow (docs/rules.md tells where not)
+
+
 def deciders(rules: Iterable[str], text: str) -> list[str]:
     """What decides here on what several could, for the rules and the text that they judge: "sentences by regex"."""
     asked = set(rules)
     found = [f"sentences by {splitter(text)}"] if asked & SPLITS_SENTENCES else []
     return found + [f"{noun} by {by()}" for rule, (noun, by, _) in _BY.items() if rule in asked]
+
+
+def checker(rules: Iterable[str]) -> str:
+    """The public checkers that these rules follow, and what decides here on what several could."""
+    asked = set(rules)
+    followed = sorted({"IFEval" if rule in IFEVAL else f"IFBench {IFBENCH_COMMIT}" for rule in asked})
+    return ", ".join([*followed, *deciders(asked, "")])
 
 
 def table() -> str:
