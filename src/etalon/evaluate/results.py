@@ -90,6 +90,8 @@ def warnings(task: Task, verdicts: Verdicts) -> Iterator[str]:
         reasons = [one.reason for own in undecided for one in own if one.stop is not Stop.ERROR]
         told = f"; first reason: {reasons[0]}" if reasons else ""
         yield f"{len(undecided)} of {len(verdicts)} problems undecided, left out of the score{told}"
+    if task.params.temperature == 0 and task.n > 1:
+        yield f"at temperature 0 the {task.n} generations of a problem are one and the same; -n 1 says as much"
     others = Counter(Answers(one.other) for one in scored if one.other)
     if told := hint(sum(one.no_answer for one in scored), others):
         yield told

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etalon.errors import InputError, RunError
 from etalon.evaluate import store
@@ -82,11 +82,9 @@ def _score_kept(task: Task, folder: Path, scoring: _Scoring, view: StageView, to
 def _sample(
     task: Task, sampler: Sampler, asked: Sequence[Ask], path: Path, scoring: _Scoring, pace: Pace, seed: int
 ) -> None:
-    if not asked:
-        return
-    watched = getattr(sampler, "watch", ...) is not ...
-    if watched:
-        sampler.watch = pace.tokens  # type: ignore[attr-defined]
+    model: Any = innermost(sampler)
+    if hasattr(model, "watch"):
+        model.watch = pace.tokens
     scoring.together = 1
     checked = 0.0
     hashes: dict[int, str] = {}
@@ -98,7 +96,7 @@ def _sample(
                 told = hashes[id(one.conversation)] = prompt_hash(one.conversation)
             sample = kept(rollout, seed=seed_from([seed, one.index]), prompt_hash=told)
             if sample.has_failed and time.monotonic() - checked >= CHECK_SECONDS:
-                _still_there(sampler)
+                _still_there(model)
                 checked = time.monotonic()
             append_jsonl(path, [store.sample_to_row(sample)])
             pace.ended(sample.tokens or 0)
@@ -106,17 +104,22 @@ def _sample(
         scoring.finish(pace.scored)
     finally:
         stream.close()
-        if watched:
-            sampler.watch = None  # type: ignore[attr-defined]
+        if hasattr(model, "watch"):
+            model.watch = None
 
 
-def _still_there(sampler: Sampler) -> None:
+def innermost(sampler: Sampler) -> Sampler:
+    """What a sampler that wraps others asks in the end: the model."""
+    inner = getattr(sampler, "inner", None)
+    return sampler if inner is None else innermost(inner)
+
+
+def _still_there(model: Any) -> None:
     """RunError when the server of the model is gone; a model in this process is always there."""
-    check = getattr(sampler, "check", None)
-    if check is None:
+    if not hasattr(model, "check"):
         return
     try:
-        check()
+        model.check()
     except InputError as error:
         raise RunError(f"the server is gone: {error}") from None
 
