@@ -311,4 +311,4 @@ def test_what_is_said_of_a_log_names_the_log(tmp_path: Path) -> None:
     open_.write_text("".join(lines[4:]))
     assert refusal(sums, decided) == f"nothing to compare: no problem is in both ({sums}: sums; {decided}: ojbench)"
     assert refusal(open_, sums).startswith(f"{open_}: nothing was scored: ojbench: 2 of 2 problems undecided")
-    assert f"{judged}: 0 failed, 1 undecided of 6 samples" in refusal(judged, judged)
+    assert f"{judged}: 0 failed, 1 undecided, 4 not there of 10 samples" in refusal(judged, judged)

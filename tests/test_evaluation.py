@@ -188,7 +188,8 @@ def verdict(id_: str, index: int, right: bool | None, **changes: Any) -> Scored:
 def measured(scored: Sequence[Scored], ks: Sequence[int] = (1, 2), **options: Any) -> dict[str, Any]:
     problems = {one.id: SUMS[0] for one in scored}
     by_problem = {id_: [one for one in scored if one.id == id_] for id_ in problems}
-    return metrics.measure(by_problem, problems, ks=ks, **options)
+    n = max(map(len, by_problem.values()))
+    return metrics.measure(by_problem, problems, n=n, ks=ks, **options)
 
 
 def test_means_are_over_problems_and_undecided_samples_are_no_part_of_them() -> None:

@@ -178,14 +178,15 @@ def test_without_the_judge_its_responses_wait_and_what_it_makes_of_them_is_a_sco
 
 def test_a_judge_that_fails_leaves_what_was_sampled(judge, tmp_path, monkeypatch):
     monkeypatch.setattr(elsewhere, "TOGETHER", 8)
-    monkeypatch.setattr(ojbench_judge, "SILENT_SECONDS", 1.0)
     monkeypatch.setenv("OWN_FAULT", "crash")
     failed = sampled(tmp_path, *judge).exception
     assert isinstance(failed, RunError)
     assert "OJBench's judge (8 responses): ended with status 1" in str(failed)
     assert "Problem loj-1 not found; 12 of 12 samples of ojbench are kept" in str(failed)
     monkeypatch.setenv("OWN_FAULT", "silent")
+    monkeypatch.setattr(ojbench_judge, "SILENT_SECONDS", 1.0)
     assert "has said nothing for 1 s" in str(run("--rescore", tmp_path / "out", *judge).exception)
+    monkeypatch.setattr(ojbench_judge, "SILENT_SECONDS", 60.0)
     monkeypatch.setenv("OWN_FAULT", "reversed")
     told = run("--rescore", tmp_path / "out", *judge).exception
     assert isinstance(told, InputError)

@@ -49,6 +49,15 @@ def refuse_without_clr(context: typer.Context, *names: str) -> None:
         raise ConfigError(f"{shown}: needs --clr")
 
 
+def given(context: typer.Context) -> dict[str, str]:
+    """The parameters that stand on the command line, by name, as a user writes them."""
+    return {
+        str(one.name): one.opts[0]
+        for one in context.command.params
+        if one.name and _is_given(context, one.name)
+    }  # fmt: skip
+
+
 def _is_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

@@ -30,13 +30,13 @@ from etalon import __version__
 from etalon.errors import EtalonError, RunError
 from etalon.evaluate import metrics, results, store
 from etalon.evaluate.benchmarks.contests import by_contest
+from etalon.evaluate.checkers import checker
 from etalon.evaluate.metrics import Prices, Row
 from etalon.evaluate.run import fill, verdicts
 from etalon.evaluate.task import Task, claim, forget_verdicts, read_marker, score_anew
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.store import RunLock, read_json, write_json_atomic
 from etalon.types import Sampler
-from etalon.verifiers.instruct.rules.registry import checker
 
 if TYPE_CHECKING:
     from etalon.show.progress import Progress, StageView
@@ -75,6 +75,7 @@ def evaluate(
     *,
     progress: Progress,
     out: Path | None = None,
+    anew: bool = False,
     elsewhere: Elsewhere | None = None,
     reviews: Sequence[Review] = (),
 ) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def evaluate(
 
     Args:
         sampler: None scores what `out` holds and asks nothing.
+        anew: give every sample a new verdict.
         elsewhere: another tool's judge, asked when all samples are there; where it judges, verdicts are made anew.
         reviews: second opinions on a benchmark's samples (a judge, another checker), one after the other; what each
             returns joins the row that the next one gets. The row is written before the first is asked.
@@ -96,7 +98,7 @@ def evaluate(
         for task in tasks:
             if task.is_made:
                 store.keep_problems(folder, task.name, task.problems)
-            score_anew(folder, task)
+            score_anew(folder, task, anew=anew)
             with progress.stage(task.name, _announced(task, clusters[task.name]), "3.1") as view:
                 try:
                     _fill(evaluation, task, folder, sampler, elsewhere, view)
@@ -177,13 +179,17 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str
     found = verdicts(task, folder)
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
-    numbers = metrics.measure(found, by_id, ks=ks, clusters=clusters, prices=evaluation.prices)
-    if "accuracies" in numbers:
-        numbers["checker"] = f"etalon {__version__}: {checker(rule.id for p in task.problems for rule in p.rules)}"
+    numbers = metrics.measure(found, by_id, n=task.n, ks=ks, clusters=clusters, prices=evaluation.prices)
+    numbers["checker"] = f"etalon {__version__}: {checker(task.problems)}"
     if task.per_contest:
         counted = by_contest(task.problems, {id_: [one.score for one in own] for id_, own in found.items()})
-        numbers["contests"] = [{"name": c.name, "right": c.right, "of": c.attempts, "date": c.date} for c in counted]
+        numbers["contests"] = [
+            {"name": c.name, "right": c.right, "of": c.attempts + c.undecided, "undecided": c.undecided, "date": c.date}
+            for c in counted
+        ]
     told = list(results.warnings(task, found))
+    if len(read_marker(folder).get("servers", [])) > 1:
+        told.append("the server said other things of itself when other samples were asked: see servers")
     if len(task.problems) > 1 and distinct(task.problems, clusters_of(task.problems)) == 1:
         told.append("all problems are near copies of one another: the interval is about questions of this one kind")
     if told:
@@ -194,14 +200,17 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str
 
 
 def _head(evaluation: Evaluation, folder: Path) -> Row:
+    marker = read_marker(folder)
+    several = {"servers": marker["servers"]} if len(marker.get("servers", [])) > 1 else {}
     return {
         "etalon": __version__,
         "model": evaluation.model,
         "endpoint": None,
         "seed": evaluation.seed,
-        "started": read_marker(folder)["started"],
+        "started": marker["started"],
         **({"system": evaluation.system} if evaluation.system else {}),
         **evaluation.told,
+        **several,
     }
 
 

@@ -44,21 +44,23 @@ def measure(
     verdicts: Verdicts,
     problems: Mapping[str, Problem],
     *,
+    n: int,
     ks: Sequence[int],
     clusters: Mapping[str, str] | None = None,
     prices: Prices | None = None,
 ) -> Row:
     """The numbers of a benchmark, as a row of results.json has them.
 
-    clusters: problem -> its near copies; they count as one for the interval.
+    n: generations asked for; clusters: problem -> its near copies, which count as one for the interval.
     """
     rights = {id_: right_of(own) for id_, own in verdicts.items()}
-    means = {id_: sum(own) / len(own) for id_, own in rights.items() if own}
+    means = solve_rates(verdicts)
     counts = [(len(own), sum(own)) for own in rights.values() if own]
     scored = [one for own in verdicts.values() for one in own]
     row: Row = {
         "problems": len(verdicts),
         "samples": len(scored),
+        "missing": len(verdicts) * n - len(scored),
         **_bounded("avg", means, clusters or {}),
         "sampling_noise": stats.sampling_noise(counts),
         "pass": {str(k): _mean(stats.pass_at_k(n, right, k) for n, right in counts if n >= k) for k in ks},
@@ -69,6 +71,12 @@ def measure(
     if any(one.theirs is not None for one in scored):
         row["theirs"] = agreement(scored)
     return row | shares(scored, undecided_problems=len(verdicts) - len(means)) | spent(scored, prices)
+
+
+def solve_rates(verdicts: Verdicts) -> dict[str, float]:
+    """Of each problem with a decided sample the share that is right."""
+    rights = {id_: right_of(own) for id_, own in verdicts.items()}
+    return {id_: sum(own) / len(own) for id_, own in rights.items() if own}
 
 
 def right_of(scored: Iterable[Scored]) -> list[bool]:
@@ -171,8 +179,9 @@ def shares(scored: Sequence[Scored], *, undecided_problems: int) -> Row:
 
 def spent(scored: Sequence[Scored], prices: Prices | None) -> Row:
     """Tokens for a problem's sample and for a right answer, tokens per second while it sampled, money."""
-    tokens = [one.tokens for one in scored if one.tokens is not None and not one.has_failed]
-    right = sum(one.is_right for one in scored)
+    known = [one for one in scored if one.tokens is not None and not one.has_failed]
+    tokens = [one.tokens for one in known if one.tokens is not None]
+    right = sum(one.is_right for one in known)
     seconds = busy_seconds(scored)
     row: Row = {
         "mean_tokens": _mean(tokens),

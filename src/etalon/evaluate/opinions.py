@@ -40,7 +40,7 @@ class OfficialLcb:
         samples = (one for one in store.read_samples(folder, task.name) if one.index < task.n)
         found = official_lcb(
             self.place, samples, task.problems, out=folder / f"official-{task.name}", workers=self.workers,
-            release=self.releases[task.name], scored=store.read_scores(folder, task.name),
+            release=self.releases[task.name], scored=store.counted(folder, task.name),
         )  # fmt: skip
         return {"official": row_of(found)}
 

@@ -1,7 +1,7 @@
 """results.json: what an evaluation found, one row per benchmark, and how that stands to what was published.
 
 A verdict against a published number says whether it lies inside our interval, or we are above or below. None is given
-where more than MAX_MISSING of the samples failed or are undecided: those that are missing are not like the others. A
+where more than MAX_MISSING of the samples failed, are undecided or not there: they are not like the others. A
 problem that its own judge leaves out, whatever the response, is not missing.
 """
 
@@ -45,18 +45,20 @@ def row_of(task: Task, numbers: Mapping[str, Any], *, model: str, metric: str) -
         **task.told,
         "published": compared,
         "verdict": first["verdict"] if first else None,
+        **({"verdict_of": first["model"]} if first else {}),
         **({"verdict_refused": refused} if refused and compared else {}),
     }
 
 
 def refusal(numbers: Mapping[str, Any]) -> str:
-    """Why a score is compared with no other; "" when it may be."""
-    samples, undecided = numbers["samples"], numbers["undecided"] - numbers.get("left_out", 0)
-    missing = numbers["failed"] + undecided
-    if not samples or numbers["avg"] is None:
+    """Why a score is compared with no other; "" when it may be. numbers: of `metrics.measure`."""
+    undecided = numbers["undecided"] - numbers.get("left_out", 0)
+    expected = numbers["samples"] + numbers["missing"]
+    if not numbers["samples"] or numbers["avg"] is None:
         return "nothing was scored"
-    if missing > MAX_MISSING * samples:
-        what = f"{numbers['failed']} failed, {undecided} undecided of {samples} samples"
+    if numbers["failed"] + undecided + numbers["missing"] > MAX_MISSING * expected:
+        gone = f", {numbers['missing']} not there" if numbers["missing"] else ""
+        what = f"{numbers['failed']} failed, {undecided} undecided{gone} of {expected} samples"
         return f"{what}: more than {MAX_MISSING:.0%}, and what is missing is seldom like the rest"
     return ""
 
@@ -85,7 +87,9 @@ def warnings(task: Task, verdicts: Verdicts) -> Iterator[str]:
     if failed:
         first = failed[0].reason.removeprefix("sampling_error: ") or "not told"
         yield f"{len(failed)} of {len(scored)} responses failed; first error: {first}"
-    undecided = [own for own in verdicts.values() if not any(one.score is not None for one in own)]
+    if missing := len(verdicts) * task.n - len(scored):
+        yield f"{missing} of {len(verdicts) * task.n} samples are not there yet: the score is of a part"
+    undecided = [own for own in verdicts.values() if own and not any(one.score is not None for one in own)]
     if undecided:
         reasons = [one.reason for own in undecided for one in own if one.stop is not Stop.ERROR]
         told = f"; first reason: {reasons[0]}" if reasons else ""

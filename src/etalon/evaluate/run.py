@@ -8,6 +8,7 @@ Texts are on the disk and in the hands of a few threads, never all in memory.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -21,13 +22,13 @@ from etalon.evaluate.scoring import score
 from etalon.evaluate.store import Key, Sample, Scored
 from etalon.evaluate.task import Task
 from etalon.sampling.single import Ask, prompt_hash, sample_singly, to_ask_singly
-from etalon.store import append_jsonl, repair_jsonl, seed_from
+from etalon.store import append_jsonl, repair_jsonl
 from etalon.types import Rollout, Sampler, Stop
 
 if TYPE_CHECKING:
     from etalon.show.progress import StageView
 
-WORKERS = 4  # (ours) threads that verify
+WORKERS = max(4, os.cpu_count() or 1)  # (ours) threads that verify
 WAITING = 64  # (ours) samples that wait for their verdict at most
 TOGETHER = 32  # (ours) verdicts on kept samples that are written at once; those on new ones are written as they come
 CHECK_SECONDS = 5.0  # (ours) between two questions to a server whether it is still there
@@ -94,7 +95,8 @@ def _sample(
             one = asked[place]
             if (told := hashes.get(id(one.conversation))) is None:
                 told = hashes[id(one.conversation)] = prompt_hash(one.conversation)
-            sample = kept(rollout, seed=seed_from([seed, one.index]), prompt_hash=told)
+            sent = model.seed_of(seed, one.index) if model is sampler and hasattr(model, "seed_of") else None
+            sample = kept(rollout, seed=sent, prompt_hash=told)
             if sample.has_failed and time.monotonic() - checked >= CHECK_SECONDS:
                 _still_there(model)
                 checked = time.monotonic()
@@ -124,7 +126,7 @@ def _still_there(model: Any) -> None:
         raise RunError(f"the server is gone: {error}") from None
 
 
-def kept(rollout: Rollout, *, seed: int, prompt_hash: str) -> Sample:
+def kept(rollout: Rollout, *, seed: int | None, prompt_hash: str) -> Sample:
     """A response as the store keeps it."""
     detail = dict(rollout.detail or {})
     asked = detail.pop("prompt_tokens", None) if rollout.prompt_tokens is None else len(rollout.prompt_tokens)

@@ -23,7 +23,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.sampling.endpoint.answer import CLOSE, OPEN
-from etalon.store import read_jsonl, to_json, write_atomic
+from etalon.store import read_json, read_jsonl, to_json, write_atomic
 from etalon.types import Problem, Rollout, Stop
 
 SAMPLES, SCORES, PROBLEMS = "samples-", "scores-", "problems-"
@@ -274,6 +274,17 @@ def _key_in(line: bytes) -> Key | None:
     """The key that a row of ours begins with; None where it begins otherwise."""
     found = _BEGINS.match(line)
     return None if found is None else (json.loads(found[1]), int(found[2]))
+
+
+def counted(folder: Path, name: str) -> dict[Key, Scored]:
+    """The verdicts that the benchmark's numbers are made of: on the problems and generations last asked for."""
+    marker = folder / MARKER
+    entry = read_json(marker).get("benchmarks", {}).get(name, {}) if marker.exists() else {}
+    n, ids = entry.get("n"), entry.get("ids")
+    asked = None if ids is None else set(ids)
+    found = read_scores(folder, name)
+    return {key: one for key, one in found.items()
+            if (n is None or key[1] < n) and (asked is None or key[0] in asked)}  # fmt: skip
 
 
 def by_problem(scored: Mapping[Key, Scored], problem_ids: Sequence[str], n: int) -> dict[str, list[Scored]]:

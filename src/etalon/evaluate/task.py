@@ -15,19 +15,20 @@ from typing import Any
 
 from etalon import __version__
 from etalon.errors import RunError
-from etalon.evaluate.benchmarks.catalogue import Published
+from etalon.evaluate.benchmarks.catalogue import Benchmark, Published
 from etalon.evaluate.scoring import Mode
 from etalon.evaluate.store import MARKER, scores_path
 from etalon.store import read_json, write_json_atomic
 from etalon.types import Answers, Problem, SamplingParams
 
-FORMAT = 2  # of the marker and of what stands beside it
+FORMAT = 3  # of the marker and of what stands beside it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One benchmark as this evaluation asks it.
 
+    benchmark: its name in the catalogue, "" where it has none there.
     of: how many problems its file has, where fewer are asked. prompts: the user's folder of prompt files, "" is ours.
     is_made: its problems were made for this evaluation, and are kept with it. per_contest: its scores are counted for
     each contest as well. told: what a result says of it beside its numbers.
@@ -37,6 +38,7 @@ class Task:
     problems: Sequence[Problem]
     n: int
     params: SamplingParams
+    benchmark: str = ""
     file: str | None = None
     sha256: str = ""
     prompt_hash: str = ""
@@ -58,6 +60,18 @@ class Task:
         }  # fmt: skip
 
 
+def of_benchmark(own: Benchmark | None) -> dict[str, Any]:
+    """The fields of a task that its benchmark alone decides."""
+    if own is None:
+        return {}
+    told: dict[str, Any] = {"title": own.title, "licence": own.licence, "source": own.source, "revision": own.revision}
+    told["without"] = list(own.without)
+    return {
+        "benchmark": own.name, "mode": own.mode, "published": own.published, "per_contest": own.per_contest,
+        "told": {name: value for name, value in told.items() if value},
+    }  # fmt: skip
+
+
 def claim(
     folder: Path, settings: Mapping[str, Any], tasks: Sequence[Task], *, model: str, told: Mapping[str, Any]
 ) -> None:
@@ -77,18 +91,25 @@ def claim(
         raise RunError(f"{folder}: holds another evaluation ({'; '.join(apart)}); use another --out")
     for task in tasks:
         kept["benchmarks"][task.name] = kept["benchmarks"].get(task.name, {}) | {
-            "file": task.file, "answers": task.answers.value, "mode": task.mode, "n": task.n, "limit": limit_of(task),
-            "prompts": task.prompts, "binding": task.binding(),
+            "file": task.file, "benchmark": task.benchmark, "is_made": task.is_made, "told": dict(task.told),
+            "answers": task.answers.value, "mode": task.mode, "n": task.n, "problems": len(task.problems),
+            "limit": limit_of(task), "prompts": task.prompts, "binding": task.binding(),
+            "ids": None if limit_of(task) is None else [problem.id for problem in task.problems],
         }  # fmt: skip
+    servers = [*kept.get("servers", []), *([told["server"]] if told.get("server") else [])]
+    kept["servers"] = [one for place, one in enumerate(servers) if one not in servers[:place]]
     write_json_atomic(path, kept | {"model": model, "told": dict(told)})
 
 
-def score_anew(folder: Path, task: Task) -> None:
-    """Forget the verdicts of a benchmark that another version gave, or that answers were read otherwise for."""
+def score_anew(folder: Path, task: Task, *, anew: bool = False) -> None:
+    """Forget the verdicts of a benchmark that another version gave, or that answers were read otherwise for.
+
+    anew: forget them in any case.
+    """
     marker = read_marker(folder)
     by = {"etalon": __version__, "answers": task.answers.value, "mode": task.mode}
     entry = marker["benchmarks"][task.name]
-    if entry.get("scored_by") != by:
+    if anew or entry.get("scored_by") != by:
         forget_verdicts(folder, task.name)
         entry["scored_by"] = by
         write_json_atomic(folder / MARKER, marker)
@@ -108,7 +129,7 @@ def read_marker(folder: Path) -> dict[str, Any]:
     """What a directory of an evaluation says of itself; RunError for one of another version."""
     found = read_json(folder / MARKER)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise RunError(f"{folder / MARKER}: of another version of etalon; use another --out")
+        raise RunError(f"{folder / MARKER}: written by another version of etalon, which this one does not read")
     return found
 
 

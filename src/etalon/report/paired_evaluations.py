@@ -8,7 +8,7 @@ what is there (calls that fail are the long ones).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ def evaluations(a: Path, b: Path, named: tuple[Path, Path]) -> SideBySide:
     pairs = [(name, name) for name in names[0] if name in names[1]]
     if not pairs and len(names[0]) == len(names[1]) == 1:
         pairs = [(names[0][0], names[1][0])]
-    lines = [_line((a, b), pair, markers, named) for pair in pairs]
-    if not any(line.problems or line.refused for line in lines):
+    lines = [_line((a, b), pair, markers, named) for pair in pairs if _shared((a, b), pair)]
+    if not lines:
         shown = [f"{folder}: {', '.join(own)}" for folder, own in zip(named, names, strict=True)]
         what = "no problem" if pairs else "no benchmark"
         raise InputError(f"nothing to compare: {what} is in both ({'; '.join(shown)})")
@@ -57,6 +57,12 @@ def _settings(marker: Mapping[str, Any]) -> dict[str, Any]:
         for name, entry in marker["benchmarks"].items()
     }
     return {**marker["settings"], "name": marker["model"], **benchmarks}
+
+
+def _shared(folders: tuple[Path, Path], names: tuple[str, str]) -> set[str]:
+    """The problems of which both sides have samples."""
+    mine, theirs = ({id_ for id_, _ in store.counted(*side)} for side in zip(folders, names, strict=True))
+    return mine & theirs
 
 
 def _line(
@@ -76,18 +82,12 @@ def _line(
 def _side(folder: Path, name: str, marker: Mapping[str, Any]) -> Side:
     entry = marker["benchmarks"][name]
     by_problem: dict[str, list[Scored]] = {}
-    for (id_, index), one in store.read_scores(folder, name).items():
-        if index < entry["n"]:
-            by_problem.setdefault(id_, []).append(one)
+    for one in store.counted(folder, name).values():
+        by_problem.setdefault(one.id, []).append(one)
     scored = [one for own in by_problem.values() for one in own]
-    means = dict(_means(by_problem))
+    means = metrics.solve_rates(by_problem)
     counts = metrics.shares(scored, undecided_problems=len(by_problem) - len(means))
-    numbers = {"samples": len(scored), "avg": 0.0 if means else None, **counts}
+    missing = entry["n"] * entry["problems"] - len(scored)
+    numbers = {"samples": len(scored), "missing": missing, "avg": 0.0 if means else None, **counts}
     protocol = {"n": entry["n"], "max_tokens": entry["binding"]["max_tokens"], "truncated": counts["truncated"]}
     return Side(means=means, refused=results.refusal(numbers), protocol=protocol)
-
-
-def _means(by_problem: Mapping[str, list[Scored]]) -> Iterator[tuple[str, float]]:
-    for id_, own in by_problem.items():
-        if right := metrics.right_of(own):
-            yield id_, sum(right) / len(right)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from etalon.commands.options import (
     MapOption,
     MaxBadOption,
     SeedOption,
+    given,
     isolation_of,
     refuse_without_clr,
 )
@@ -177,13 +179,13 @@ def evaluate(
         refuse_without_clr(context, "k", "m")
     from etalon.commands.evaluation.run import run
 
-    given = {name: value for name, value in locals().items() if name not in ("context", "run")}
-    run(Asked(**given))
+    values = {name: value for name, value in locals().items() if name not in ("context", "run")}
+    run(Asked(**values, given=given(context)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The command line of `etalon eval`, as it was given."""
+    """The command line of `etalon eval`. given: what of it a user wrote, by the name of the field."""
 
     benchmarks: list[str] | None
     model: str | None
@@ -221,6 +223,7 @@ class Asked:
     ojbench_data: Path | None
     listed: bool
     dry_run: bool
+    given: Mapping[str, str]
 
     @property
     def folders(self) -> list[Path]:

@@ -47,6 +47,15 @@ def show_plan(asked: Asked, tasks: Sequence[Task]) -> None:
             typer.echo(f"  first prompt: {task.problems[0].prompt!r}")
 
 
+def show_rescoring(folder: Path, tasks: Sequence[Task]) -> None:
+    """`--dry-run` of `--rescore`: what would get new verdicts."""
+    from etalon.evaluate import store
+
+    for task in tasks:
+        count = sum(1 for _ in store.rows(store.samples_path(folder, task.name)))
+        typer.echo(f"{task.name}: {count} rows of samples would be scored anew, answers {task.answers.value}")
+
+
 def show(
     asked: Asked, results: dict[str, Any], tasks: Sequence[Task], progress: Progress, *, folder: Path | None
 ) -> None:

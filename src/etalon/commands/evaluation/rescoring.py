@@ -16,26 +16,31 @@ from typing import Any
 from etalon.commands.evaluation import opinions, output
 from etalon.commands.evaluation.model import prices_of
 from etalon.commands.evaluation.options import Asked
-from etalon.commands.evaluation.tasks import check, tasks_of, told_of
+from etalon.commands.evaluation.tasks import check, tasks_of
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.evaluate.benchmarks import Benchmark, Chosen, catalogue, choose
 from etalon.evaluate.imported import Imported, take_over
 from etalon.evaluate.matching import as_sampled
-from etalon.evaluate.task import forget_verdicts, read_marker
+from etalon.evaluate.task import of_benchmark, read_marker
 from etalon.rows.mapping import ColumnMap
 from etalon.show.progress import Progress
 from etalon.types import Answers, SamplingParams
 
-ASKING = ("model", "endpoint", "n", "clr", "limit", "system", "extra", "max_tokens", "temperature", "top_p", "fresh")
+OF_VERDICTS = {  # what --rescore takes; all else is about asking a model
+    *("benchmarks", "rescore", "ks", "answers", "judge", "judge_pairs", "price", "official_lcb", "ojbench_judge"),
+    *("ojbench_data", "data", "max_bad", "isolation", "shown_as", "export", "dry_run"),
+}
+OF_LOGS = OF_VERDICTS | {"out", "columns", "prompts"}
 
 
 def rescore(asked: Asked, path: Path) -> None:
     """Score a directory of samples, or a log, anew."""
-    given = [name for name in ASKING if getattr(asked, name) not in (None, False, "", 0, [])]
-    if given:
-        raise ConfigError(f"--{given[0].replace('_', '-')}: --rescore asks no model; leave it out")
-    if path.is_dir() and (path / store.MARKER).is_file():
+    is_ours = path.is_dir() and (path / store.MARKER).is_file()
+    for name, option in asked.given.items():
+        if name not in (OF_VERDICTS if is_ours else OF_LOGS):
+            raise ConfigError(f"{option}: --rescore asks no model and keeps to what is there; leave it out")
+    if is_ours:
         return _directory(asked, path)
     if not path.exists():
         raise InputError(f"{path}: no such directory and no such log")
@@ -48,9 +53,10 @@ def _directory(asked: Asked, folder: Path) -> None:
     marker = read_marker(folder)
     tasks = list(_tasks(asked, folder, marker))
     check(asked, tasks)
+    if asked.dry_run:
+        output.show_rescoring(folder, tasks)
+        return
     reviews = opinions.reviews_of(asked, tasks)
-    for task in tasks:
-        forget_verdicts(folder, task.name)
     kept = marker["settings"]
     told = marker.get("told", {})
     evaluation = Evaluation(
@@ -59,8 +65,9 @@ def _directory(asked: Asked, folder: Path) -> None:
     )  # fmt: skip
     progress = Progress()
     results = evaluate(
-        evaluation, tasks, None, progress=progress, out=folder, elsewhere=opinions.elsewhere_of(asked), reviews=reviews
-    )
+        evaluation, tasks, None, progress=progress, out=folder, anew=True, elsewhere=opinions.elsewhere_of(asked),
+        reviews=reviews,
+    )  # fmt: skip
     output.show(asked, results, tasks, progress, folder=folder)
 
 
@@ -80,11 +87,12 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
     columns = ColumnMap(pairs=tuple(binding["map"].items()))
     problems = store.kept_problems(folder, name) if file is None else None
     if problems is None:
-        chosen = _chosen(name, file or entry["file"])
+        chosen = _chosen(asked, name, entry, file)
         problems = chosen.problems(columns=columns, max_bad=asked.max_bad, prompts=entry.get("prompts", ""))
         if chosen.sha256 != binding["sha256"]:
             problems = as_sampled(folder, name, problems, system=system)
-    own = catalogue().get(name)
+    own = catalogue().get(entry["benchmark"])
+    fields = {"mode": entry["mode"], "told": entry["told"], "benchmark": entry["benchmark"], **of_benchmark(own)}
     return Task(
         name=name,
         problems=problems[: entry["limit"]],
@@ -96,17 +104,16 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
         prompt_hash=binding["prompt_hash"],
         prompts=entry.get("prompts", ""),
         answers=asked.answers or Answers(entry["answers"]),
-        mode=own.mode if own else entry["mode"],
         columns=binding["map"],
-        published=own.published if own else (),
-        per_contest=own.per_contest if own else False,
-        told=told_of(own),
+        is_made=entry["is_made"],
+        **fields,
     )
 
 
-def _chosen(name: str, file: str | None) -> Chosen:
+def _chosen(asked: Asked, name: str, entry: Mapping[str, Any], file: str | None) -> Chosen:
+    file = file or entry["file"]
     if name in catalogue():
-        return choose([f"{name}={file}" if file else name])[0]
+        return choose([f"{name}={file}" if file else name], folders=asked.folders)[0]
     if file is None or not Path(file).exists():
         raise InputError(f"{name}: {file}: no such file any more; say where it is: {name}=FILE")
     return replace(choose([file])[0], name=name)
@@ -125,9 +132,9 @@ def _log(asked: Asked, path: Path) -> None:
     ) as (folder, found):
         for line in (found.line, *(f"warning: {note}" for note in found.notes)):
             progress.say(line)
-        task = replace(found.task, published=tasks[0].published) if tasks else found.task
+        own = catalogue().get(tasks[0].benchmark) if tasks else None
+        task = replace(found.task, **of_benchmark(own))
         check(asked, [task])
-        own = catalogue().get(tasks[0].name) if tasks else None
         results = score_log(found, task, folder, progress, asked=asked, own=own)
         output.show(asked, results, [task], progress, folder=asked.out)
 

@@ -10,7 +10,8 @@ from etalon.commands.evaluation import opinions
 from etalon.commands.evaluation.options import Asked
 from etalon.errors import ConfigError
 from etalon.evaluate import Task
-from etalon.evaluate.benchmarks import Benchmark, Chosen, choose
+from etalon.evaluate.benchmarks import Chosen, choose
+from etalon.evaluate.task import of_benchmark
 from etalon.problems.rows import problem_to_row
 from etalon.rows.mapping import ColumnMap
 from etalon.store import to_json
@@ -45,11 +46,8 @@ def _task(asked: Asked, chosen: Chosen, columns: ColumnMap) -> Task:
         prompt_hash=chosen.prompt_hash(asked.prompts),
         prompts=asked.prompts,
         answers=_first(asked.answers, own and own.answers, Answers.BOXED),
-        mode=own.mode if own else "loose",
         columns=dict(columns.pairs),
-        published=own.published if own else (),
-        per_contest=own.per_contest if own else False,
-        told=told_of(own),
+        **of_benchmark(own),
     )
 
 
@@ -80,14 +78,6 @@ def fresh_tasks(asked: Asked, tasks: Sequence[Task]) -> list[Task]:
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
-
-
-def told_of(own: Benchmark | None) -> dict[str, Any]:
-    """What a benchmark's row says beside its numbers."""
-    if own is None:
-        return {}
-    told = {"title": own.title, "licence": own.licence, "source": own.source, "revision": own.revision}
-    return {name: value for name, value in told.items() if value}
 
 
 def check(asked: Asked, tasks: Sequence[Task]) -> None:

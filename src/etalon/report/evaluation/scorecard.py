@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.evaluate.metrics import right_of, shares, spent
-from etalon.evaluate.store import Key, Scored, read_samples, read_scores
+from etalon.evaluate.store import Key, Scored, counted, read_samples
 from etalon.report.exports.shape import BenchmarkRow
 from etalon.types import Stop
 
@@ -69,7 +69,7 @@ class Scorecard:
 
 def scorecard_of(folder: Path, name: str, row: BenchmarkRow | None) -> Scorecard:
     """The verdicts of one benchmark; samples that have none yet are undecided."""
-    scores = read_scores(folder, name)
+    scores = counted(folder, name)
     found = scores or _unscored(folder, name)
     samples: dict[str, list[Scored]] = {}
     for one in found.values():

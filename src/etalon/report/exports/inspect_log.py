@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etalon.errors import InputError
-from etalon.evaluate.store import RESULTS, Key, Sample, Scored, names, parted, read_samples, read_scores
+from etalon.evaluate.store import RESULTS, Key, Sample, Scored, counted, names, parted, read_samples
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
 from etalon.report.read import Reader, mapping
 from etalon.store import stable_hash
@@ -56,7 +56,7 @@ def write_inspect(folder: Path, out: Path | None = None, *, problems: Problems |
 def _log(folder: Path, results: ResultsFile, row: BenchmarkRow, problems: Mapping[str, Problem]) -> EvalLog:
     from inspect_ai.log import EvalLog, EvalStats
 
-    scores = read_scores(folder, row.name)
+    scores = counted(folder, row.name)
     model = results.model or "unknown"
     kept = {
         sample.key: _sample(sample, scores.get(sample.key), problems.get(sample.id), model)
