@@ -29,6 +29,14 @@ class Scripted:
         for index in reversed(range(len(conversations))):
             yield index, tuple(self.respond(conversations[index][-1].content, i) for i in range(n))
 
+    def sample_single(
+        self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int
+    ) -> Iterator[tuple[int, Rollout]]:
+        self.batches.append(([conversation[-1].content for conversation, _ in asked], 1, params, seed))
+        for place in reversed(range(len(asked))):
+            conversation, index = asked[place]
+            yield place, self.respond(conversation[-1].content, index)
+
 
 def said(text: str, stop: Stop = Stop.EOS, num_tokens: int = 10, error: str = "") -> Rollout:
     return Rollout(problem_id="", index=0, text=text, stop=stop, num_tokens=num_tokens, error=error)

@@ -294,10 +294,12 @@ def test_a_judge_stands_beside_the_rules(tmp_path: Path) -> None:
         assert (agreement["pairs"], agreement["share"], agreement["wrongly_yes"]) == (2, 0.5, 1)
         asked = len(judging.requests)
         assert asked == 2 + 2  # one question for each answer of a problem
-        run("--rescore", out, "--judge", f"toy@{judging.url}")
+        for ending in ("", "/"):
+            run("--rescore", out, "--judge", f"toy@{judging.url}{ending}")
         assert len(judging.requests) == asked  # what it said is kept
         said.pop(0)
-        shown = run("--rescore", out, "--judge", f"toy@{judging.url}/")
+        (out / "judge-s.jsonl").unlink()
+        shown = run("--rescore", out, "--judge", f"toy@{judging.url}")
         assert "got no verdict (judge_unreadable)" in " ".join(shown.split())
         assert results(out)[0]["judge"]["undecided"] == 4
     assert "--judge-pairs: needs --judge" in line_of("eval", *command, "--judge-pairs", pairs)

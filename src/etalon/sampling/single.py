@@ -3,7 +3,8 @@
     [Ask(conversation, index), ...] -> sample_singly(sampler, ...) -> (place of the ask, its Rollout), as they come
 
 A sampler that can be asked for the sample `index` of a conversation alone says so (`SingleSampler`): it gives the
-rollout that `sample(n > index)` would. Any other is asked for as many as are missing, some conversations at a time.
+rollout that `sample(n > index)` would. Any other is asked for each run of indices that is missing, some conversations
+at a time.
 """
 
 from __future__ import annotations
@@ -79,17 +80,32 @@ def sample_singly(
 def _in_groups(
     sampler: Sampler, asked: Sequence[Ask], params: SamplingParams, seed: int
 ) -> Iterator[tuple[int, Rollout]]:
-    """Conversations that miss as many samples, from the same one on, are asked for together."""
-    by_conversation: dict[tuple[str, tuple[str, ...] | None], list[int]] = {}
-    for place, one in enumerate(asked):
-        by_conversation.setdefault((one.problem_id, one.order), []).append(place)
+    """Conversations that miss the same run of samples are asked for together.
+
+    A run's seed is of its first index: sample i is number i - f of the seed of some f, and no other sample ever is.
+    """
     alike: dict[tuple[int, int], list[list[int]]] = {}
-    for places in by_conversation.values():
-        alike.setdefault((len(places), min(asked[place].index for place in places)), []).append(places)
-    for (count, first), members in alike.items():
+    for run in _runs(asked):
+        alike.setdefault((asked[run[0]].index, len(run)), []).append(run)
+    for (first, count), members in alike.items():
         own_seed = seed_from([seed, "from", first]) if first else seed
         waiting = iter(members)
         while batch := list(islice(waiting, TOGETHER)):
-            conversations = [asked[places[0]].conversation for places in batch]
+            conversations = [asked[run[0]].conversation for run in batch]
             for position, rollouts in sampler.sample(conversations, n=count, params=params, seed=own_seed):
                 yield from zip(batch[position], rollouts, strict=True)
+
+
+def _runs(asked: Sequence[Ask]) -> Iterator[list[int]]:
+    """The places of samples of one conversation whose indices follow one another, run by run."""
+    by_conversation: dict[tuple[str, tuple[str, ...] | None], list[int]] = {}
+    for place, one in enumerate(asked):
+        by_conversation.setdefault((one.problem_id, one.order), []).append(place)
+    for places in by_conversation.values():
+        run: list[int] = []
+        for place in sorted(places, key=lambda place: asked[place].index):
+            if run and asked[place].index != asked[run[-1]].index + 1:
+                yield run
+                run = []
+            run.append(place)
+        yield run
