@@ -85,7 +85,7 @@ def test_every_problem_is_a_cell_and_the_hardest_is_last(tmp_path: Path) -> None
     ]  # fmt: skip
     assert "3 right, 1 wrong; 301 to 304 tokens, median 302" in shown[1]
     assert "not finished" not in html
-    for words in ("85.0", "[78.1, 90.5]", "17.5%", "91.4 VibeThinker-3B (n = 64)", "inside the interval",
+    for words in ("85.0", "[78.1, 90.5]", "17.5%", "91.4", "inside the interval", "avg@64, temperature 1",
                   "What a smaller cap would do", "Score over k", "prompt strict 84.0 [80.0, 88.0] of 541"):  # fmt: skip
         assert words in html, words
 
@@ -117,6 +117,31 @@ def test_what_an_evaluation_wrote_is_read(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_name_that_has_no_room_in_its_cell_is_cut_on_one_side(tmp_path: Path) -> None:
+    names = ("HumanEval/12", "75ff1e08c1", "p1")
+    pairs = [sampled(name, 0, "right") for name in names]
+    html = written(write_evaluation(tmp_path / "run", {"x": pairs}, results(row("x"), endpoint=["http://h:1/v1"])))
+    assert sorted(re.findall(r'class="cell on name-of"[^>]*>(.*?)<', html)) == ["p1", "…ff1e08c1", "…nEval/12"]
+    assert "endpoint http://h:1/v1" in html
+
+
+def test_a_verdict_is_coloured_by_what_the_row_says_of_it(tmp_path: Path) -> None:
+    published = [{"model": "M", "score": 0.9, "verdict": word} for word in ("above", "below", "inside", None)]
+    judge = {"name": "J", "disagreements": 12, "listed": [
+        {"id": f"p{i}", "index": 0, "reference": "even", "answer": "2n", "rules": 0.0, "judge": 1.0} for i in range(12)
+    ]}  # fmt: skip
+    told = results(row("x", published=published, truncated=None, judge=judge, metric="clr", clr={"k": 4, "m": 5}))
+    html = written(write_evaluation(tmp_path / "run", {"x": graded(2, 2)}, told))
+    assert re.findall(r'class="verdict (\w+)">(.*?)<', html) == [
+        ("yes", "ours is above"), ("no", "ours is below"), ("unclear", "inside the interval"),
+        ("unclear", "no verdict"),
+    ]  # fmt: skip
+    assert "differ: 10 of 12" in html
+    assert html.count('<td class="words">even</td>') == 10
+    for words in ("truncation not told", "which responses were cut is not told", "CLR@64, K = 4, M = 5"):
+        assert words in html, words
+
+
 def test_texts_and_names_of_others_cannot_act(tmp_path: Path) -> None:
     pairs = [sampled(f"{HOSTILE}{p}", i, kind, text=HOSTILE) for p in range(2) for i, kind in enumerate(ALL_KINDS)]
     published = [{"model": HOSTILE, "score": 0.5, "source": HOSTILE, "verdict": "inside"}]
@@ -136,7 +161,7 @@ def test_of_a_problem_the_shortest_right_the_longest_wrong_and_a_cut_sample_are_
     assert "What is 1 &lt; 2?" in html
     reasons = re.findall(r"<summary>Reasoning</summary><pre>(.*?)</pre>", html)
     assert reasons == ["asked again", "text 3", "text 4"]
-    assert "--sample x/p/INDEX" in html
+    assert f"etalon report '{folder}' --sample x/p/INDEX" in unescape(html)
 
 
 def test_what_is_shown_and_held_is_bounded_however_much_is_kept(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from etalon.report.evaluation.lengths import length_charts
 from etalon.report.evaluation.problems import heat_map, problem_table
 from etalon.report.evaluation.reading import NUM_BYTES, NUM_SAMPLES, chosen, print_sample, read_shown, samples_html
 from etalon.report.evaluation.scorecard import Scorecard, scorecard_of
-from etalon.report.exports.cells import percentage, remarks, whole
-from etalon.report.exports.shape import ResultsFile, shaped
-from etalon.report.html import Html, document, duration, tag
+from etalon.report.exports.cells import percentage, whole
+from etalon.report.exports.remarks import disagreements, remarks
+from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
+from etalon.report.html import Html, clip, document, duration, folded, grid, join, tag
 from etalon.report.read import Reader, mapping
 from etalon.store import write_atomic
 from etalon.types import Problem
@@ -55,7 +56,7 @@ def page(folder: Path, problems: Mapping[str, Mapping[str, Problem]]) -> str:
     benchmarks, sections = [], []
     for name in present:
         card = scorecard_of(folder, name, rows.get(name))
-        sections.append(_benchmark(folder, card, most, problems.get(name, {}), own=results.own(card.row)))
+        sections.append(_benchmark(folder, results, card, most, problems.get(name, {})))
         benchmarks.append(_without_samples(card))
     links = tag("nav", *(tag("a", one.row.called, href=f"#{anchor(one.row)}") for one in benchmarks))
     head = tag("header", *_title(folder, results, benchmarks, reader.missing), links)
@@ -72,6 +73,7 @@ def _name(folder: Path, results: ResultsFile) -> str:
 
 def _title(folder: Path, results: ResultsFile, benchmarks: list[Scorecard], missing: list[str]) -> list[Html]:
     protocol = [f"{name} {words}" for name, words in results.protocol().items() if name != "model"]
+    protocol += [f"endpoint {', '.join(results.endpoint)}"] if results.endpoint else []
     is_partial = not benchmarks or any(one.is_partial for one in benchmarks)
     return [
         tag("h1", results.model or folder.resolve().name),
@@ -81,19 +83,17 @@ def _title(folder: Path, results: ResultsFile, benchmarks: list[Scorecard], miss
     ]
 
 
-def _benchmark(
-    folder: Path, card: Scorecard, most: int, problems: Mapping[str, Problem], *, own: Mapping[str, str]
-) -> Html:
+def _benchmark(folder: Path, results: ResultsFile, card: Scorecard, most: int, problems: Mapping[str, Problem]) -> Html:
     row = card.row
     facts = [f"{whole(row.samples)} samples"]
-    facts += [f"{name} {words}" for name, words in own.items()]
+    facts += [f"{name} {words}" for name, words in results.own(row).items()]
     facts += [f"answers: {row.answers}"] if row.answers else []
     facts += [f"prompt {row.prompt_hash}"] if row.prompt_hash else []
     facts += [f"a re-run would move by ±{percentage(row.sampling_noise)}"] if row.sampling_noise is not None else []
     facts += [f"{whole(row.tokens_per_right)} tokens per right answer"] if row.tokens_per_right is not None else []
     facts += [f"{whole(row.tokens_per_second)} tokens/s"] if row.tokens_per_second is not None else []
     facts += [duration(row.seconds)] if row.seconds is not None else []
-    notes = [tag("li", words) for words in remarks(row)]
+    notes = [tag("li", words) for words in remarks(results, row)]
     charts = length_charts(card)
     wanted = chosen(card, most) if card.is_scored else []
     shown = read_shown(folder, row.name, wanted, num_bytes=NUM_BYTES // max(NUM_SAMPLES, 1))
@@ -103,9 +103,19 @@ def _benchmark(
         tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
         *([tag("p", "Not scored yet.", class_="note")] if not card.is_scored else []),
         *([tag("ul", *notes, class_="remarks")] if notes else []),
+        _judged(row),
         heat_map(card),
         problem_table(card),
         *([tag("div", *charts, class_="charts")] if charts else []),
         samples_html(folder, row.name, shown, problems),
         id_=anchor(row),
     )
+
+
+def _judged(row: BenchmarkRow) -> Html:
+    """The first answers on which a judge and the rules differ; folded."""
+    lines = [[clip(cell, 200) for cell in line] for line in disagreements(row.judge)]
+    head = ("Problem / sample", "Reference", "Answer", "Rules", "Judge")
+    table = grid(head, lines, styles={1: "words", 2: "words"})
+    title = f"Answers on which judge and rules differ: {len(lines)} of {whole(row.judge.disagreements)}"
+    return folded(title, table) if lines else join([])

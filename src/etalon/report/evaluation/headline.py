@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from etalon.evaluate.results import MAX_MISSING
 from etalon.report import svg
 from etalon.report.evaluation.scorecard import Scorecard
-from etalon.report.exports.cells import percentage, problems_of, standing, whole
-from etalon.report.exports.shape import BenchmarkRow, PublishedRow
+from etalon.report.exports.cells import bounds, clr_note, percentage, problems_of, whole
+from etalon.report.exports.published import COLUMNS, beside, published_score
+from etalon.report.exports.shape import BenchmarkRow
 from etalon.report.html import MISSING, Html, grid, join, percent, section, tag
 
 HEAD = ("Benchmark", "Score", "95% interval", "", "Problems × n", "Truncated", "No answer", "Undecided", "Failed",
-        "Tokens", "Published")  # fmt: skip
+        "Tokens")  # fmt: skip
 LEAD = (
     "Score is the percentage of right answers: the mean over the n samples of each problem, then over problems. The "
     "bar is its 95% interval, clustered by problem, on an axis from {low} to {high}; a ring is a published number."
 )
-MANY = 0.05  # (ours) share of truncated samples, and 0.01 of the other kinds, from which it is marked
+MANY = 0.05  # (ours) share of truncated samples from which it is marked; of the other kinds MAX_MISSING
+STYLES = {"inside": "unclear", "above": "yes", "below": "no"}  # of a verdict
 WIDTH = 130.0
 
 
@@ -26,8 +29,9 @@ def headline(benchmarks: Sequence[Scorecard]) -> Html:
     low, high = _limits(rows)
     lead = LEAD.format(low=f"{100 * low:.0f}", high=f"{100 * high:.0f}")
     lines = [_cells(one, (low, high)) for one in benchmarks]
-    table = grid(HEAD, lines, styles={10: "left published"})
-    return section("scores", "Scores", lead if rows else "No benchmark has been sampled yet.", table if rows else "")
+    if not rows:
+        return section("scores", "Scores", "No benchmark has been sampled yet.")
+    return section("scores", "Scores", f"{lead} {clr_note(rows)}".rstrip(), grid(HEAD, lines), _published(rows))
 
 
 def _limits(rows: Sequence[BenchmarkRow]) -> tuple[float, float]:
@@ -43,19 +47,17 @@ def _limits(rows: Sequence[BenchmarkRow]) -> tuple[float, float]:
 def _cells(one: Scorecard, limits: tuple[float, float]) -> list[str]:
     row = one.row
     sampled = row.samples or 0
-    interval = MISSING if row.low is None or row.high is None else f"[{100 * row.low:.1f}, {100 * row.high:.1f}]"
     return [
         tag("a", row.called, href=f"#{anchor(row)}"),
-        tag("b", percentage(row.avg) if row.avg is not None else MISSING, class_="score"),
-        interval,
+        join([tag("b", percentage(row.avg), class_="score"), " CLR" if row.is_clr else ""]),
+        bounds(row.low, row.high) or MISSING,
         _bar(row, limits),
         f"{problems_of(row)} × {whole(row.n)}",
         _marked(percent(row.truncated), is_many=(row.truncated or 0) > MANY),
         _marked(percent(row.no_answer), is_many=(row.no_answer or 0) > MANY),
-        _marked(whole(row.undecided), is_many=(row.undecided or 0) > 0.01 * sampled),
-        _marked(whole(row.failed), is_many=(row.failed or 0) > 0.01 * sampled),
+        _marked(whole(row.undecided), is_many=(row.undecided or 0) > MAX_MISSING * sampled),
+        _marked(whole(row.failed), is_many=(row.failed or 0) > MAX_MISSING * sampled),
         whole(row.mean_tokens),
-        _published(row),
     ]
 
 
@@ -76,7 +78,7 @@ def _bar(row: BenchmarkRow, limits: tuple[float, float]) -> Html:
         marks += [svg.rule(x(row.low), 8.0, x(row.high), 8.0, "span clear")]
         marks += [svg.rule(x(end), 4.0, x(end), 12.0, "span clear") for end in (row.low, row.high)]
     rings = [
-        tag("circle", tag("title", f"{one.model} {percentage(one.score)}"), cx=x(one.score), cy=8.0, r=4.0,
+        tag("circle", tag("title", f"{one.model} {published_score(one)}"), cx=x(one.score), cy=8.0, r=4.0,
             class_="ring c1")
         for one in row.published
         if one.score is not None
@@ -85,16 +87,20 @@ def _bar(row: BenchmarkRow, limits: tuple[float, float]) -> Html:
     return svg.drawing(f"score {percentage(row.avg)}", 16.0, *marks, *rings, dot, width=WIDTH, style="inline interval")
 
 
-def _published(row: BenchmarkRow) -> Html:
-    lines = [_published_line(row, one) for one in row.published]
-    refused = [tag("div", f"no verdict: {row.verdict_refused}", class_="refused")] if row.verdict_refused else []
-    return join([*lines, *refused])
-
-
-def _published_line(row: BenchmarkRow, one: PublishedRow) -> Html:
-    words = "" if row.verdict_refused else standing(row, one)
-    style = "unclear" if one.verdict == "inside" or not one.verdict else "yes" if "above" in words else "no"
-    drawn = f" (n = {one.n:g})" if one.n is not None else ""
-    metric = f" {one.metric}" if one.metric not in ("", "avg") else ""
-    told = f"{percentage(one.score)} {one.model}{metric}{drawn}"
-    return tag("div", tag("span", told, title=one.source), " ", tag("b", words, class_=f"verdict {style}"))
+def _published(rows: Sequence[BenchmarkRow]) -> Html:
+    """Every published score beside ours, with what differs in how the two were sampled; why there is no verdict."""
+    scores = [one for row in rows for one in row.published]
+    if not scores:
+        return join([])
+    lines = []
+    for one, cells in zip(scores, beside(rows), strict=True):
+        cell = dict(zip(COLUMNS, cells, strict=True))
+        cell["Model"] = tag("span", cell["Model"], title=one.source)
+        cell["Verdict"] = tag("b", cell["Verdict"], class_=f"verdict {STYLES.get(one.verdict, 'unclear')}")
+        lines.append(list(cell.values()))
+    styles = {1: "left", **dict.fromkeys(range(len(COLUMNS) - 2, len(COLUMNS)), "left published")}
+    told = "; ".join(f"{row.name}: {row.verdict_refused}" for row in rows if row.verdict_refused)
+    sources = "; ".join(dict.fromkeys(one.source for one in scores if one.source))
+    foot = ((told, f"No verdict: {told}."), (sources, f"Sources: {sources}."))
+    notes = [tag("p", words, class_="note") for is_told, words in foot if is_told]
+    return join([tag("h3", "Beside published scores"), grid(list(COLUMNS), lines, styles=styles), *notes])

@@ -10,6 +10,7 @@ from etalon.report.html import MISSING, Html, clip, count, figure, folded, grid,
 
 WIDTH = 1120.0
 LAYOUTS = ((60, 15, 38.0), (250, 25, 26.0), (1000, 50, 20.0))  # at most so many problems: in a row, height of a cell
+MOST_LETTERS = 9  # of a problem's name in a cell, its end
 NUM_LISTED = 500
 NOTE = (
     "A cell is a problem, the stronger its colour the more of its samples are right; the number is its solve rate in "
@@ -43,7 +44,7 @@ def _cell(problem: Solved, x: float, y: float, size: tuple[float, float]) -> Htm
     on = "cell on" if rate is not None and rate > 0.55 else "cell"
     middle, parts = x + width / 2, [tag("title", _about(problem)), box]
     if height > 30:
-        name = problem.id if len(problem.id) <= 11 else f"…{problem.id[-10:]}"
+        name = problem.id if len(problem.id) <= MOST_LETTERS else f"…{problem.id[1 - MOST_LETTERS :]}"
         parts += [
             svg.label(name, middle, y + 14, f"{on} name-of", "middle"),
             svg.label(words, middle, y + 29, on, "middle"),

@@ -96,7 +96,7 @@ def samples_html(folder: Path, name: str, shown: Sequence[Shown], problems: Mapp
     """The samples of one benchmark, folded, under the command that prints any other."""
     if not shown:
         return join([])
-    command = f"etalon report {quote(folder.name)} --sample {quote(f'{name}/{shown[0].scored.id}')}/INDEX"
+    command = f"etalon report {quote(str(folder))} --sample {quote(f'{name}/{shown[0].scored.id}')}/INDEX"
     lead = tag("p", "Any other sample, whole: ", tag("code", command), class_="note")
     grouped: dict[str, list[Html]] = {}
     for one in shown:

@@ -8,20 +8,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etalon.report.exports.cells import ACCURACIES, CURVES, columns, published_of, remarks, whole
-from etalon.report.exports.shape import BenchmarkRow, PublishedRow, ResultsFile, shaped
+from etalon.report.exports.cells import CURVES, caption, columns
+from etalon.report.exports.published import COLUMNS, beside
+from etalon.report.exports.remarks import ACCURACIES, remarks
+from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
 from etalon.report.html import UNPRINTABLE
-from etalon.report.read import Number
+from etalon.report.read import Number, mapping, number, text
 
-CAPTION = (
-    "Score: percent right, the mean over n samples of each problem, then over problems; in brackets its 95% interval."
-)
 AS_THEY_ARE = (
-    "name", "title", "domain", "problems", "of", "n", "samples", "avg", "low", "high", "sampling_noise", "truncated",
-    "no_answer", "undecided", "failed", "undecided_problems", "mean_tokens", "tokens_per_right", "tokens_per_second",
-    "seconds", "answers", "checker", "verdict", "verdict_refused", "licence", "file", "sha256", "prompt_hash",
+    "name", "title", "domain", "problems", "of", "expected", "n", "samples", "missing", "metric", "avg", "low", "high",
+    "sampling_noise", "truncated", "no_answer", "undecided", "failed", "undecided_problems", "mean_tokens",
+    "tokens_per_right", "tokens_per_second", "seconds", "temperature", "top_p", "max_tokens", "answers", "checker",
+    "verdict", "verdict_of", "verdict_refused", "licence", "file", "sha256", "prompt_hash",
 )  # fmt: skip
-JUDGED = ("name", "avg", "low", "high", "open", "undecided", "disagreements")
+JUDGED = ("name", "avg", "low", "high", "problems", "open", "undecided", "disagreements")
+AGREEMENT = ("pairs", "undecided", "share", "low", "high", "wrongly_yes", "wrongly_no")
+THEIRS = ("samples", "right", "agree", "only_ours", "only_theirs")
+BESIDE = {name: COLUMNS[name] for name in ("Benchmark", "Model", "Published", "n", "Ours", "Verdict")}
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -52,17 +55,37 @@ def as_csv(results: Mapping[str, Any]) -> str:
 
 def _record(results: ResultsFile, row: BenchmarkRow) -> dict[str, str]:
     found: dict[str, str | Number] = {"model": results.model, **{name: getattr(row, name) for name in AS_THEY_ARE}}
-    found |= {f"{curve}@{k}": value for curve in CURVES for k, value in row.over_k(curve).items()}
+    found |= {f"{curve}_at_{k}": value for curve in CURVES for k, value in row.over_k(curve).items()}
+    if row.is_clr:
+        found |= {f"clr_{name}": number(mapping(row.clr).get(name)) for name in ("k", "m")}
     for name, accuracy in row.accuracies.items():
         if name in ACCURACIES:
             found |= {name: accuracy.share, f"{name}_low": accuracy.low, f"{name}_high": accuracy.high}
     if row.judge.name:
         found |= {f"judge_{name}": getattr(row.judge, name) for name in JUDGED}
+    if row.judge.agreement.pairs:
+        found |= {f"judge_agreement_{name}": getattr(row.judge.agreement, name) for name in AGREEMENT}
+    if row.theirs.samples:
+        found |= {"theirs_tool": results.tool} | {f"theirs_{name}": getattr(row.theirs, name) for name in THEIRS}
     if row.cost.total is not None:
         found |= {"cost": row.cost.total, "cost_per_right": row.cost.per_right, "currency": row.cost.currency}
-    found["published"] = "; ".join(f"{one.model}={_exact(one.score)}" for one in row.published)
-    found |= row.drawn | {name: words for name, words in results.protocol().items() if name != "model"}
+    found["published"] = "; ".join(
+        f"{one.model}={_exact(one.score)}{' (CLR)' if one.is_clr else ''}" for one in row.published
+    )
+    found |= _head(results)
     return {name: line(value) if isinstance(value, str) else _exact(value) for name, value in found.items()}
+
+
+def _head(results: ResultsFile) -> dict[str, str | Number]:
+    """What all rows share, as far as it is told."""
+    server = mapping(results.server)
+    told: dict[str, str | Number] = {
+        "seed": results.seed, "system": results.system, "extra": text(results.extra),
+        "endpoint": " ".join(results.endpoint), "server_version": text(server.get("version")),
+        "server_max_model_len": number(server.get("max_model_len")), "started": results.started,
+        "etalon": results.etalon,
+    }  # fmt: skip
+    return {name: value for name, value in told.items() if value not in (None, "")}
 
 
 def _exact(value: Number) -> str:
@@ -73,18 +96,20 @@ def _exact(value: Number) -> str:
 
 
 def as_markdown(results: Mapping[str, Any]) -> str:
-    """A table, then its caption and remarks."""
+    """The scores, their caption, what was published beside them, remarks."""
     found = shaped(results)
-    lines = [*_markdown_table(found.benchmarks), "", f"{_plain(found.model)}. {CAPTION}", *_markdown_remarks(found)]
-    return "\n".join(lines) + "\n"
+    rows = found.benchmarks
+    lines = [*_scores(rows), "", f"{_plain(found.model)}. {_plain(caption(rows))}"]
+    return "\n".join([*lines, *_published(rows), *_remarks(found)]) + "\n"
 
 
 def as_card(results: Mapping[str, Any]) -> str:
     """A section of a model card: the scores with their intervals, and the protocol that they hold for."""
     found = shaped(results)
+    rows = found.benchmarks
     protocol = [f"- {_plain(name)}: {_plain(words)}" for name, words in found.protocol().items() if name != "model"]
-    own = [f"- {_plain(row.called)}: {_plain(', '.join(_own(found, row)))}" for row in found.benchmarks]
-    lines = ["## Evaluation", "", *_markdown_table(found.benchmarks), "", CAPTION, *_markdown_remarks(found)]
+    own = [f"- {_plain(row.name)}: {_plain(', '.join(_own(found, row)))}" for row in rows]
+    lines = ["## Evaluation", "", *_scores(rows), "", _plain(caption(rows)), *_published(rows), *_remarks(found)]
     lines += ["", "### Protocol", "", *protocol, *own]
     lines += ["", "Truncated answers are those that the cap cut; undecided and failed samples count as neither."]
     return "\n".join(lines) + "\n"
@@ -92,32 +117,36 @@ def as_card(results: Mapping[str, Any]) -> str:
 
 def _own(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
     """The protocol of one benchmark as far as it is its own."""
-    yield f"n = {whole(row.n)}"
+    yield row.averaged
     yield from (f"{name} {words}" for name, words in results.own(row).items())
-    for name, words in (("answers", row.answers), ("prompt", row.prompt_hash), ("file", row.sha256)):
-        yield f"{name} {words or 'not told'}"
+    yield f"answers {row.answers or 'not told'}"
+    yield f"prompt {row.prompt_hash}" if row.prompt_hash else "prompt: as in the file"
+    yield f"file {row.sha256 or 'not told'}"
 
 
-def _markdown_table(rows: Sequence[BenchmarkRow]) -> list[str]:
+def _scores(rows: Sequence[BenchmarkRow]) -> list[str]:
     if not rows:
         return ["No benchmark has been scored."]
-    shown = columns(rows) | {"Published": published_of}
-    lines = [list(shown), ["---", *["---:"] * (len(shown) - 2), "---"]]
-    lines += [[_plain(cell(row)) for cell in shown.values()] for row in rows]
+    shown = columns(rows)
+    return _table(list(shown), [[cell(row) for cell in shown.values()] for row in rows])
+
+
+def _published(rows: Sequence[BenchmarkRow]) -> list[str]:
+    """The published scores beside ours, then the sources, each once."""
+    found = beside(rows)
+    sources = dict.fromkeys(f"- {_plain(one.model)}: {_plain(one.source)}" for row in rows for one in row.published)
+    return ["", *_table(list(COLUMNS), found), "", *sources] if found else []
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [[_plain(name) for name in head], ["---", *["---:"] * (len(head) - 1)]]
+    lines += [[_plain(cell) for cell in row] for row in rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def _markdown_remarks(results: ResultsFile) -> list[str]:
-    told = [f"- {_plain(row.called)}: {_plain(words)}" for row in results.benchmarks for words in remarks(row)]
-    told += [f"- {_plain(row.called)}: {_cited(one)}" for row in results.benchmarks for one in row.published]
+def _remarks(results: ResultsFile) -> list[str]:
+    told = [f"- {_plain(row.name)}: {_plain(words)}" for row in results.benchmarks for words in remarks(results, row)]
     return ["", *told] if told else []
-
-
-def _cited(one: PublishedRow) -> str:
-    """Where a published number stands: its protocol and its source."""
-    drawn = f", n = {one.n:g}" if one.n is not None else ""
-    source = f", {_plain(one.source)}" if one.source else ""
-    return f"{_plain(one.model)} {_plain(one.metric or 'avg')}{drawn}{source}"
 
 
 def _plain(words: str) -> str:
@@ -129,28 +158,39 @@ def _plain(words: str) -> str:
 
 
 def as_latex(results: Mapping[str, Any]) -> str:
-    """A booktabs table; the preamble needs `booktabs`, and `fontspec` for names outside Latin."""
+    """Two booktabs tables, the scores and what was published beside them.
+
+    The preamble needs `booktabs`, and `fontspec` for names outside Latin.
+    """
     found = shaped(results)
     rows = found.benchmarks
-    shown = columns(rows) | {"Published": published_of}
-    lines = [[_latex(name) for name in shown], *([_latex(cell(row)) for cell in shown.values()] for row in rows)]
-    head, *body = [f"    {' & '.join(cells)} \\\\" for cells in lines]
-    told = [(row, words) for row in rows for words in (*_drawn(found, row), *remarks(row))]
-    notes = [f"  {_latex(row.called)}: {_latex(words)}.\\\\" for row, words in told]
+    shown = columns(rows)
     protocol = ", ".join(f"{name} {words}" for name, words in found.protocol().items())
-    return "\n".join(
-        [
-            "% \\usepackage{booktabs}",
-            "\\begin{table}",
-            "  \\centering\\small\\setlength{\\tabcolsep}{4pt}",
-            f"  \\begin{{tabular}}{{l{'r' * (len(shown) - 2)}l}}",
-            *("    \\toprule", head, "    \\midrule", *body, "    \\bottomrule"),
-            "  \\end{tabular}",
-            f"  \\caption{{{_latex(CAPTION)} {_latex(protocol)}.}}",
-            *(["  \\par\\footnotesize\\noindent", *notes] if notes else []),
-            "\\end{table}\n",
-        ]
+    told = [(row, words) for row in rows for words in (*_drawn(found, row), *remarks(found, row))]
+    notes = [f"  {_latex(row.name)}: {_latex(words)}.\\\\" for row, words in told]
+    tables = _tabular(
+        list(shown), [[cell(row) for cell in shown.values()] for row in rows], f"{caption(rows)} {protocol}.", notes
     )
+    if published := [[cell(row, one) for cell in BESIDE.values()] for row in rows for one in row.published]:
+        sources = dict.fromkeys(one.source for row in rows for one in row.published if one.source)
+        cited = [f"  Sources: {_latex('; '.join(sources))}.\\\\"] if sources else []
+        tables += _tabular(list(BESIDE), published, "Published scores beside ours.", cited)
+    return "\n".join(["% \\usepackage{booktabs}", *tables])
+
+
+def _tabular(head: Sequence[str], rows: Sequence[Sequence[str]], told: str, notes: Sequence[str]) -> list[str]:
+    """A table with its caption; words stand left in the first column, all else right."""
+    first, *body = [f"    {' & '.join(map(_latex, cells))} \\\\" for cells in (head, *rows)]
+    return [
+        "\\begin{table}",
+        "  \\centering\\small\\setlength{\\tabcolsep}{4pt}",
+        f"  \\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        *("    \\toprule", first, "    \\midrule", *body, "    \\bottomrule"),
+        "  \\end{tabular}",
+        f"  \\caption{{{_latex(told)}}}",
+        *(["  \\par\\footnotesize\\noindent", *notes] if notes else []),
+        "\\end{table}\n",
+    ]
 
 
 def _drawn(results: ResultsFile, row: BenchmarkRow) -> list[str]:
