@@ -19,6 +19,7 @@ import shrunk
 from conftest import Finished
 from etalon import config, stats
 from etalon.cli import app
+from etalon.commands.compare import shortened
 from etalon.errors import EtalonError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.problems.clusters import read_clusters
@@ -106,7 +107,7 @@ def test_what_differs_in_the_recipes_is_told(finished: Finished, branched: Finis
     }  # fmt: skip
     table, _ = shown(finished.run, branched.run)
     assert re.search(r"instruct\.gamma +1\.0 +0 *\n", table)
-    assert re.search(r'rl-none +- +kind = "rl", steps = 0', table)
+    assert re.search(r'rl-none +– +kind = "rl", steps = 0', table)
     assert max(map(len, table.splitlines())) <= 100
 
 
@@ -254,7 +255,7 @@ def evaluated(out: Path, limit: int, *, name: str = "sums", count: int = 8, firs
     problems = [
         Problem(id=str(i), domain=Domain.MATH, prompt=f"What is {i} + {i}?", answer=str(2 * i)) for i in numbers
     ]
-    task = Task(name=name, problems=problems, n=2, params=SamplingParams(), of=count)
+    task = Task(name=name, problems=problems, n=2, params=SamplingParams(max_tokens=None), of=count)
     evaluate(
         Evaluation(model=out.name, identity={"served": out.name}), [task], Adder(limit), progress=Progress(), out=out
     )
@@ -275,10 +276,18 @@ def test_two_evaluations_are_paired_by_problem(tmp_path: Path) -> None:
     assert row["protocol"]["truncated"] == [0.0, 0.0]
     assert record["differs"] == {"model.served": ["weak", "strong"], "name": ["weak", "strong"]}
     table, _ = shown(weak, strong)
-    assert re.search(r"sums +25\.0 +87\.5 +\+62\.5 \[\+\d+\.\d, \+\d+\.\d\] \* +8", table)
-    assert re.search(r"sums +7 +0\.0 +100\.0 +\+100\.0", table)
+    a, b = stats.share_interval([1.0] * 2 + [0.0] * 6), stats.share_interval([1.0] * 7 + [0.0])
+    assert [row[key] for key in ("a_low", "a_high", "b_low", "b_high")] == [a.low, a.high, b.low, b.high]
+    assert re.search(r"sums +25\.0 \[\d.*\] +87\.5 \[.*\] +\+62\.5 \[\+\d+\.\d, \+\d+\.\d\] \* +8", table)
+    moved = table[table.index("Moved most") :]
+    assert re.search(r"sums +3 +0\.0 +100\.0 +\+100\.0 *\n +4 +0\.0", moved)
+    assert moved.count("+100.0") == 5
+    assert "sums: max_tokens  the model's maximum" in table
     [line] = list(csv.DictReader(io.StringIO(shown(weak, strong, "--format", "csv")[0])))
     assert (line["name"], line["difference"], line["worse"]) == ("sums", "0.625", "0")
+    assert [line[f"{name}_{side}"] for name in ("name", "n", "truncated") for side in "ab"] == [
+        str(weak), str(strong), "2", "2", "0.0", "0.0",
+    ]  # fmt: skip
 
 
 def test_evaluations_of_other_problems_and_those_with_gaps_are_not_compared(tmp_path: Path) -> None:
@@ -294,6 +303,28 @@ def test_evaluations_of_other_problems_and_those_with_gaps_are_not_compared(tmp_
     result = CliRunner().invoke(app, ["compare", str(one), str(renamed)])
     assert isinstance(result.exception, InputError)
     assert "renamed: 0 failed, 2 undecided of 16 samples: more than 1%" in str(result.exception)
+
+
+def test_what_only_one_side_has_is_no_difference_and_what_nobody_knows_no_zero(tmp_path: Path) -> None:
+    one, other = evaluated(tmp_path / "one", 2), evaluated(tmp_path / "other", 7)
+    evaluated(tmp_path / "one", 2, name="alone")
+    path = other / store.RESULTS
+    found = json.loads(path.read_text())
+    found["benchmarks"][0]["truncated"] = None
+    path.write_text(json.dumps(found))
+    marker = json.loads((one / store.MARKER).read_text())
+    (one / store.MARKER).write_text(json.dumps(marker | {"told": {"clr": {"k": 4, "m": 5}}}))
+    record = compare(one, other).record()
+    assert record["differs"].keys() == {"model.served", "name"}
+    assert record["benchmarks"][0]["protocol"] == {
+        "n": (2, 2), "score": ("CLR@2, K = 4, M = 5", "avg@2"), "max_tokens": (None, None), "truncated": (0.0, None),
+    }  # fmt: skip
+    table, _ = shown(one, other)
+    assert re.search(r"25\.0 \[.*\] CLR +87\.5 \[[\d., ]+\] +\+", table)
+    assert re.search(r"sums: truncated +0\.0% +not told", table)
+    assert (
+        shortened("2504.1234567890abcdef-12-and-a-long-name-of-a-problem") == "2504.1234567890abcd…g-name-of-a-problem"
+    )
 
 
 @pytest.mark.live

@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from etalon.report.paired import Paired, SideBySide
 
 PIPE_WIDTH = 100
+WIDE = 100  # columns from which an interval stands beside its score, below that under it
+MOST_MOVED = 5  # (ours) problems of a benchmark that a table names; json has more
+MOST_LETTERS = 40  # of a problem's name
 DIFFERS = ("Differs", "A", "B")
 ASKED = ("Asked", "A", "B")
-MOVED = ("Moved", "Problem", "A", "B", "Difference")
-TEXTS = ("Stage", "Benchmark", "Domain", "Differs", "Moved", "Problem", "Asked")
+MOVED = ("Moved most", "Problem", "A", "B", "Difference")
+TEXTS = ("Stage", "Benchmark", "Domain", "Differs", "Moved most", "Problem", "Asked")
 SAME, ALIKE = "same in both", " Nothing else differs."
 CAPTION = "Pass@1 in percent over the problems that both have; the difference is B - A, * where it excludes 0."
+CLR_CAPTION = " CLR: over whole flows, of which each gives one answer."
+CAP = "max_tokens"
+BOTH = ("n", "score", "truncated")  # of how a benchmark was asked, what csv has of both sides
 
 
 def compare(
@@ -37,8 +43,9 @@ def compare(
     """Compare two runs or two evaluations, problem by problem. Stages of one name are paired, and what differs is told.
 
     JSON is {"stages": [{name, domain, a, b, difference, low, high, problems, seconds_a, seconds_b}], "differs":
-    {KNOB: [A, B]}}; of evaluations "benchmarks" without domain and seconds, with the problems that moved and how each
-    side was asked. A benchmark of which more than 1% of the samples failed or are undecided is not compared (exit 2).
+    {KNOB: [A, B]}}; of evaluations "benchmarks" without domain and seconds, with the intervals of A and B, the problems
+    that moved and how each side was asked. A benchmark of which more than 1% of the samples failed or are undecided is
+    not compared (exit 2).
     """
     from etalon.report.paired import compare as compared
 
@@ -89,6 +96,8 @@ def _json(found: SideBySide, a: Path, b: Path) -> None:
 
 def _csv(found: SideBySide, a: Path, b: Path) -> None:
     [rows] = [value for name, value in found.record().items() if name != "differs"]
+    if not found.of_runs:
+        rows = [row | _sides(line, a, b) for row, line in zip(rows, found.lines, strict=True)]
     stream = io.StringIO()
     if rows:
         plain = [name for name, value in rows[0].items() if not isinstance(value, list | dict | tuple)]
@@ -98,10 +107,21 @@ def _csv(found: SideBySide, a: Path, b: Path) -> None:
     typer.echo(stream.getvalue(), nl=False)
 
 
+def _sides(line: Paired, a: Path, b: Path) -> dict[str, Any]:
+    """Who A and B are, and how each was asked."""
+    asked = {f"{name}_{side}": line.protocol[name][place] for name in BOTH for place, side in enumerate("ab")}
+    return {"name_a": str(a), "name_b": str(b), **asked}
+
+
+def _caption(found: SideBySide) -> str:
+    is_clr = any(_is_clr(line, side) for line in found.lines for side in (0, 1))
+    return f"{CAPTION}{CLR_CAPTION if is_clr else ''}{'' if found.differs else ALIKE}"
+
+
 def _markdown(found: SideBySide, a: Path, b: Path) -> None:
     head, rows = _cells(found)
     _markdown_table(head, rows)
-    typer.echo(f"\nA: {a}, B: {b}. {CAPTION}{'' if found.differs else ALIKE}")
+    typer.echo(f"\nA: {a}, B: {b}. {_caption(found)}")
     for names, lines in ((MOVED, _moved(found)), (ASKED, _protocol(found)), (DIFFERS, _differing(found))):
         if lines:
             typer.echo("")
@@ -122,10 +142,10 @@ def _table(found: SideBySide, a: Path, b: Path) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, PIPE_WIDTH)
-    head, rows = _cells(found)
+    head, rows = _cells(found, between=" " if console.width >= WIDE else "\n")
     for names, lines, caption in (
-        (head, rows, f"A: {a}\nB: {b}\n{CAPTION}{'' if found.differs else ALIKE}"),
-        (MOVED, _moved(found), "Problems that moved most, of each benchmark."),
+        (head, rows, f"A: {a}\nB: {b}\n{_caption(found)}"),
+        (MOVED, _moved(found), ""),
         (ASKED, _protocol(found), ""),
         (DIFFERS, _differing(found), ""),
     ):
@@ -141,8 +161,11 @@ def _table(found: SideBySide, a: Path, b: Path) -> None:
         console.print(table)
 
 
-def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
-    """Head and rows; a stage's name and seconds stand in its first row only, one that both share has no other."""
+def _cells(found: SideBySide, between: str = " ") -> tuple[list[str], list[list[str]]]:
+    """Head and rows; a stage's name and seconds stand in its first row only, one that both share has no other.
+
+    between: what stands between a score and its interval.
+    """
     head = ["Stage" if found.of_runs else "Benchmark", "Domain", "A", "B", "Difference [95%]", "Problems"]
     rows = []
     above = ""
@@ -152,7 +175,9 @@ def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
             rows += [[one.name, "", "", "", SAME, "", *seconds]] if one.name != above else []
             above = one.name
             continue
-        cells = [one.name, one.domain, _percent(one.a), _percent(one.b), _difference(one), str(one.problems)]
+        scores = [_percent(one.a), _percent(one.b)] if found.of_runs else [_score(one, side) for side in (0, 1)]
+        scores = [shown.replace(" [", f"{between}[") for shown in (*scores, _difference(one))]
+        cells = [one.name, one.domain, *scores, str(one.problems)]
         if found.of_runs:
             cells = ["" if one.name == above else one.name, *cells[1:]]
             cells += ["", ""] if one.name == above else [_seconds(one.seconds_a), _seconds(one.seconds_b)]
@@ -168,46 +193,89 @@ def _cells(found: SideBySide) -> tuple[list[str], list[list[str]]]:
 
 def _protocol(found: SideBySide) -> list[list[str]]:
     """How each side was asked, and what was cut of it."""
-    shown: dict[str, Callable[[Any], str]] = {"truncated": lambda value: f"{_percent(value)}%"}
+    shown: dict[str, Callable[[Any], str]] = {
+        "truncated": lambda value: "not told" if value is None else f"{_percent(value)}%", "score": str,
+    }  # fmt: skip
     return [
-        [f"{line.name}: {name}", *(shown.get(name, _told)(value) for value in pair)]
+        [f"{line.name}: {name}", *(shown.get(name, _of(name))(value) for value in pair)]
         for line in found.lines
         for name, pair in line.protocol.items()
     ]
 
 
 def _moved(found: SideBySide) -> list[list[str]]:
-    """The problems that moved most; only evaluations tell."""
+    """The problems that moved most, under the name of their benchmark; only evaluations tell."""
     return [
-        [line.name, one.id, _percent(one.a), _percent(one.b), f"{100 * (one.b - one.a):+.1f}"]
+        [
+            "" if place else line.name,
+            shortened(one.id),
+            _percent(one.a),
+            _percent(one.b),
+            f"{100 * (one.b - one.a):+.1f}",
+        ]
         for line in (() if found.of_runs else found.lines)
-        for one in line.moved
+        for place, one in enumerate(line.moved[:MOST_MOVED])
     ]
 
 
+def shortened(name: str) -> str:
+    """A name that is cut in its middle, where it is longer than MOST_LETTERS."""
+    half = (MOST_LETTERS - 1) // 2
+    return name if len(name) <= MOST_LETTERS else f"{name[:half]}…{name[-half:]}"
+
+
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+    from etalon.report.exports.cells import percentage
+
+    return percentage(value)
+
+
+def _score(one: Paired, side: int) -> str:
+    """Of a benchmark, with its interval."""
+    from etalon.report.exports.cells import scored
+
+    shown = scored(*((one.a, one.a_low, one.a_high), (one.b, one.b_low, one.b_high))[side])
+    return f"{shown}{' CLR' if _is_clr(one, side) else ''}"
+
+
+def _is_clr(one: Paired, side: int) -> bool:
+    return "score" in one.protocol and one.protocol["score"][side].startswith("CLR")
 
 
 def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}"
+    from etalon.report.html import MISSING
+
+    return MISSING if value is None else f"{value:,.1f}"
 
 
 def _difference(one: Paired) -> str:
+    from etalon.report.exports.cells import bounds
+    from etalon.report.html import MISSING
+
     if one.difference is None:
-        return "-"
-    bounds = "" if one.low is None or one.high is None else f" [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
-    return f"{100 * one.difference:+.1f}{bounds}{' *' if one.is_clear else ''}"
+        return MISSING
+    interval = bounds(one.low, one.high, "+")
+    return f"{100 * one.difference:+.1f}{f' {interval}' if interval else ''}{' *' if one.is_clear else ''}"
 
 
 def _differing(found: SideBySide) -> list[list[str]]:
-    return [[knob, *map(_told, pair)] for knob, pair in found.differs.items()]
+    return [[knob, *map(_of(knob), pair)] for knob, pair in found.differs.items()]
+
+
+def _of(knob: str) -> Callable[[Any], str]:
+    """How a knob's value is shown; a cap that is not set is the model's own."""
+    from etalon.report.exports.shape import MAXIMUM
+
+    is_cap = knob.rpartition(".")[2] == CAP
+    return lambda value: MAXIMUM if value is None and is_cap else _told(value)
 
 
 def _told(value: Any) -> str:
     """A value as a recipe writes it; a stage by its kind and what it says."""
+    from etalon.report.html import MISSING
+
     if value is None:
-        return "-"
+        return MISSING
     if isinstance(value, Mapping):
         return ", ".join(f"{key} = {_told(inner)}" for key, inner in value.items())
     return json.dumps(value, ensure_ascii=False)

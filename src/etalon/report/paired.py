@@ -20,7 +20,7 @@ from etalon.problems.clusters import read_clusters
 from etalon.store import StageDir, read_json
 
 STAGES = "stages"
-OF_EVALUATIONS = {"better", "worse", "moved", "protocol", "refused"}
+OF_EVALUATIONS = {"a_low", "a_high", "b_low", "b_high", "better", "worse", "moved", "protocol", "refused"}
 MOST_MOVED = 10  # (ours) problems that are named
 Means = Mapping[str, float]  # Pass@1 by problem
 
@@ -36,18 +36,23 @@ class Moved:
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """One stage on one domain, or one benchmark. a, b: Pass@1 over the problems that both have.
+    """One stage on one domain, or one benchmark. a, b: Pass@1 over the problems that both have, with 95% intervals.
 
     difference: b - a with its 95% interval, paired by problem. Without a problem in common all of them are None.
     is_same: both are the very same evaluation of the very same stage, so that the difference is 0 beyond doubt.
     better, worse: how many problems have more, or less, in b; moved: those that moved most.
-    protocol: of a benchmark, per side n, the cap and the shares truncated. refused: why nothing is compared.
+    protocol: of a benchmark, per side n, the metric, the cap and the shares truncated (None: nobody knows).
+    refused: why nothing is compared.
     """
 
     name: str
     domain: str
     a: float | None = None
+    a_low: float | None = None
+    a_high: float | None = None
     b: float | None = None
+    b_low: float | None = None
+    b_high: float | None = None
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -116,7 +121,10 @@ def paired(name: str, domain: str, before: Means, after: Means, clusters: Mappin
     common = sorted(before.keys() & after.keys())
     if not common:
         return Paired(name=name, domain=domain)
-    mine, theirs = (sum(side[problem] for problem in common) / len(common) for side in (before, after))
+    owners = stats.cluster_ids(common, clusters or {})
+    mine, theirs = (
+        stats.share_interval([side[problem] for problem in common], clusters=owners) for side in (before, after)
+    )
     found = stats.paired_difference(before, after, clusters=clusters)
     moved = [Moved(id=one, a=before[one], b=after[one]) for one in common if before[one] != after[one]]
     moved.sort(key=lambda one: -abs(one.b - one.a))
@@ -126,8 +134,12 @@ def paired(name: str, domain: str, before: Means, after: Means, clusters: Mappin
         better=sum(one.b > one.a for one in moved),
         worse=sum(one.b < one.a for one in moved),
         moved=tuple(moved[:MOST_MOVED]),
-        a=mine,
-        b=theirs,
+        a=mine.mean,
+        a_low=mine.low,
+        a_high=mine.high,
+        b=theirs.mean,
+        b_low=theirs.low,
+        b_high=theirs.high,
         difference=found.mean,
         low=stats.finite(found.low),
         high=stats.finite(found.high),

@@ -18,7 +18,9 @@ from etalon.evaluate import metrics, results, store
 from etalon.evaluate.store import Scored
 from etalon.evaluate.task import read_marker
 from etalon.problems.clusters import read_clusters
+from etalon.report.exports.shape import CLR, BenchmarkRow
 from etalon.report.paired import Paired, SideBySide, flat, paired, unequal
+from etalon.report.read import Reader, mapping, objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +48,17 @@ def evaluations(a: Path, b: Path, named: tuple[Path, Path]) -> SideBySide:
         shown = [f"{folder}: {', '.join(own)}" for folder, own in zip(named, names, strict=True)]
         what = "no problem" if pairs else "no benchmark"
         raise InputError(f"nothing to compare: {what} is in both ({'; '.join(shown)})")
-    differs = unequal(*(dict(flat(_settings(marker))) for marker in markers))
+    called = [{own[side]: " / ".join(dict.fromkeys(own)) for own in pairs} for side in (0, 1)]
+    differs = unequal(*(dict(flat(_settings(*side))) for side in zip(markers, called, strict=True)))
     return SideBySide(of_runs=False, lines=tuple(lines), differs=differs)
 
 
-def _settings(marker: Mapping[str, Any]) -> dict[str, Any]:
-    """What may make two evaluations differ."""
+def _settings(marker: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
+    """What may make two evaluations differ. called: the benchmarks that both have, and what to call them."""
     benchmarks = {
-        name: {**entry["binding"], **{key: entry[key] for key in ("answers", "mode", "n", "limit")}}
+        called[name]: {**entry["binding"], **{key: entry[key] for key in ("answers", "mode", "n", "limit")}}
         for name, entry in marker["benchmarks"].items()
+        if name in called
     }
     return {**marker["settings"], "name": marker["model"], **benchmarks}
 
@@ -89,5 +93,23 @@ def _side(folder: Path, name: str, marker: Mapping[str, Any]) -> Side:
     counts = metrics.shares(scored, undecided_problems=len(by_problem) - len(means))
     missing = entry["n"] * entry["problems"] - len(scored)
     numbers = {"samples": len(scored), "missing": missing, "avg": 0.0 if means else None, **counts}
-    protocol = {"n": entry["n"], "max_tokens": entry["binding"]["max_tokens"], "truncated": counts["truncated"]}
+    row = _row(folder, name)
+    protocol = {
+        "n": entry["n"],
+        "score": _averaged(marker, entry["n"]),
+        "max_tokens": entry["binding"]["max_tokens"],
+        "truncated": None if row.get("truncated", 0) is None else counts["truncated"],
+    }
     return Side(means=means, refused=results.refusal(numbers), protocol=protocol)
+
+
+def _averaged(marker: Mapping[str, Any], n: int) -> str:
+    """What the score is a mean of: `avg@64`, or `CLR@8, K = 32, M = 5`."""
+    flow = marker.get("told", {}).get(CLR)
+    return BenchmarkRow.model_validate({"n": n} | ({"metric": CLR, CLR: flow} if flow else {})).averaged
+
+
+def _row(folder: Path, name: str) -> dict[str, Any]:
+    """What results.json says of a benchmark; empty where it has not come so far."""
+    rows = objects(mapping(Reader(folder).json(store.RESULTS)).get("benchmarks"))
+    return next((row for row in rows if row.get("name") == name), {})
