@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Sequence
@@ -402,11 +403,23 @@ def test_the_list_says_which_files_are_here(tmp_path: Path, monkeypatch: pytest.
         "source": "https://arxiv.org/abs/2606.16140", "settings": "",
     }  # fmt: skip
     assert (told["leetcode"]["problems"], told["ifeval"]["published"][0]["n"]) == (None, None)
-    console = Console(record=True, width=200)
-    benchmarks.print_listed(list(rows.values()), console)
-    text = console.export_text()
-    assert "VibeThinker-3B 96.7 (CLR)" in text
-    assert all(name in text for name in catalogue())
+    assert [told[name]["trouble"] for name in ("aime25", "livecodebench-v5")] == ["", rows["livecodebench-v5"].trouble]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_list_is_a_line_for_each_benchmark_and_a_second_where_there_is_room(tmp_path: Path, width: int) -> None:
+    file = written(tmp_path / "a-folder-whose-name-is-long" / "aime25.jsonl", AIME)
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width)
+    benchmarks.print_listed(benchmarks.listed([file.parent]), console)
+    head, *lines, foot = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, (head, *lines, foot))) <= width
+    named = {line.split()[0]: line.split() for line in lines if not line.startswith(" ")}
+    assert list(named) == list(catalogue())
+    assert named["aime25"][1:4] == ["30", "64", "math"]
+    assert named["aime25"][4].endswith("aime25.jsonl")
+    assert named["aime26"][4:] == ["not", "here"]
+    assert ("VibeThinker-3B 96.7 (CLR)" in "".join(lines)) is (width == 200)
+    assert len(lines) == len(catalogue()) * (2 if width == 200 else 1)
 
 
 def test_the_page_has_the_tables_of_the_catalogue() -> None:

@@ -15,7 +15,7 @@ from etalon.evaluate.benchmarks.choose import found_in
 if TYPE_CHECKING:
     from rich.console import Console
 
-FULL_WIDTH = 160
+FULL_WIDTH = 160  # columns from which a second line has room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class Listed:
             "problems": one.expected or None,
             "n": one.n,
             "path": None if self.path is None else str(self.path),
+            "trouble": self.trouble,
             "source": one.source,
             "revision": one.revision,
             "licence": one.licence,
@@ -80,27 +81,29 @@ def listed_json(rows: Sequence[Listed]) -> str:
 
 
 def print_listed(rows: Sequence[Listed], console: Console | None = None) -> None:
-    """Print the rows as a table; a pipe gets 160 columns."""
+    """Print a line for every benchmark; from 160 columns a second one has title, licence and published scores."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = console or Console()
-    if not console.is_terminal:
-        console.width = max(console.width, FULL_WIDTH)
-    table = Table()
-    table.add_column("name", no_wrap=True)
-    table.add_column("what")
-    for column in ("problems", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("domain", no_wrap=True)
-    for column in ("file", "licence", "published"):
-        table.add_column(column, overflow="fold")
+    names = max((len(row.benchmark.name) for row in rows), default=0)
+    head = f"{'name':<{names}}  problems   n  domain    "
+    room = console.width - len(head) if console.is_terminal else None
+    console.print(Text(f"{head}file", style="bold"), soft_wrap=True)
     for row in rows:
         one = row.benchmark
-        cells = (one.name, one.title, str(one.expected or "-"), str(one.n), one.domain.value, row.where, one.licence)
-        table.add_row(*map(Text, (*cells, "\n".join(map(shown, one.published)) or "-")))
-    console.print(table)
+        line = f"{one.name:<{names}}  {one.expected or '-':>8}  {one.n:>2}  {one.domain.value:<8}  "
+        console.print(Text(line + _fitting(row.where, room)), soft_wrap=True)
+        if console.is_terminal and console.width >= FULL_WIDTH:
+            about = f"{one.title}; {one.licence}; {', '.join(map(shown, one.published)) or 'nothing published'}"
+            console.print(Text(f"  {about}", style="dim"), no_wrap=True, overflow="ellipsis")
+    console.print(Text("Titles, licences, sources and published scores: --list --format json"), soft_wrap=True)
+
+
+def _fitting(where: str, room: int | None) -> str:
+    """The end of what has no room, which of a path is its file; at least 20 letters."""
+    most = None if room is None else max(room, 20)
+    return where if most is None or len(where) <= most else f"…{where[1 - most :]}"
 
 
 def shown(score: Published) -> str:
