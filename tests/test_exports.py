@@ -63,7 +63,7 @@ def test_markdown_has_a_cell_for_every_head_and_no_markup_of_a_name() -> None:
 
 
 def test_latex_has_balanced_braces_and_as_many_cells_as_columns() -> None:
-    written = FORMATS["latex"](results(row("aime25"), row("x", title=BAD_NAME), RULES, model="a_b & {c}"))
+    written = FORMATS["latex"](results(row("aime25"), row(BAD_NAME), RULES, model="a_b & {c}"))
     bare = re.sub(r"\\[\\{}%&$#_]", "", written)
     assert bare.count("{") == bare.count("}")
     specs = re.findall(r"\\begin{tabular}{(\w+)}", written)
@@ -73,6 +73,9 @@ def test_latex_has_balanced_braces_and_as_many_cells_as_columns() -> None:
         assert len(lines) == count
         assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(spec) - 1}
     assert "VibeThinker-3B & 91.4 & 64 & 85.0 [78.1, 90.5] & inside the interval" in beside[1]
+    assert "aime25, ours: avg@64, temperature 1, cap in tokens the model's maximum, 17.5\\% truncated." in written
+    assert [len(spec) for spec in specs] == [12, 6]
+    assert "Failed" not in FORMATS["latex"](results(row("x", undecided=0, failed=0)))
     assert "a\\_b \\& \\{c\\}" in written
     assert "{[}a\\_b] \\textbar{} \\textbackslash{}x\\{1\\} 50\\% \\& \\$2 \\#\\textless{}b" in scores[2]
     assert "{[}" not in scores[1]  # only where it would belong to the \\ before it

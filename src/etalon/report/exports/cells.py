@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from etalon.report.exports.shape import BenchmarkRow
@@ -13,6 +13,12 @@ CURVES = ("pass", "maj")
 CAPTION = (
     "Score: percent right, the mean over n samples of each problem, then over problems; in brackets its 95% interval."
 )
+SHORT = {"Truncated %": "Cut %", "No answer %": "None %", "Undecided": "Open", "Problems": "Probl."}
+COUNTS = ("Open", "Failed")  # columns that say nothing where all are 0
+LEGEND = {
+    "Cut %": "Cut: truncated", "None %": "None: without an answer", "Open": "Open: undecided samples",
+    "Tokens": "Tokens: mean length",
+}  # fmt: skip
 Cells = dict[str, Callable[[BenchmarkRow], str]]
 
 
@@ -79,6 +85,17 @@ def columns(rows: Sequence[BenchmarkRow], *, has_curves: bool = True) -> Cells:
         "Failed": lambda row: whole(row.failed),
         "Tokens": lambda row: whole(row.mean_tokens),
     }
+
+
+def short_columns(rows: Sequence[BenchmarkRow], *, has_curves: bool = True) -> Cells:
+    """The same columns under short heads, with the short names of the benchmarks."""
+    found = columns(rows, has_curves=has_curves) | {"Benchmark": lambda row: row.name}
+    return {SHORT.get(name) or name: cell for name, cell in found.items()}
+
+
+def legend(heads: Container[str]) -> str:
+    """What short heads mean."""
+    return f"{'; '.join(words for name, words in LEGEND.items() if name in heads)}."
 
 
 def caption(rows: Sequence[BenchmarkRow]) -> str:

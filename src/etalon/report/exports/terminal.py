@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etalon.report.exports.cells import at_k, caption, columns, curves, ks, score_of, whole
+from etalon.report.exports.cells import COUNTS, at_k, caption, curves, ks, legend, score_of, short_columns, whole
 from etalon.report.exports.published import differing, published_score, settings, standing
 from etalon.report.exports.remarks import disagreements, remarks
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
@@ -25,11 +25,6 @@ from etalon.report.terminal import plain
 WIDTH = 110  # columns of a pipe or a file
 GAP = 2  # columns between two of a table, and before its first
 MOST_CURVES = 4  # columns of pass@k and maj@k beside the others; more get a table of their own
-SHORT = {"Truncated %": "Cut %", "No answer %": "None %", "Undecided": "Open", "Problems": "Probl."}
-LEGEND = {
-    "Cut %": "Cut: truncated", "None %": "None: without an answer", "Open": "Open: undecided samples",
-    "Tokens": "Tokens: mean length",
-}  # fmt: skip
 TEXTS = ("Benchmark", "Curve", "Problem", "Reference", "Answer", "Program", "Right by", "Likely reason", "Said")
 MOST_DISAGREEMENTS = 10  # (ours) programs that are shown; results.json has more
 Columns = Mapping[str, Sequence[str]]  # the cells of a table by their head
@@ -63,8 +58,8 @@ def as_table(results: Mapping[str, Any]) -> str:
 
 def _scores(rows: Sequence[BenchmarkRow], console: Console) -> None:
     over_k = curves(rows)
-    shown = columns(rows, has_curves=len(over_k) <= MOST_CURVES) | {"Benchmark": lambda row: row.name}
-    table = {SHORT.get(name) or name: [_line(cell(row)) for row in rows] for name, cell in shown.items()}
+    shown = short_columns(rows, has_curves=len(over_k) <= MOST_CURVES)
+    table = {name: [_line(cell(row)) for row in rows] for name, cell in shown.items()}
     fits = fitted(table, console.width, _least_telling(table))
     if fits:
         console.print(_table(fits))
@@ -72,17 +67,16 @@ def _scores(rows: Sequence[BenchmarkRow], console: Console) -> None:
         for line in zip(*table.values(), strict=True):
             told = "; ".join(f"{head} {cell}" for head, cell in zip(list(table)[1:], line[1:], strict=True))
             console.print(Text(f"{line[0]}: {told}"))
-    legend = "; ".join(words for name, words in LEGEND.items() if name in (fits or table))
     left_out = ", ".join(name for name in table if fits and name not in fits)
     gone = f" Too narrow for: {left_out}." if left_out else ""
-    console.print(Text(f"{caption(rows)} {legend}.{gone}", style="dim"))
+    console.print(Text(f"{caption(rows)} {legend(fits or table)}{gone}", style="dim"))
     if len(over_k) > MOST_CURVES:
         _curves(rows, console)
 
 
 def _least_telling(table: Columns) -> list[str]:
     """The columns that may be left out, in the order in which they are; those that say nothing first."""
-    empty = [name for name in ("Open", "Failed") if set(table[name]) <= {"0"}]
+    empty = [name for name in COUNTS if set(table[name]) <= {"0"}]
     over_k = [name for name in table if "@" in name]
     return ["Tokens", *empty, *reversed(over_k), "None %"]
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from etalon.report.exports.cells import CURVES, caption, columns
-from etalon.report.exports.published import COLUMNS, beside
+from etalon.report.exports.cells import COUNTS, CURVES, caption, columns, legend, short_columns
+from etalon.report.exports.published import COLUMNS, beside, differing, published_score, settings
 from etalon.report.exports.remarks import ACCURACIES, remarks
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
 from etalon.report.html import UNPRINTABLE
@@ -135,11 +135,11 @@ def _published(rows: Sequence[BenchmarkRow]) -> list[str]:
     """The published scores beside ours, then the sources, each once."""
     found = beside(rows)
     sources = dict.fromkeys(f"- {_plain(one.model)}: {_plain(one.source)}" for row in rows for one in row.published)
-    return ["", *_table(list(COLUMNS), found), "", *sources] if found else []
+    return ["", *_table(list(COLUMNS), found, align="---"), "", *sources] if found else []
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [[_plain(name) for name in head], ["---", *["---:"] * (len(head) - 1)]]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, align: str = "---:") -> list[str]:
+    lines = [[_plain(name) for name in head], ["---", *[align] * (len(head) - 1)]]
     lines += [[_plain(cell) for cell in row] for row in rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
@@ -158,24 +158,37 @@ def _plain(words: str) -> str:
 
 
 def as_latex(results: Mapping[str, Any]) -> str:
-    """Two booktabs tables, the scores and what was published beside them.
+    """Two booktabs tables, the scores and what was published beside them, narrow enough for a page.
 
     The preamble needs `booktabs`, and `fontspec` for names outside Latin.
     """
     found = shaped(results)
     rows = found.benchmarks
-    shown = columns(rows)
+    shown = short_columns(rows)
+    for name in COUNTS:
+        if all(shown[name](row) == "0" for row in rows):
+            del shown[name]
     protocol = ", ".join(f"{name} {words}" for name, words in found.protocol().items())
     told = [(row, words) for row in rows for words in (*_drawn(found, row), *remarks(found, row))]
     notes = [f"  {_latex(row.name)}: {_latex(words)}.\\\\" for row, words in told]
-    tables = _tabular(
-        list(shown), [[cell(row) for cell in shown.values()] for row in rows], f"{caption(rows)} {protocol}.", notes
-    )
+    scores = [[cell(row) for cell in shown.values()] for row in rows]
+    tables = _tabular(list(shown), scores, f"{caption(rows)} {legend(shown)} {protocol}.", notes)
     if published := [[cell(row, one) for cell in BESIDE.values()] for row in rows for one in row.published]:
         sources = dict.fromkeys(one.source for row in rows for one in row.published if one.source)
-        cited = [f"  Sources: {_latex('; '.join(sources))}.\\\\"] if sources else []
-        tables += _tabular(list(BESIDE), published, "Published scores beside ours.", cited)
+        cited = [f"Sources: {'; '.join(sources)}"] if sources else []
+        notes = [f"  {_latex(words)}.\\\\" for words in (*_settings(rows), *cited)]
+        tables += _tabular(list(BESIDE), published, "Published scores beside ours.", notes)
     return "\n".join(["% \\usepackage{booktabs}", *tables])
+
+
+def _settings(rows: Sequence[BenchmarkRow]) -> Iterator[str]:
+    """How our scores were had that published ones stand beside, and what of their settings differs."""
+    for row in rows:
+        if row.published:
+            yield f"{row.name}, ours: {settings(row)}"
+        for one in row.published:
+            if apart := differing(row, one):
+                yield f"{row.name}, {one.model} {published_score(one)}: settings differ: {apart}"
 
 
 def _tabular(head: Sequence[str], rows: Sequence[Sequence[str]], told: str, notes: Sequence[str]) -> list[str]:
@@ -183,7 +196,7 @@ def _tabular(head: Sequence[str], rows: Sequence[Sequence[str]], told: str, note
     first, *body = [f"    {' & '.join(map(_latex, cells))} \\\\" for cells in (head, *rows)]
     return [
         "\\begin{table}",
-        "  \\centering\\small\\setlength{\\tabcolsep}{4pt}",
+        "  \\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
         f"  \\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         *("    \\toprule", first, "    \\midrule", *body, "    \\bottomrule"),
         "  \\end{tabular}",
