@@ -157,6 +157,7 @@ def _clusters(folder: Path, tasks: Sequence[Task]) -> dict[str, dict[str, str]]:
     }
     path = folder / CLUSTERS
     before = read_json(path) if path.exists() else {}
+    before = before if isinstance(before, dict) else {}
     write_json_atomic(path, {name: own for name, own in (before | found).items() if own})
     return found
 

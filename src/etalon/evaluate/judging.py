@@ -68,6 +68,9 @@ class JudgeReview:
             if one.score is not None and verdict.score not in (None, one.score)
         ]
         undecided = [verdict.reason for _, verdict in decided if verdict.is_undecided]
+        joint = {**row, **measured, "undecided": _count_undecided(jointly)}
+        if refused := results.refusal(joint):  # only what was not right is asked: silence would raise the score
+            measured |= {"avg": None, "low": None, "high": None, "refused": refused}
         told: Row = {
             "name": self.name,
             **measured,
@@ -75,7 +78,7 @@ class JudgeReview:
             "undecided": len(undecided),
             "disagreements": len(apart),
             "listed": [_disagreement(by_id[one.id], one, verdict) for one, verdict in apart[:LISTED]],
-            "published": _published(task, folder, {**row, **measured, "undecided": _count_undecided(jointly)}),
+            "published": _published(task, folder, joint),
             "agreement": self._agreement() if self.pairs else None,
         }
         warnings = [*row.get("warnings", ())]

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from etalon.errors import InputError
 from etalon.evaluate.benchmarks.catalogue import Published
 from etalon.evaluate.metrics import Row, Verdicts
 from etalon.evaluate.store import RESULTS
@@ -104,11 +105,21 @@ def warnings(task: Task, verdicts: Verdicts) -> Iterator[str]:
 def merged(folder: Path, head: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     """What results.json will say: these rows in place of those of their names, the others as they are."""
     path = folder / RESULTS
-    before = read_json(path) if path.exists() else {}
+    before = _readable(path)
     fresh = {row["name"]: row for row in rows}
     old = [row for row in before.get("benchmarks", []) if row["name"] not in fresh]
     started = before.get("started") or head["started"]
     return {**head, "started": started, "benchmarks": [*old, *rows]}
+
+
+def _readable(path: Path) -> dict[str, Any]:
+    """What a results.json says; nothing for one that is damaged: all of it can be made again."""
+    try:
+        found = read_json(path) if path.exists() else {}
+    except InputError:
+        return {}
+    rows = found.get("benchmarks") if isinstance(found, dict) else None
+    return found if isinstance(rows, list) and all(isinstance(row, dict) and "name" in row for row in rows) else {}
 
 
 def write(folder: Path, results: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ def _sample(
             one = asked[place]
             if (told := hashes.get(id(one.conversation))) is None:
                 told = hashes[id(one.conversation)] = prompt_hash(one.conversation)
-            sent = model.seed_of(seed, one.index) if model is sampler and hasattr(model, "seed_of") else None
+            sent = model.seed_sent(seed, one.index) if model is sampler and hasattr(model, "seed_sent") else None
             sample = kept(rollout, seed=sent, prompt_hash=told)
             if sample.has_failed and time.monotonic() - checked >= CHECK_SECONDS:
                 _still_there(model)

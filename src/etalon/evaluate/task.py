@@ -130,6 +130,9 @@ def read_marker(folder: Path) -> dict[str, Any]:
     found = read_json(folder / MARKER)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise RunError(f"{folder / MARKER}: written by another version of etalon, which this one does not read")
+    lacking = {"settings", "benchmarks", "started", "model", "told"} - found.keys()
+    if lacking:
+        raise RunError(f"{folder / MARKER}: lacks {', '.join(sorted(lacking))}; it was changed by hand, or damaged")
     return found
 
 
