@@ -92,7 +92,10 @@ def evaluate(
     was scored; what was sampled is kept.
     """
     with _folder(out) as folder:
-        claim(folder, evaluation.settings(), tasks, model=evaluation.model, told=evaluation.told)
+        claim(
+            folder, evaluation.settings(), tasks, model=evaluation.model, told=evaluation.told,
+            is_asking=sampler is not None,
+        )  # fmt: skip
         clusters = _clusters(folder, tasks)
         rows = []
         for task in tasks:
@@ -181,7 +184,14 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str
     ks = [k for k in evaluation.ks or metrics.default_ks(task.n) if k <= task.n]
     by_id = {problem.id: problem for problem in task.problems}
     numbers = metrics.measure(found, by_id, n=task.n, ks=ks, clusters=clusters, prices=evaluation.prices)
+    numbers["missing"] += task.unread
+    if not task.knows_cuts:
+        numbers["truncated"] = None
+    if evaluation.metric == "clr":
+        numbers["clr"] = evaluation.told.get("clr")
     numbers["checker"] = f"etalon {__version__}: {checker(task.problems)}"
+    if errors := results.errors_of(found):
+        numbers["errors"] = errors
     if task.per_contest:
         counted = by_contest(task.problems, {id_: [one.score for one in own] for id_, own in found.items()})
         numbers["contests"] = [
@@ -189,6 +199,8 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, clusters: Mapping[str
             for c in counted
         ]
     told = list(results.warnings(task, found))
+    if more := len(store.read_scores(folder, task.name)) - sum(map(len, found.values())):
+        told.append(f"{more} more samples are kept and not counted: of other problems, or beyond n")
     if len(read_marker(folder).get("servers", [])) > 1:
         told.append("the server said other things of itself when other samples were asked: see servers")
     if len(task.problems) > 1 and distinct(task.problems, clusters_of(task.problems)) == 1:

@@ -23,7 +23,7 @@ from etalon.evaluate.metrics import Row, Verdicts, right_of
 from etalon.evaluate.run import verdicts
 from etalon.evaluate.scoring import MAX_KEPT_CHARS
 from etalon.evaluate.store import Key, Scored
-from etalon.evaluate.task import Task, limit_of, read_marker
+from etalon.evaluate.task import Task, part_of, read_marker
 from etalon.problems.clusters import read_clusters
 from etalon.problems.options import as_asked
 from etalon.rows.files import read_rows
@@ -201,7 +201,7 @@ def _count_undecided(verdicts: Verdicts) -> int:
 def _published(task: Task, folder: Path, numbers: Mapping[str, Any]) -> list[Row]:
     """Each published score of the metric that was measured, with the verdict; None where nothing is compared."""
     metric = "clr" if "clr" in read_marker(folder)["told"] else "avg"
-    is_compared = not results.refusal(numbers) and limit_of(task) is None
+    is_compared = not results.refusal(numbers) and not part_of(task)
     return [
         {
             "model": one.model,

@@ -49,7 +49,8 @@ def fill(task: Task, folder: Path, *, sampler: Sampler | None, seed: int, system
             return
         missing = [(place, i) for i in range(task.n) for id_, place in by_id.items() if (id_, i) not in there]
         asked = to_ask_singly(task.problems, missing, seed=seed, system=system)
-        pace = Pace(view, total, done=total - len(asked), together=getattr(sampler, "together", 1))
+        before = [one for one in store.read_scores(folder, task.name).values() if one.key in there]
+        pace = Pace(view, total, before=before, done=total - len(asked), together=getattr(sampler, "together", 1))
         if asked:
             _sample(task, sampler, asked, samples, scoring, pace, seed)
 
