@@ -24,7 +24,7 @@ from etalon.errors import InputError
 from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.sampling.endpoint.answer import CLOSE, OPEN
 from etalon.store import read_json, read_jsonl, to_json, write_atomic
-from etalon.types import Problem, Rollout, Stop
+from etalon.types import Problem, Stop
 
 SAMPLES, SCORES, PROBLEMS = "samples-", "scores-", "problems-"
 RESULTS, MARKER = "results.json", "evaluation.json"
@@ -47,7 +47,7 @@ class Sample:
     seed: sent with the request. prompt_hash: of the whole conversation. tokens: of the response, prompt_tokens: of
     what was asked; None where nobody told.
     seconds: wall time of its request, or of the batch it was decoded in; at: when it ended (Unix seconds).
-    order: see `Rollout`. theirs: the score another tool gave it, in its log or when its judge was asked.
+    order: see `etalon.types.Rollout`. theirs: the score another tool gave it, in its log or when its judge was asked.
     """
 
     id: str
@@ -73,13 +73,6 @@ class Sample:
     @property
     def has_failed(self) -> bool:
         return self.stop is Stop.ERROR
-
-    def rollout(self) -> Rollout:
-        """The response as verifiers take it."""
-        return Rollout(
-            problem_id=self.id, index=self.index, text=self.text, stop=self.stop, num_tokens=self.tokens or 0,
-            calls=self.calls, error=self.error, detail=self.detail, order=self.order,
-        )  # fmt: skip
 
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
