@@ -66,6 +66,13 @@ def line_of(*arguments: object) -> str:
     return done.stderr.splitlines()[-1]
 
 
+def refusal(*arguments: object) -> str:
+    """What a command is refused with, before it prints anything."""
+    result = CliRunner().invoke(app, ["eval", *map(str, arguments)])
+    assert result.output == ""
+    return str(result.exception)
+
+
 def test_an_endpoint_is_scored_and_the_same_command_asks_for_what_failed(problems: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with Upstream(answer) as upstream:
@@ -200,20 +207,19 @@ def test_samples_are_scored_again_without_a_model(tmp_path: Path) -> None:
     assert json.loads(again.stdout)["benchmarks"] == results(out)
     assert (results(out)[0]["avg"], results(out)[0]["answers"], asked) == (1.0, "hash", 8)
     file.write_text(file.read_text().replace('"answer": "8"', '"answer": "9"'))  # a reference was mended
-    run("--rescore", out)
+    run("--rescore", out, "--answers", "hash")
     assert results(out)[0]["avg"] == 0.75
-    assert "asks no model" in line_of("eval", "--rescore", out, "-n", 4)
+    run("--rescore", out)  # without an option as the directory was made
+    assert (results(out)[0]["avg"], results(out)[0]["answers"]) == (0.0, "boxed")
+    for further in (("-n", 4), ("--temperature", 0), ("--seed", 5), ("--map", "answer=x"), ("--out", tmp_path / "o")):
+        assert f"{further[0]}: --rescore asks no model" in refusal("--rescore", out, *further)
+    assert "s: 8 rows of samples would be scored anew" in run("--rescore", out, "--dry-run")
     assert "has no samples of x" in line_of("eval", "x=y", "--rescore", out)
     file.unlink()
     assert f"s: {file}: no such file any more; say where it is: s=FILE" in line_of("eval", "--rescore", out)
 
 
 def test_what_cannot_be_evaluated_is_refused_before_any_work(problems: Path, tmp_path: Path) -> None:
-    def refusal(*arguments: str) -> str:
-        result = CliRunner().invoke(app, ["eval", *arguments])
-        assert result.output == ""
-        return str(result.exception)
-
     with Upstream(answer) as upstream:
         served = (str(problems), "--model", "toy", "--endpoint", upstream.url)
         assert refusal(str(problems), *served).endswith(
@@ -226,7 +232,11 @@ def test_what_cannot_be_evaluated_is_refused_before_any_work(problems: Path, tmp
             "--k 64: sums has 8 generations per problem; ask for more with -n 64"
         )
         assert "expected FIELD=JSON" in refusal("--extra", "top_k", *served)
-        assert "expected money" in refusal("--price", "cheap", *served)
+        for price in ("cheap", "nan/1", "1/-1"):
+            assert "expected money" in refusal("--price", price, *served)
+        for field in ("temperature=0", "seed=7", "model=x", "messages=[]", "n=2", "stream=false"):
+            assert "results would tell another protocol" in refusal("--extra", field, *served)
+        assert "name a file after =" in refusal("aime25=", *served)
         assert not upstream.requests
     with Upstream(answer, models=("other",)) as upstream:
         assert "it lists other" in refusal(str(problems), "--model", "toy", "--endpoint", upstream.url)

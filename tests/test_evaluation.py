@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etalon import stats
-from etalon.errors import RunError
+from etalon.errors import InputError, RunError
 from etalon.evaluate import Evaluation, Task, evaluate, metrics, results, store
 from etalon.evaluate.benchmarks.catalogue import Published
 from etalon.evaluate.scoring import score
@@ -125,6 +126,62 @@ def test_verdicts_follow_the_convention_and_samples_stay(tmp_path: Path) -> None
     [row] = run(model, tmp_path, task(answers=Answers.HASH))["benchmarks"]
     assert (row["avg"], row["no_answer"], model.asked) == (0.0, 1.0, 16)
     assert "16 would have one with --answers boxed" in row["warnings"][0]
+
+
+def test_a_part_of_an_evaluation_gets_no_verdict_and_says_what_is_not_there(tmp_path: Path) -> None:
+    published = [Published(model="Toy", score=0.9, source="x")]
+    run(Adder(), tmp_path, task(published=published))
+    path = store.samples_path(tmp_path, "sums")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:9]))  # as a kill leaves it
+    store.scores_path(tmp_path, "sums").unlink()
+    [row] = run(None, tmp_path, task(published=published))["benchmarks"]
+    assert (row["samples"], row["missing"], row["verdict"], row["published"][0]["verdict"]) == (9, 7, None, None)
+    assert "7 not there of 16 samples" in row["verdict_refused"]
+    assert row["warnings"][0] == "7 of 16 samples are not there yet: the score is of a part"
+    [row] = run(Adder(), tmp_path, task(published=published, expected=30))["benchmarks"]
+    assert (row["missing"], row["verdict"], row["expected"]) == (0, None, 30)
+    assert row["verdict_refused"] == "the file has 8 problems, the published set 30"
+
+
+def test_what_was_last_asked_for_counts_and_more_is_said_to_be_there(tmp_path: Path) -> None:
+    run(Adder(), tmp_path, task(n=3))
+    [row] = run(Adder(), tmp_path, task(n=2, problems=SUMS[:5]))["benchmarks"]
+    assert row["samples"] == 10
+    assert "14 more samples are kept and not counted: of other problems, or beyond n" in row["warnings"]
+    assert sorted(store.counted(tmp_path, "sums")) == [(f"p{i}", j) for i in range(5) for j in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"stop": "weird"}, "is not a valid Stop"), ({"index": "0"}, "index: found '0'"), ({"id": [1]}, "id: found"),
+     ({"tokens": "x"}, "tokens: found 'x'"), ({"text": 5}, "text: found 5")],
+)  # fmt: skip
+def test_a_row_that_was_changed_by_hand_is_one_line(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    run(Adder(), tmp_path)
+    path = store.samples_path(tmp_path, "sums")
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{line}\n" for line in [json.dumps(json.loads(lines[0]) | change), *lines[1:]]))
+    store.scores_path(tmp_path, "sums").unlink()
+    with pytest.raises(InputError, match=rf"samples-sums.jsonl: line 1: .*{re.escape(told)}.*; delete the line"):
+        run(None, tmp_path)
+
+
+def test_a_damaged_results_file_is_made_again(tmp_path: Path) -> None:
+    whole = run(Adder(), tmp_path)
+    for content in ("[]", '{"benchmarks": "x"}', "{"):
+        (tmp_path / store.RESULTS).write_text(content)
+        assert run(Adder(), tmp_path)["benchmarks"] == whole["benchmarks"]
+
+
+def test_what_a_server_refuses_will_not_be_answered_when_it_is_asked_again() -> None:
+    reasons = ["HTTP 500: x", "HTTP 400: context", "HTTP 429: wait", "cannot be reached: refused"]
+    scored = [verdict("a", i, None, reason=f"sampling_error: http://x {reason}", stop=Stop.ERROR)
+              for i, reason in enumerate(reasons)]  # fmt: skip
+    errors = results.errors_of({"a": scored})
+    assert {kind: errors[kind] for kind in ("HTTP 500", "HTTP 400", "HTTP 429")} == dict.fromkeys(
+        ("HTTP 500", "HTTP 400", "HTTP 429"), 1
+    )
+    assert results.unanswered({"errors": errors}) == 3
 
 
 # ---- one verdict

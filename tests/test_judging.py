@@ -74,7 +74,8 @@ def test_a_verdict_is_kept_as_long_as_all_that_it_is_about_is_the_same(tmp_path:
 
 def test_an_undecided_question_is_asked_again(tmp_path: Path) -> None:
     row, _ = judged(tmp_path, [problem(0), problem(1, "12")], lambda _: "Who knows")
-    assert (row["judge"]["undecided"], row["judge"]["avg"], row["avg"]) == (2, 0.0, 0.0)
+    assert (row["judge"]["undecided"], row["judge"]["avg"], row["avg"]) == (2, None, 0.0)
+    assert "2 undecided of 4 samples" in row["judge"]["refused"]
     assert "judge toy@http://judge/v1: 2 of 2 questions got no verdict (judge_unreadable)" in row["warnings"][-1]
     row, prompts = judged(tmp_path, [problem(0), problem(1, "12")], lambda _: "Yes")
     assert (row["judge"]["undecided"], row["judge"]["avg"], len(prompts)) == (0, 0.5, 1)

@@ -55,10 +55,11 @@ def take_over(
     keep_problems(folder, log.name, log.problems)
     samples = store.samples_path(folder, log.name)
     samples.unlink(missing_ok=True)  # of a call that was interrupted
-    count, most = _write(samples, log.samples)
+    count, most, repeated = _write(samples, log.samples)
     if not count:
         raise InputError(f"{path}: has no sample")
     told = {"tool": log.tool, "version": log.version, **log.settings}
+    again = [f"{repeated} rows repeat a sample that is there already, and count once"] if repeated else []
     unread = [f"{log.num_bad} of {log.num_rows} rows cannot be read: {'; '.join(log.bad[:3])}"] if log.num_bad else []
     return Imported(
         task=_task(log, path, most),
@@ -66,7 +67,7 @@ def take_over(
         told={"log": {name: value for name, value in told.items() if value not in (None, "")}},
         line=f"{path}: {count} samples of {len(log.problems)} problems by {' '.join((log.tool, log.version)).strip()}, "
         f"answers read by --answers {log.answers} ({log.because})",
-        notes=(*unread, *log.notes),
+        notes=(*unread, *again, *log.notes),
     )
 
 
@@ -74,15 +75,17 @@ def _task(log: Log, path: Path, n: int) -> Task:
     settings = {name: log.settings[name] for name in ("temperature", "top_p", "max_tokens") if name in log.settings}
     return Task(
         name=log.name, problems=log.problems, of=len(log.problems), n=n, file=str(path),
-        params=SamplingParams(**{"max_tokens": None, **settings}), answers=log.answers,
+        params=SamplingParams(**{"max_tokens": None, **settings}), answers=log.answers, unread=log.num_bad,
+        knows_cuts=log.knows_cuts,
     )  # fmt: skip
 
 
-def _write(path: Path, samples: Iterable[Sample]) -> tuple[int, int]:
-    """(how many samples, the most that one problem has)."""
-    stream, count, most = iter(samples), 0, 0
+def _write(path: Path, samples: Iterable[Sample]) -> tuple[int, int, int]:
+    """(how many samples, the most that one problem has, how many rows repeat one)."""
+    stream, count = iter(samples), 0
+    keys: set[store.Key] = set()
     while batch := list(islice(stream, TOGETHER)):
         append_jsonl(path, [store.sample_to_row(one) for one in batch])
         count += len(batch)
-        most = max(most, *(one.index + 1 for one in batch))
-    return count, most
+        keys |= {one.key for one in batch}
+    return len(keys), max((index + 1 for _, index in keys), default=0), count - len(keys)

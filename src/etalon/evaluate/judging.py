@@ -23,7 +23,7 @@ from etalon.evaluate.metrics import Row, Verdicts, right_of
 from etalon.evaluate.run import verdicts
 from etalon.evaluate.scoring import MAX_KEPT_CHARS
 from etalon.evaluate.store import Key, Scored
-from etalon.evaluate.task import Task, limit_of, read_marker
+from etalon.evaluate.task import Task, part_of, read_marker
 from etalon.problems.clusters import read_clusters
 from etalon.problems.options import as_asked
 from etalon.rows.files import read_rows
@@ -68,6 +68,9 @@ class JudgeReview:
             if one.score is not None and verdict.score not in (None, one.score)
         ]
         undecided = [verdict.reason for _, verdict in decided if verdict.is_undecided]
+        joint = {**row, **measured, "undecided": _count_undecided(jointly)}
+        if refused := results.refusal(joint):  # only what was not right is asked: silence would raise the score
+            measured |= {"avg": None, "low": None, "high": None, "refused": refused}
         told: Row = {
             "name": self.name,
             **measured,
@@ -75,7 +78,7 @@ class JudgeReview:
             "undecided": len(undecided),
             "disagreements": len(apart),
             "listed": [_disagreement(by_id[one.id], one, verdict) for one, verdict in apart[:LISTED]],
-            "published": _published(task, folder, {**row, **measured, "undecided": _count_undecided(jointly)}),
+            "published": _published(task, folder, joint),
             "agreement": self._agreement() if self.pairs else None,
         }
         warnings = [*row.get("warnings", ())]
@@ -198,7 +201,7 @@ def _count_undecided(verdicts: Verdicts) -> int:
 def _published(task: Task, folder: Path, numbers: Mapping[str, Any]) -> list[Row]:
     """Each published score of the metric that was measured, with the verdict; None where nothing is compared."""
     metric = "clr" if "clr" in read_marker(folder)["told"] else "avg"
-    is_compared = not results.refusal(numbers) and limit_of(task) is None
+    is_compared = not results.refusal(numbers) and not part_of(task)
     return [
         {
             "model": one.model,

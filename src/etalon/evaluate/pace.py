@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from etalon.evaluate.store import Scored
@@ -19,13 +20,17 @@ HALF = 0.5  # (ours) how far samples are taken to be that are under way, where n
 class Pace:
     """Tells a view how many samples are done, their score so far, and tokens per second.
 
-    tokens: called by the sampler, from any thread, with the number of tokens that it has just got.
+    before: verdicts that are there already. tokens: called by the sampler, from any thread, with the number of tokens
+    that it has just got.
     """
 
-    def __init__(self, view: StageView, total: int, *, done: int, together: int) -> None:
+    def __init__(self, view: StageView, total: int, *, done: int, together: int, before: Sequence[Scored] = ()) -> None:
         self._view, self._total, self._together = view, total, together
         self._lock = threading.Lock()
-        self._done, self._right, self._decided, self._cut = done, 0, 0, 0
+        self._done, self._right, self._decided, self._cut = 0, 0, 0, 0
+        for one in before:
+            self._count(one)
+        self._done = done
         self._ended, self._ended_tokens, self._fresh = 0, 0, 0
         self._started = self._told = time.monotonic()
         view.update(done, total)
@@ -46,12 +51,15 @@ class Pace:
     def scored(self, one: Scored) -> None:
         """A sample has its verdict."""
         with self._lock:
-            self._done += 1
-            self._decided += one.score is not None
-            self._right += one.is_right
-            self._cut += one.stop is Stop.LENGTH
+            self._count(one)
             if (now := time.monotonic()) - self._told >= LOOK_SECONDS or self._done == self._total:
                 self._tell(now)
+
+    def _count(self, one: Scored) -> None:
+        self._done += 1
+        self._decided += one.score is not None
+        self._right += one.is_right
+        self._cut += one.stop is Stop.LENGTH
 
     def _tell(self, now: float) -> None:
         self._told = now

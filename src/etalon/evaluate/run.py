@@ -49,7 +49,8 @@ def fill(task: Task, folder: Path, *, sampler: Sampler | None, seed: int, system
             return
         missing = [(place, i) for i in range(task.n) for id_, place in by_id.items() if (id_, i) not in there]
         asked = to_ask_singly(task.problems, missing, seed=seed, system=system)
-        pace = Pace(view, total, done=total - len(asked), together=getattr(sampler, "together", 1))
+        before = [one for one in store.read_scores(folder, task.name).values() if one.key in there]
+        pace = Pace(view, total, before=before, done=total - len(asked), together=getattr(sampler, "together", 1))
         if asked:
             _sample(task, sampler, asked, samples, scoring, pace, seed)
 
@@ -95,7 +96,7 @@ def _sample(
             one = asked[place]
             if (told := hashes.get(id(one.conversation))) is None:
                 told = hashes[id(one.conversation)] = prompt_hash(one.conversation)
-            sent = model.seed_of(seed, one.index) if model is sampler and hasattr(model, "seed_of") else None
+            sent = model.seed_sent(seed, one.index) if model is sampler and hasattr(model, "seed_sent") else None
             sample = kept(rollout, seed=sent, prompt_hash=told)
             if sample.has_failed and time.monotonic() - checked >= CHECK_SECONDS:
                 _still_there(model)

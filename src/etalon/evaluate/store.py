@@ -15,22 +15,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from etalon.errors import InputError
 from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.sampling.endpoint.answer import CLOSE, OPEN
 from etalon.store import read_json, read_jsonl, to_json, write_atomic
-from etalon.types import Problem, Rollout, Stop
+from etalon.types import Problem, Stop
 
 SAMPLES, SCORES, PROBLEMS = "samples-", "scores-", "problems-"
 RESULTS, MARKER = "results.json", "evaluation.json"
 ELSEWHERE = "elsewhere-"
 JUDGED = "verdict"  # in a sample's detail: the word of the judge that gave `theirs`
 SKIPPED = "Skip"  # its word where it leaves the problem out
+KINDS: Mapping[str, type | tuple[type, ...]] = {  # of what rows say, where it is there
+    **dict.fromkeys(("id", "text", "reasoning", "reason", "error", "prompt_hash", "answer", "other"), str),
+    **dict.fromkeys(("index", "tokens", "prompt_tokens", "seed", "calls"), int),
+    **dict.fromkeys(("seconds", "at", "score", "theirs"), (int, float)),
+}
+One = TypeVar("One", "Sample", "Scored")
 Key = tuple[str, int]  # problem, index of the sample
 
 
@@ -41,7 +47,7 @@ class Sample:
     seed: sent with the request. prompt_hash: of the whole conversation. tokens: of the response, prompt_tokens: of
     what was asked; None where nobody told.
     seconds: wall time of its request, or of the batch it was decoded in; at: when it ended (Unix seconds).
-    order: see `Rollout`. theirs: the score another tool gave it, in its log or when its judge was asked.
+    order: see `etalon.types.Rollout`. theirs: the score another tool gave it, in its log or when its judge was asked.
     """
 
     id: str
@@ -67,13 +73,6 @@ class Sample:
     @property
     def has_failed(self) -> bool:
         return self.stop is Stop.ERROR
-
-    def rollout(self) -> Rollout:
-        """The response as verifiers take it."""
-        return Rollout(
-            problem_id=self.id, index=self.index, text=self.text, stop=self.stop, num_tokens=self.tokens or 0,
-            calls=self.calls, error=self.error, detail=self.detail, order=self.order,
-        )  # fmt: skip
 
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
@@ -243,16 +242,37 @@ def read_samples(folder: Path, name: str, *, wanted: Collection[Key] | None = No
 
     wanted: only these; the texts of the others are not even read as JSON.
     """
-    return (sample_from_row(row) for row in rows(samples_path(folder, name), wanted=wanted))
+    path = samples_path(folder, name)
+    return (_checked(path, number, row, sample_from_row) for number, row in _numbered(path, wanted=wanted))
 
 
 def read_scores(folder: Path, name: str) -> dict[Key, Scored]:
     """The verdicts of a benchmark."""
-    return {one.key: one for one in map(scored_from_row, rows(scores_path(folder, name)))}
+    path = scores_path(folder, name)
+    found = (_checked(path, number, row, scored_from_row) for number, row in _numbered(path))
+    return {one.key: one for one in found}
 
 
-def rows(path: Path, *, wanted: Collection[Key] | None = None) -> Iterator[dict[str, Any]]:
+def _checked(path: Path, number: int, row: dict[str, Any], read: Callable[[Mapping[str, Any]], One]) -> One:
+    """What a row comes to; InputError, with its place, for one that nobody here wrote."""
+    try:
+        found = read(row)
+        for name, value in row.items():
+            kinds = KINDS.get(name)
+            if kinds and value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+                raise TypeError(f"{name}: found {value!r}")
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: line {number}: {error}; delete the line to ask for it again") from None
+    return found
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
     """The whole rows of a JSONL file, one at a time; none where there is no file. A torn last line is left out."""
+    return (row for _, row in _numbered(path))
+
+
+def _numbered(path: Path, *, wanted: Collection[Key] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows with the numbers of their lines."""
     if not path.exists():
         return
     with open(path, "rb") as stream:
@@ -267,7 +287,7 @@ def rows(path: Path, *, wanted: Collection[Key] | None = None) -> Iterator[dict[
                 raise InputError(f"{path}: line {number} is not valid JSON: {error}") from None
             if not isinstance(row, dict) or not {"id", "index", "stop"} <= row.keys():
                 raise InputError(f"{path}: line {number}: expected a row with id, index and stop")
-            yield row
+            yield number, row
 
 
 def _key_in(line: bytes) -> Key | None:

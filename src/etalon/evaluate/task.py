@@ -30,6 +30,8 @@ class Task:
 
     benchmark: its name in the catalogue, "" where it has none there.
     of: how many problems its file has, where fewer are asked. prompts: the user's folder of prompt files, "" is ours.
+    expected: how many the published set has, 0 where nobody tells. unread: rows of a log that could not be read, which
+    count as missing samples; knows_cuts: False where nobody tells which responses the token limit cut.
     is_made: its problems were made for this evaluation, and are kept with it. per_contest: its scores are counted for
     each contest as well. told: what a result says of it beside its numbers.
     """
@@ -46,6 +48,9 @@ class Task:
     answers: Answers = Answers.BOXED
     mode: Mode = "loose"
     of: int | None = None
+    expected: int = 0
+    unread: int = 0
+    knows_cuts: bool = True
     columns: Mapping[str, str] = field(default_factory=dict)
     published: Sequence[Published] = ()
     per_contest: bool = False
@@ -67,17 +72,25 @@ def of_benchmark(own: Benchmark | None) -> dict[str, Any]:
     told: dict[str, Any] = {"title": own.title, "licence": own.licence, "source": own.source, "revision": own.revision}
     told["without"] = list(own.without)
     return {
-        "benchmark": own.name, "mode": own.mode, "published": own.published, "per_contest": own.per_contest,
+        "benchmark": own.name, "expected": own.expected, "mode": own.mode, "published": own.published,
+        "per_contest": own.per_contest,
         "told": {name: value for name, value in told.items() if value},
     }  # fmt: skip
 
 
 def claim(
-    folder: Path, settings: Mapping[str, Any], tasks: Sequence[Task], *, model: str, told: Mapping[str, Any]
+    folder: Path,
+    settings: Mapping[str, Any],
+    tasks: Sequence[Task],
+    *,
+    model: str,
+    told: Mapping[str, Any],
+    is_asking: bool = True,
 ) -> None:
     """Bind the directory to these settings, or go on in one that is. RunError names what differs.
 
-    model, told: what results say of the model, for whoever scores the samples anew.
+    model, told: what results say of the model, for whoever scores the samples anew. is_asking: False keeps the
+    convention of the answers that the directory was made with.
     """
     path = folder / MARKER
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -90,10 +103,13 @@ def claim(
     if apart:
         raise RunError(f"{folder}: holds another evaluation ({'; '.join(apart)}); use another --out")
     for task in tasks:
-        kept["benchmarks"][task.name] = kept["benchmarks"].get(task.name, {}) | {
+        entry = kept["benchmarks"].get(task.name, {})
+        kept["benchmarks"][task.name] = entry | {
             "file": task.file, "benchmark": task.benchmark, "is_made": task.is_made, "told": dict(task.told),
-            "answers": task.answers.value, "mode": task.mode, "n": task.n, "problems": len(task.problems),
+            "answers": task.answers.value if is_asking or not entry else entry["answers"],
+            "mode": task.mode, "n": task.n, "problems": len(task.problems),
             "limit": limit_of(task), "prompts": task.prompts, "binding": task.binding(),
+            "unread": task.unread, "knows_cuts": task.knows_cuts,
             "ids": None if limit_of(task) is None else [problem.id for problem in task.problems],
         }  # fmt: skip
     servers = [*kept.get("servers", []), *([told["server"]] if told.get("server") else [])]
@@ -120,6 +136,15 @@ def forget_verdicts(folder: Path, name: str) -> None:
     scores_path(folder, name).unlink(missing_ok=True)
 
 
+def part_of(task: Task) -> str:
+    """Why a score is of a part of its benchmark, or of another set; "" when it is of all of it."""
+    if limit_of(task) is not None:
+        return f"only {len(task.problems)} of {task.of} problems were asked"
+    if task.expected and task.expected != len(task.problems):
+        return f"the file has {len(task.problems)} problems, the published set {task.expected}"
+    return ""
+
+
 def limit_of(task: Task) -> int | None:
     """How many problems are asked, where that is not all of them."""
     return len(task.problems) if task.of is not None and task.of != len(task.problems) else None
@@ -130,6 +155,9 @@ def read_marker(folder: Path) -> dict[str, Any]:
     found = read_json(folder / MARKER)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise RunError(f"{folder / MARKER}: written by another version of etalon, which this one does not read")
+    lacking = {"settings", "benchmarks", "started", "model", "told"} - found.keys()
+    if lacking:
+        raise RunError(f"{folder / MARKER}: lacks {', '.join(sorted(lacking))}; it was changed by hand, or damaged")
     return found
 
 

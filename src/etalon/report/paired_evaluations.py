@@ -91,7 +91,9 @@ def _side(folder: Path, name: str, marker: Mapping[str, Any]) -> Side:
     scored = [one for own in by_problem.values() for one in own]
     means = metrics.solve_rates(by_problem)
     counts = metrics.shares(scored, undecided_problems=len(by_problem) - len(means))
-    missing = entry["n"] * entry["problems"] - len(scored)
+    missing = entry["n"] * entry["problems"] - len(scored) + entry["unread"]
+    if not entry["knows_cuts"]:
+        counts["truncated"] = None
     numbers = {"samples": len(scored), "missing": missing, "avg": 0.0 if means else None, **counts}
     row = _row(folder, name)
     protocol = {

@@ -119,8 +119,8 @@ def states(problem: Problem, response: str, answers: Answers) -> bool:
 
 def _is_likely(found: str, answers: Answers, problem: Problem) -> bool:
     """Whether somebody would call it an answer: every response has a last line."""
-    if answers is Answers.LETTER_SENTENCE:
-        return found in (problem.options or ())
+    if problem.options or answers is Answers.LETTER_SENTENCE:
+        return found.strip("(). ") in (problem.options or ())
     most = {Answers.LAST_LINE: SHORT_WORDS, Answers.SENTENCE: SENTENCE_WORDS}.get(answers)
     return most is None or len(found.split()) <= most
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ def check_model(asked: Asked) -> None:
     if not asked.endpoint and not Path(asked.model).is_dir():
         told = "no such directory; --model takes a model directory, or with --endpoint URL a name"
         raise InputError(f"{asked.model}: {told}")
+    prices_of(asked)
     if not asked.endpoint and asked.extra:
         raise ConfigError("--extra: fields of requests to a server; there is none without --endpoint")
 
@@ -95,6 +97,6 @@ def prices_of(asked: Asked) -> Prices | None:
         prices = Prices(prompt=float(prompt), completion=float(completion))
     except ValueError:
         prices = Prices(prompt=-1, completion=-1)
-    if prices.prompt < 0 or prices.completion < 0:
+    if not all(math.isfinite(one) and one >= 0 for one in (prices.prompt, prices.completion)):
         raise ConfigError(f"--price {asked.price}: expected money for a million tokens, asked and answered: 0.15/0.60")
     return prices

@@ -183,6 +183,18 @@ def evaluate(
     run(Asked(**values, given=given(context)))
 
 
+OWN_FIELDS = {  # of a request, that --extra may not change; seed=null leaves the seed to the server
+    "model": "what --model names", "messages": "made of the problems", "n": "always 1: -n asks that often",
+    "seed": "what --seed and the sample's index make (null sends none)", "temperature": "what --temperature says",
+    "top_p": "what --top-p says", "max_tokens": "what --max-tokens says", "stream": "always true",
+    "max_completion_tokens": "what --max-tokens says", "stream_options": "what usage is told by",
+}  # fmt: skip
+
+
+def _no_constant(name: str) -> None:
+    raise ConfigError(f"--extra: {name} is no JSON")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """The command line of `etalon eval`. given: what of it a user wrote, by the name of the field."""
@@ -242,10 +254,13 @@ class Asked:
             name, equals, value = one.partition("=")
             if not equals or not name.strip():
                 raise ConfigError(f"--extra {one}: expected FIELD=JSON, such as top_k=20")
+            name = name.strip()
+            if name in OWN_FIELDS and not (name == "seed" and value.strip() == "null"):
+                raise ConfigError(f"--extra {one}: {name} is {OWN_FIELDS[name]}; results would tell another protocol")
             try:
-                found[name.strip()] = json.loads(value)
+                found[name] = json.loads(value, parse_constant=_no_constant)
             except ValueError:
-                found[name.strip()] = value
+                found[name] = value
         return found
 
     def wanted_ks(self) -> list[int] | None:

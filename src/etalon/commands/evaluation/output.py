@@ -10,6 +10,7 @@ import typer
 
 from etalon.commands.evaluation.options import Asked
 from etalon.evaluate import Task
+from etalon.verifiers.conventions import ANSWERED
 
 if TYPE_CHECKING:
     from etalon.show.progress import Progress
@@ -30,8 +31,10 @@ def show_plan(asked: Asked, tasks: Sequence[Task]) -> None:
     """`--dry-run`: what would be asked, and what of it is there already."""
     from etalon.evaluate import store
 
+    most = 0
     for task in tasks:
         total = len(task.problems) * task.n
+        most += total
         kept = 0
         if asked.out is not None and (asked.out / store.MARKER).exists():
             good = {one.key for one in store.read_samples(asked.out, task.name) if not one.has_failed}
@@ -41,10 +44,16 @@ def show_plan(asked: Asked, tasks: Sequence[Task]) -> None:
         typer.echo(
             f"{task.name}: {len(task.problems)} problems x {task.n} = {total} samples"
             f"{f', {kept} of them kept in {asked.out}' if kept else ''}; temperature {task.params.temperature:g}, "
-            f"top_p {task.params.top_p:g}, at most {cap}; answers {task.answers.value}; file {task.file or 'generated'}"
+            f"top_p {task.params.top_p:g}, at most {cap}{_stated(task)}; file {task.file or 'generated'}"
         )
         if task.problems:
             typer.echo(f"  first prompt: {task.problems[0].prompt!r}")
+    typer.echo(f"in all {most:,} samples{'' if asked.out else '; nothing is kept: name a directory with --out'}")
+
+
+def _stated(task: Task) -> str:
+    """How answers are read, where answers decide."""
+    return f"; answers {task.answers.value}" if any(p.domain in ANSWERED for p in task.problems) else ""
 
 
 def show_rescoring(folder: Path, tasks: Sequence[Task]) -> None:

@@ -106,6 +106,8 @@ def _task(asked: Asked, folder: Path, name: str, entry: Mapping[str, Any], file:
         answers=asked.answers or Answers(entry["answers"]),
         columns=binding["map"],
         is_made=entry["is_made"],
+        unread=entry["unread"],
+        knows_cuts=entry["knows_cuts"],
         **fields,
     )
 
@@ -133,7 +135,8 @@ def _log(asked: Asked, path: Path) -> None:
         for line in (found.line, *(f"warning: {note}" for note in found.notes)):
             progress.say(line)
         own = catalogue().get(tasks[0].benchmark) if tasks else None
-        task = replace(found.task, **of_benchmark(own))
+        whole = len(tasks[0].problems) if tasks else found.task.of  # of the benchmark that the log is of
+        task = replace(found.task, of=whole, **of_benchmark(own))
         check(asked, [task])
         results = score_log(found, task, folder, progress, asked=asked, own=own)
         output.show(asked, results, [task], progress, folder=asked.out)

@@ -13,7 +13,8 @@ from etalon.evaluate import Task
 from etalon.evaluate.benchmarks import Chosen, choose
 from etalon.evaluate.task import of_benchmark
 from etalon.problems.rows import problem_to_row
-from etalon.rows.mapping import ColumnMap
+from etalon.rows.files import read_rows
+from etalon.rows.mapping import ColumnMap, value_at
 from etalon.store import to_json
 from etalon.types import Answers, SamplingParams
 
@@ -24,7 +25,20 @@ def tasks_of(asked: Asked) -> list[Task]:
     """What is asked of the model, benchmark by benchmark."""
     chosen = choose(asked.benchmarks or [], folders=asked.folders)
     columns = ColumnMap.read(asked.columns or [])
-    return [_task(asked, one, columns) for one in chosen]
+    if len(chosen) == 1:
+        return [_task(asked, chosen[0], columns)]
+    own = {one.name: _of_file(one, columns) for one in chosen}
+    for field, column in columns.pairs:
+        if not any((field, column) in found.pairs for found in own.values()):
+            raise ConfigError(f"--map {field}={column}: no file has this column")
+    return [_task(asked, one, own[one.name]) for one in chosen]
+
+
+def _of_file(chosen: Chosen, columns: ColumnMap) -> ColumnMap:
+    """Of several files each is read by the names that its own columns have."""
+    file = next(iter(chosen.files), None)
+    first = next((row.columns for row in read_rows(file) if row.columns), {}) if file and columns.pairs else {}
+    return ColumnMap(pairs=tuple((name, one) for name, one in columns.pairs if value_at(first, one) is not None))
 
 
 def _task(asked: Asked, chosen: Chosen, columns: ColumnMap) -> Task:

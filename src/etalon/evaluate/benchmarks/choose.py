@@ -49,6 +49,8 @@ def choose(arguments: Sequence[str], *, folders: Sequence[Path] = ()) -> list[Ch
 
 def _named(argument: str, folders: Sequence[Path]) -> tuple[Benchmark | None, Path | None]:
     name, equals, file = argument.partition("=")
+    if equals and not file:
+        raise InputError(f"{argument}: name a file after =")
     if benchmark := catalogue().get(name):
         if benchmark.generated and equals:
             raise InputError(f"{argument}: {name} is drawn, not read; leave {equals}{file} out")

@@ -71,7 +71,7 @@ class LcbReader:
             name="livecodebench",
             model=self._source.path.absolute().parent.name if named else "",
             settings=settings | {"n": self._most},
-            notes=("it does not say which responses the token limit cut: none counts as truncated",),
+            knows_cuts=False,
         )
 
 

@@ -116,7 +116,7 @@ class LmEvalReader:
         if len(self._scores) > 1:
             settings["filters"] = {name: sum(scores) / len(scores) for name, scores in self._scores.items()}
         model = self._results.get("model_name") or as_object(self._results.get("config")).get("model")
-        notes = ["it does not say which responses the token limit cut: none counts as truncated"]
+        notes = []
         if not self._results:
             notes.append("no results_*.json of the same date beside it: the model is unknown")
         if self._num_fenced:
@@ -128,6 +128,7 @@ class LmEvalReader:
             settings=settings,
             told=_told(self._task()),
             notes=tuple(notes),
+            knows_cuts=False,
         )
 
 

@@ -45,7 +45,7 @@ class About:
     """What a log says of itself, beside its rows.
 
     told: the convention that the tool itself asked for, and how that is known; None where nothing says.
-    notes: what a reader of its scores should know.
+    notes: what a reader of its scores should know. knows_cuts: whether it says which responses the limit cut.
     """
 
     version: str = ""
@@ -54,6 +54,7 @@ class About:
     settings: Settings = field(default_factory=dict)
     told: tuple[Answers, str] | None = None
     notes: tuple[str, ...] = ()
+    knows_cuts: bool = True
 
 
 class Reader(Protocol):
@@ -91,6 +92,7 @@ class Log:
     num_bad: int
     bad: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    knows_cuts: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ def read_all(
         tool=tool, version=about.version, name=file_safe(about.name or path.stem), model=about.model,
         settings=about.settings, answers=chosen, because=because, problems=list(found.problems.values()),
         samples=Samples(rows=rows, reader=reader, problems=found.problems), bad=tuple(found.named),
-        num_rows=found.bad.rows, num_bad=found.bad.bad, notes=about.notes,
+        num_rows=found.bad.rows, num_bad=found.bad.bad, notes=about.notes, knows_cuts=about.knows_cuts,
     )  # fmt: skip
 
 

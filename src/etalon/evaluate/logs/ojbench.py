@@ -58,11 +58,12 @@ class OjbenchReader:
         return Entry(problem=problem, samples=(sample,))
 
     def about(self) -> About:
-        notes = ["it does not say which responses the token limit cut: none counts as truncated"]
-        notes.append("its own judge alone has the tests: programs cannot be scored again, its verdicts are the scores")
+        notes = ["its own judge alone has the tests: programs cannot be scored again, its verdicts are the scores"]
         if not self._num_judged:
             notes.append("no row has a verdict of its judge")
-        return About(name="ojbench", settings={"n": max(self._counts.values(), default=0)}, notes=tuple(notes))
+        return About(
+            name="ojbench", settings={"n": max(self._counts.values(), default=0)}, notes=tuple(notes), knows_cuts=False
+        )
 
 
 def _verdict(columns: Mapping[str, Any]) -> tuple[float | None, dict[str, Any] | None]:

@@ -16,6 +16,7 @@ from etalon.sampling.endpoint.events import parsed, shown
 from etalon.sampling.endpoint.retry import UpstreamError, error_in, from_error_object
 from etalon.types import Stop
 
+MAX_TOKENS = 10**9  # (ours) a server that says more of one response is not believed
 MAX_CHARS = 2**24  # (ours) a longer response is a server that does not end
 OPEN, CLOSE = "<think>", "</think>"
 REASONING_FIELDS = ("reasoning", "reasoning_content", "thinking", "reasoning_details")  # the last two: OpenRouter's
@@ -75,6 +76,8 @@ class Answer:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return None
         choice = choices[0]
+        if len(choices) > 1:  # of several the one that was asked for
+            choice = next((one for one in choices if isinstance(one, dict) and not one.get("index")), choice)
         if (reason := reason_of(choice)) and self.ending is Ending.WHOLE:  # a limit or a failure is never taken back
             self.finish_reason = reason
         delta, message = choice.get("delta"), choice.get("message")
@@ -146,22 +149,28 @@ class Answer:
     @property
     def num_tokens(self) -> int:
         """Tokens of the response as the server counts them; its chunks when it does not tell (then `is_estimated`)."""
-        return self.num_chunks if self.is_estimated else int(self.usage["completion_tokens"])
+        told = count_in(self.usage, "completion_tokens")
+        return self.num_chunks if told is None or self.is_estimated else told
 
     @property
     def is_estimated(self) -> bool:
-        return not isinstance(self.usage.get("completion_tokens"), int) or self.loop is not None
+        return count_in(self.usage, "completion_tokens") is None or self.loop is not None
 
     @property
     def prompt_tokens(self) -> int | None:
-        count = self.usage.get("prompt_tokens")
-        return count if isinstance(count, int) else None
+        return count_in(self.usage, "prompt_tokens")
 
     @property
     def reasoning_tokens(self) -> int | None:
         details = self.usage.get("completion_tokens_details")
-        count = details.get("reasoning_tokens") if isinstance(details, dict) else None
-        return count if isinstance(count, int) else None
+        return count_in(details, "reasoning_tokens") if isinstance(details, dict) else None
+
+
+def count_in(usage: Mapping[str, Any], name: str) -> int | None:
+    """A number of tokens that a server tells; None where it tells none, or one that cannot be."""
+    count = usage.get(name)
+    is_count = isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS
+    return count if is_count else None
 
 
 def texts_of(message: Mapping[str, Any]) -> tuple[str, str]:

@@ -50,10 +50,9 @@ class EndpointSampler:
         """How many requests are under way at once."""
         return self.settings.concurrency * len(self.settings.urls)
 
-    @staticmethod
-    def seed_of(seed: int, index: int) -> int:
-        """The seed that the request for sample `index` of a conversation carries."""
-        return seed_from([seed, index])
+    def seed_sent(self, seed: int, index: int) -> int | None:
+        """The seed that the request for sample `index` of a conversation carries; None where `extra` takes it away."""
+        return None if "seed" in self.settings.extra else seed_from([seed, index])
 
     def check(self) -> None:
         """InputError unless the endpoint answers and lists the model (a server without a list passes)."""
@@ -91,7 +90,7 @@ class EndpointSampler:
 
         async def one(position: int, index: int, conversation: Conversation) -> None:
             try:
-                rollout = await self._one(conversation, params, index=index, seed=self.seed_of(seed, index))
+                rollout = await self._one(conversation, params, index=index, seed=seed_from([seed, index]))
             except Exception as error:  # a full disk, or a bug of ours: raised where the rollouts are read
                 done.put_nowait(error)
             else:
@@ -135,7 +134,7 @@ class EndpointSampler:
         try:
             while True:
                 for place, (conversation, index) in islice(waiting, self.together - len(tasks)):
-                    work = self._one(conversation, params, index=index, seed=self.seed_of(seed, index))
+                    work = self._one(conversation, params, index=index, seed=seed_from([seed, index]))
                     tasks[asyncio.create_task(work)] = place
                 if not tasks:
                     return
