@@ -308,12 +308,11 @@ def test_evaluations_of_other_problems_and_those_with_gaps_are_not_compared(tmp_
 def test_what_only_one_side_has_is_no_difference_and_what_nobody_knows_no_zero(tmp_path: Path) -> None:
     one, other = evaluated(tmp_path / "one", 2), evaluated(tmp_path / "other", 7)
     evaluated(tmp_path / "one", 2, name="alone")
-    path = other / store.RESULTS
-    found = json.loads(path.read_text())
-    found["benchmarks"][0]["truncated"] = None
-    path.write_text(json.dumps(found))
-    marker = json.loads((one / store.MARKER).read_text())
-    (one / store.MARKER).write_text(json.dumps(marker | {"told": {"clr": {"k": 4, "m": 5}}}))
+    markers = [json.loads((side / store.MARKER).read_text()) for side in (one, other)]
+    markers[0]["told"] = {"clr": {"k": 4, "m": 5}}
+    markers[1]["benchmarks"]["sums"]["knows_cuts"] = False
+    for side, marker in zip((one, other), markers, strict=True):
+        (side / store.MARKER).write_text(json.dumps(marker))
     record = compare(one, other).record()
     assert record["differs"].keys() == {"model.served", "name"}
     assert record["benchmarks"][0]["protocol"] == {

@@ -20,7 +20,6 @@ from etalon.evaluate.task import read_marker
 from etalon.problems.clusters import read_clusters
 from etalon.report.exports.shape import CLR, BenchmarkRow
 from etalon.report.paired import Paired, SideBySide, flat, paired, unequal
-from etalon.report.read import Reader, mapping, objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +94,11 @@ def _side(folder: Path, name: str, marker: Mapping[str, Any]) -> Side:
     if not entry["knows_cuts"]:
         counts["truncated"] = None
     numbers = {"samples": len(scored), "missing": missing, "avg": 0.0 if means else None, **counts}
-    row = _row(folder, name)
     protocol = {
         "n": entry["n"],
         "score": _averaged(marker, entry["n"]),
         "max_tokens": entry["binding"]["max_tokens"],
-        "truncated": None if row.get("truncated", 0) is None else counts["truncated"],
+        "truncated": counts["truncated"],
     }
     return Side(means=means, refused=results.refusal(numbers), protocol=protocol)
 
@@ -109,9 +107,3 @@ def _averaged(marker: Mapping[str, Any], n: int) -> str:
     """What the score is a mean of: `avg@64`, or `CLR@8, K = 32, M = 5`."""
     flow = marker.get("told", {}).get(CLR)
     return BenchmarkRow.model_validate({"n": n} | ({"metric": CLR, CLR: flow} if flow else {})).averaged
-
-
-def _row(folder: Path, name: str) -> dict[str, Any]:
-    """What results.json says of a benchmark; empty where it has not come so far."""
-    rows = objects(mapping(Reader(folder).json(store.RESULTS)).get("benchmarks"))
-    return next((row for row in rows if row.get("name") == name), {})

@@ -18,6 +18,7 @@ from etalon.report.exports.shape import (
     ResultsFile,
     TheirsRow,
 )
+from etalon.report.read import mapping, number
 
 ACCURACIES = {
     "prompt_strict": "prompt strict", "prompt_loose": "prompt loose",
@@ -32,10 +33,10 @@ def remarks(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
     yield from map(_contest, row.contests)
     if row.checker:
         yield f"checked by {row.checker}"
-    if row.truncated is None and row.samples:
-        yield "which responses were cut is not told"
-    if row.expected:
-        yield f"the published set has {whole(row.expected)} problems, the file {whole(row.of or row.problems)}"
+    if row.errors:
+        yield f"failed: {', '.join(f'{whole(count)} {kind}' for kind, count in row.errors.items())}"
+    if row.is_clr and (calls := number(mapping(row.clr).get("calls_per_answer"))) is not None:
+        yield f"CLR: {calls:.1f} calls for each answer"
     if row.undecided_problems:
         yield f"{whole(row.undecided_problems)} problems have no decided sample and are left out of the score"
     if row.without:
@@ -46,7 +47,7 @@ def remarks(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
         yield _cost(row.cost)
     if row.verdict_refused:
         yield f"no verdict: {row.verdict_refused}"
-    yield from (f"warning: {warning}" for warning in row.warnings)
+    yield from (f"warning: {warning}" for warning in row.warnings if warning != row.verdict_refused)
 
 
 def _verdicts(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
@@ -69,8 +70,9 @@ def _accuracy(one: AccuracyRow) -> str:
 
 def _judge(judge: JudgeRow, row: BenchmarkRow) -> Iterator[str]:
     on = "" if judge.problems is None else f" on {whole(judge.problems)} of {whole(row.problems)} problems"
+    score = f"no score ({judge.refused})" if judge.refused else f"{scored(judge.avg, judge.low, judge.high)}{on}"
     yield (
-        f"with {judge.name} as judge {scored(judge.avg, judge.low, judge.high)}{on}: asked about {whole(judge.open)} "
+        f"with {judge.name} as judge {score}: asked about {whole(judge.open)} "
         f"samples, {whole(judge.undecided)} undecided, {whole(judge.disagreements)} disagreements"
     )
     if judge.published:

@@ -73,7 +73,7 @@ class AgreementRow(Part):
 class JudgeRow(Part):
     """The same score with a judge's word; open, undecided and disagreements are counts of samples.
 
-    problems: those that its score stands on. listed: the first disagreements.
+    problems: those that its score stands on. refused: why there is no score. listed: the first disagreements.
     """
 
     name: Words
@@ -84,6 +84,7 @@ class JudgeRow(Part):
     open: Number
     undecided: Number
     disagreements: Number
+    refused: Words
     listed: Rows[JudgedRow]
     agreement: AgreementRow
     published: Rows[PublishedRow]
@@ -145,7 +146,7 @@ class BenchmarkRow(Part):
     metric: of avg, "clr" where every sample is the answer of a whole CLR flow with the K and M of clr.
     of: problems in the file where `--limit` took fewer. expected: of the published set, where the file has another
     number. missing, undecided, failed, left_out: samples. truncated: None where nobody knows what was cut.
-    without: ids left out. verdict: against the published score of verdict_of.
+    errors: how many samples failed, by why. without: ids left out. verdict: against the published score of verdict_of.
     """
 
     name: Words
@@ -181,6 +182,7 @@ class BenchmarkRow(Part):
     failed: Number
     undecided_problems: Number
     left_out: Number
+    errors: Table[Number]
     mean_tokens: Number
     tokens_per_right: Number
     tokens_per_second: Number

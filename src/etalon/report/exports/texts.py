@@ -21,8 +21,9 @@ AS_THEY_ARE = (
     "tokens_per_right", "tokens_per_second", "seconds", "temperature", "top_p", "max_tokens", "answers", "checker",
     "verdict", "verdict_of", "verdict_refused", "licence", "file", "sha256", "prompt_hash",
 )  # fmt: skip
-JUDGED = ("name", "avg", "low", "high", "problems", "open", "undecided", "disagreements")
+JUDGED = ("name", "avg", "low", "high", "problems", "open", "undecided", "disagreements", "refused")
 AGREEMENT = ("pairs", "undecided", "share", "low", "high", "wrongly_yes", "wrongly_no")
+FLOW = ("k", "m", "calls_per_answer")
 THEIRS = ("samples", "right", "agree", "only_ours", "only_theirs")
 BESIDE = {name: COLUMNS[name] for name in ("Benchmark", "Model", "Published", "n", "Ours", "Verdict")}
 LATEX = {
@@ -57,7 +58,7 @@ def _record(results: ResultsFile, row: BenchmarkRow) -> dict[str, str]:
     found: dict[str, str | Number] = {"model": results.model, **{name: getattr(row, name) for name in AS_THEY_ARE}}
     found |= {f"{curve}_at_{k}": value for curve in CURVES for k, value in row.over_k(curve).items()}
     if row.is_clr:
-        found |= {f"clr_{name}": number(mapping(row.clr).get(name)) for name in ("k", "m")}
+        found |= {f"clr_{name}": number(mapping(row.clr).get(name)) for name in FLOW}
     for name, accuracy in row.accuracies.items():
         if name in ACCURACIES:
             found |= {name: accuracy.share, f"{name}_low": accuracy.low, f"{name}_high": accuracy.high}
