@@ -18,8 +18,8 @@ from typing import Any
 
 from etalon import prompts, stats
 from etalon.errors import InputError
-from etalon.evaluate import results, store
-from etalon.evaluate.metrics import Row, Verdicts, right_of
+from etalon.evaluate import metrics, results, store
+from etalon.evaluate.metrics import Row, Verdicts
 from etalon.evaluate.run import verdicts
 from etalon.evaluate.scoring import MAX_KEPT_CHARS
 from etalon.evaluate.store import Key, Scored
@@ -185,13 +185,9 @@ def _is_its_own(problem: Problem, one: Scored) -> bool:
 
 
 def _measured(verdicts: Verdicts, clusters: Mapping[str, str]) -> Row:
-    """The accuracy and its interval, over problems as in `metrics.measure`."""
-    rights = {id_: right_of(own) for id_, own in verdicts.items()}
-    means = {id_: sum(own) / len(own) for id_, own in rights.items() if own}
-    if not means:
-        return {"avg": None, "low": None, "high": None}
-    interval = stats.share_interval(list(means.values()), clusters=stats.cluster_ids(means, clusters))
-    return {"avg": interval.mean, "low": interval.low, "high": interval.high}
+    """The accuracy and its interval, over problems as in `metrics.measure`, and how many problems those are."""
+    means = metrics.solve_rates(verdicts)
+    return {**metrics.bounded("avg", means, clusters), "problems": len(means)}
 
 
 def _count_undecided(verdicts: Verdicts) -> int:

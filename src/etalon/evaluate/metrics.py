@@ -32,7 +32,6 @@ class Prices:
 
     prompt: float
     completion: float
-    currency: str = "USD"
 
 
 def default_ks(n: int) -> tuple[int, ...]:
@@ -61,7 +60,7 @@ def measure(
         "problems": len(verdicts),
         "samples": len(scored),
         "missing": len(verdicts) * n - len(scored),
-        **_bounded("avg", means, clusters or {}),
+        **bounded("avg", means, clusters or {}),
         "sampling_noise": stats.sampling_noise(counts),
         "pass": {str(k): _mean(stats.pass_at_k(n, right, k) for n, right in counts if n >= k) for k in ks},
         "maj": majority(verdicts, problems, [k for k in ks if k > 1]),
@@ -84,7 +83,8 @@ def right_of(scored: Iterable[Scored]) -> list[bool]:
     return [one.is_right for one in scored if one.score is not None]
 
 
-def _bounded(name: str, means: Mapping[str, float], clusters: Mapping[str, str]) -> Row:
+def bounded(name: str, means: Mapping[str, float], clusters: Mapping[str, str]) -> Row:
+    """The mean over problems, with its interval; Nones without a problem."""
     if not means:
         return {name: None, "low": None, "high": None}
     found = stats.share_interval(list(means.values()), clusters=stats.cluster_ids(means, clusters))
@@ -192,7 +192,7 @@ def spent(scored: Sequence[Scored], prices: Prices | None) -> Row:
     if prices is not None:
         asked = sum(one.prompt_tokens or 0 for one in scored)
         total = (asked * prices.prompt + sum(tokens) * prices.completion) / 1e6
-        row["cost"] = {"total": total, "per_right": total / right if right else None, "currency": prices.currency}
+        row["cost"] = {"total": total, "per_right": total / right if right else None}
     return row
 
 

@@ -75,7 +75,7 @@ def scorecard_of(folder: Path, name: str, row: BenchmarkRow | None) -> Scorecard
     for one in found.values():
         samples.setdefault(one.id, []).append(one)
     problems = [Solved(id=key, samples=sorted(own, key=lambda one: one.index)) for key, own in samples.items()]
-    problems.sort(key=lambda one: (one.rate is None, -(one.rate or 0.0), sum(one.tokens)))
+    problems.sort(key=lambda one: (one.rate is None, -(one.rate or 0.0), sum(one.tokens), one.id))
     return Scorecard(
         row=row or BenchmarkRow.model_validate(_so_far(name, problems, is_scored=bool(scores))),
         problems=problems,
