@@ -342,6 +342,7 @@ def test_attempts_of_a_contest_are_counted_together(tmp_path: Path) -> None:
     assert [one.date for one in found] == ["2026-05-01", "2026-05-08"]
 
 
+@pytest.mark.live
 def test_a_nano_set_is_what_the_nano_recipe_is_tested_on_and_always_the_same() -> None:
     recipe = load(packaged_recipe("nano"))
     assert catalogue()["nano-math"].expected == recipe.problems.test

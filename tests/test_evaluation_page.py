@@ -164,6 +164,7 @@ def test_of_a_problem_the_shortest_right_the_longest_wrong_and_a_cut_sample_are_
     assert f"etalon report '{folder}' --sample x/p/INDEX" in unescape(html)
 
 
+@pytest.mark.live
 def test_what_is_shown_and_held_is_bounded_however_much_is_kept(tmp_path: Path) -> None:
     def peak(n: int) -> int:
         kinds = [("right", "wrong")[index % 2] for index in range(n)]

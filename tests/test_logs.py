@@ -300,6 +300,7 @@ def test_nemo_gym_rollouts_hold_a_response_of_the_responses_api(tmp_path):
     assert list(scored(log).values()) == [(1.0, 1.0), (0.0, 0.0)]
 
 
+@pytest.mark.live
 def test_memory_does_not_grow_with_the_log(tmp_path):
     first = rows_of(lm_eval("roots"))[0]
     text = "x" * 200_000

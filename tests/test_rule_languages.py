@@ -99,6 +99,7 @@ def test_letters_tell_nothing_where_there_are_none_and_english_where_nothing_els
     assert detect("In English, a Zelda fan is called: фанат этой игры, и он играет в неё каждый день.") == "ru"
 
 
+@pytest.mark.live
 def test_most_of_the_sentences_are_in_the_same_language_for_langdetect():
     langdetect = pytest.importorskip("langdetect")
     langdetect.DetectorFactory.seed = 0

@@ -152,6 +152,7 @@ def coverage() -> Any:
     return module
 
 
+@pytest.mark.live
 def test_intervals_of_shares_cover_where_the_t_interval_does_not() -> None:
     bench = coverage()
     for design in (bench.DESIGNS[0], bench.DESIGNS[3]):  # 30 x 64 of a strong model, and of one near the ceiling
