@@ -321,7 +321,7 @@ def test_evaluation_after_some_stages_gives_the_others_a_dash_and_names_no_evalu
     shown = {
         line.split()[0]: line.split()[1:] for line in called.out.splitlines() if line.startswith(" ") and line.split()
     }
-    assert shown["rl-stem"][:6] == ["-", "-", "-", "not", "evaluated", "-"]
+    assert shown["rl-stem"][:6] == ["-", "-", "-", "-", "not", "evaluated"]
 
     before = {stage["name"]: stage for stage in shrunk.summary(branched.run)["stages"]}
     for domain, scores in rows[name]["domains"].items():

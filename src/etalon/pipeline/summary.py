@@ -77,19 +77,23 @@ def _entry(stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Pat
     same = measured["outputs"].get("as")
     if same is not None:
         told = done.get(f"{EVALUATION}{same}")
-        scores = told["outputs"].get("scores", {}) if told else {}
-        return entry | {"as": same, "domains": {domain: _row(score) for domain, score in scores.items()}}
+        return entry | {"as": same, "domains": _scored(told, directories, f"{EVALUATION}{same}") if told else {}}
     before = _means_before(stage, graph, done, directories)
     after = read_json(directories[name] / "means.json")
-    scores, clusters = measured["outputs"]["scores"], read_clusters(directories[PROBLEMS])
+    clusters = read_clusters(directories[PROBLEMS])
     return entry | {
         "domains": {
-            domain: _row(score)
-            | _bounds(after[domain], clusters)
-            | _change(before.get(domain), after[domain], clusters)
-            for domain, score in scores.items()
+            domain: row | _change(before.get(domain), after[domain], clusters)
+            for domain, row in _scored(measured, directories, name).items()
         }
     }
+
+
+def _scored(measured: Mapping[str, Any], directories: Mapping[str, Path], name: str) -> dict[str, dict[str, Any]]:
+    """The rows of an evaluation by domain, with the interval of Pass@1."""
+    means, clusters = read_json(directories[name] / "means.json"), read_clusters(directories[PROBLEMS])
+    scores = measured["outputs"].get("scores", {})
+    return {domain: _row(score) | _bounds(means[domain], clusters) for domain, score in scores.items()}
 
 
 def _means_before(
