@@ -42,7 +42,9 @@ def remarks(results: ResultsFile, row: BenchmarkRow) -> Iterator[str]:
     if row.without:
         yield f"without {', '.join(row.without)}"
     if row.near_copies:
-        yield f"{whole(row.near_copies)} problems are near copies of others; the interval counts them together"
+        several = f"{whole(row.near_copies)} problems are near copies of others"
+        told = "1 problem is a near copy of another" if row.near_copies == 1 else several
+        yield f"{told}; the interval counts them together"
     if row.cost.total is not None:
         yield _cost(row.cost)
     if row.verdict_refused:
