@@ -55,7 +55,11 @@ def evaluations(a: Path, b: Path, named: tuple[Path, Path]) -> SideBySide:
 def _settings(marker: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
     """What may make two evaluations differ. called: the benchmarks that both have, and what to call them."""
     benchmarks = {
-        called[name]: {**entry["binding"], **{key: entry[key] for key in ("answers", "mode", "n", "limit")}}
+        called[name]: {
+            **entry["binding"],
+            **{key: entry[key] for key in ("answers", "mode", "n", "limit")},
+            **entry.get("scored_by", {}),  # how the verdicts that count were given
+        }
         for name, entry in marker["benchmarks"].items()
         if name in called
     }
