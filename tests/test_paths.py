@@ -23,7 +23,7 @@ MAKER = "sft-only"
 AFTER = {"continued": "rl-only"}  # a path that starts from another's checkpoint
 REUSES = {"four-phases": MAKER}
 SMALLER = ('problems.domains=["math","stem"]', "problems.train=500", "base.documents=1600", "eval.after=[]")
-ORDINARY = ("own-reward", "own-kind")  # run by default
+ORDINARY = ("own-reward", pytest.param("own-kind", marks=pytest.mark.slow))  # the second: see test_branches, too
 
 
 def write(folder: Path) -> Path:
