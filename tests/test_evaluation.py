@@ -182,6 +182,8 @@ def test_what_a_server_refuses_will_not_be_answered_when_it_is_asked_again() -> 
         ("HTTP 500", "HTTP 400", "HTTP 429"), 1
     )
     assert results.unanswered({"errors": errors}) == 3
+    many = [verdict("a", i, None, reason=f"sampling_error: kind {i}", stop=Stop.ERROR) for i in range(20)]
+    assert results.unanswered({"errors": results.errors_of({"a": many})}) == 20  # rare kinds are counted together
 
 
 # ---- one verdict

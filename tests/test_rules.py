@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from etalon.types import Domain, Problem, Rule
+from etalon.evaluate.metrics import accuracies
+from etalon.evaluate.scoring import score
+from etalon.evaluate.store import Sample
+from etalon.types import Domain, Problem, Rule, Stop
 from etalon.verifiers import verify
-from etalon.verifiers.instruct.compliance import Accuracy, accuracies, compliance
 from etalon.verifiers.instruct.rules import optional
 from etalon.verifiers.instruct.rules.registry import IFEVAL, RULES, SPLITS_SENTENCES, table
 from etalon.verifiers.instruct.rules.sentences import MAX_CHARS, split_by_regex, split_sentences, splitter
@@ -390,22 +392,26 @@ def test_results_name_each_rule_in_order():
 
 
 def test_the_four_accuracies_leave_out_what_is_undecided():
-    def judged(response, *rules):
-        return compliance(Problem(id="i", domain=Domain.INSTRUCT, prompt="", rules=rules), response)
+    def judged(number, response, *rules):
+        problem = Problem(id=f"q{number}", domain=Domain.INSTRUCT, prompt="", rules=rules)
+        return [score(problem, Sample(id=problem.id, index=0, text=response, stop=Stop.EOS))]
 
-    found = accuracies(
-        [
-            judged('"hi"', NO_COMMA, QUOTED),
-            judged('Sure, so:\n"hi"', NO_COMMA, QUOTED),
-            judged("a, b", NO_COMMA, Rule(id="made:up")),
-            judged("a b", NO_COMMA, Rule(id="made:up")),
-        ]
-    )
-    assert found.prompt_strict == Accuracy(share=1 / 3, decided=3, undecided=1)
-    assert found.prompt_loose == Accuracy(share=2 / 3, decided=3, undecided=1)
-    assert found.instruction_strict == Accuracy(share=3 / 6, decided=6, undecided=2)
-    assert found.instruction_loose == Accuracy(share=5 / 6, decided=6, undecided=2)
-    assert accuracies([]).prompt_strict == Accuracy(share=None, decided=0, undecided=0)
+    responses = [
+        ('"hi"', NO_COMMA, QUOTED),
+        ('Sure, so:\n"hi"', NO_COMMA, QUOTED),
+        ("a, b", NO_COMMA, Rule(id="made:up")),
+        ("a b", NO_COMMA, Rule(id="made:up")),
+    ]
+    verdicts = {f"q{number}": judged(number, *one) for number, one in enumerate(responses)}
+    found = accuracies(verdicts, {})
+    counts = {name: (one["share"], one["decided"], one["undecided"]) for name, one in found.items()}
+    assert counts == {
+        "prompt_strict": (pytest.approx(1 / 3), 3, 1), "prompt_loose": (pytest.approx(2 / 3), 3, 1),
+        "instruction_strict": (pytest.approx(3 / 6), 6, 2), "instruction_loose": (pytest.approx(5 / 6), 6, 2),
+    }  # fmt: skip
+    assert accuracies({}, {})["prompt_strict"] == {
+        "share": None, "low": None, "high": None, "decided": 0, "undecided": 0,
+    }  # fmt: skip
 
 
 def test_the_table_in_the_docs_is_that_of_the_registry():

@@ -8,7 +8,7 @@
 evaluation.py  the whole, benchmark by benchmark      task.py      what is asked; the marker of a directory
 store.py       the rows of a directory                 run.py       sampling and scoring, resumable
 scoring.py     the verdict on one sample               metrics.py   numbers of a benchmark
-checkers.py    who decided, in words                   results.py   results.json, the verdict on published scores
+results.py     results.json, the verdict on published scores; who decided
 judging.py     a model as second grader                opinions.py  another checker's verdicts on programs
 elsewhere.py   problems that another judge decides     imported.py  another tool's log as an evaluation (logs/)
 matching.py    kept samples of an edited file          pace.py      how far it is

@@ -13,7 +13,6 @@ from etalon import __version__
 from etalon.errors import EtalonError, RunError
 from etalon.evaluate import metrics, results, store
 from etalon.evaluate.benchmarks.contests import by_contest
-from etalon.evaluate.checkers import checker
 from etalon.evaluate.metrics import Prices, Row
 from etalon.evaluate.run import fill, verdicts
 from etalon.evaluate.task import Task, claim, forget_verdicts, read_marker, score_anew
@@ -180,7 +179,7 @@ def _row(evaluation: Evaluation, task: Task, folder: Path, copies: Copies) -> Ro
     if evaluation.metric == "clr":
         calls = [one.calls for own in found.values() for one in own if not one.has_failed]
         numbers["clr"] = {**evaluation.told["clr"], "calls_per_answer": sum(calls) / len(calls) if calls else None}
-    numbers["checker"] = f"etalon {__version__}: {checker(task.problems)}"
+    numbers["checker"] = f"etalon {__version__}: {results.checker(task.problems)}"
     if errors := results.errors_of(found):
         numbers["errors"] = errors
     if task.per_contest:

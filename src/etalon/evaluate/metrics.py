@@ -21,6 +21,7 @@ from etalon.evaluate.store import Scored
 from etalon.types import Problem, Stop
 from etalon.verifiers import cluster
 from etalon.verifiers.conventions import ANSWERED
+from etalon.verifiers.instruct.compliance import follows_all
 
 Verdicts = Mapping[str, Sequence[Scored]]  # by problem
 Row = dict[str, Any]
@@ -52,9 +53,8 @@ def measure(
 
     n: generations asked for; clusters: problem -> its near copies, which count as one for the interval.
     """
-    rights = {id_: right_of(own) for id_, own in verdicts.items()}
     means = solve_rates(verdicts)
-    counts = [(len(own), sum(own)) for own in rights.values() if own]
+    counts = [(len(own), sum(own)) for own in map(right_of, verdicts.values()) if own]
     scored = [one for own in verdicts.values() for one in own]
     row: Row = {
         "problems": len(verdicts),
@@ -62,7 +62,9 @@ def measure(
         "missing": len(verdicts) * n - len(scored),
         **bounded("avg", means, clusters or {}),
         "sampling_noise": stats.sampling_noise(counts),
-        "pass": {str(k): _mean(stats.pass_at_k(n, right, k) for n, right in counts if n >= k) for k in ks},
+        "pass": {
+            str(k): _mean(stats.pass_at_k(decided, right, k) for decided, right in counts if decided >= k) for k in ks
+        },
         "maj": majority(verdicts, problems, [k for k in ks if k > 1]),
     }
     if any(one.strict is not None for one in scored):
@@ -120,16 +122,11 @@ def accuracies(verdicts: Verdicts, clusters: Mapping[str, str]) -> Row:
     found: Row = {}
     for mode in ("strict", "loose"):
         followed = {id_: [f for one in own if (f := getattr(one, mode)) is not None] for id_, own in verdicts.items()}
-        prompts = {id_: [[_all(rules) for rules in own]] for id_, own in followed.items()}
+        prompts = {id_: [[follows_all(rules) for rules in own]] for id_, own in followed.items()}
         found[f"prompt_{mode}"] = _accuracy(prompts, clusters)
         rules = {id_: [list(rule) for rule in zip(*own, strict=True)] for id_, own in followed.items()}
         found[f"instruction_{mode}"] = _accuracy(rules, clusters)
     return found
-
-
-def _all(followed: Sequence[bool | None]) -> bool | None:
-    """Of a prompt: False when one rule is violated, None when one is undecided, else True."""
-    return False if False in followed else None if None in followed else True
 
 
 def _accuracy(outcomes: Mapping[str, list[list[bool | None]]], clusters: Mapping[str, str]) -> Row:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from etalon.evaluate.metrics import Row, Verdicts
 from etalon.evaluate.store import RESULTS
 from etalon.evaluate.task import Task, limit_of, part_of
 from etalon.store import read_json, write_json_atomic
-from etalon.types import Answers, Stop
+from etalon.types import Answers, Domain, Problem, Stop
+from etalon.verifiers.code.verdict import judge_of
 from etalon.verifiers.conventions import hint
+from etalon.verifiers.instruct.rules.registry import checker as rules_checker
 
 STATUS, REFUSED = re.compile(r"HTTP \d{3}"), re.compile(r"HTTP 4(?!08|25|29)\d\d")
 ERROR_CHARS, MOST_ERRORS = 80, 8  # (ours)
@@ -92,7 +95,9 @@ def errors_of(verdicts: Verdicts) -> dict[str, int]:
         one.reason.removeprefix("sampling_error: ") for own in verdicts.values() for one in own if one.has_failed
     ]
     kinds = (found[0] if (found := STATUS.search(reason)) else reason[:ERROR_CHARS] for reason in reasons)
-    return dict(Counter(kinds).most_common(MOST_ERRORS))
+    counts = Counter(kinds)
+    most = dict(counts.most_common(MOST_ERRORS))
+    return most | ({"others": counts.total() - sum(most.values())} if len(counts) > len(most) else {})
 
 
 def unanswered(row: Mapping[str, Any]) -> int:
@@ -125,6 +130,25 @@ def warnings(task: Task, verdicts: Verdicts) -> Iterator[str]:
     others = Counter(Answers(one.other) for one in scored if one.other)
     if told := hint(sum(one.no_answer for one in scored), others):
         yield told
+
+
+def checker(problems: Sequence[Problem]) -> str:
+    """Who decides: "answers (math-verify 0.9.0)", "tests", the rules' checkers. A score is nothing without it."""
+    found = dict.fromkeys(_decided_by(problem) for problem in problems)
+    rules = [rule.id for problem in problems for rule in problem.rules]
+    return "; ".join([*(one for one in found if one), *([rules_checker(rules)] if rules else [])])
+
+
+def _decided_by(problem: Problem) -> str:
+    if problem.domain in (Domain.MATH, Domain.FACTS):
+        return f"answers (math-verify {metadata.version('math-verify')})"
+    if problem.domain is Domain.STEM:
+        return "options" if problem.options else f"answers (math-verify {metadata.version('math-verify')})"
+    if problem.domain is Domain.CODE:
+        return f"{judge_of(problem)}'s own judge" if judge_of(problem) else "tests"
+    if problem.domain is Domain.CLAIMS:
+        return "claims"
+    return "a judge of rubrics" if problem.rubric else ""
 
 
 def merged(folder: Path, head: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:

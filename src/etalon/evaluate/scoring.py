@@ -22,7 +22,7 @@ from etalon.verifiers import reading_by, verify
 from etalon.verifiers.code.verdict import judge_of
 from etalon.verifiers.conventions import ANSWERED, other_convention
 from etalon.verifiers.instruct.compliance import compliance
-from etalon.verifiers.instruct.verdict import RuleResult
+from etalon.verifiers.instruct.verdict import verdict_of
 from etalon.verifiers.text import final_part
 
 LEFT_OUT = "judged_elsewhere: its own judge leaves the problem out"
@@ -74,18 +74,10 @@ def _by_rules(problem: Problem, sample: Sample, mode: Mode) -> Scored:
         return _scored(sample, cut, no_answer=has_none, strict=none, loose=none)
     found = compliance(problem, sample.text)
     strict, loose = (tuple(one.followed for one in results) for results in (found.strict, found.loose))
-    verdict = _rule_verdict(found.strict if mode == "strict" else found.loose)
+    verdict = verdict_of(found.strict if mode == "strict" else found.loose)
     if is_empty and not verdict.is_undecided:
         verdict = Verdict(score=0.0, reason="no_answer")
     return _scored(sample, verdict, no_answer=is_empty, strict=strict, loose=loose)
-
-
-def _rule_verdict(results: Sequence[RuleResult]) -> Verdict:
-    if bad := [one for one in results if one.followed is None]:
-        return Verdict(score=None, reason=f"bad_reference: {bad[0].rule}: {bad[0].why}")
-    if violated := [one.rule for one in results if one.followed is False]:
-        return Verdict(score=0.0, reason=f"violated: {', '.join(violated)}")
-    return Verdict(score=1.0, reason="followed")
 
 
 def _own_letters(problem: Problem, stated: str, order: Sequence[str] | None) -> str:

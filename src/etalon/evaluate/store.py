@@ -41,7 +41,24 @@ Key = tuple[str, int]  # problem, index of the sample
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class _Numbered:
+    """Of which problem, the how manieth, and why it ended."""
+
+    id: str
+    index: int
+    stop: Stop
+
+    @property
+    def key(self) -> Key:
+        return self.id, self.index
+
+    @property
+    def has_failed(self) -> bool:
+        return self.stop is Stop.ERROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(_Numbered):
     """One response as it is kept.
 
     seed: sent with the request. prompt_hash: of the whole conversation. tokens: of the response, prompt_tokens: of
@@ -50,10 +67,7 @@ class Sample:
     order: see `etalon.types.Rollout`. theirs: the score another tool gave it, in its log or when its judge was asked.
     """
 
-    id: str
-    index: int
     text: str
-    stop: Stop
     tokens: int | None = None
     prompt_tokens: int | None = None
     seed: int | None = None
@@ -65,14 +79,6 @@ class Sample:
     error: str = ""
     detail: Mapping[str, Any] | None = None
     theirs: float | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.id, self.index
-
-    @property
-    def has_failed(self) -> bool:
-        return self.stop is Stop.ERROR
 
 
 def sample_to_row(sample: Sample) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def whole(reasoning: str | None, rest: str | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class Scored(_Numbered):
     """The verdict on one sample, and what metrics need to know of it; no text.
 
     score: None is undecided (failed samples too). answer: what was extracted, an option by the problem's own letter
@@ -134,11 +140,8 @@ class Scored:
     undecided.
     """
 
-    id: str
-    index: int
     score: float | None
     reason: str
-    stop: Stop
     tokens: int | None = None
     prompt_tokens: int | None = None
     seconds: float | None = None
@@ -150,14 +153,6 @@ class Scored:
     loose: tuple[bool | None, ...] | None = None
     other: str = ""
     theirs: float | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.id, self.index
-
-    @property
-    def has_failed(self) -> bool:
-        return self.stop is Stop.ERROR
 
     @property
     def is_right(self) -> bool:

@@ -9,7 +9,7 @@ A rule that cannot be checked as written is a bad reference, which counts neithe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
@@ -44,15 +44,23 @@ def verify_rules(problem: Problem, response: str, *, mode: Mode = "strict", rewa
     if not problem.rules:
         return Verdict(score=None, reason="bad_reference: the problem has no rules")
     results = check_rules(problem, response, mode=mode)
+    verdict = verdict_of(results, reward=reward)
+    if verdict.is_undecided:
+        return verdict
+    followed = sum(result.followed is True for result in results)
+    by = deciders((rule.id for rule in problem.rules), final_part(response))
+    return replace(verdict, extracted=", ".join([f"{followed}/{len(results)}", *by]))
+
+
+def verdict_of(results: Sequence[RuleResult], *, reward: Reward = "all") -> Verdict:
+    """What the results of a response's rules come to; a bad reference among them leaves it undecided."""
     if bad := [f"{result.rule}: {result.why}" for result in results if result.followed is None]:
         return Verdict(score=None, reason=f"bad_reference: {'; '.join(bad)}")
     failed = [result.rule for result in results if result.followed is False]
-    by = deciders((rule.id for rule in problem.rules), final_part(response))
-    extracted = ", ".join([f"{len(results) - len(failed)}/{len(results)}", *by])
     if not failed:
-        return Verdict(score=1.0, reason="followed", extracted=extracted)
+        return Verdict(score=1.0, reason="followed")
     share = 1 - len(failed) / len(results) if reward == "fraction" else 0.0
-    return Verdict(score=share, reason=f"violated: {', '.join(failed)}", extracted=extracted)
+    return Verdict(score=share, reason=f"violated: {', '.join(failed)}")
 
 
 NEEDS_JUDGE = "needs_judge"  # the reason of a verdict that a rubric leaves open
