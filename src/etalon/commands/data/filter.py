@@ -25,15 +25,7 @@ from etalon.errors import ConfigError
 if TYPE_CHECKING:
     from etalon.rows.mapping import ColumnMap
 
-app = typer.Typer(name="data")
 
-
-@app.callback()
-def data() -> None:
-    """Work on files of rows before training."""
-
-
-@app.command("filter")
 def sift(
     file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
     against: Annotated[

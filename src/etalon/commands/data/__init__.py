@@ -1,0 +1,17 @@
+"""`etalon data`: from the files people have to a curriculum, a step a command (2.1.1)."""
+
+from __future__ import annotations
+
+import typer
+
+from etalon.commands.data import filter as filtering
+
+app = typer.Typer(name="data")
+
+
+@app.callback()
+def data() -> None:
+    """Work on files of rows before training."""
+
+
+app.command("filter")(filtering.sift)
