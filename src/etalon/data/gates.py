@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -66,12 +66,19 @@ class GateReport:
     undecided: int
     reasons: dict[str, int]
     examples: tuple[Example, ...]
+    groups: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)  # (domain, source) -> reason, "" is kept
 
     def to_row(self) -> dict[str, Any]:
         """The report as JSON values."""
         examples = [{"reason": example.reason, "text": example.text} for example in self.examples]
         counts = {"kept": self.kept, "dropped": self.dropped, "undecided": self.undecided}
-        return {"gate": self.gate, **counts, "reasons": dict(self.reasons), "examples": examples}
+        row = {"gate": self.gate, **counts, "reasons": dict(self.reasons), "examples": examples}
+        if self.groups:
+            row["groups"] = [
+                {"domain": domain, "source": source, "kept": told[""], "reasons": {k: n for k, n in told.items() if k}}
+                for (domain, source), told in sorted(self.groups.items())
+            ]
+        return row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +98,10 @@ class Sieve:
         self.outcomes: Counter[Fate] = Counter()
         self.reasons: Counter[str] = Counter()
         self.examples: list[Example] = []
+        self.groups: dict[tuple[str, str], Counter[str]] = {}
 
-    def passes(self, decision: Decision) -> bool:
-        """Count one row; whether it passes."""
+    def passes(self, decision: Decision, group: tuple[str, str] | None = None) -> bool:
+        """Count one row; whether it passes. group: its domain and source, where the counts of each are wanted."""
         self.outcomes[decision.outcome] += 1
         if decision.outcome is not Fate.KEPT:
             self.reasons[decision.reason] += 1
@@ -101,6 +109,8 @@ class Sieve:
                 self.examples.append(Example(reason=decision.reason, text=excerpt(decision.text)))
         is_kept = decision.outcome in (Fate.KEPT, Fate.UNDECIDED_KEPT)
         self.kept += is_kept
+        if group is not None:
+            self.groups.setdefault(group, Counter())["" if is_kept else decision.reason] += 1
         return is_kept
 
     def report(self) -> GateReport:
@@ -112,6 +122,7 @@ class Sieve:
             undecided=self.outcomes[Fate.UNDECIDED] + self.outcomes[Fate.UNDECIDED_KEPT],
             reasons=dict(sorted(self.reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
             examples=tuple(self.examples),
+            groups=self.groups,
         )
 
 

@@ -1,0 +1,123 @@
+"""A record: a problem with the traces that belong to it and all that the steps have learned of it; a line of JSONL.
+
+    import -> record -> expand, label, distill, filter, stratify -> record -> build -> rows to train on
+
+A record's row is a row of `Problem` (native format) with more columns, so every command that reads problems reads it.
+Files in any other format are read as records, too: the steps do not ask who wrote a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from etalon.errors import InputError
+from etalon.problems.formats import Reading, read_row
+from etalon.problems.formats.columns import structured
+from etalon.problems.rows import content_id, problem_to_row
+from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
+from etalon.rows.bad import MAX_BAD, BadRows
+from etalon.rows.files import Row, read_rows
+from etalon.rows.mapping import AS_NAMED, ColumnMap
+from etalon.types import Problem
+
+# of a file of records no answer is asked for: expanded queries have none before they are labelled
+OPEN = Reading(needs_reference=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorRate:
+    """How often a model fails: `wrong` of `attempts` decided attempts. Unmeasured is no ErrorRate, never one of 0."""
+
+    wrong: int
+    attempts: int
+
+    @property
+    def share(self) -> float:
+        """In [0, 1]."""
+        return self.wrong / self.attempts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One problem on its way from a file to a curriculum.
+
+    error_rates: by the name of the model they are of. votes: answers of a teacher to the query and how many gave each;
+    "" is no answer. license: of the set it came from, "" where that says nothing. origin: file and place, "x.jsonl:
+    line 3". cluster: near copies share it; "" before anybody looked.
+    """
+
+    problem: Problem
+    traces: tuple[GivenTrace, ...] = ()
+    error_rates: Mapping[str, ErrorRate] = field(default_factory=dict)
+    votes: Mapping[str, int] = field(default_factory=dict)
+    license: str = ""
+    origin: str = ""
+    cluster: str = ""
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """What the funnel counts by: (domain, source)."""
+        return self.problem.domain.value, self.problem.source
+
+
+def record_to_row(record: Record) -> dict[str, Any]:
+    """The record as JSON values; what is not known is left out."""
+    row = problem_to_row(record.problem)
+    if record.traces:
+        row["traces"] = [trace_to_row(trace) for trace in record.traces]
+    if record.error_rates:
+        rates = record.error_rates.items()
+        row["error_rates"] = {model: {"wrong": one.wrong, "attempts": one.attempts} for model, one in rates}
+    if record.votes:
+        row["votes"] = dict(record.votes)
+    beside = {"license": record.license, "origin": record.origin, "cluster": record.cluster}
+    return row | {name: value for name, value in beside.items() if value}
+
+
+def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
+    """The record that a row describes: one of ours, or a row in any format that problems are read in.
+
+    Raises InputError (column, what was found, what would do) for a row that is no problem.
+    """
+    row = structured(columns)
+    _, problem = read_row(row, reading)
+    rates = row.get("error_rates") or {}
+    return Record(
+        problem=problem if problem.id else replace(problem, id=content_id(problem)),
+        traces=traces_of(row),
+        error_rates={name: ErrorRate(wrong=one["wrong"], attempts=one["attempts"]) for name, one in rates.items()},
+        votes=row.get("votes") or {},
+        license=str(row.get("license") or ""),
+        origin=str(row.get("origin") or ""),
+        cluster=str(row.get("cluster") or ""),
+    )
+
+
+def read_records(
+    path: Path, *, columns: ColumnMap = AS_NAMED, max_bad: float = MAX_BAD, reading: Reading = OPEN
+) -> Iterator[Record]:
+    """The records of a file, one after the other. InputError at its end where more than `max_bad` were unreadable."""
+    bad = BadRows(str(path), max_bad)
+    for row in read_rows(path):
+        if row.is_blank:
+            continue
+        try:
+            record = _record(row, columns, reading)
+        except (InputError, RecursionError) as error:
+            bad.count(row.place, str(error) or "nested too deep")
+            continue
+        bad.count(row.place)
+        yield record
+    bad.check()
+    bad.warn()
+    if not bad.rows:
+        raise InputError(f"{path}: has no rows")
+
+
+def _record(row: Row, columns: ColumnMap, reading: Reading) -> Record:
+    if row.columns is None:
+        raise InputError(row.why)
+    return record_of(columns.apply(row.columns), reading)
