@@ -119,3 +119,10 @@ def identity_of(name: str) -> str:
     if is_program(name):
         return f"{bare(name)} {fingerprint(name)}"
     return f"{Path(name).name} {hash_tree(Path(name))}"
+
+
+def contents_of(*names: str) -> dict[str, str]:
+    """Hash of what of each teacher or judge lies on this machine: a model's directory, a program's file."""
+    found = {name: fingerprint(name) for name in names if is_program(name)}
+    directories = [name for name in names if name and name not in JUDGES and not is_endpoint(name)]
+    return found | {name: hash_tree(Path(name)) for name in directories if Path(name).is_dir()}

@@ -150,8 +150,10 @@ def _watching(step: Step) -> Iterator[Watch]:
 def open_model(name: str, *, key: str, concurrency: int | None) -> Sampler:
     """The teacher, judge or reference model that an option names; InputError where its server does not answer."""
     from etalon.commands.run import require_train_extra
+    from etalon.config.plugins import search_in
     from etalon.sampling.source import sampler_named
 
+    search_in(Path.cwd())
     if Path(name).is_dir():
         require_train_extra()
     sampler = sampler_named(name, key=key, together=concurrency)
