@@ -8,13 +8,14 @@ Files in any other format are read as records, too: the steps do not ask who wro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.formats import Reading, read_row
+from etalon.problems.formats import LeftOutError, Reading, read_row
 from etalon.problems.formats.columns import structured
 from etalon.problems.rows import content_id, problem_to_row
 from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
@@ -22,6 +23,8 @@ from etalon.rows.bad import MAX_BAD, BadRows
 from etalon.rows.files import Row, read_rows
 from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.types import Problem
+
+LOG = logging.getLogger(__name__)
 
 # of a file of records no answer is asked for: expanded queries have none before they are labelled
 OPEN = Reading(needs_reference=False)
@@ -100,12 +103,16 @@ def read_records(
     path: Path, *, columns: ColumnMap = AS_NAMED, max_bad: float = MAX_BAD, reading: Reading = OPEN
 ) -> Iterator[Record]:
     """The records of a file, one after the other. InputError at its end where more than `max_bad` were unreadable."""
-    bad = BadRows(str(path), max_bad)
+    bad, left_out = BadRows(str(path), max_bad), 0
     for row in read_rows(path):
         if row.is_blank:
             continue
         try:
             record = _record(row, columns, reading)
+        except LeftOutError:
+            bad.count(row.place)
+            left_out += 1
+            continue
         except (InputError, RecursionError) as error:
             bad.count(row.place, str(error) or "nested too deep")
             continue
@@ -113,6 +120,8 @@ def read_records(
         yield record
     bad.check()
     bad.warn()
+    if left_out:
+        LOG.warning("%s: %d of %d rows have no answer or no verifier and are left out", path, left_out, bad.rows)
     if not bad.rows:
         raise InputError(f"{path}: has no rows")
 
