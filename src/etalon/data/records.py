@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.errors import InputError
+from etalon.problems.difficulty import given_rates
 from etalon.problems.formats import LeftOutError, Reading, read_row
 from etalon.problems.formats.columns import structured
 from etalon.problems.rows import content_id, problem_to_row
@@ -32,15 +33,19 @@ OPEN = Reading(needs_reference=False)
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorRate:
-    """How often a model fails: `wrong` of `attempts` decided attempts. Unmeasured is no ErrorRate, never one of 0."""
+    """How often a model fails: `wrong` of `attempts` decided attempts. Unmeasured is no ErrorRate, never one of 0.
 
-    wrong: int
-    attempts: int
+    stated: the share that a data set states without its attempts, which then are 0.
+    """
+
+    wrong: int = 0
+    attempts: int = 0
+    stated: float | None = None
 
     @property
     def share(self) -> float:
         """In [0, 1]."""
-        return self.wrong / self.attempts
+        return self.wrong / self.attempts if self.stated is None else self.stated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +77,7 @@ def record_to_row(record: Record) -> dict[str, Any]:
     if record.traces:
         row["traces"] = [trace_to_row(trace) for trace in record.traces]
     if record.error_rates:
-        rates = record.error_rates.items()
-        row["error_rates"] = {model: {"wrong": one.wrong, "attempts": one.attempts} for model, one in rates}
+        row["error_rates"] = {model: _rate_to_row(rate) for model, rate in record.error_rates.items()}
     if record.votes:
         row["votes"] = dict(record.votes)
     beside = {"license": record.license, "origin": record.origin, "cluster": record.cluster}
@@ -87,16 +91,28 @@ def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
     """
     row = structured(columns)
     _, problem = read_row(row, reading)
-    rates = row.get("error_rates") or {}
     return Record(
         problem=problem if problem.id else replace(problem, id=content_id(problem)),
         traces=traces_of(row),
-        error_rates={name: ErrorRate(wrong=one["wrong"], attempts=one["attempts"]) for name, one in rates.items()},
+        error_rates=_rates(row),
         votes=row.get("votes") or {},
-        license=str(row.get("license") or ""),
+        license=str(row.get("license") or row.get("licence") or ""),
         origin=str(row.get("origin") or ""),
         cluster=str(row.get("cluster") or ""),
     )
+
+
+def _rate_to_row(rate: ErrorRate) -> dict[str, Any]:
+    return {"wrong": rate.wrong, "attempts": rate.attempts} if rate.stated is None else {"stated": rate.stated}
+
+
+def _rates(row: Mapping[str, Any]) -> dict[str, ErrorRate]:
+    """The rates of our own column, and those that a data set states of other models."""
+    found: dict[str, ErrorRate] = {}
+    for model, given in given_rates(row).items():
+        counted = None if given.wrong is None else ErrorRate(wrong=given.wrong, attempts=given.attempts)
+        found[model] = counted or ErrorRate(stated=given.share)
+    return found | {model: ErrorRate(**rate) for model, rate in (row.get("error_rates") or {}).items()}
 
 
 def read_records(

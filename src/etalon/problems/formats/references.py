@@ -48,7 +48,8 @@ class Options:
         wanted = gold("answer", answer)
         if (beside := OWN_LETTER.fullmatch(wanted)) and beside[2] in self.shown.values():
             wanted = beside[2]
-        for text in (wanted, wanted.strip("()."), final_reference(wanted) or ""):
+        in_markup = _BARE_LETTER.fullmatch(wanted)
+        for text in (wanted, wanted.strip("()."), final_reference(wanted) or "", in_markup[1] if in_markup else ""):
             places = self._places(text)
             if len(places) == 1:
                 return letters[places.pop()]
