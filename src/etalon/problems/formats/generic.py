@@ -68,8 +68,8 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     is_answered = domain not in (Domain.CODE, Domain.INSTRUCT)
     name, value = _answer(row) or ("", None)
     found = options(row) if domain is Domain.STEM else None
-    if found is None and question and value is not None and not _states(row, reading):
-        found = hidden(question, value, is_choice=_is_choice(row))
+    if found is None and question and _is_choice(row) and not _states(row, reading):
+        found = hidden(question, value)
         domain = Domain.STEM if found else domain
     answer = None
     if is_answered and value is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from etalon.errors import InputError
 from etalon.problems.formats.foreign import question_alone
-from etalon.problems.instructions import MARKERS, is_template, with_instruction
+from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
 
@@ -50,7 +50,10 @@ class Reading:
 
         starter: code to complete, where there is a place for it.
         """
-        question = question_alone(question) if domain in MARKERS else question
+        if domain in MARKERS:
+            own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
+            alone, asked = question_alone(question), question.strip()
+            question = asked if own and asked.removesuffix(own).strip() == alone else alone
         return with_instruction(
             question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter
         )

@@ -23,7 +23,6 @@ from etalon.types import Domain, Problem, Rule
 
 Row = Mapping[str, Any]
 MAX_OPTIONS = len(ascii_uppercase)
-MAX_LETTER_CHARS = 20  # (ours) of a letter in markup
 _BARE_LETTER = re.compile(r"\$?\(?(?:\\(?:text|textbf|mathrm|mathbf)\{)?\(?([A-H])\)?\}?\)?\.?\$?")
 
 
@@ -94,21 +93,11 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
     return _lettered(names, [str(one).strip() if relabel else str(one) for one in contents], relabel=relabel)
 
 
-def hidden(question: str, answer: object, *, is_choice: bool) -> Options | None:
-    """The options that stand in the text of a question whose answer is one of them; None where it is not.
-
-    is_choice: the row says that it is a choice, so that the answer may be a content, too.
-    """
-    if not isinstance(answer, str) or not (is_choice or len(answer) <= MAX_LETTER_CHARS):
-        return None
-    letter = _BARE_LETTER.fullmatch(answer.strip())
-    if letter is None and not is_choice:
-        return None
-    listed = listed_options(question, fewest=2 if is_choice else 3)
+def hidden(question: str, answer: object) -> Options | None:
+    """The options in the text of a choice, where the answer is one of them: its letter, or what it says; else None."""
+    listed = listed_options(question)
     found = Options(shown=listed, names=tuple(listed), are_named=True)
-    if letter is not None and letter[1] in listed:
-        return found
-    return found if is_choice and answer.strip() in listed.values() else None
+    return found if isinstance(answer, str) and found.letter(answer) in listed else None
 
 
 def _lettered(names: list[str] | None, contents: list[str], *, relabel: bool) -> Options:
