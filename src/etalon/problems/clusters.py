@@ -41,7 +41,7 @@ def clustered(problems: Sequence[Problem]) -> list[str]:
 
 def question_alone(prompt: str) -> str:
     """A prompt without our own answer instructions."""
-    return reduce(lambda text, sentence: text.replace(sentence, ""), _told(), prompt)
+    return reduce(lambda text, sentence: text.replace(sentence, ""), _told(), prompt).strip()
 
 
 @cache
