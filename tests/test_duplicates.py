@@ -58,7 +58,7 @@ def test_the_first_copy_stays_and_the_others_name_it() -> None:
 
 def test_other_numbers_operators_and_signs_make_other_problems() -> None:
     others = [
-        "What is 3+4?", "What is 3-4?", "What is 34?", "Find $f(2)$.", "Find $f'(2)$.", "Find $f''(2)$.", 
+        "What is 3+4?", "What is 3-4?", "What is 34?", "Find $f(2)$.", "Find $f'(2)$.", "Find $f''(2)$.",
         "Size of A ∪ B?",
         "Size of A ∩ B?", "Is 1 in [0, 1)?", "Is 1 in (0, 1)?", "Compute 5!.", "Compute 5.", STORY.format(14, 9),
         STORY.format(14, 8),
