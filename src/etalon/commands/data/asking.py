@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from etalon.data.gates import Gated
     from etalon.data.records import Record
     from etalon.data.step_reports import Calls, StepLog
+    from etalon.sampling import Watch
 
 CALLS_SUFFIX = ".calls.jsonl"
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="IN...", help="Files of problems, or of an earlier step.")]
@@ -104,7 +106,6 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     from etalon.data.calls import Remembered
     from etalon.data.step_reports import StepLog
     from etalon.sampling.source import identity_of
-    from etalon.show.progress import Progress
 
     sampler = open_model(asking.teacher, key="--teacher", concurrency=asking.concurrency)
     started = time.monotonic()
@@ -112,10 +113,9 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     for record in records:
         log.takes(record)
     with (
-        Progress().stage(step.name, step.purpose, "2.1.1") as view,
+        _watching(step) as watch,
         Remembered(
-            sampler, kept, identity=identity_of(asking.teacher), retry_failed=asking.retry_failed,
-            watch=lambda done, total, numbers: view.update(done, total, **numbers),
+            sampler, kept, identity=identity_of(asking.teacher), retry_failed=asking.retry_failed, watch=watch
         ) as teacher,
     ):  # fmt: skip
         gated, numbers = step.work(records, teacher)
@@ -124,6 +124,27 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     log.settings = {**log.settings, **numbers}
     _write(out, gated, log, seconds=time.monotonic() - started)
     print(_summary(step.name, len(records), gated, log), file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def _watching(step: Step) -> Iterator[Watch]:
+    """A bar on a terminal; elsewhere a line every half a minute."""
+    from etalon.show.progress import SILENT_SECONDS, Progress, show_numbers
+
+    said = time.monotonic()
+
+    def say(done: int, total: int, numbers: Mapping[str, float]) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SILENT_SECONDS:
+            said = time.monotonic()
+            told = f"{step.name} {done}/{total}, {show_numbers(numbers)}".rstrip(", ")
+            print(told, file=sys.stderr)  # noqa: T201
+
+    if not sys.stderr.isatty():
+        yield say
+        return
+    with Progress().stage(step.name, step.purpose, "2.1.1") as view:
+        yield lambda done, total, numbers: view.update(done, total, **numbers)
 
 
 def open_model(name: str, *, key: str, concurrency: int | None) -> Sampler:
