@@ -9,7 +9,11 @@ from etalon.problems.instructions import is_template, with_instruction
 from etalon.types import Domain
 
 
-class BadReferenceError(InputError):
+class UnusableRowError(InputError):
+    """The row can be read and is no problem for us: a proof, a task that nothing verifies. It is dropped, not bad."""
+
+
+class BadReferenceError(UnusableRowError):
     """The row can be read; what a response would be held against cannot be used."""
 
 
