@@ -38,7 +38,6 @@ MOST_BYTES = 512 << 20  # (ours) of a line: a row of a data set has 30 MB at mos
 BLANK = "the line is blank"
 OBJECT = re.compile(rb"\s*\{[ \t]*\r?\n\s*\"")  # that goes on in the next line
 _NO_SPACE = re.compile(r"\S")
-SPEAKERS = ("role", "from")  # whose name a message has under one of these
 QUESTIONS = ("problem", "question", "query", "prompt", "instruction")  # columns that hold one text in a row
 ROWS_OF = ("samples", "rows", "data")  # of a log of evaluations or of an export: the list of its rows
 _DELIMITED = re.compile(r"\.(?:csv|tsv)(?:\.gz|\.zst)?$", re.IGNORECASE)
@@ -162,10 +161,15 @@ def _transposed(columns: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _columns(value: Any) -> tuple[dict[str, Any] | None, str]:
-    """The columns of a row, and why there are none."""
-    if (messages := _objects(value)) and any(name in messages[0] for name in SPEAKERS):
-        return {"conversations": messages}, ""
+    """The columns of a row, and why there are none. A conversation that is a row (ORZ) has one column."""
+    if _is_conversation(value):
+        return {"conversations": value}, ""
     return (value, "") if isinstance(value, dict) else (None, f"found {shown(value)}, expected a JSON object")
+
+
+def _is_conversation(value: Any) -> bool:
+    turns = _objects(value)
+    return bool(turns) and all("from" in turn or ("role" in turn and "content" in turn) for turn in turns)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

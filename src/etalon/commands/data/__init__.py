@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from etalon.commands.data import exporting, importing
 from etalon.commands.data import filter as filtering
 
 app = typer.Typer(name="data")
@@ -15,3 +16,5 @@ def data() -> None:
 
 
 app.command("filter")(filtering.sift)
+app.command("import")(importing.bring)
+app.command("export")(exporting.send)

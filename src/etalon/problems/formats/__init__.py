@@ -38,10 +38,10 @@ from etalon.problems.formats import (
     verl,
 )
 from etalon.problems.formats.columns import structured
-from etalon.problems.formats.reading import BadReferenceError, Reading, UnusableRowError
+from etalon.problems.formats.reading import BadReferenceError, LeftOutError, Reading
 from etalon.types import Problem
 
-__all__ = ["FORMATS", "BadReferenceError", "Format", "Reading", "UnusableRowError", "read_row", "recognise"]
+__all__ = ["FORMATS", "BadReferenceError", "Format", "LeftOutError", "Reading", "read_row", "recognise"]
 
 
 @dataclass(frozen=True, kw_only=True)

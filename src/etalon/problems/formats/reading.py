@@ -9,12 +9,15 @@ from etalon.problems.instructions import is_template, with_instruction
 from etalon.types import Domain
 
 
-class UnusableRowError(InputError):
-    """The row can be read and is no problem for us: a proof, a task that nothing verifies. It is dropped, not bad."""
-
-
-class BadReferenceError(UnusableRowError):
+class BadReferenceError(InputError):
     """The row can be read; what a response would be held against cannot be used."""
+
+
+class LeftOutError(InputError):
+    """The row can be read and is left out: it says itself that it has no answer, or nobody here decides its kind.
+
+    Importers count such a row by its reason; it is no unreadable one.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
