@@ -34,7 +34,8 @@ def send(
     """Write records as verl or TRL reads them; what neither has a column for goes along as JSON text.
 
     \b
-    verl  {data_source, prompt, ability, reward_model: {style, ground_truth}, extra_info: {index, split, problem, record}}
+    verl  {data_source, prompt, ability, reward_model: {style, ground_truth},
+           extra_info: {index, split, problem, record}}
     trl   {prompt, completion, metadata}: a row for every trace; {prompt, solution, metadata} for records without traces
 
     etalon data import of the file gives the same records, byte for byte.

@@ -3,7 +3,7 @@
     {"problem": "2+2?", "answer": "4", "generations": [...]}  ->  question <- problem, answer <- answer,
                                                                   traces <- generations
 
-The same look finds columns of long text that are in no record, and a --map that would do for a row that no reader knows.
+It also finds columns of long text that are in no record, and a --map that would do for a row that no reader knows.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from etalon.data.exchange import joined
 from etalon.data.gates import KEEP, GateReport, Sieve, drop
 from etalon.data.importing.columns import mapping, unread, would_do
 from etalon.data.importing.reading import Dropped, Read, Unread, read, text_of
-from etalon.data.importing.seen import Seen
+from etalon.data.importing.seen import News, Seen
 from etalon.data.importing.sources import Source
 from etalon.data.records import OPEN, Record
 from etalon.data.step_reports import StepLog
@@ -109,10 +109,9 @@ class Import:
                 if bad.bad == bad.rows == PATIENCE:
                     break
                 continue
-            record = self._kept(row, found, source)
+            record = self._kept(row, found, source, is_ours=is_ours)
             if record is None or not isinstance(found, Read):
                 continue
-            record = self._finished(record, row, source, is_ours=is_ours)
             if looked_at < LOOKED_AT:
                 looked_at += 1
                 self._look(row, found.format, record)
@@ -147,7 +146,7 @@ class Import:
         self._readable.passes(drop(_capped(_DETAIL.sub("", found.reason), self._readable), shown))
         self._skip(Skipped(file=source.name, line=_line(row.place), column=found.column, reason=found.reason))
 
-    def _kept(self, row: Row, found: Read | Dropped, source: Source) -> Record | None:
+    def _kept(self, row: Row, found: Read | Dropped, source: Source, *, is_ours: bool) -> Record | None:
         """The record of a row, None where it is no problem or was there before."""
         if isinstance(found, Dropped):
             name = (row.columns or {}).get("source") or (row.columns or {}).get("data_source")
@@ -155,37 +154,31 @@ class Import:
             self.log.read[group].records += 1
             self._usable.passes(drop(_capped(found.reason, self._usable), found.text), group)
             return None
-        record = found.record
-        news = self._seen.add(record)
-        named = self._named(record, source)
-        self.log.takes(named)
-        self._usable.passes(KEEP, named.group)
+        news = self._seen.add(found.record)
+        record = self._finished(found.record, row, source, news, is_ours=is_ours)
+        self.log.takes(record)
+        self._usable.passes(KEEP, record.group)
         if news.is_copy:
-            self._copies.passes(drop(COPY, record.problem.prompt), named.group)
+            self._copies.passes(drop(COPY, record.problem.prompt), record.group)
             return None
-        self._copies.passes(KEEP, named.group)
+        self._copies.passes(KEEP, record.group)
         self.formats[found.format] += 1
         self.records_read += 1
         self.problems += news.is_problem
+        self.renamed += news.is_taken
         self.traces += len(record.traces)
         self.without_reference += bool(lacks(record.problem))
-        if news.is_taken:
-            self.renamed += 1
-            record = replace(record, problem=replace(record.problem, id=content_id(record.problem)))
         return record
 
-    def _named(self, record: Record, source: Source) -> Record:
-        """The record with the source that it is counted under."""
-        if record.problem.source or (record.origin and not self.settings.source):
-            return record
-        return replace(record, problem=replace(record.problem, source=self.settings.source or source.set_name))
-
-    def _finished(self, record: Record, row: Row, source: Source, *, is_ours: bool) -> Record:
-        """The record with what its row leaves open; one that was exported stays as it was."""
-        if not is_ours or self.settings.source:
-            record = self._named(record, source)
+    def _finished(self, record: Record, row: Row, source: Source, news: News, *, is_ours: bool) -> Record:
+        """The record with what its row leaves open; one that was exported, or imported before, says all there is."""
+        problem = record.problem
+        is_whole = is_ours or bool(record.origin)
+        name = problem.source or self.settings.source or ("" if is_whole else source.set_name)
+        if news.is_taken or name != problem.source:
+            problem = replace(problem, id=content_id(problem) if news.is_taken else problem.id, source=name)
         origin = record.origin or ("" if is_ours else f"{source.name}: {row.place}")
-        return replace(record, origin=origin, license=record.license or self.settings.license)
+        return replace(record, problem=problem, origin=origin, license=record.license or self.settings.license)
 
     def _look(self, row: Row, format_: str, record: Record) -> None:
         """Keep what a dry run shows, and the names of columns that are in no record."""

@@ -71,18 +71,9 @@ def read(row: Row, *, columns: ColumnMap = AS_NAMED, reading: Reading = OPEN) ->
         return Unread(column=name, reason=f"{name}: found {answer}, expected an answer")
     if why:
         return Dropped(reason=why, text=record.problem.prompt)
-    return _written(format_.name, record)
-
-
-def _written(format_: str, record: Record) -> Read | Unread:
-    """The record, unless JSON has no way to write it."""
-    row = record_to_row(record)
-    try:
-        to_json(row)
-    except (ValueError, TypeError, RecursionError):
-        name = not_a_number(row) or next(name for name, value in row.items() if not _is_json(value))
-        return Unread(column=name, reason=f"{name}: holds NaN, Infinity or what is no JSON")
-    return Read(format=format_, record=record)
+    if name := next((name for name, value in record_to_row(record).items() if not _is_json(value)), ""):
+        return Unread(column=name, reason=f"{name}: holds NaN or Infinity, which JSON has no way to write")
+    return Read(format=format_.name, record=record)
 
 
 def not_a_number(columns: Mapping[str, Any]) -> str:
@@ -98,6 +89,8 @@ def _has_none(value: Any) -> bool:
 
 
 def _is_json(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
     try:
         to_json(value)
     except (ValueError, TypeError, RecursionError):

@@ -82,10 +82,13 @@ class Seen:
         id_ = row.pop("id")
         content = to_json(row)
         problem = hashlib.blake2b(content, digest_size=16).digest()
+        alone, any_ = _key(b"alone", problem), _key(b"problem", problem)  # most rows without traces leave one key only
+        is_problem = alone not in self._keys and any_ not in self._keys
         traces = [to_json(trace_to_row(trace)) for trace in record.traces]
-        if not self._keys.add(_key(b"row", problem, *traces)):
+        if not self._keys.add(_key(b"row", problem, *traces) if traces else alone):
             return News(is_copy=True, is_problem=False, is_taken=False)
-        is_problem = self._keys.add(_key(b"problem", problem))
+        if traces:
+            self._keys.add(any_)
         is_taken = id_ != content_id(record.problem) and self._is_taken(id_, problem)
         return News(is_copy=False, is_problem=is_problem, is_taken=is_taken)
 
