@@ -14,7 +14,7 @@ from itertools import islice
 
 from etalon.data.contamination.items import Item
 from etalon.data.contamination.match import RUN, Match, Pattern, Words, covered, is_inside, runs
-from etalon.data.contamination.text import BREAK, NUMBER, OPERATORS, tokens, words
+from etalon.data.contamination.text import BREAK, NUMBER, masked, tokens, words
 
 Run = tuple[str, ...]
 
@@ -25,9 +25,9 @@ MOST_ITEMS = 8  # (ours) a run in more of them is no anchor, unless an item has 
 FEWEST_ANCHORS, ANCHOR_SHARE = 2, 0.1  # (ours) of an item that a row must hold before it is looked at closely
 WIDE = 0.2  # (ours) of a benchmark's items share a run: an instruction
 WIDEST = 0.01  # (ours) of the rows hold a run: no anchor
+LEAST_SHARE = 0.3  # (ours) that a table of thresholds asks for
 LITTLE = 0.3  # (ours) of what a word weighs is left to a name, which a rewriter changes first
 FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be near
-FEWEST_LETTERS = 14  # (ours) of an anchor
 SAMPLE = 20_000  # (ours) rows that say what is common
 LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole
 RELATED = 0.3  # (ours) of the anchors of an item: the row may be a copy of it
@@ -114,7 +114,7 @@ class Index:
         found = words(text)
         even, odd = found[::2], found[1::2]
         if (
-            self._anchors.keys().isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], *([odd[2:]] if ANCHOR > 5 else []), strict=False))
+            self._anchors.keys().isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], odd[2:], strict=False))
             and (self._key_words.isdisjoint(found) or self._keys.keys().isdisjoint(runs(found, RUN)))
             and len(found) >= RUN
         ):
@@ -122,19 +122,23 @@ class Index:
         return self._best(text, found, self.rule.threshold)
 
     def shares(self, texts: Sequence[str]) -> float:
-        """The greatest share of an item, its numbers the same, that the texts of a row hold, in [0, 1]."""
+        """The greatest share of an item, its numbers the same, that the texts of a row hold; 0.0 below LEAST_SHARE."""
         text = f" {BREAK} ".join(texts)
-        hit = self._best(text, words(text), 0.0)
+        hit = self._best(text, words(text), LEAST_SHARE)
         return 0.0 if hit is None or hit.is_near else hit.share
 
     def _best(self, text: str, found: Sequence[str], threshold: float) -> Hit | None:
-        candidates = self._candidates(found)
-        shorts = self._shorts(found)
-        if not candidates and not shorts:
+        has = frozenset((*found, NUMBER)).__contains__
+        candidates = [
+            pattern
+            for number in (*self._candidates(found), *self._shorts(found))
+            if (pattern := self.patterns[number]).could_be(has, threshold)
+        ]
+        if not candidates:
             return None
         exact = tuple(tokens(text))
         row = Words.of(exact)
-        matches = [(self.patterns[number], _match(self.patterns[number], exact, row)) for number in candidates + shorts]
+        matches = [(pattern, _match(pattern, exact, row)) for pattern in candidates]
         best = max(
             ((pattern, match) for pattern, match in matches if match is not None and match.share >= threshold),
             key=lambda pair: (not pair[1].has_other_numbers, pair[1].share, pair[1].weight, -pair[0].number),
@@ -173,14 +177,14 @@ class Index:
     def shared(self, text: str) -> set[Run]:
         """The runs of items that a text holds, without those of the items that it may be a copy of."""
         found = words(text)
-        held = self._rarity.known & set(runs(found, RUN))
+        held = self._rarity.known & set(runs(masked(found), RUN))
         wide = self._anchors.keys() & set(runs(found, ANCHOR))
         counts = Counter(number for run in wide for number in self._anchors[run])
         for number, count in counts.items():
             if count >= RELATED * self._num_anchors[number]:
-                own = self.patterns[number].words.masked
-                held -= set(runs(own, RUN))
-                wide -= set(runs(own, ANCHOR))
+                own = self.patterns[number].words
+                held -= set(runs(own.masked, RUN))
+                wide -= set(runs(own.exact, ANCHOR))
         return held | wide
 
     # --- how it is built -------------------------------------------------------------------------------------------
@@ -207,12 +211,13 @@ class Index:
         anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
         key_words = set()
         for number, pattern in enumerate(self.patterns):
-            own = pattern.words.masked
+            own = pattern.words.exact
             if len(own) < RUN:
                 tiny[own].append(number)
             elif len(own) < self.rule.short:
-                keys[min(runs(own, RUN), key=lambda run: (NUMBER in run, self._rarity.count(run)))].append(number)
-                key_words.add(min(own, key=self._rarity.word_count))
+                key = min(runs(own, RUN), key=self._rarity.of_key)
+                keys[key].append(number)
+                key_words.add(min(key, key=self._rarity.of_word))
             else:
                 for run in self._rarity.anchors(own):
                     anchors[run].append(number)
@@ -240,9 +245,9 @@ class _Rarity:
         for items in by_benchmark.values():
             counts: Counter[Run] = Counter()
             for item in items:
-                own = Words.of(tokens(item.text)).masked
-                counts.update({*runs(own, RUN), *runs(own, ANCHOR)})
-                self._words.update(set(own))
+                own = Words.of(tokens(item.text))
+                counts.update({*runs(own.masked, RUN), *runs(own.exact, ANCHOR)})
+                self._words.update(set(own.exact))
             few = max(3, WIDE * len(items))
             self._wide.update(run for run, count in counts.items() if count >= few)
             self._runs.update(counts)
@@ -252,8 +257,13 @@ class _Rarity:
         """How many items and unrelated rows hold it."""
         return self._runs[run] + self._held.get(run, 0)
 
-    def word_count(self, word: str) -> int:
-        return self._words[word]
+    def of_key(self, run: Run) -> tuple[bool, int]:
+        """How little a run does as the key of a short item: least where it has no number and is rare."""
+        return masked(run) != run, self.count(masked(run))
+
+    def of_word(self, word: str) -> tuple[bool, int]:
+        """The same of a word of the key."""
+        return word[0].isdigit(), self._words[word]
 
     def weights(self, text: str, own: Words) -> tuple[float, ...]:
         """What each word weighs: by the mean rarity of the runs it is in; names little."""
@@ -272,16 +282,12 @@ class _Rarity:
         capital = {one for one in text.split() if one[:1].isupper() and len(one) > 2}
         return {word for one in capital for word in words(one) if word not in self._lower and word != NUMBER}
 
-    def anchors(self, own: Sequence[str]) -> set[Run]:
-        """The rare runs of ANCHOR words, of which half are words; all of them where fewer than a quarter are rare."""
-        every = set(runs(own, ANCHOR))
+    def anchors(self, own: Sequence[str]) -> list[Run]:
+        """The rare runs of ANCHOR words; the rarest quarter of all where fewer are rare."""
+        every = sorted(set(runs(own, ANCHOR)), key=lambda run: (self.count(run), run))
         most = MOST_ITEMS + WIDEST * self._rows
-        rare = {
-            run
-            for run in every
-            if self._runs[run] <= MOST_ITEMS and self.count(run) <= most and sum(map(len, run)) >= FEWEST_LETTERS
-        }
-        return rare if len(rare) * 4 >= len(every) else every
+        rare = [run for run in every if self._runs[run] <= MOST_ITEMS and self.count(run) <= most]
+        return rare if len(rare) * 4 >= len(every) else every[: len(every) // 4 + FEWEST_ANCHORS]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
-from etalon.data.contamination.text import NUMBER, OPERATORS, is_number
+from etalon.data.contamination.text import NUMBER, OPERATORS, masked
 
 RUN = 3  # (ours) words in a row that begin a match
 REACH, FEWEST_AROUND = 2, 3  # (ours) a word is covered where so many of those up to REACH away, itself included, are
@@ -34,7 +35,7 @@ class Words:
     def of(cls, tokens: Sequence[str]) -> Words:
         """The words and numbers among tokens."""
         exact = tuple(token for token in tokens if token not in OPERATORS)
-        return cls(exact=exact, masked=tuple(NUMBER if is_number(token) else token for token in exact))
+        return cls(exact=exact, masked=masked(exact))
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class Pattern:
         for place, run in enumerate(runs(self.words.masked, RUN)):
             found[run].append(place)
         return found
+
+    def could_be(self, has: Callable[[str], bool], threshold: float) -> bool:
+        """Whether a row with these words could cover a share of it; its options are taken to be there."""
+        if self.is_whole:
+            return all(map(has, self.words.masked))
+        held = sum(compress(self.weights, map(has, self.words.masked)))
+        return held + self.option_weight >= threshold * self.weight
 
     @cached_property
     def weight(self) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from etalon.data.ngrams import CJK, THOUSANDS
@@ -72,7 +72,7 @@ SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 
 
 def words(text: str) -> list[str]:
-    """The words of a text with NUMBER for each number; a number of several words is several."""
+    """The words and numbers of a text; numbers in digits, one of several words is several."""
     return list(chain.from_iterable(map(_WORDS.__getitem__, _undone(text).split())))
 
 
@@ -81,9 +81,9 @@ def tokens(text: str) -> list[str]:
     return _put_together(list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split()))))
 
 
-def is_number(token: str) -> bool:
-    """Whether a token is a number."""
-    return token[0].isdigit()
+def masked(found: Iterable[str]) -> tuple[str, ...]:
+    """The words with NUMBER for each number."""
+    return tuple(NUMBER if token[0].isdigit() else token for token in found)
 
 
 def _undone(text: str) -> str:
@@ -104,7 +104,7 @@ class _Remembered(dict[str, tuple[str, ...]]):
     def __missing__(self, chunk: str) -> tuple[str, ...]:
         found = _tokens_of(chunk)
         if not self._is_exact:
-            found = [_masked(token) for token in found if token not in OPERATORS]
+            found = [token for token in _put_together(found) if token not in OPERATORS]
         meant = tuple(found)
         if len(chunk) <= LONGEST_CHUNK:
             if len(self) >= MOST_CHUNKS:
@@ -114,10 +114,6 @@ class _Remembered(dict[str, tuple[str, ...]]):
 
 
 _WORDS, _TOKENS = _Remembered(is_exact=False), _Remembered(is_exact=True)
-
-
-def _masked(token: str) -> str:
-    return NUMBER if is_number(token) or token in SPELLED or token in SCALES else token
 
 
 def _tokens_of(chunk: str) -> list[str]:
