@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from etalon.data.contamination.items import Item
 from etalon.data.contamination.match import RUN, Match, Pattern, Words, covered, is_inside, runs
@@ -104,6 +104,8 @@ class Index:
         self._keys: dict[Run, tuple[int, ...]] = {}
         self._tiny: dict[Run, tuple[int, ...]] = {}
         self._key_words: frozenset[str] = frozenset()
+        self._runs: frozenset[Run] = frozenset()
+        self._key_runs: frozenset[Run] = frozenset()
         self._place()
 
     # --- what is found ---------------------------------------------------------------------------------------------
@@ -114,8 +116,8 @@ class Index:
         found = words(text)
         even, odd = found[::2], found[1::2]
         if (
-            self._anchors.keys().isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], odd[2:], strict=False))
-            and (self._key_words.isdisjoint(found) or self._keys.keys().isdisjoint(runs(found, RUN)))
+            self._runs.isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], odd[2:], strict=False))
+            and (self._key_words.isdisjoint(found) or self._key_runs.isdisjoint(runs(found, RUN)))
             and len(found) >= RUN
         ):
             return None
@@ -158,7 +160,8 @@ class Index:
 
     def _candidates(self, found: Sequence[str]) -> list[int]:
         """The patterns of which enough anchors stand in a row, the best first."""
-        counts = Counter(n for run in self._anchors.keys() & set(runs(found, ANCHOR)) for n in self._anchors[run])
+        held = [numbers for numbers in map(self._anchors.get, runs(found, ANCHOR)) if numbers]
+        counts = Counter(chain.from_iterable(held))
         enough = [
             (count / every, number)
             for number, count in counts.items()
@@ -172,7 +175,7 @@ class Index:
             return list(self._tiny.get(tuple(found), ()))
         if self._key_words.isdisjoint(found):
             return []
-        return [number for run in self._keys.keys() & set(runs(found, RUN)) for number in self._keys[run]]
+        return [number for numbers in map(self._keys.get, runs(found, RUN)) if numbers for number in numbers]
 
     def shared(self, text: str) -> set[Run]:
         """The runs of items that a text holds, without those of the items that it may be a copy of."""
@@ -226,6 +229,7 @@ class Index:
         self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
         self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
         self._key_words = frozenset(key_words)
+        self._runs, self._key_runs = frozenset(anchors), frozenset(keys)
 
 
 class _Rarity:

@@ -8,17 +8,20 @@ Other names, or one other word, leave the diagonal as it is, so that only these 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
+from operator import and_, eq
+from typing import TypeVar
 
 from etalon.data.contamination.text import NUMBER, OPERATORS, masked
 
+Word = TypeVar("Word")
 RUN = 3  # (ours) words in a row that begin a match
 REACH, FEWEST_AROUND = 2, 3  # (ours) a word is covered where so many of those up to REACH away, itself included, are
+FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
 MOST_DIAGONALS = 60  # (ours) looked at, those with most runs first
 FEWEST_RUNS = 0.15  # (ours) of the runs of an item: with fewer, no share worth a word is covered
 SLACK = 20  # (ours) words of a window beyond 1.5 times those of the item
@@ -85,7 +88,7 @@ class Match:
     has_other_numbers: bool
 
 
-def runs(sequence: Sequence[str], n: int) -> zip[tuple[str, ...]]:
+def runs(sequence: Sequence[Word], n: int) -> zip[tuple[Word, ...]]:
     """All runs of n neighbours, in order."""
     return zip(*(sequence[start:] for start in range(n)), strict=False)
 
@@ -100,10 +103,11 @@ def covered(pattern: Pattern, row: Words) -> Match | None:
     inside = [(place, at) for place, at in seeds if start <= place < stop]
     if len({at[0] for _, at in inside}) < FEWEST_RUNS * len(pattern.runs):
         return None
-    votes = Counter(place - own for place, at in inside for own in at).most_common(MOST_DIAGONALS)
+    votes = Counter([place - own for place, at in inside for own in at]).most_common(MOST_DIAGONALS)
     found = _Cover(pattern, row)
     for diagonal, count in votes:
-        found.add(diagonal, start, stop, is_strong=2 * count >= votes[0][1])
+        if count >= FEWEST_VOTES:
+            found.add(diagonal, start, stop, is_strong=2 * count >= votes[0][1])
     return found.match(start, stop)
 
 
@@ -147,11 +151,9 @@ class _Cover:
         """
         own, row = self.pattern.words, self.row
         first, last = max(0, start - diagonal), min(len(own.masked), min(stop, len(row.masked)) - diagonal)
-        equal = [own.masked[at] == row.masked[at + diagonal] for at in range(first, last)]
-        for offset, is_equal in enumerate(equal):
-            if not is_equal or sum(equal[max(0, offset - REACH) : offset + REACH + 1]) < FEWEST_AROUND:
-                continue
-            at = first + offset
+        equal = list(map(eq, own.masked[first:last], row.masked[first + diagonal : last + diagonal]))
+        around = _around(equal)
+        for at in compress(range(first, last), map(and_, equal, map(FEWEST_AROUND.__le__, around))):
             if own.masked[at] == NUMBER and (is_strong or not self.is_covered[at]):
                 if own.exact[at] == row.exact[at + diagonal]:
                     self.same.add(at)
@@ -165,7 +167,7 @@ class _Cover:
         if not self.places:
             return None
         pattern = self.pattern
-        weight = sum(w for w, is_covered in zip(pattern.weights, self.is_covered, strict=True) if is_covered)
+        weight = sum(compress(pattern.weights, self.is_covered))
         if pattern.options:
             weight += pattern.option_weight * self._options(max(0, start - SLACK), stop)
         return Match(
@@ -190,6 +192,12 @@ class _Cover:
         return Counter(own[at] for at in others) != Counter(others.values())
 
 
+def _around(equal: Sequence[bool]) -> Iterable[int]:
+    """How many of each place and the two on either side are equal."""
+    wide = (False,) * REACH + tuple(equal) + (False,) * REACH
+    return map(sum, runs(wide, 2 * REACH + 1))
+
+
 def is_inside(pattern: Sequence[str], row: Sequence[str]) -> int:
     """Where a sequence stands whole in another, -1 where it does not."""
     size, first = len(pattern), pattern[0]
@@ -200,7 +208,3 @@ def is_inside(pattern: Sequence[str], row: Sequence[str]) -> int:
             return at
     return -1
 
-
-def nth(starts: Sequence[int], place: int) -> int:
-    """Which of the texts that begin at `starts` holds a place."""
-    return bisect_right(starts, place) - 1
