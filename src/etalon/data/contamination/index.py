@@ -130,12 +130,11 @@ class Index:
         return 0.0 if hit is None or hit.is_near else hit.share
 
     def _best(self, text: str, found: Sequence[str], threshold: float) -> Hit | None:
-        has = frozenset((*found, NUMBER)).__contains__
-        candidates = [
-            pattern
-            for number in (*self._candidates(found), *self._shorts(found))
-            if (pattern := self.patterns[number]).could_be(has, threshold)
-        ]
+        numbers = (*self._candidates(found), *self._shorts(found))
+        if not numbers:
+            return None
+        row_words, line = frozenset((*found, NUMBER)), f" {' '.join(found)} "
+        candidates = [one for number in numbers if (one := self.patterns[number]).could_be(row_words, line, threshold)]
         if not candidates:
             return None
         exact = tuple(tokens(text))
@@ -160,7 +159,9 @@ class Index:
 
     def _candidates(self, found: Sequence[str]) -> list[int]:
         """The patterns of which enough anchors stand in a row, the best first."""
-        held = [numbers for numbers in map(self._anchors.get, runs(found, ANCHOR)) if numbers]
+        held = list(filter(None, map(self._anchors.get, runs(found, ANCHOR))))
+        if not held:
+            return []
         counts = Counter(chain.from_iterable(held))
         enough = [
             (count / every, number)
@@ -175,7 +176,7 @@ class Index:
             return list(self._tiny.get(tuple(found), ()))
         if self._key_words.isdisjoint(found):
             return []
-        return [number for numbers in map(self._keys.get, runs(found, RUN)) if numbers for number in numbers]
+        return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
 
     def shared(self, text: str) -> set[Run]:
         """The runs of items that a text holds, without those of the items that it may be a copy of."""

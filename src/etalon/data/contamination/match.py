@@ -9,7 +9,7 @@ Other names, or one other word, leave the diagonal as it is, so that only these 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -64,11 +64,20 @@ class Pattern:
             found[run].append(place)
         return found
 
-    def could_be(self, has: Callable[[str], bool], threshold: float) -> bool:
-        """Whether a row with these words could cover a share of it; its options are taken to be there."""
+    @cached_property
+    def proses(self) -> Sequence[str]:
+        """What stands between its numbers, each between spaces."""
+        between = " ".join(self.words.masked).split(NUMBER)
+        return [f" {part.strip()} " for part in between if part.strip()]
+
+    def could_be(self, row: frozenset[str], line: str, threshold: float) -> bool:
+        """Whether a row with these words could cover enough of it: a bound that costs little.
+
+        row: its words, and NUMBER; line: the same in order, between spaces. Options are taken to be there.
+        """
         if self.is_whole:
-            return all(map(has, self.words.masked))
-        held = sum(compress(self.weights, map(has, self.words.masked)))
+            return all(part in line for part in self.proses)
+        held = sum(compress(self.weights, map(row.__contains__, self.words.masked)))
         return held + self.option_weight >= threshold * self.weight
 
     @cached_property

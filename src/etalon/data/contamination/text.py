@@ -57,6 +57,8 @@ _SIGNS = str.maketrans(
     }
 )
 _TOKEN = re.compile(rf"[^\W\d_{CJK}]+|\d+(?:\.\d+)?|\.\d+|[{CJK}]|(?<=[\d)])!|[-+/=]")
+_HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-|-(?=[^\W\d_]{2})|--+")
+_ASCII_SIGNS = (("'", ""), ("`", ""), ("**", ""), ("~~", ""))
 _PLAIN = re.compile(r"[A-Za-z]+[.,;:?!]?")
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -69,6 +71,7 @@ SPELLED = (
     | {"fourty": 40}
 )
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_NUMERALS = SPELLED.keys() | SCALES.keys()
 
 
 def words(text: str) -> list[str]:
@@ -78,7 +81,8 @@ def words(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """The words, numbers and operators of a text; numbers in digits, those of several words put together."""
-    return _put_together(list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split()))))
+    found = list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split())))
+    return found if _NUMERALS.isdisjoint(found) else _put_together(found)
 
 
 def masked(found: Iterable[str]) -> tuple[str, ...]:
@@ -104,7 +108,8 @@ class _Remembered(dict[str, tuple[str, ...]]):
     def __missing__(self, chunk: str) -> tuple[str, ...]:
         found = _tokens_of(chunk)
         if not self._is_exact:
-            found = [token for token in _put_together(found) if token not in OPERATORS]
+            found = found if _NUMERALS.isdisjoint(found) else _put_together(found)
+            found = [token for token in found if token not in OPERATORS]
         meant = tuple(found)
         if len(chunk) <= LONGEST_CHUNK:
             if len(self) >= MOST_CHUNKS:
@@ -118,18 +123,30 @@ _WORDS, _TOKENS = _Remembered(is_exact=False), _Remembered(is_exact=True)
 
 def _tokens_of(chunk: str) -> list[str]:
     """Words, numbers and operators of a chunk; numbers in words stay words."""
+    if _PLAIN.fullmatch(chunk):
+        return [chunk.rstrip(".,;:?!").lower()]
     if chunk == BREAK:
         return [BREAK]
-    if _PLAIN.fullmatch(chunk):
-        return _TOKEN.findall(chunk.rstrip("!").lower())
-    plain = unicodedata.normalize("NFKC", chunk.replace("´", "'"))
-    if not plain.isascii():
-        plain = "".join(one for one in plain if unicodedata.category(one) not in ("Cf", "Mn", "Cc"))
+    plain = chunk if chunk.isascii() else _folded(chunk)
     if "\\" in plain:
-        plain = _COMMAND.sub(_command, _FRACTION.sub(r"\\frac \1 \2", _SPACED_THOUSANDS.sub("", plain)))
-    plain = THOUSANDS.sub("", plain.replace("{,}", "")).casefold().translate(_SIGNS)
-    plain = plain.replace("**", "").replace("~~", "").replace("--", " ")
-    return [_canonical(token) for token in _TOKEN.findall(re.sub(r"(?<=[^\W\d_]{2})-|-(?=[^\W\d_]{2})", " ", plain))]
+        plain = _SPACED_THOUSANDS.sub("", plain)
+        plain = _FRACTION.sub(r"\\frac \1 \2", plain) if "frac" in plain else plain
+        plain = _COMMAND.sub(_command, plain)
+    plain = plain.lower()
+    for sign, meant in _ASCII_SIGNS:
+        if sign in plain:
+            plain = plain.replace(sign, meant)
+    if "," in plain:
+        plain = THOUSANDS.sub("", plain.replace("{,}", ""))
+    if "-" in plain:
+        plain = _HYPHEN.sub(" ", plain)
+    return [_canonical(token) if token[0] == "0" or "." in token else token for token in _TOKEN.findall(plain)]
+
+
+def _folded(chunk: str) -> str:
+    """A chunk beyond ASCII: NFKC, case, signs that have a name or another form, nothing invisible."""
+    plain = unicodedata.normalize("NFKC", chunk.replace("´", "'")).casefold().translate(_SIGNS)
+    return "".join(one for one in plain if one.isascii() or unicodedata.category(one) not in ("Cf", "Mn", "Cc"))
 
 
 def _command(found: re.Match[str]) -> str:
@@ -144,7 +161,7 @@ def _canonical(token: str) -> str:
     if "." in token:
         token = token.rstrip("0").rstrip(".") or "0"
         return f"0{token}" if token[0] == "." else token
-    return (token.lstrip("0") or "0") if token[0] == "0" else token
+    return token.lstrip("0") or "0"
 
 
 def _put_together(found: Sequence[str]) -> list[str]:
@@ -180,7 +197,12 @@ def _value(found: Sequence[str], place: int) -> tuple[int, int]:
             part, room = (part or 0) + SPELLED[token], (10 if SPELLED[token] >= 20 else 0)
         elif token.isdecimal() and part is None and total == 0:
             part, room = int(token[:300]), 0
-        elif not (token == "and" and room == 100 and found[place + 1 : place + 2] and found[place + 1] in SPELLED):
+        elif not (token == "and" and room == 100 and _goes_on(found[place + 1 : place + 3])):
             break
         place += 1
     return total + (part or 0), place
+
+
+def _goes_on(after: Sequence[str]) -> bool:
+    """Whether "and" joins what follows to a number: "two hundred and five", not "one hundred and two hundred"."""
+    return bool(after) and after[0] in SPELLED and after[1:] != ["hundred"]
