@@ -92,7 +92,7 @@ def stratify(
             Asking(
                 files=files, out=out, teacher=reference, params=params, seed=seed, columns=columns or (),
                 max_bad=max_bad, concurrency=concurrency, price=price, retry_failed=retry_failed, calls=calls,
-                dry_run=dry_run,
+                dry_run=dry_run, option="--reference",
             ),
             Step(
                 name="stratify", purpose="measure lengths and error rates",
