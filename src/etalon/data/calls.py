@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from etalon.data.kept_calls import KeptCalls, Key, rollout_from_row, rollout_to_row
 from etalon.data.step_reports import Calls
@@ -31,10 +31,18 @@ GIVE_UP = 64  # (ours) failed calls without a single answer after which nothing 
 CHECK_SECONDS = 1.0  # (ours) between two questions to a server whether it is still there
 
 
+@runtime_checkable
+class TellingSampler(Protocol):
+    """A sampler of single samples that tells of each, in its own thread, before it asks for another."""
+
+    on_sample: Callable[[int, Rollout], None] | None
+
+
 class Remembered:
     """A sampler that keeps every answer in a file and asks for nothing twice. Token ids are not kept.
 
-    identity: what answers depend on beside what is asked (`sampling.source.identity_of`); default the sampler's name.
+    name: what the model is called in data, default the sampler's.
+    identity: what answers depend on beside what is asked (`sampling.source.identity_of`); default the name.
     retry_failed: ask again where a call failed before.
     watch: told (calls done, calls in all, {"tokens/s", "failed"}) while `fill` asks.
     Raises RunError where another process uses the file, the disk is full, the server is gone, or only failures come.
@@ -45,13 +53,14 @@ class Remembered:
         sampler: Sampler,
         path: Path,
         *,
+        name: str = "",
         identity: str = "",
         retry_failed: bool = False,
         watch: Watch | None = None,
     ) -> None:
-        self.inner, self.name = sampler, sampler.name
+        self.inner, self.name = sampler, name or sampler.name
         self.watch = watch
-        self._identity = identity or sampler.name
+        self._identity = identity or self.name
         self._kept = KeptCalls(path, without_failed=retry_failed)
         self._counted: set[Key] = set()
         self._counts: Counter[str] = Counter()
@@ -131,17 +140,36 @@ class Remembered:
         together = Counter(ask.problem_id for ask in asks)
         is_single = isinstance(self.inner, SingleSampler)
         came: dict[str, list[Rollout]] = {}
-        with closing(sample_singly(self.inner, asks, params=params, seed=seed)) as stream:
+        with self._keeping(asks), closing(sample_singly(self.inner, asks, params=params, seed=seed)) as stream:
             for place, rollout in stream:
                 key = asks[place].problem_id
                 came.setdefault(key, []).append(rollout)
                 if is_single or len(came[key]) == together[key]:
                     yield from self._keep(key, came.pop(key))
 
+    @contextmanager
+    def _keeping(self, asks: Sequence[Ask]) -> Iterator[None]:
+        """Let a server's sampler write its answers itself, before it asks for more: a kill then loses the least."""
+        model = self.inner
+        if not isinstance(model, TellingSampler):
+            yield
+            return
+
+        def keep(place: int, rollout: Rollout) -> None:
+            if rollout.stop is not Stop.ERROR:
+                self._kept.keep(asks[place].problem_id, [rollout], model=self.name)
+
+        model.on_sample = keep
+        try:
+            yield
+        finally:
+            model.on_sample = None
+
     def _keep(self, key: str, rollouts: Sequence[Rollout]) -> Iterator[tuple[Key, Rollout]]:
         if any(rollout.stop is Stop.ERROR for rollout in rollouts):
             self._check()
-        self._kept.keep(key, rollouts, model=self.name)
+        if (key, rollouts[0].index) not in self._kept:
+            self._kept.keep(key, rollouts, model=self.name)
         for rollout in rollouts:
             self._count((key, rollout.index), rollout, "fresh")
             yield (key, rollout.index), rollout_from_row(rollout_to_row(rollout))  # as it will be read again

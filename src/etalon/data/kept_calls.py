@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class KeptCalls:
         self.path = path
         self.failed: set[Key] = set()
         self._offsets: dict[Key, int] = {}
+        self._writing = threading.Lock()
         with writing(path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -64,17 +66,17 @@ class KeptCalls:
         return len(self._offsets) - len(self.failed)
 
     def keep(self, key: str, rollouts: Sequence[Rollout], *, model: str) -> None:
-        """Add the samples of one conversation in one line; RunError where the disk is full."""
+        """Add the samples of one conversation in one line, from any thread; RunError where the disk is full."""
         row = {"key": key, "model": model, "rollouts": [rollout_to_row(one) for one in rollouts]}
         line = to_json(row) + b"\n"
-        with writing(self.path):
+        with self._writing, writing(self.path):
             try:
                 _write(self._descriptor, line, offset=self._end)
             except OSError:
                 os.ftruncate(self._descriptor, self._end)
                 raise
-        self._note(row, self._end, without_failed=False)
-        self._end += len(line)
+            self._note(row, self._end, without_failed=False)
+            self._end += len(line)
 
     def find(self, key: Key) -> Rollout:
         """The answer that was kept; KeyError where there is none."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from etalon.data.gates import Gated
     from etalon.data.records import Record
     from etalon.data.step_reports import Calls, StepLog
+    from etalon.sampling import Watch
 
 CALLS_SUFFIX = ".calls.jsonl"
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="IN...", help="Files of problems, or of an earlier step.")]
@@ -86,12 +88,11 @@ class Step:
 
 def run_step(asking: Asking, step: Step) -> None:
     """The whole step: one line and exit 2 for what the user can mend, before anything is asked."""
-    from etalon.commands.solving import read_price
     from etalon.sampling.source import check_named
 
     out = _out_of(asking)
     check_named(asking.teacher, key="--teacher")
-    price = read_price(asking.price) if asking.price else None
+    price = _price(asking.price) if asking.price else None
     records = _read(asking)
     kept = asking.calls or out.with_name(out.name + CALLS_SUFFIX)
     if asking.dry_run:
@@ -103,8 +104,7 @@ def run_step(asking: Asking, step: Step) -> None:
 def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, out: Path, price: Price | None) -> None:
     from etalon.data.calls import Remembered
     from etalon.data.step_reports import StepLog
-    from etalon.sampling.source import identity_of
-    from etalon.show.progress import Progress
+    from etalon.sampling.source import identity_of, name_of
 
     sampler = open_model(asking.teacher, key="--teacher", concurrency=asking.concurrency)
     started = time.monotonic()
@@ -112,10 +112,10 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     for record in records:
         log.takes(record)
     with (
-        Progress().stage(step.name, step.purpose, "2.1.1") as view,
+        _watching(step) as watch,
         Remembered(
-            sampler, kept, identity=identity_of(asking.teacher), retry_failed=asking.retry_failed,
-            watch=lambda done, total, numbers: view.update(done, total, **numbers),
+            sampler, kept, name=name_of(asking.teacher), identity=identity_of(asking.teacher),
+            retry_failed=asking.retry_failed, watch=watch,
         ) as teacher,
     ):  # fmt: skip
         gated, numbers = step.work(records, teacher)
@@ -126,11 +126,34 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     print(_summary(step.name, len(records), gated, log), file=sys.stderr)  # noqa: T201
 
 
+@contextmanager
+def _watching(step: Step) -> Iterator[Watch]:
+    """A bar on a terminal; elsewhere a line every half a minute."""
+    from etalon.show.progress import SILENT_SECONDS, Progress, show_numbers
+
+    said = time.monotonic()
+
+    def say(done: int, total: int, numbers: Mapping[str, float]) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SILENT_SECONDS:
+            said = time.monotonic()
+            told = f"{step.name} {done}/{total}, {show_numbers(numbers)}".rstrip(", ")
+            print(told, file=sys.stderr)  # noqa: T201
+
+    if not sys.stderr.isatty():
+        yield say
+        return
+    with Progress().stage(step.name, step.purpose, "2.1.1") as view:
+        yield lambda done, total, numbers: view.update(done, total, **numbers)
+
+
 def open_model(name: str, *, key: str, concurrency: int | None) -> Sampler:
     """The teacher, judge or reference model that an option names; InputError where its server does not answer."""
     from etalon.commands.run import require_train_extra
+    from etalon.config.plugins import search_in
     from etalon.sampling.source import sampler_named
 
+    search_in(Path.cwd())
     if Path(name).is_dir():
         require_train_extra()
     sampler = sampler_named(name, key=key, together=concurrency)
@@ -145,6 +168,12 @@ def priced(calls: Calls, price: Price | None) -> Calls:
         return calls
     money = (calls.prompt_tokens * price.prompt + calls.tokens * price.completion) / 1e6
     return replace(calls, cost=round(money, 6))
+
+
+def _price(text: str) -> Price:
+    from etalon.commands.solving import read_price
+
+    return read_price(text)
 
 
 def _out_of(asking: Asking) -> Path:
@@ -165,9 +194,11 @@ def _read(asking: Asking) -> list[Record]:
 
 
 def _settings(asking: Asking) -> dict[str, Any]:
+    from etalon.sampling.source import name_of
+
     params = asking.params
-    told = {"teacher": asking.teacher, "temperature": params.temperature, "top_p": params.top_p, "seed": asking.seed}
-    return told | {"max_tokens": params.max_tokens}
+    told = {"teacher": name_of(asking.teacher), "temperature": params.temperature, "top_p": params.top_p}
+    return told | {"max_tokens": params.max_tokens, "seed": asking.seed}
 
 
 def _write(out: Path, gated: Gated[Record], log: StepLog, *, seconds: float) -> None:
