@@ -313,6 +313,11 @@ def test_a_point_called_a_is_no_option() -> None:
         "The reasoning process MUST BE enclosed within <think> </think> tags. The answer MUST BE put in \\boxed{}.",
         "Below is a math question. I want you to reason through the steps and then give a final answer. "
         "Your final answer should be in \\boxed{}.\nQUESTION",
+        "Generate an executable Python function generated from the given prompt. The function should take stdin as "
+        "input and print the output. Simply call the function after the definition.QUESTION",
+        "QUESTION\n\n### Format: Read the inputs from stdin solve the problem and write the answer to stdout (do not "
+        "directly test on the sample inputs). Enclose your code within delimiters as follows.\n```python\n# YOUR CODE "
+        "HERE\n```\n\n### Answer: (use the provided format with backticks)",
         "Question: QUESTION\nAnswer:",
         "QUESTION /no_think",
     ],

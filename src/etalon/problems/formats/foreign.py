@@ -27,31 +27,31 @@ _WORDS = frozenset(
         a abcd abcde about above according actual actually add after again ai all along also always an and answer
         answered answering answers any anything appropriate are as ask asks assistant assistant's at attempt b
         backtick backticks be because been before begin being below best between block both box boxed boxes braces
-        brackets brief briefly but by c can can't cannot careful carefully chain challenge challenging choice
+        brackets brief briefly but by c call can can't cannot careful carefully chain challenge challenging choice
         choices choose chosen clear clearly code coding come comments complete completely concise concisely conclude
         conclusion consider contain contained containing content conversation correct correctly d data deep deeply
-        delimiters detail detailed details directly do don't double e.g each either either's encapsulate enclose
-        enclosed enclosing end ended ending ends english ensure entire etc every exactly example except executable
-        expert explain explaining explanation explanations explicitly express extra extracted field final finally
-        finish first follow following follows for forget form format formatted formatting from full fully function
-        generate generated generation give given gives giving go good has have help helpful here high hope how i i.e
-        ie if in include included including inclusive individual information inside instead instruction instructions
-        internal into is it its itself json just keep language last latex let let's letter letters like line lines
-        logical logically make mark markdown match matches math mathematical mathematician mathematics may mind
-        monologue multi multiple multiple-choice must my necessary need new next no not note nothing now of on once
-        one ones only optimal option options or order other others otherwise out output outside own paragraph part
-        pass passes place placed placing please point prefix present presented problem problem-solving problems
-        process program programmer programming prompt proper properly provide provided provides providing put
-        putting python python3 question question's questions quotation quotes rather reach reached read reason
-        reasoning reasons remember reply request required respectively respond response responses result return
-        returned returns right rule same science scientific see select selected self-contained sentence separate
-        separately shall should show showing shown single so solution solutions solve solved solver solves solving
-        something specification specified start starting state step step-by-step steps style such sure systematic
-        systematically tag tags take takes task tests text than that the their them then there these they thing
-        think thinking thinks this thorough thoroughly those thought thoughts through ticks to triple try tutor two
-        type under use used useful user user's using valid verify very want way we well well-structured when where
-        which will with within without won't word words work would wrap wrapped wrapping write written you your
-        yourself
+        definition delimiters detail detailed details directly do don't double e.g each either either's encapsulate
+        enclose enclosed enclosing end ended ending ends english ensure entire etc every exactly example except
+        executable expert explain explaining explanation explanations explicitly express extra extracted field final
+        finally finish first follow following follows for forget form format formatted formatting from full fully
+        function generate generated generation give given gives giving go good has have help helpful here high hope
+        how i i.e ie if in include included including inclusive individual information input inputs inside instead
+        instruction instructions internal into is it its itself json just keep language last latex let let's letter
+        letters like line lines logical logically make mark markdown match matches math mathematical mathematician
+        mathematics may mind monologue multi multiple multiple-choice must my necessary need new next no not note
+        nothing now of on once one ones only optimal option options or order other others otherwise out output
+        outside own paragraph part pass passes place placed placing please point prefix present presented print
+        printing problem problem-solving problems process program programmer programming prompt proper properly
+        provide provided provides providing put putting python python3 question question's questions quotation
+        quotes rather reach reached read reading reason reasoning reasons remember reply request required
+        respectively respond response responses result return returned returns right rule same sample science
+        scientific see select selected self-contained sentence separate separately shall should show showing shown
+        simply single so solution solutions solve solved solver solves solving something specification specified
+        standard start starting state stdin stdout step step-by-step steps style such sure systematic systematically
+        tag tags take takes task test tests text than that the their them then there these they thing think thinking
+        thinks this thorough thoroughly those thought thoughts through ticks to triple try tutor two type under use
+        used useful user user's using valid verify very want way we well well-structured when where which will with
+        within without won't word words work would wrap wrapped wrapping write written you your yourself
         """,
     )
 )
@@ -71,6 +71,7 @@ _FORMULA = re.compile(  # signs that are hidden before words are looked at
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_SWITCH = re.compile(r"(?<![\w/])/(?:no_)?think\b|\bdetailed thinking (?:on|off)\b", re.IGNORECASE)
 _STRONG = re.compile(  # signs in words
     r"step[- ]by[- ]step|without (?:the )?quotes|last line of|(?:its|their|a separate) own line|own line"
     r"|final answer|chain of thought|think (?:very )?(?:carefully|deeply)|reason (?:very )?(?:carefully|through)"
@@ -90,8 +91,8 @@ _TOPIC = re.compile(
 _STARTERS = re.compile(
     r"(?:you|your|please|do|don't|make|remember|note|now|then|the (?:user|assistant|answer|solution|reasoning|output)"
     r"|a conversation|solve|think|reason|write|show|keep|use|let|let's|ensure|first|finally|only|be|also|problem|"
-    r"question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|here|put|"
-    r"place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want|where|at the end)\b"
+    r"question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|here|"
+    r"simply|the function|put|place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want|where|at the end)\b"
 )
 _CHINESE_SIGN = re.compile(r"一步一步|一步步|逐步|步骤|最终答案|最后答案|思考过程|推理过程|框|答案")
 _CHINESE = re.compile(  # the words of Chinese instructions, the longer ones first
@@ -110,13 +111,16 @@ _LABEL = re.compile(
 )
 _BESIDE_WORDS = re.compile(r"[\s.,:;!?()\"'“”‘’`*_#/\\\-–—\[\]{}<>…，。、：；！（）《》「」【】|" + MARK + "]*")
 _ENDS = re.compile(
-    r"(?<=[.!?;:])[\"'”’)*\]]*\s+|\n+|(?<=[。！？；：])|(?<=" + MARK + r")\s*\.?\s+(?=[A-Z])"
+    r"(?<=[.!?;:])[\"'”’)*\]]*\s+|(?<=[a-z][.!])(?=[A-Z][a-z])|\n+|(?<=[。！？；：])|(?<="
+    + MARK
+    + r")\s*\.?\s+(?=[A-Z])"
     r"|\s+(?=(?:Please|Let[’']s|Let us|Think|Reason|Put|Return|Remember|Make sure|Output|Present|Enclose|Wrap"
     r"|Respond)\b)"
 )
 _CLAUSE = re.compile(r"[,;，]?\s*\b(?:and then|and|then|but)\s+|[,;，]\s*(?:并)?|(?<=\S)\s*(?=\()|并(?=将|把|在|给|用)")
 _HINT = re.compile(
-    r"oxed|answer|step|think|reason|####|```|code|program|solv|you are|detailed|答案|推理|思考|框|步|解", re.IGNORECASE
+    r"oxed|answer|step|think|reason|####|```|code|program|function|solv|you are|detailed|答案|推理|思考|框|步|解",
+    re.IGNORECASE,
 )
 
 
@@ -126,6 +130,11 @@ class _Sentence:
     end: int
     is_sign: bool  # says how to respond
     is_beside: bool  # may belong to one that does
+
+
+def without_switches(text: str) -> str:
+    """A text without the words that turn the thoughts of other models on or off."""
+    return _SWITCH.sub("", text).strip()
 
 
 def question_alone(text: str) -> str:
