@@ -29,6 +29,7 @@ LOG = logging.getLogger(__name__)
 
 # of a file of records no answer is asked for: expanded queries have none before they are labelled
 OPEN = Reading(needs_reference=False)
+BESIDE = ("license", "origin", "cluster", "parent", "dimension")  # columns of text beside those of the problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,8 @@ class Record:
 
     error_rates: by the name of the model they are of. votes: answers of a teacher to the query and how many gave each;
     "" is no answer. license: of the set it came from, "" where that says nothing. origin: file and place, "x.jsonl:
-    line 3". cluster: near copies share it; "" before anybody looked.
+    line 3". cluster: near copies share it; "" before anybody looked. parent, dimension: the id of the seed that a
+    teacher made the query of, and along which dimension; "" of what was found and not made.
     """
 
     problem: Problem
@@ -64,6 +66,8 @@ class Record:
     license: str = ""
     origin: str = ""
     cluster: str = ""
+    parent: str = ""
+    dimension: str = ""
 
     @property
     def group(self) -> tuple[str, str]:
@@ -80,8 +84,7 @@ def record_to_row(record: Record) -> dict[str, Any]:
         row["error_rates"] = {model: _rate_to_row(rate) for model, rate in record.error_rates.items()}
     if record.votes:
         row["votes"] = dict(record.votes)
-    beside = {"license": record.license, "origin": record.origin, "cluster": record.cluster}
-    return row | {name: value for name, value in beside.items() if value}
+    return row | {name: value for name in BESIDE if (value := getattr(record, name))}
 
 
 def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
@@ -99,6 +102,8 @@ def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
         license=str(row.get("license") or row.get("licence") or ""),
         origin=str(row.get("origin") or ""),
         cluster=str(row.get("cluster") or ""),
+        parent=str(row.get("parent") or ""),
+        dimension=str(row.get("dimension") or ""),
     )
 
 
