@@ -92,7 +92,8 @@ _STARTERS = re.compile(
     r"(?:you|your|please|do|don't|make|remember|note|now|then|the (?:user|assistant|answer|solution|reasoning|output)"
     r"|a conversation|solve|think|reason|write|show|keep|use|let|let's|ensure|first|finally|only|be|also|problem|"
     r"question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|here|"
-    r"simply|the function|put|place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want|where|at the end)\b"
+    r"simply|the function|put|place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want"
+    r"|where|at the end)\b"
 )
 _CHINESE_SIGN = re.compile(r"一步一步|一步步|逐步|步骤|最终答案|最后答案|思考过程|推理过程|框|答案")
 _CHINESE = re.compile(  # the words of Chinese instructions, the longer ones first
@@ -111,7 +112,7 @@ _LABEL = re.compile(
 )
 _BESIDE_WORDS = re.compile(r"[\s.,:;!?()\"'“”‘’`*_#/\\\-–—\[\]{}<>…，。、：；！（）《》「」【】|" + MARK + "]*")
 _ENDS = re.compile(
-    r"(?<=[.!?;:])[\"'”’)*\]]*\s+|(?<=[a-z][.!])(?=[A-Z][a-z])|\n+|(?<=[。！？；：])|(?<="
+    r"(?<=[.!?;:])[\"'”’)*\]]*\s+|(?<=[a-z][.!])(?=[A-Z][a-z ]|[㐀-鿿])|\n+|(?<=[。！？；：])|(?<="
     + MARK
     + r")\s*\.?\s+(?=[A-Z])"
     r"|\s+(?=(?:Please|Let[’']s|Let us|Think|Reason|Put|Return|Remember|Make sure|Output|Present|Enclose|Wrap"
