@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from etalon.data.curriculum.merge import merged
 from etalon.data.records import Record, read_records, record_of, record_to_row
 from etalon.errors import InputError
 from etalon.problems.formats import LeftOutError
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.instructions import without_instruction
 from etalon.problems.unread import unread_columns
 from etalon.types import Domain, Problem
-from etalon.verifiers import verify
+from etalon.verifiers import are_equal, verify
 
 Q = "Find the sum of all integers $n$ with $n^2 < 10$."
 THOUGHT = "The integers run from -3 to 3, and each cancels with its negative."
@@ -262,6 +263,8 @@ def test_error_rates_are_those_of_the_models_they_are_of_and_never_zero_for_unme
     assert rates("Nemotron-Math-v2") == {"reason_high_no_tool": (0.25, 8)}
     counted = {"question": Q, "answer": "0", "gpt_pass_percentage": 0.4, "gpt_pass_sequence": [1, 0, 1, 0, 0]}
     assert record_of(counted).error_rates["gpt"].wrong == 3
+    stated = [record_of(SETS["Big-Math"][0]), record_of(SETS["Big-Math"][0] | {"llama8b_solve_rate": 0.375})]
+    assert merged(stated).error_rates["llama8b"].share == 0.75
 
 
 def test_any_of_several_references_counts_and_no_other() -> None:
@@ -271,6 +274,8 @@ def test_any_of_several_references_counts_and_no_other() -> None:
     for problem, right in ((skywork, "0"), (skywork, "\\text{zero}"), (listed, "0.5"), (listed, "50\\%")):
         assert verify(problem, f"\\boxed{{{right}}}").score == 1.0
     assert verify(science, "\\boxed{300 cm}").score == 1.0
+    assert are_equal(listed.answer, "0.5")
+    assert not are_equal(listed.answer, "0.4")
     for problem in (skywork, listed, science):
         assert verify(problem, "\\boxed{7}").score == 0.0
 
@@ -324,7 +329,7 @@ def test_a_point_called_a_is_no_option() -> None:
 )
 def test_instructions_at_either_end_go_and_the_question_stays(asked: str) -> None:
     for question in (Q, "若 $x^2=4$ 且 $x>0$，求 $x$ 的值。", "How many steps? Give your answer in simplest form."):
-        assert question_alone(asked.replace("QUESTION", question)) == question
+        assert without_frame(asked.replace("QUESTION", question)) == question
 
 
 @pytest.mark.parametrize(
@@ -340,12 +345,12 @@ def test_instructions_at_either_end_go_and_the_question_stays(asked: str) -> Non
     ],
 )
 def test_what_a_question_asks_for_itself_is_never_cut(question: str) -> None:
-    assert question_alone(question) == question
+    assert without_frame(question) == question
 
 
 def test_a_clause_about_the_form_goes_and_the_task_before_it_stays() -> None:
-    assert question_alone("Find $x$, and put your final answer in \\boxed{}.") == "Find $x$."
-    assert question_alone("Compute $3+4$ (put your answer in \\boxed{}).") == "Compute $3+4$."
+    assert without_frame("Find $x$, and put your final answer in \\boxed{}.") == "Find $x$."
+    assert without_frame("Compute $3+4$ (put your answer in \\boxed{}).") == "Compute $3+4$."
 
 
 def test_guru_and_orz_are_read_from_their_files(tmp_path: Path) -> None:

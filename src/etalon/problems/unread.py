@@ -9,7 +9,7 @@ from typing import Any
 from etalon.problems.cases import COLUMNS
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.traces import traces_of
 from etalon.types import Problem
 
@@ -57,7 +57,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _is_in(text: str, read: Sequence[str]) -> bool:
     """Whether a piece from inside a text stands in what was read: tags and instructions may be gone from its ends."""
-    text = question_alone(text)
+    text = without_frame(text)
     starts = (len(text) * quarter // 4 for quarter in (1, 2, 3))
     probes = [text[start : start + PROBE] for start in starts]
     return any(probe in one for probe in probes for one in read)

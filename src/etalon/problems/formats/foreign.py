@@ -138,7 +138,7 @@ def without_switches(text: str) -> str:
     return _SWITCH.sub("", text).strip()
 
 
-def question_alone(text: str) -> str:
+def without_frame(text: str) -> str:
     """The question without foreign instructions at its ends; the text itself, stripped, where nothing else is in it."""
     text = text.strip()
     if not (_HINT.search(text, 0, WINDOW) or _HINT.search(text, max(0, len(text) - WINDOW))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etalon.errors import InputError
-from etalon.problems.formats.foreign import question_alone, without_switches
+from etalon.problems.formats.foreign import without_frame, without_switches
 from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
@@ -54,7 +54,7 @@ class Reading:
             question = without_switches(question)
         else:
             own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
-            alone, asked = question_alone(question), question.strip()
+            alone, asked = without_frame(question), question.strip()
             question = asked if own and asked.removesuffix(own).strip() == alone else alone
         return with_instruction(
             question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter
