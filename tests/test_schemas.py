@@ -324,6 +324,12 @@ def test_a_point_called_a_is_no_option() -> None:
         "directly test on the sample inputs). Enclose your code within delimiters as follows.\n```python\n# YOUR CODE "
         "HERE\n```\n\n### Answer: (use the provided format with backticks)",
         "Question: QUESTION\nAnswer:",
+        "### Instruction:\nQUESTION\n\n### Response:\n",
+        "<|im_start|>system\n" + QWEN + "<|im_end|>\n<|im_start|>user\nQUESTION<|im_end|>\n<|im_start|>assistant\n",
+        "Answer the following multiple choice question. Your final answer must be in the format: 'Answer: "
+        "\\boxed{A/B/C/D}' (e.g. 'Answer: \\boxed{A}').\n\nQUESTION",
+        "You are given a math problem. QUESTION Show your work and put the final numerical answer in \\boxed{}.",
+        "请通过逐步推理来解答问题，并把最终答案放置于\\boxed{}中。\nQUESTION",
         "QUESTION /no_think",
     ],
 )
@@ -340,6 +346,12 @@ def test_instructions_at_either_end_go_and_the_question_stays(asked: str) -> Non
         "A robot walks step by step. How many steps does it take?",
         "If $\\boxed{a}+3=5$, what is $a$?",
         "Solve the equation step by step: $x^2=4$",
+        "Find $x$. Give your answer to 3 significant figures.",
+        "The answer to this problem is of the form $a+b$. Find $ab$.",
+        "You are given an array. Return the number of steps.",
+        "Follow the steps below.\n1. Take 5.\n2. Add 6.\nWhat is the result?",
+        "You are a student who thinks of a number. Double it.",
+        "证明：以下结论正确。",
         "Print the sum.\n\n-----Output-----\nPrint the answer.",
         r"Answer in \boxed{}.",
     ],
