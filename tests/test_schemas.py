@@ -180,7 +180,7 @@ SETS: dict[str, tuple[dict[str, Any], Domain, str | None, list[str]]] = {
     "TRL completion": ({"prompt": Q, "completion": TRACE}, Domain.MATH, None, [TRACE]),
     "TRL messages": (
         {"prompt": talk(Q, "")[:1], "completion": [{"role": "assistant", "content": DONE, "thinking": THOUGHT}]},
-        Domain.MATH, None, [DONE]),
+        Domain.MATH, None, [TRACE]),
     "TRL solution": ({"prompt": talk(Q, "")[:1], "solution": "$\\boxed{0}$"}, Domain.MATH, "0", []),
 }  # fmt: skip
 
@@ -408,3 +408,10 @@ def test_a_column_of_long_texts_that_nobody_reads_is_named() -> None:
 def test_the_licence_and_the_source_are_carried_on() -> None:
     record = record_of(LLAMA)
     assert (record.license, record_of(OMR).problem.source) == ("CC BY 4.0", "aops_c6_high_school_olympiads")
+
+
+def test_the_end_of_a_conversation_with_tools_is_no_whole_response() -> None:
+    turns = talk(Q, "Let me compute that.")
+    used = [*turns, {"role": "tool", "content": "0"}, {"role": "assistant", "content": DONE}]
+    assert record_of({"messages": used}).traces == ()
+    assert [one.response for one in record_of({"messages": talk(Q, DONE)}).traces] == [DONE]
