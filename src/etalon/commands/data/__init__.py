@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from etalon.commands.data import filter as filtering
+from etalon.commands.data import funnel as funnels
 
 app = typer.Typer(name="data")
 
@@ -15,3 +16,4 @@ def data() -> None:
 
 
 app.command("filter")(filtering.sift)
+app.command("funnel")(funnels.funnel)
