@@ -21,6 +21,14 @@ SAME = "same path as another trace of the query"
 
 def distinct_paths(traces: Sequence[Trace], *, max_paths: int, max_similarity: float = MAX_SIMILARITY) -> Gated[Trace]:
     """At most max_paths distinct traces per query, in the order given; the choice does not depend on that order."""
+    decisions = path_decisions(traces, max_paths=max_paths, max_similarity=max_similarity)
+    return sift("paths", zip(traces, decisions, strict=True))
+
+
+def path_decisions(
+    traces: Sequence[Trace], *, max_paths: int, max_similarity: float = MAX_SIMILARITY
+) -> list[Decision]:
+    """What becomes of each trace, in order."""
     by_query: dict[str, dict[str, Trace]] = defaultdict(dict)
     for trace in traces:
         by_query[trace.problem_id].setdefault(trace.response, trace)
@@ -34,7 +42,7 @@ def distinct_paths(traces: Sequence[Trace], *, max_paths: int, max_similarity: f
         reason = reasons[trace.problem_id, trace.response] if is_first else SAME
         return KEEP if reason is None else drop(reason, trace.response)
 
-    return sift("paths", ((trace, decide(trace)) for trace in traces))
+    return [decide(trace) for trace in traces]
 
 
 def similarity(one: Counter[Ngram], other: Counter[Ngram]) -> float:

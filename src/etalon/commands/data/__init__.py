@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from etalon.commands.data import build, distill, expand, label, stratify
 from etalon.commands.data import filter as filtering
 from etalon.commands.data import funnel as funnels
 
@@ -15,5 +16,10 @@ def data() -> None:
     """Work on files of rows before training."""
 
 
+app.command("expand")(expand.expand)
+app.command("label")(label.label)
+app.command("distill")(distill.distill)
+app.command("build")(build.build)
+app.command("stratify")(stratify.stratify)
 app.command("filter")(filtering.sift)
 app.command("funnel")(funnels.funnel)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from etalon.clr.claims import generation_conversation, load_templates
 from etalon.data import decontaminate, gates, label, paths, strata
 from etalon.data.expand import expand
+from etalon.data.trace_rows import trace_to_row
 from etalon.errors import InputError
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.teachers import TEACHERS, teacher_of
@@ -218,13 +219,3 @@ def _token_counter(work: Work) -> Callable[[str], int]:
 
     tokenizer = loader.load_tokenizer(work.source)
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
-
-
-def trace_to_row(trace: Trace) -> dict[str, Any]:
-    """The trace as JSON values."""
-    return asdict(trace)
-
-
-def trace_from_row(row: dict[str, Any]) -> Trace:
-    """The trace that `trace_to_row` wrote."""
-    return Trace(**{**row, "domain": Domain(row["domain"])})
