@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from etalon import config
 from etalon.data import kept_calls
 from etalon.data.calls import GIVE_UP, Remembered
 from etalon.data.quality import judge_records
 from etalon.data.records import Record
 from etalon.errors import ConfigError, InputError, RunError
+from etalon.pipeline import inputs
 from etalon.sampling.program import ProgramSampler
-from etalon.sampling.source import check_named, identity_of, sampler_named
+from etalon.sampling.source import check_named, contents_of, identity_of, sampler_named
+from etalon.store import hash_file
 from etalon.types import Conversation, Domain, Problem, Rollout, Sampler, SamplingParams, Stop, ask
 
 PARAMS = SamplingParams(max_tokens=50)
@@ -246,3 +249,17 @@ def test_a_program_is_a_model_and_says_what_it_lacks_to_be_one(tmp_path: Path) -
     for name in (str(tmp_path / "gone"), str(tmp_path / "gone.py:teach")):
         with pytest.raises((ConfigError, InputError), match=r"--teacher .*no such"):
             check_named(name, key="--teacher")
+
+
+def test_a_recipe_names_programs_as_it_names_models(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[data]\nteacher = "own.py:teach"\n[eval]\njudge = "own.py:teach"\n')
+    with pytest.raises(ConfigError, match=r"eval\.judge own\.py:teach: no such file"):
+        inputs.check_inputs(config.load(recipe).resolved())
+    (tmp_path / "own.py").write_text(PROGRAM)
+    whole = config.load(recipe).resolved()
+    inputs.check_inputs(whole)
+    assert ("data.teacher", f"{tmp_path}/own.py:teach") in inputs.asked_models(whole)
+    assert contents_of(whole.data.teacher, "toy@http://127.0.0.1:1") == {
+        whole.data.teacher: hash_file(tmp_path / "own.py")
+    }

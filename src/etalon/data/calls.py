@@ -41,7 +41,8 @@ class TellingSampler(Protocol):
 class Remembered:
     """A sampler that keeps every answer in a file and asks for nothing twice. Token ids are not kept.
 
-    identity: what answers depend on beside what is asked (`sampling.source.identity_of`); default the sampler's name.
+    name: what the model is called in data, default the sampler's.
+    identity: what answers depend on beside what is asked (`sampling.source.identity_of`); default the name.
     retry_failed: ask again where a call failed before.
     watch: told (calls done, calls in all, {"tokens/s", "failed"}) while `fill` asks.
     Raises RunError where another process uses the file, the disk is full, the server is gone, or only failures come.
@@ -52,13 +53,14 @@ class Remembered:
         sampler: Sampler,
         path: Path,
         *,
+        name: str = "",
         identity: str = "",
         retry_failed: bool = False,
         watch: Watch | None = None,
     ) -> None:
-        self.inner, self.name = sampler, sampler.name
+        self.inner, self.name = sampler, name or sampler.name
         self.watch = watch
-        self._identity = identity or sampler.name
+        self._identity = identity or self.name
         self._kept = KeptCalls(path, without_failed=retry_failed)
         self._counted: set[Key] = set()
         self._counts: Counter[str] = Counter()

@@ -169,7 +169,8 @@ def to_label(records: Sequence[Record], relabel: float) -> list[int]:
 
 def calls_of(records: Sequence[Record], n: int) -> list[tuple[Conversation, int]]:
     """n calls per record: conversation, index of the sample; options stand in the problem's own order."""
-    return [(ask(record.problem.prompt), index) for record in records for index in range(n)]
+    conversations = [ask(record.problem.prompt) for record in records]
+    return [(conversation, index) for conversation in conversations for index in range(n)]
 
 
 def _voted(record: Record, came: Sequence[Rollout], n: int, agreement: float) -> tuple[Record, Decision]:

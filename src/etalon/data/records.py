@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from etalon.data.exchange import exported
 from etalon.errors import InputError
 from etalon.problems.difficulty import given_rates
-from etalon.problems.formats import LeftOutError, Reading, read_row
+from etalon.problems.formats import Format, LeftOutError, Reading, read_row
 from etalon.problems.formats.columns import structured
 from etalon.problems.rows import content_id, problem_to_row
 from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
@@ -92,9 +93,15 @@ def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
 
     Raises InputError (column, what was found, what would do) for a row that is no problem.
     """
-    row = structured(columns)
-    _, problem = read_row(row, reading)
-    return Record(
+    return read_record(columns, reading)[1]
+
+
+def read_record(columns: Mapping[str, Any], reading: Reading = OPEN) -> tuple[Format, Record]:
+    """The format of a row and its record, as `record_of` reads it."""
+    ours = exported(columns)
+    row = structured(columns if ours is None else ours.row)
+    format_, problem = read_row(row, reading)
+    return format_, Record(
         problem=problem if problem.id else replace(problem, id=content_id(problem)),
         traces=traces_of(row),
         error_rates=_rates(row),

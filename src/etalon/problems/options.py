@@ -148,6 +148,11 @@ def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | Non
     )
 
 
+def without_options(prompt: str, options: Mapping[str, str]) -> str:
+    """The question alone, where the prompt lists the options as they are; else the prompt."""
+    return _listing(options).sub("", prompt).strip()
+
+
 def _listing(options: Mapping[str, str]) -> re.Pattern[str]:
     """Matches the options where a prompt lists them: "A. 12 m\\nB. 7 m", "(A) 12 m (B) 7 m", "A12 B7"."""
     shown = (rf"(\(?{re.escape(letter)}[.):]?[ \t]*){re.escape(content)}" for letter, content in options.items())

@@ -303,6 +303,12 @@ def _table(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
 
 
+def _batch_size(group: Any) -> int:
+    """How many rows of a row group make a batch, by their mean size."""
+    size = group.total_byte_size / max(1, group.num_rows)
+    return max(1, min(MOST_BATCH, int(BATCH_BYTES / max(1.0, size))))
+
+
 def _group_rows(table: Any, group: int, first: int, start: int, stop: int) -> Iterator[Row]:
     """Of one row group, whose first row is number `first`, the rows of [start, stop)."""
     size = _batch_size(table.metadata.row_group(group))

@@ -112,10 +112,20 @@ def check_named(name: str, *, key: str) -> None:
         raise ConfigError(f"{key} {name}: no such file {path}")
 
 
+def name_of(name: str) -> str:
+    """What a model is called in data: without the machine or the folder where it is."""
+    if is_endpoint(name):
+        return name.partition("@")[0]
+    return bare(name) if is_program(name) else Path(name).absolute().name
+
+
 def identity_of(name: str) -> str:
     """What the answers of a model depend on: its name, and what lies in its directory or in its program's file."""
-    if is_endpoint(name) or name in JUDGES:
-        return name.partition("@")[0]
-    if is_program(name):
-        return f"{bare(name)} {fingerprint(name)}"
-    return f"{Path(name).name} {hash_tree(Path(name))}"
+    return " ".join([name_of(name), *contents_of(name).values()])
+
+
+def contents_of(*names: str) -> dict[str, str]:
+    """Hash of what of each teacher or judge lies on this machine: a model's directory, a program's file."""
+    found = {name: fingerprint(name) for name in names if is_program(name)}
+    directories = [name for name in names if name and name not in JUDGES and not is_endpoint(name)]
+    return found | {name: hash_tree(Path(name)) for name in directories if Path(name).is_dir()}

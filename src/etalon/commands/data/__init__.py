@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etalon.commands.data import build, distill, expand, label, stratify
+from etalon.commands.data import build, distill, expand, exporting, importing, label, stratify
 from etalon.commands.data import filter as filtering
 from etalon.commands.data import funnel as funnels
 
@@ -23,3 +23,5 @@ app.command("build")(build.build)
 app.command("stratify")(stratify.stratify)
 app.command("filter")(filtering.sift)
 app.command("funnel")(funnels.funnel)
+app.command("import")(importing.bring)
+app.command("export")(exporting.send)

@@ -88,12 +88,11 @@ class Step:
 
 def run_step(asking: Asking, step: Step) -> None:
     """The whole step: one line and exit 2 for what the user can mend, before anything is asked."""
-    from etalon.commands.solving import read_price
     from etalon.sampling.source import check_named
 
     out = _out_of(asking)
     check_named(asking.teacher, key="--teacher")
-    price = read_price(asking.price) if asking.price else None
+    price = _price(asking.price) if asking.price else None
     records = _read(asking)
     kept = asking.calls or out.with_name(out.name + CALLS_SUFFIX)
     if asking.dry_run:
@@ -105,7 +104,7 @@ def run_step(asking: Asking, step: Step) -> None:
 def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, out: Path, price: Price | None) -> None:
     from etalon.data.calls import Remembered
     from etalon.data.step_reports import StepLog
-    from etalon.sampling.source import identity_of
+    from etalon.sampling.source import identity_of, name_of
 
     sampler = open_model(asking.teacher, key="--teacher", concurrency=asking.concurrency)
     started = time.monotonic()
@@ -115,7 +114,8 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     with (
         _watching(step) as watch,
         Remembered(
-            sampler, kept, identity=identity_of(asking.teacher), retry_failed=asking.retry_failed, watch=watch
+            sampler, kept, name=name_of(asking.teacher), identity=identity_of(asking.teacher),
+            retry_failed=asking.retry_failed, watch=watch,
         ) as teacher,
     ):  # fmt: skip
         gated, numbers = step.work(records, teacher)
@@ -150,8 +150,10 @@ def _watching(step: Step) -> Iterator[Watch]:
 def open_model(name: str, *, key: str, concurrency: int | None) -> Sampler:
     """The teacher, judge or reference model that an option names; InputError where its server does not answer."""
     from etalon.commands.run import require_train_extra
+    from etalon.config.plugins import search_in
     from etalon.sampling.source import sampler_named
 
+    search_in(Path.cwd())
     if Path(name).is_dir():
         require_train_extra()
     sampler = sampler_named(name, key=key, together=concurrency)
@@ -166,6 +168,12 @@ def priced(calls: Calls, price: Price | None) -> Calls:
         return calls
     money = (calls.prompt_tokens * price.prompt + calls.tokens * price.completion) / 1e6
     return replace(calls, cost=round(money, 6))
+
+
+def _price(text: str) -> Price:
+    from etalon.commands.solving import read_price
+
+    return read_price(text)
 
 
 def _out_of(asking: Asking) -> Path:
@@ -186,9 +194,11 @@ def _read(asking: Asking) -> list[Record]:
 
 
 def _settings(asking: Asking) -> dict[str, Any]:
+    from etalon.sampling.source import name_of
+
     params = asking.params
-    told = {"teacher": asking.teacher, "temperature": params.temperature, "top_p": params.top_p, "seed": asking.seed}
-    return told | {"max_tokens": params.max_tokens}
+    told = {"teacher": name_of(asking.teacher), "temperature": params.temperature, "top_p": params.top_p}
+    return told | {"max_tokens": params.max_tokens, "seed": asking.seed}
 
 
 def _write(out: Path, gated: Gated[Record], log: StepLog, *, seconds: float) -> None:

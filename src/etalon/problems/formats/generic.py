@@ -165,7 +165,7 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
     if not isinstance(solution, str) or is_sentinel(solution):
         return None if not isinstance(solution, int | float) else (column, solution)
     ends = final_reference(solution) or ""
-    is_all = len(ends.split()) <= SHORT_WORDS and not ends.endswith(".")
+    is_all = len(ends.split(maxsplit=SHORT_WORDS)) <= SHORT_WORDS and not ends.endswith(".")
     answer = last_boxed(solution) or (ends if MARK in solution or ends != solution.strip() or is_all else "")
     return (column, answer) if answer else None
 
