@@ -56,9 +56,7 @@ MATH = (
 SMALL = "the a of and to in is that for with on as it at by from has more than each if which are all".split()
 PLACES = "market shop garden library station bakery museum harbor school farm theatre factory warehouse".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-SYLLABLES = (
-    "ba be bo ca co da de di do fa fi ga go ha ka la le li lo ma me mi mo na ne no pa pe ra re ri ro sa se ta".split()
-)
+SYLLABLES = "ba be bo ca co da de di do fa fi ga go ha ka la le li lo ma me mi mo na ne no pa pe ra re ri ro sa se ta".split()
 
 
 def vocabulary(rng: random.Random, count: int) -> list[str]:
@@ -95,13 +93,7 @@ def sentence(rng: random.Random, nouns: list[str]) -> str:
 
 
 def formula(rng: random.Random, x: str, y: str) -> str:
-    terms = (
-        r"\frac{{{a}{x}}}{{{y}+{b}}}",
-        r"\sqrt{{{a}{x}+{b}}}",
-        "{a}{x}^{b}",
-        r"\left({x}-{a}{y}\right)^{b}",
-        "{y}_{a}",
-    )
+    terms = (r"\frac{{{a}{x}}}{{{y}+{b}}}", r"\sqrt{{{a}{x}+{b}}}", "{a}{x}^{b}", r"\left({x}-{a}{y}\right)^{b}", "{y}_{a}")
     chosen = rng.choices(terms, k=rng.randint(2, 4))
     return " + ".join(one.format(x=x, y=y, a=rng.randint(2, 99), b=rng.randint(2, 9)) for one in chosen)
 

@@ -80,7 +80,7 @@ PROSE = (
 )
 INSTRUCTIONS = (
     "Please reason step by step, and put your final answer within \\boxed{}.",
-    'Let\'s think step by step and output the final answer after "####".',
+    "Let's think step by step and output the final answer after \"####\".",
     "Solve the following math problem efficiently and clearly. The last line of your response should be of the following "
     "format: 'Therefore, the final answer is: $\\boxed{ANSWER}$. I hope it is correct' (without quotes).",
     "Answer the following multiple choice question. Think step by step before answering.",
@@ -198,9 +198,7 @@ def respaced(text: str, rng: random.Random) -> str:
     text = re.sub(r"\$([^$]+)\$", lambda m: rng.choice(("${}$", r"\({}\)", "$ {} $", r"\( {} \)")).format(m[1]), text)
     text = re.sub(r"\\le\b", r"\\leq", text)
     text = re.sub(r"\\geq\b", r"\\ge", text)
-    return re.sub(
-        r"(?<=[\d\w}]) ?([=+]) ?(?=[\d\w\\])", lambda m: rng.choice((" {} ", "{}", r" {}\, ")).format(m[1]), text
-    )
+    return re.sub(r"(?<=[\d\w}]) ?([=+]) ?(?=[\d\w\\])", lambda m: rng.choice((" {} ", "{}", r" {}\, ")).format(m[1]), text)
 
 
 def other_case(text: str, rng: random.Random) -> str:
@@ -223,17 +221,10 @@ def other_signs(text: str, rng: random.Random) -> str:
 
 def as_html(text: str, rng: random.Random) -> str:
     words = [
-        rng.choice(("<b>{}</b>", '<span class="w">{}</span>', "<em>{}</em>")).format(word)
-        if rng.random() < 0.15
-        else word
+        rng.choice(("<b>{}</b>", '<span class="w">{}</span>', "<em>{}</em>")).format(word) if rng.random() < 0.15 else word
         for word in html.escape(text).split()
     ]
-    spaced = (
-        " ".join(words)
-        .replace("é", "&eacute;")
-        .replace("ü", "&uuml;")
-        .replace(". ", rng.choice((".<br/> ", ".</p><p>")))
-    )
+    spaced = " ".join(words).replace("é", "&eacute;").replace("ü", "&uuml;").replace(". ", rng.choice((".<br/> ", ".</p><p>")))
     return f"<div><p>{spaced}</p></div>"
 
 

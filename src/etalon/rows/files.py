@@ -322,12 +322,6 @@ def _group_rows(table: Any, group: int, first: int, start: int, stop: int) -> It
             return
 
 
-def _batch_size(group: Any) -> int:
-    """How many rows of a row group make a batch, by their mean size."""
-    size = group.total_byte_size / max(1, group.num_rows)
-    return max(1, min(MOST_BATCH, int(BATCH_BYTES / max(1.0, size))))
-
-
 def _plain(value: Any) -> Any:
     """A value of a table as JSON has it. A struct has the keys of all rows: those null here are not this row's."""
     if isinstance(value, str | bool | int):

@@ -1,7 +1,7 @@
 """The index of benchmark items, and what it finds in a row.
 
-items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
-row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
+    items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
+    row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
 """
 
 from __future__ import annotations
@@ -87,9 +87,7 @@ def rule(
     return Rule(items=bare.items, threshold=threshold, short=short, common=shared, rows=rows)
 
 
-def index(
-    items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()
-) -> Index:
+def index(items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()) -> Index:
     """The index of items, in one step; for arguments see `rule`."""
     return rule(items, threshold=threshold, short=short, common=common).start()
 
@@ -310,4 +308,6 @@ def _match(pattern: Pattern, exact: Sequence[str], row: Words) -> Match | None:
     start = is_inside(own, there) if is_same or sum(len(word) > 1 for word in own) >= FEWEST_NEAR else -1
     if start < 0:
         return None
-    return Match(share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same)
+    return Match(
+        share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same
+    )

@@ -216,3 +216,4 @@ def is_inside(pattern: Sequence[str], row: Sequence[str]) -> int:
         if tuple(row[at : at + size]) == tuple(pattern):
             return at
     return -1
+
