@@ -25,6 +25,7 @@ from etalon.report import write_report
 from etalon.report.data import write_page
 from etalon.store import to_json, write_json_atomic
 from etalon.types import Domain, Problem
+from test_report_browser import BROWSER, browse, pixels
 
 MODEL, OTHER = "smol-135m", "teacher-7b"
 HOSTILE = '<script>alert("x")</script> \ud800 \x1b[31m'
@@ -248,6 +249,19 @@ def test_the_page_is_one_file_that_shows_every_part_and_runs_nothing(made: Path,
     assert words.text.count("copy of a test item\n") == 3  # examples
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.parametrize("width", [1200, 420])
+def test_a_browser_draws_the_funnel(made: Path, tmp_path: Path, width: int) -> None:
+    page = write_page(read_funnel(made), tmp_path / "funnel.html", name="run")
+    assert browse(page, "--dump-dom").count("<svg") >= 5
+    picture = tmp_path / "funnel.png"
+    browse(page, f"--window-size={width},2000", f"--screenshot={picture}")
+    drawn = pixels(picture)
+    assert len(drawn) > width * 2000 * 3
+    assert len(set(drawn)) > 50  # a blank page has a handful of byte values
+
+
 def test_the_report_of_a_run_has_the_funnel_and_the_gates_of_stages_without_one(tmp_path: Path) -> None:
     run = tmp_path / "run"
     curriculum(run / "stages" / "data")
@@ -258,7 +272,7 @@ def test_the_report_of_a_run_has_the_funnel_and_the_gates_of_stages_without_one(
         write_json_atomic(run / "stages" / stage / "gates.json", [gate.report().to_row()])
     (run / "stages" / "data" / "torn.jsonl.report.json").write_text("{")
     page = write_report(run).read_text(encoding="utf-8")
-    assert "gsm8k.raw, stem.raw → rl.jsonl, stage1.jsonl" in page
+    assert "gsm8k.raw, stem.raw → data/sets/rl.jsonl, data/sets/stage1.jsonl" in page
     assert "overlap: 12 (10.0%)" in page
     assert page.count("quality: examples of what was dropped") == 1
     assert "torn.jsonl.report.json: is not JSON" in page
@@ -282,7 +296,7 @@ def test_the_command_shows_tables_markdown_and_json_and_writes_the_page(made: Pa
     assert table.stderr == f"{tmp_path / 'page.html'}\n"
     assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     for told in (
-        "gsm8k.raw, stem.raw → rl.jsonl, stage1.jsonl",
+        "gsm8k.raw, stem.raw → sets/rl.jsonl, sets/stage1.jsonl",
         "copy of a test item",
         "10.0%",
         "unknown",

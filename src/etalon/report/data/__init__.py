@@ -52,7 +52,7 @@ def page(funnel: Funnel, name: str) -> Html:
 def chain_name(chain: Chain) -> str:
     """What goes in and what comes out, by the names of the files."""
     inputs = [name for step in chain.first for name in tables.outside(step, chain)]
-    return clip(f"{', '.join(dict.fromkeys(inputs))} → {', '.join(step.output.name for step in chain.last)}", 120)
+    return clip(f"{', '.join(dict.fromkeys(inputs))} → {', '.join(step.place for step in chain.last)}", 120)
 
 
 def tiles(chain: Chain) -> Html:
