@@ -15,6 +15,7 @@ from etalon.commands.options import (
     MapOption,
     MaxBadOption,
     OutOption,
+    WorkersOption,
     check_place,
     need_out,
     refuse_same,
@@ -42,10 +43,7 @@ def sift(
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes; with --ray parts at a time.", show_default="1; with --ray all CPUs"),
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Drop rows that overlap with an evaluation set or repeat themselves; the others stay as they are, in order.
 
