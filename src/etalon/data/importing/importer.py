@@ -16,7 +16,7 @@ from typing import Any
 
 from etalon.data.exchange import joined
 from etalon.data.gates import KEEP, GateReport, Sieve, drop
-from etalon.data.importing.columns import mapping, unread, would_do
+from etalon.data.importing.columns import mapping, would_do
 from etalon.data.importing.reading import Dropped, Read, Unread, read, text_of
 from etalon.data.importing.seen import News, Seen
 from etalon.data.importing.sources import Source
@@ -26,12 +26,14 @@ from etalon.errors import InputError
 from etalon.problems.formats import Reading
 from etalon.problems.formats.generic import lacks
 from etalon.problems.rows import content_id
+from etalon.problems.unread import unread_columns
 from etalon.rows.bad import MAX_BAD, BadRows
 from etalon.rows.files import Row, read_rows
 from etalon.rows.mapping import AS_NAMED, ColumnMap
 
 PATIENCE = 1000  # (ours) rows of a file of which none can be read, and no more are tried
 LOOKED_AT = 100  # (ours) first records of a file in which columns are looked for that nothing reads
+MOST_LOOKED_AT = 1 << 20  # (ours) characters of such a record
 SHOWN = 3  # records that a dry run shows
 MOST_REASONS = 50  # (ours) that are counted one by one
 COPY = "an exact copy of an earlier row"
@@ -183,10 +185,11 @@ class Import:
     def _look(self, row: Row, format_: str, record: Record) -> None:
         """Keep what a dry run shows, and the names of columns that are in no record."""
         assert row.columns is not None
-        self.looked_at += 1
         if format_ not in self.mappings:
             self.mappings[format_] = mapping(row.columns, record)
-        self.unread.update(unread(row.columns, record, self.mappings[format_].values()))
+        if len(record.problem.prompt) + sum(len(trace.response) for trace in record.traces) < MOST_LOOKED_AT:
+            self.looked_at += 1
+            self.unread.update(unread_columns(row.columns))
         if len(self.examples) < SHOWN:
             self.examples.append(record)
 

@@ -19,7 +19,6 @@ from etalon.problems.formats import BadReferenceError, LeftOutError, Reading
 from etalon.problems.formats.references import doubt
 from etalon.rows.files import Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap
-from etalon.store import to_json
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*)(?:, [\w.]+)*: ")  # the column that a message begins with
 _NO_NUMBERS = ("nan", "inf", "-inf")  # floats that JSON has no way to write
@@ -71,7 +70,7 @@ def read(row: Row, *, columns: ColumnMap = AS_NAMED, reading: Reading = OPEN) ->
         return Unread(column=name, reason=f"{name}: found {answer}, expected an answer")
     if why:
         return Dropped(reason=why, text=record.problem.prompt)
-    if name := next((name for name, value in record_to_row(record).items() if not _is_json(value)), ""):
+    if name := not_a_number(record_to_row(record)):
         return Unread(column=name, reason=f"{name}: holds NaN or Infinity, which JSON has no way to write")
     return Read(format=format_.name, record=record)
 
@@ -86,16 +85,6 @@ def _has_none(value: Any) -> bool:
         return not math.isfinite(value)
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return any(map(_has_none, inner))
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    try:
-        to_json(value)
-    except (ValueError, TypeError, RecursionError):
-        return False
-    return True
 
 
 def _unread(message: str) -> Unread:
