@@ -73,10 +73,12 @@ def _piece(text: str) -> str:
 
 
 def _holding(text: str, leaves: list[tuple[str, Any]]) -> str:
-    """The shortest text that holds the middle of this one, by the way to it without the places in lists."""
-    piece = _piece(text)
-    holding = [(len(leaf), path) for path, leaf in leaves if isinstance(leaf, str) and piece and piece in leaf]
-    return _INDEX.sub("", min(holding)[1]) if holding else "?"
+    """The shortest text that holds the middle of this one, else the longest one in it, by the way without places."""
+    piece, texts = _piece(text), [(len(leaf), path, leaf) for path, leaf in leaves if isinstance(leaf, str)]
+    if holding := [(size, path) for size, path, leaf in texts if piece and piece in leaf]:
+        return _INDEX.sub("", min(holding)[1])
+    inside = [(size, path) for size, path, leaf in texts if leaf.strip() and leaf.strip() in text]
+    return _INDEX.sub("", max(inside)[1]) if inside else "?"
 
 
 def _answer(answer: str, leaves: list[tuple[str, Any]], options: dict[str, str]) -> str:

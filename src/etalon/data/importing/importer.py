@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,7 +105,8 @@ class Import:
         before = _state(source)
         looked_at = 0
         for row, is_ours in joined(row for row in read_rows(source.path) if not row.is_blank):
-            found = read(row, columns=AS_NAMED if is_ours else self.settings.columns, reading=self.settings.reading)
+            names = AS_NAMED if is_ours else self.settings.columns
+            found = read(row, columns=names, reading=self.settings.reading)
             self._counted(row, found, source, bad)
             if isinstance(found, Unread):
                 first_bad = first_bad or row
@@ -116,7 +118,7 @@ class Import:
                 continue
             if looked_at < LOOKED_AT:
                 looked_at += 1
-                self._look(row, found.format, record)
+                self._look(row, names, found.format, record)
             yield record
         if _state(source) != before:
             raise InputError(f"{source.name}: changed while it was read; import it when it is complete")
@@ -182,14 +184,15 @@ class Import:
         origin = record.origin or ("" if is_ours else f"{source.name}: {row.place}")
         return replace(record, problem=problem, origin=origin, license=record.license or self.settings.license)
 
-    def _look(self, row: Row, format_: str, record: Record) -> None:
+    def _look(self, row: Row, names: ColumnMap, format_: str, record: Record) -> None:
         """Keep what a dry run shows, and the names of columns that are in no record."""
         assert row.columns is not None
         if format_ not in self.mappings:
             self.mappings[format_] = mapping(row.columns, record)
         if len(record.problem.prompt) + sum(len(trace.response) for trace in record.traces) < MOST_LOOKED_AT:
             self.looked_at += 1
-            self.unread.update(unread_columns(row.columns))
+            with suppress(InputError):  # what the row leaves open is known here, not there
+                self.unread.update(unread_columns(names.apply(row.columns)))
         if len(self.examples) < SHOWN:
             self.examples.append(record)
 
