@@ -10,6 +10,7 @@ answers that differ, as a verifier compares answers, are worth nothing: nobody k
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from array import array
 from collections import defaultdict
@@ -22,6 +23,7 @@ from etalon.data.ngrams import normalise
 from etalon.data.records import Record, record_of
 from etalon.problems import nano
 from etalon.problems.clusters import question_alone
+from etalon.problems.golds import alternatives
 from etalon.problems.near import near
 from etalon.problems.options import as_asked, can_shuffle
 from etalon.types import Domain, Problem
@@ -207,4 +209,5 @@ def _question(problem: Problem) -> str:
 
 def _differ(one: str, other: str) -> bool:
     """Whether two answers surely are not the same."""
-    return one.casefold() != other.casefold() and is_same(one, other) is False
+    pairs = itertools.product(alternatives(one), alternatives(other))  # of several answers any counts
+    return one.casefold() != other.casefold() and all(is_same(a, b) is False for a, b in pairs)

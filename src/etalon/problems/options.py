@@ -20,7 +20,7 @@ from etalon.errors import InputError
 from etalon.types import Problem
 
 MAX_SEVERAL_CHARS = 200  # (ours) of a text that lists letters only
-MOST_LISTED = 1 << 16  # (ours) characters at the end of a question in which its options stand
+MAX_LISTING_CHARS = 20_000  # (ours) of a question's end, in which its options are looked for
 MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
 
 _AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad)(?![a-zA-Z])|\\[,;: {}]|[{}$*\[\]'\"]")
@@ -109,7 +109,7 @@ def listed_options(question: str) -> dict[str, str]:
     The last list of lines "A. .." counts, and ends at a blank line at the latest. Inline ("(A) 1 (B) 2", "A: 1 B: 2")
     and in LaTeX (\\textbf{(A)}\\ 1 \\qquad \\textbf{(B)}\\ 2) three are asked for, as a point A is no option.
     """
-    question = question[-MOST_LISTED:]
+    question = question[-MAX_LISTING_CHARS:]
     for pattern, least in ((_AT_LINES, 2), (_IN_LATEX, 3), (_INLINE, 3)):
         markers = list(pattern.finditer(question))
         letters = [marker[marker.lastindex or 1] for marker in markers]

@@ -64,14 +64,19 @@ def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _rates(records: Sequence[Record]) -> Mapping[str, ErrorRate]:
-    found: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    found: dict[str, set[ErrorRate]] = defaultdict(set)
     for record in records:
         for model, rate in record.error_rates.items():
-            found[model].add((rate.wrong, rate.attempts))
-    return {
-        model: ErrorRate(wrong=sum(wrong for wrong, _ in rates), attempts=sum(attempts for _, attempts in rates))
-        for model, rates in sorted(found.items())
-    }
+            found[model].add(rate)
+    return {model: _rate(rates) for model, rates in sorted(found.items())}
+
+
+def _rate(rates: Iterable[ErrorRate]) -> ErrorRate:
+    """Counted attempts add up; where nobody counted, the mean of the shares that are stated."""
+    if counted := [rate for rate in rates if rate.stated is None]:
+        return ErrorRate(wrong=sum(one.wrong for one in counted), attempts=sum(one.attempts for one in counted))
+    shares = sorted(rate.share for rate in rates)
+    return ErrorRate(stated=round(sum(shares) / len(shares), 12))
 
 
 def _votes(records: Sequence[Record]) -> Mapping[str, int]:

@@ -59,6 +59,8 @@ STRUCTURED = frozenset(
         "test_list",
         "solutions",
         "conversations",
+        "completion",
+        "input",
         "doc",
         "resps",
         "filtered_resps",
@@ -66,6 +68,7 @@ STRUCTURED = frozenset(
         INFO,
     }
 )
+MAYBE_TALK = frozenset({"prompt", "input", "completion"})  # text, or a conversation
 OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "domain"})  # not a question's
 
 
@@ -152,8 +155,9 @@ def _is_answer(value: Any) -> bool:
 def _read(row: Mapping[str, Any]) -> Mapping[str, Any]:
     texts = {name: value for name, value in row.items() if name in STRUCTURED and isinstance(value, str)}
     read = {name: _json(value) for name, value in texts.items() if value[:1] in ("[", "{")}
-    if "prompt" in read and not _is_conversation(read["prompt"]):  # a prompt may begin with a bracket
-        del read["prompt"]
+    for name in MAYBE_TALK & read.keys():  # a prompt may begin with a bracket
+        if not _is_conversation(read[name]):
+            del read[name]
     return {**row, **{name: value for name, value in read.items() if value is not None}} if read else row
 
 

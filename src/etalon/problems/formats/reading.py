@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etalon.errors import InputError
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame, without_switches
 from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
@@ -50,9 +50,11 @@ class Reading:
 
         starter: code to complete, where there is a place for it.
         """
-        if domain in MARKERS:
+        if domain not in MARKERS:
+            question = without_switches(question)
+        else:
             own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
-            alone, asked = question_alone(question), question.strip()
+            alone, asked = without_frame(question), question.strip()
             question = asked if own and asked.removesuffix(own).strip() == alone else alone
         return with_instruction(
             question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter

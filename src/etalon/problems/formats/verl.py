@@ -14,7 +14,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
 from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.formats.reading import Reading
 from etalon.problems.options import listed_options
 from etalon.rows.bad import shown
@@ -46,7 +46,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     is_code = domain is Domain.CODE
     question = _question(row["prompt"])
     answer = None if is_code or truth is None else gold(TRUTH, only(truth))
-    options = listed_options(question_alone(question)) if answer else {}
+    options = listed_options(without_frame(question)) if answer else {}
     if answer not in options:
         options = {}
     domain = Domain.STEM if options else domain
