@@ -160,15 +160,17 @@ def test_rows_that_cannot_be_read_are_few_or_end_the_import(tmp_path: Path) -> N
 
 def test_rows_that_are_no_problem_are_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    rows = [ROW, {**ROW, "answer": "proof"}, {**ROW, "answer": "nan"}, {"problem": "Not asked yet."}]
+    verl = {"prompt": [{"role": "user", "content": "Add."}], "ability": "code", "reward_model": {"ground_truth": "{}"}}
+    empty = {"question": "Add two numbers.", "input_output": '{"inputs": 7}'}
+    rows = [ROW, {**ROW, "answer": "proof"}, {**ROW, "answer": "nan"}, verl, empty, {"problem": "Not asked yet."}]
     path.write_bytes(lines(*rows))
     told = Told(path)
     assert [record.problem.answer for record in told.records] == ["2", None]
-    assert sum(told.dropped.values()) == 2
-    assert all("answer" in reason for reason in told.dropped)
+    assert sum(told.dropped.values()) == 4
+    assert {reason.partition(":")[0] for reason in told.dropped} >= {"answer", "reward_model.ground_truth"}
     assert not told.skipped
     assert told.reader.without_reference == 1
-    assert sum(side.records for side in told.log.read.values()) == 4
+    assert sum(side.records for side in told.log.read.values()) == 6
     path.write_bytes(lines({**ROW, "answer": "proof"}))
     with pytest.raises(InputError, match=r"none of 1 rows is a problem to learn from: answer"):
         Told(path)

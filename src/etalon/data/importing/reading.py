@@ -15,7 +15,10 @@ from typing import Any
 
 from etalon.data.records import OPEN, Record, read_record, record_to_row
 from etalon.errors import InputError
+from etalon.problems.cases import BadRowError
 from etalon.problems.formats import BadReferenceError, LeftOutError, Reading
+from etalon.problems.formats.columns import ANSWERS
+from etalon.problems.formats.generic import FREE
 from etalon.problems.formats.references import doubt
 from etalon.rows.files import Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap
@@ -56,10 +59,9 @@ def read(row: Row, *, columns: ColumnMap = AS_NAMED, reading: Reading = OPEN) ->
     try:
         format_, record = read_record(named, reading)
         why = doubt(record.problem)
-    except (LeftOutError, BadReferenceError) as error:
-        return Dropped(reason=str(error), text=text_of(named))
     except InputError as error:
-        return _unread(str(error))
+        found = _unread(str(error))
+        return Dropped(reason=str(error), text=text_of(named)) if _is_no_problem(error, found, named) else found
     except RecursionError:
         return Unread(column="", reason="nested too deep")
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
@@ -73,6 +75,22 @@ def read(row: Row, *, columns: ColumnMap = AS_NAMED, reading: Reading = OPEN) ->
     if name := not_a_number(record_to_row(record)):
         return Unread(column=name, reason=f"{name}: holds NaN or Infinity, which JSON has no way to write")
     return Read(format=format_.name, record=record)
+
+
+def _is_no_problem(error: InputError, found: Unread, columns: Mapping[str, Any]) -> bool:
+    """Whether a row can be read and lacks only what decides it: a reference, tests, rules that can be used.
+
+    An answer of a wrong type is none of these: somebody who maps the columns wrongly must hear of it.
+    """
+    if isinstance(error, LeftOutError | BadReferenceError | BadRowError):
+        return True
+    if found.column.partition(".")[0] in (*ANSWERS, *FREE):
+        return False
+    alone = {name: columns[name] for name in FREE if name in columns}
+    try:
+        return bool(alone) and bool(read_record(alone))
+    except (InputError, RecursionError):
+        return False
 
 
 def not_a_number(columns: Mapping[str, Any]) -> str:
