@@ -17,7 +17,7 @@ from etalon.data.records import OPEN, Record, read_record, record_to_row
 from etalon.errors import InputError
 from etalon.problems.cases import BadRowError
 from etalon.problems.formats import BadReferenceError, LeftOutError, Reading
-from etalon.problems.formats.columns import ANSWERS
+from etalon.problems.formats.columns import STATED
 from etalon.problems.formats.generic import FREE
 from etalon.problems.formats.references import doubt
 from etalon.rows.files import Row
@@ -84,7 +84,7 @@ def _is_no_problem(error: InputError, found: Unread, columns: Mapping[str, Any])
     """
     if isinstance(error, LeftOutError | BadReferenceError | BadRowError):
         return True
-    if found.column.partition(".")[0] in (*ANSWERS, *FREE):
+    if found.column.partition(".")[0] in (*STATED, *FREE):
         return False
     alone = {name: columns[name] for name in FREE if name in columns}
     try:
