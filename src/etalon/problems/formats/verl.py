@@ -46,7 +46,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     is_code = domain is Domain.CODE
     question = _question(row["prompt"])
     answer = None if is_code or truth is None else gold(TRUTH, only(truth))
-    options = listed_options(without_frame(question)) if answer else {}
+    options = listed_options(without_frame(question)) if answer and len(answer) == 1 else {}
     if answer not in options:
         options = {}
     domain = Domain.STEM if options else domain
