@@ -157,10 +157,14 @@ def test_the_same_records_in_any_order_and_any_files_give_the_same_bytes(tmp_pat
     assert hashes.keys() == FILES | {"manifest.json"}
     rows = records()
     random.Random(1).shuffle(rows)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "stage1.jsonl").write_text("of a build that was killed")
+    (tmp_path / "other" / "rl-facts.jsonl.part").write_text("likewise")
     parts = [written(tmp_path / f"part{n}.jsonl", rows[n::3]) for n in range(3)]
     out = tmp_path / "other"
     data("build", *map(str, parts), "-o", str(out), "--probe", "4", "--test", "4")
     assert {name: hash_file(out / name) for name in hashes} == hashes
+    assert {path.name for path in out.iterdir()} == hashes.keys() | {"build.report.json"}
     manifest = read_json(out / "manifest.json")
     assert manifest["files"]["stage1.jsonl"]["sha256"] == hashes["stage1.jsonl"]
     assert manifest["files"]["stage1.jsonl"]["rows"] == len(read_jsonl(out / "stage1.jsonl"))

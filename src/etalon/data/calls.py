@@ -23,7 +23,7 @@ from etalon.data.kept_calls import KeptCalls, Key, rollout_from_row, rollout_to_
 from etalon.data.step_reports import Calls
 from etalon.errors import InputError, RunError
 from etalon.sampling import Watch
-from etalon.sampling.single import Ask, SingleSampler, prompt_hash, sample_singly
+from etalon.sampling.single import Ask, SingleSampler, gathered, prompt_hash, sample_singly
 from etalon.store import stable_hash
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
 
@@ -105,13 +105,7 @@ class Remembered:
     ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
         """As the inner sampler does, with what is kept first. Equal conversations get equal answers."""
         asked = [(conversation, index) for conversation in conversations for index in range(n)]
-        came: dict[int, dict[int, Rollout]] = {}
-        for place, rollout in self.sample_single(asked, params=params, seed=seed):
-            own = came.setdefault(place // n, {})
-            own[place % n] = rollout
-            if len(own) == n:
-                yield place // n, tuple(own[index] for index in range(n))
-                del came[place // n]
+        return gathered(self.sample_single(asked, params=params, seed=seed), n)
 
     def sample_single(
         self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int

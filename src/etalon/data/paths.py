@@ -47,8 +47,10 @@ def path_decisions(
 
 def similarity(one: Counter[Ngram], other: Counter[Ngram]) -> float:
     """The share of n-grams that two texts have in common, of all they have (Jaccard, repetitions counted)."""
-    union = (one | other).total()
-    return (one & other).total() / union if union else 1.0
+    fewer, more = sorted((one, other), key=len)
+    shared = sum(min(count, more[ngram]) for ngram, count in fewer.items() if ngram in more)
+    union = one.total() + other.total() - shared
+    return shared / union if union else 1.0
 
 
 def fingerprint(text: str) -> Counter[Ngram]:
@@ -60,6 +62,8 @@ def fingerprint(text: str) -> Counter[Ngram]:
 def _choose(traces: Sequence[Trace], max_paths: int, max_similarity: float) -> dict[str, str | None]:
     """response -> None if chosen, else why not, for the traces of one query."""
     ordered = sorted(traces, key=lambda trace: (trace.num_tokens, trace.response))
+    if len(ordered) == 1:
+        return {ordered[0].response: None}
     prints = {trace.response: fingerprint(trace.response) for trace in ordered}
     first = ordered[len(ordered) // 2].response
     chosen = [first]

@@ -15,6 +15,7 @@ from itertools import islice
 
 from etalon.config.plugins import bare, load_named
 from etalon.errors import ConfigError, EtalonError
+from etalon.sampling.single import gathered
 from etalon.store import seed_from
 from etalon.types import Conversation, Rollout, Sampler, SamplingParams, Stop
 
@@ -60,13 +61,7 @@ class ProgramSampler:
     ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
         """n calls per conversation. params: a program has none."""
         asked = [(conversation, index) for conversation in conversations for index in range(n)]
-        came: dict[int, dict[int, Rollout]] = {}
-        for place, rollout in self.sample_single(asked, params=params, seed=seed):
-            own = came.setdefault(place // n, {})
-            own[place % n] = rollout
-            if len(own) == n:
-                yield place // n, tuple(own[index] for index in range(n))
-                del came[place // n]
+        return gathered(self.sample_single(asked, params=params, seed=seed), n)
 
     def sample_single(
         self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int

@@ -56,7 +56,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say how many call
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """The options of a step that asks a teacher."""
+    """The options of a step that asks a model. option: by which `teacher` was named."""
 
     files: Sequence[Path]
     out: Path | None
@@ -70,6 +70,7 @@ class Asking:
     retry_failed: bool
     calls: Path | None
     dry_run: bool
+    option: str = "--teacher"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def run_step(asking: Asking, step: Step) -> None:
     from etalon.sampling.source import check_named
 
     out = _out_of(asking)
-    check_named(asking.teacher, key="--teacher")
+    check_named(asking.teacher, key=asking.option)
     price = _price(asking.price) if asking.price else None
     records = _read(asking)
     kept = asking.calls or out.with_name(out.name + CALLS_SUFFIX)
@@ -106,7 +107,7 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     from etalon.data.step_reports import StepLog
     from etalon.sampling.source import identity_of, name_of
 
-    sampler = open_model(asking.teacher, key="--teacher", concurrency=asking.concurrency)
+    sampler = open_model(asking.teacher, key=asking.option, concurrency=asking.concurrency)
     started = time.monotonic()
     log = StepLog(step=step.name, inputs=asking.files, settings=_settings(asking) | dict(step.settings))
     for record in records:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from etalon.data.records import Record
     from etalon.data.step_reports import StepLog
 
-REPORT = "build.report.json"
-
 
 def build(
     files: FilesArgument,
@@ -97,6 +95,7 @@ def _read(files: Sequence[Path], columns: Sequence[str], max_bad: float) -> Iter
 
 
 def _report(built: Built, log: StepLog, out: Path, started: float) -> None:
+    from etalon.data.curriculum.outputs import REPORT
     from etalon.store import read_json
 
     log.settings = read_json(built.manifest)["settings"]

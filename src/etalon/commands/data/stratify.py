@@ -92,7 +92,7 @@ def stratify(
             Asking(
                 files=files, out=out, teacher=reference, params=params, seed=seed, columns=columns or (),
                 max_bad=max_bad, concurrency=concurrency, price=price, retry_failed=retry_failed, calls=calls,
-                dry_run=dry_run,
+                dry_run=dry_run, option="--reference",
             ),
             Step(
                 name="stratify", purpose="measure lengths and error rates",
@@ -177,7 +177,7 @@ def _alone(files: Sequence[Path], out: Path | None, work: _Work, columns: Sequen
 
 
 def _shown(found: Mapping[str, Any]) -> Table:
-    """Traces (and problems) by domain and length, a column for each range of error rates."""
+    """Traces by domain and length, then problems; a column for each range of error rates."""
     from rich import box
     from rich.table import Table
 
@@ -187,13 +187,13 @@ def _shown(found: Mapping[str, Any]) -> Table:
     ranges = ["unmeasured", *(f"{low:g}-{high:g}" for low, high in zip(lows[1:], ERROR_EDGES, strict=False)),
               f"{ERROR_EDGES[-1]:g}-1"]  # fmt: skip
     whose = f"error rate of {found['model']}" if found["model"] else "error rate: measured by nobody"
-    shown = Table("domain", "tokens", box=box.SIMPLE_HEAD, title=f"traces (problems) by length and {whose}")
+    shown = Table("domain", "tokens", box=box.SIMPLE_HEAD, title=f"traces by length and {whose}")
     for name in ranges:
         shown.add_column(name, justify="right")
     for domain in sorted({cell["domain"] for cell in found["problems"]}):
         for low, high in zip([0, *TOKEN_EDGES], [*TOKEN_EDGES, None], strict=True):
             cells = [one for one in found["traces"] if (one["domain"], one["tokens_low"]) == (domain, low)]
-            by_error = {one["error_low"]: f"{one['traces']:,} ({one['problems']:,})" for one in cells}
+            by_error = {one["error_low"]: f"{one['traces']:,}" for one in cells}
             if by_error:
                 tokens = f"{low:,}-{high:,}" if high else f"{low:,}-"
                 shown.add_row(domain, tokens, *(by_error.get(one, "") for one in lows))

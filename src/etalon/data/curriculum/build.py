@@ -42,6 +42,7 @@ from etalon.types import REASONING_DOMAINS, Domain, Trace
 STAGE1, STAGE2, INSTRUCT = "stage1.jsonl", "stage2.jsonl", "instruct.jsonl"
 RL = {domain: f"rl-{domain}.jsonl" for domain in Domain} | {Domain.INSTRUCT: INSTRUCT}
 HELD = {Part.PROBE: "probe.jsonl", Part.TEST: "test.jsonl"}
+NAMES = frozenset({STAGE1, STAGE2, *RL.values(), *HELD.values()})
 ALWAYS = (STAGE1, STAGE2, *(RL[domain] for domain in REASONING_DOMAINS), INSTRUCT, *HELD.values())
 
 NO_USE = "neither a right trace nor a reference"
@@ -100,7 +101,7 @@ def build(
     Raises ConfigError where it is not clear whose error rates count, InputError for a folder in use, RunError where
     nothing is left.
     """
-    with outputs(folder, ALWAYS) as files, tempfile.TemporaryFile(dir=folder) as stream:
+    with outputs(folder, NAMES, ALWAYS) as files, tempfile.TemporaryFile(dir=folder) as stream:
         pool = _Pool(stream, spec)
         decisions = duplicates(pool.keyed(records, log))
         writer = _Writer(files, spec, log, whose(pool.models, spec.reference, option="--reference"))

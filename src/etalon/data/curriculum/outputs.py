@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,15 +16,16 @@ from typing import Any, BinaryIO
 from etalon.errors import InputError
 from etalon.store import HASH_DIGITS, to_json, write_json_atomic, writing
 
-MANIFEST = "manifest.json"
+MANIFEST, REPORT = "manifest.json", "build.report.json"
+PART = ".part"  # of a file that is not whole
 UNKNOWN = "unknown"  # licence
 
 
 class Outputs:
     """Files of rows in a folder, with the counts that the manifest tells."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self._stack = folder, stack
+    def __init__(self, folder: Path, stack: ExitStack, names: Collection[str]) -> None:
+        self.folder, self._stack, self._names = folder, stack, names
         self._streams: dict[str, BinaryIO] = {}
         self._hashes: dict[str, Any] = {}
         self.rows: Counter[str] = Counter()
@@ -53,8 +54,12 @@ class Outputs:
         for stream in self._streams.values():
             stream.flush()
             os.fsync(stream.fileno())
-        for name in self._streams:
-            os.replace(self._part(name), self.folder / name)
+        for name in self._names:
+            if name in self._streams:
+                os.replace(self._part(name), self.folder / name)
+            else:
+                (self.folder / name).unlink(missing_ok=True)
+                self._part(name).unlink(missing_ok=True)
         manifest = self.folder / MANIFEST
         write_json_atomic(manifest, {"settings": dict(settings), "files": self.table()})
         return manifest
@@ -72,28 +77,27 @@ class Outputs:
         }
 
     def _part(self, name: str) -> Path:
-        return self.folder / f"{name}.part"
+        return self.folder / (name + PART)
 
 
 @contextmanager
-def outputs(folder: Path, names: Iterable[str]) -> Iterator[Outputs]:
-    """A folder's files, each of `names` also where it stays empty. What is there of an earlier build is replaced.
+def outputs(folder: Path, names: Collection[str], always: Iterable[str]) -> Iterator[Outputs]:
+    """A folder's files, those of `always` also where they stay empty. What is there of an earlier build is replaced.
 
-    Raises InputError for a folder that holds other things, RunError where the disk is full.
+    names: of all files that there may be. Raises InputError for a folder that holds others, RunError where the disk is
+    full.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file; name a directory")
-    if folder.exists() and any(folder.iterdir()) and not any(folder.glob("*.part")) and not is_built(folder):
-        raise InputError(f"--out {folder}: holds other files; name a new directory, or one that was built before")
+    own = {*names, MANIFEST, REPORT}
+    others = [path.name for path in folder.glob("*") if path.name.removesuffix(PART) not in own]
+    if others:
+        raise InputError(f"--out {folder}: holds other files ({min(others)}); name a new directory")
     with writing(folder), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        found = Outputs(folder, stack)
-        for name in names:
+        for name in (MANIFEST, REPORT):
+            (folder / name).unlink(missing_ok=True)
+        found = Outputs(folder, stack, names)
+        for name in always:
             found.open(name)
         yield found
-
-
-def is_built(folder: Path) -> bool:
-    """Whether a folder holds a whole curriculum."""
-    return (folder / MANIFEST).is_file()

@@ -100,7 +100,7 @@ def _gated(work: Work, judged: Sequence[tuple[Trace, Verdict]], log: GateLog) ->
     spec = work.stage.spec
     verdicts = {id(trace): verdict for trace, verdict in judged}
     traces = log.passed(
-        gates.ngram_gate([trace for trace, _ in judged], n=spec.ngram, max_repetition=spec.max_repetition)
+        gates.trace_gate([trace for trace, _ in judged], max_repetition=spec.max_repetition, thoughts=spec.thoughts)
     )
     traces = log.passed(gates.correctness_gate([(trace, verdicts[id(trace)]) for trace in traces]))
     traces = log.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
