@@ -1,0 +1,115 @@
+"""What a data set adds to a programming problem for a model of its own: how to answer, and where the starter code is.
+
+    You are an expert Python programmer. You will be given a question ... passes all tests.     before the question
+    Generate an executable Python function generated from the given prompt. ...
+    ### Format: Read the inputs from stdin ... ```python # YOUR CODE HERE ```                   behind it
+    Write Python code to solve the problem. Present the code in ```python Your code ``` at the end.
+    You will use the following starter code ...: ```python class Solution: ... ```              the code is kept
+
+What the question itself says stays: only these sentences go, and those that lead to a block with nothing in it but
+"your code here".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SPECIFICATION = (
+    r"(?:### Instruction:\s{0,9})?(?:You are an expert (?:Python |competitive )?programmer\.\s{0,9})?You will be given a question "
+    r"\(problem specification\) and will generate a correct Python program that matches the specification and passes "
+    r"all tests\.(?:\s{0,9}You will NOT return anything except for the program\.?)?"
+    r"(?:\s{0,9}(?:Below is the question:|(?:#+ ?)?Question:))?"
+)
+_STDIN = (
+    r"Read the inputs? from stdin,? solve the problem,? and write the answer to stdout"
+    r"(?: \(do not directly test on the sample inputs\))?\.\s{0,9}(?:Enclose your code within (?:```python )?delimiters"
+    r"(?: as follows)?[.:]?)?(?:\s{0,9}Ensure that when the python program runs, it reads the inputs, runs the algorithm "
+    r"and writes output to STDOUT\.?)?"
+)
+_MODULES = r"(?:\s{0,9}(?:Also, remember|Remember) to import any missing modules(?: in the code)?\.?)?"
+BEFORE = (
+    _SPECIFICATION,
+    r"Generate an executable Python function generated from the given prompt\.\s{0,9}(?:The function should take stdin as "
+    r"input and print the output\.\s{0,9})?(?:Simply call the function after the definition\.|Return the function body "
+    r"without invoking it at the final solution\.)?",
+    r"(?:Please )?[Ss]olve the following (?:coding|programming) problem (?:using the programming language|in) "
+    r"python ?3?[:.]",
+    r"(?:Please )?[Ss]olve the programming task below (?:in a Python markdown code block|using a self-contained code "
+    r"snippet in a markdown code block|in Python\.\s{0,9}Code should (?:be )?wrapped in a markdown code block)\.",
+    r"Write a complete, self-contained Python solution to the following problem\.\s{0,9}(?:Your solution must include all "
+    r"necessary imports and the full function definition including the signature exactly as specified\.)?\s{0,9}"
+    r"(?:Do not modify the function signature or docstring\.)?",
+    r"Please provide a self-contained Python script that solves the following problem in a markdown code block:",
+)
+BEHIND = (
+    r"(?:#+ ?(?:Format|Instruction):?\s{0,9})?" + _STDIN + _MODULES,
+    r"(?:#+ ?(?:Answer|Response):)(?:\s{0,9}\(use the provided format with backticks\))?",
+    r"(?:You need to think first then write the Python code\.|Now solve the problem and return the code\.)",
+    r"Write Python code to solve the problem\.(?:\s{0,9}Present the code in (?:a )?```python\s{0,9}```\s{0,9}at the end\.)?",
+    r"(?:Your|The) code should be (?:wrapped|enclosed) in a (?:python )?markdown code block\.",
+    r"Please do not include the test cases in your solution\.",
+    r"(?:Also, r|R)emember to import any missing modules(?: in the code)?\.",
+    r"Please provide a self-contained Python script that solves the above problem in a markdown code block[.:]",
+)
+AMID = (r"Your solution should be a complete, self-contained function in a markdown code block\.",)
+
+_BEFORE = re.compile("|".join(BEFORE))
+_BEHIND = re.compile("(?:" + "|".join(BEHIND) + r")\Z")
+_AMID = re.compile("|".join(AMID) + r"\s{0,9}")
+_STARTER = re.compile(
+    r"(?:#+ ?(?:Format|Instruction):?\s{0,9})?You will use the following starter code to write the solution to the problem "
+    r"and enclose your code within (?:```(?:python)? )?delimiters\.?" + _MODULES + r"\s{0,9}```(?:python)?[ ]*\n(.*?)```",
+    re.DOTALL,
+)
+_PLACE = re.compile(  # for code, empty but for a word that says so
+    r"```(?:python3?|py|cpp|c\+\+)?\s{0,9}(?:(?:#|//)\s{0,9})?[<\[(]?\s{0,9}(?:(?:write|put|insert|place|enter) )?your "
+    r"(?:code|solution|program|answer)(?: goes)?(?: here)?\s{0,9}[>\])]?[.…]*\s{0,9}```(?:\s{0,9}at the end\b\.?)?",
+    re.IGNORECASE,
+)
+_HOW = re.compile(  # a sentence that leads to such a place
+    r"\b(?:write|present|provide|put|place|enclose|wrap|return|output|give|format|use|ensure|respond|follow|answer)\b"
+    r".*\b(?:code|program|solution|delimiters|block|format|answer)\b|^#+ ?(?:format|answer|instruction)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])[ \t]+|\n+")
+MOST_PLACES = 4  # (ours) for code, in one text
+LONGEST = 2000  # (ours) characters of a foreign sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A question without foreign words, and the starter code that stood among them, "" where none did."""
+
+    question: str
+    starter: str = ""
+
+
+def task_in(text: str) -> Task:
+    """The question in a text of a data set, as it was before somebody said how to answer it."""
+    starter = ""
+    if found := _STARTER.search(text):
+        starter = found[1].rstrip()
+        text = f"{text[: found.start()].rstrip()}\n\n{text[found.end() :].lstrip()}"
+    for _ in range(MOST_PLACES):
+        if not (found := _PLACE.search(text)):
+            break
+        text = f"{_without_lead(text[: found.start()])}\n\n{text[found.end() :].lstrip()}"
+    text = _AMID.sub("", text).strip()
+    while found := _BEFORE.match(text):
+        text = text[found.end() :].lstrip()
+    return Task(question=_without_end(text), starter=starter)
+
+
+def _without_lead(text: str) -> str:
+    """A text without the sentence at its end that leads to a place for code, and what is foreign before it."""
+    ends = list(_SENTENCE.finditer(text.rstrip()))
+    start = ends[-1].end() if ends else 0
+    return _without_end(text[:start] if _HOW.search(text[max(start, len(text) - LONGEST) :]) else text)
+
+
+def _without_end(text: str) -> str:
+    text = text.rstrip()
+    while found := _BEHIND.search(text, max(len(text) - LONGEST, 0)):
+        text = text[: found.start()].rstrip()
+    return text
