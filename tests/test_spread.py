@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shrunk
+from etalon import __version__ as etalon_version
 from etalon.data.row_gates import GateRows, Sifted
 from etalon.errors import InputError
-from etalon.rows.cluster import Source, read_slice, run_slice, slices, source_of
+from etalon.rows.cluster import run_part
 from etalon.rows.files import read_rows, row_of
+from etalon.rows.parts import Source, read_slice, slices, source_of
 from etalon.verifiers.rows import VerifyRows
 
 pytestmark = pytest.mark.live  # commands are run
@@ -73,16 +75,40 @@ def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
 def test_a_part_says_why_it_cannot_be_worked_on(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("{}\n")
-    from etalon import __version__
-
-    gone = run_slice(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateRows(), version=__version__)
+    gone = run_part(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateRows(), version=etalon_version)
     assert gone["error"].startswith("/no/where.jsonl: no such file or directory on machine ")
     assert gone["error"].endswith("; put it where every machine sees it")
-    other = run_slice(0, 3, source=Source(path=str(path), size=4), work=GateRows(), version=__version__)
+    other = run_part(0, 3, source=Source(path=str(path), size=4), work=GateRows(), version=etalon_version)
     assert "has 3 bytes on machine" in other["error"]
-    old = run_slice(0, 3, source=source_of(path), work=GateRows(), version="0.0")
+    old = run_part(0, 3, source=source_of(path), work=GateRows(), version="0.0")
     assert "install the same" in old["error"]
-    assert not run_slice(0, 3, source=source_of(path), work=GateRows(), version=__version__)["error"]
+    assert not run_part(0, 3, source=source_of(path), work=GateRows(), version=etalon_version)["error"]
+
+
+def test_a_table_is_cut_where_its_row_groups_end_and_a_large_group_in_a_few(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"prompt": [f"p{i}" for i in range(5000)], "n": list(range(5000))})
+    with parquet.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table.slice(0, 50))
+        writer.write_table(table.slice(50, 4000), row_group_size=4000)
+        writer.write_table(table.slice(4050), row_group_size=400)
+    source = source_of(path)
+    assert (source.unit, source.end) == ("rows", 5000)
+    there = list(read_rows(path))
+    for size in (100, source.size // 20, source.size * 2):
+        parts = source.parts(size)
+        assert [start for start, _ in parts] == [0, *(stop for _, stop in parts)][:-1]
+        assert [row for part in parts for row in source.read(*part)] == there
+    done = [run_part(*part, source=source, work=GateRows(), version=etalon_version) for part in source.parts(100)]
+    assert b"".join(one["output"] for one in done).count(b"\n") == 5000
+    path.write_bytes(path.read_bytes()[:-4] + b"oops")
+    with pytest.raises(InputError, match=r"rows\.parquet: cannot be read as parquet"):
+        source_of(path)
+    failed = run_part(0, 50, source=source, work=GateRows(), version=etalon_version)
+    assert "cannot be read as parquet" in failed["error"]
 
 
 @pytest.mark.parametrize("work", [GateRows(evaluation=(QUERY,)), VerifyRows(domain="math")])
@@ -133,13 +159,16 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (["data", "filter", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
-        (["data", "filter", "rows.jsonl", "--workers", "2"], "--workers: needs --ray"),
+        (["data", "filter", "none.jsonl", "--workers", "2"], "none.jsonl: no such file"),
         (["data", "filter", "none.jsonl"], "none.jsonl: no such file"),
         (["data", "filter", "rows.jsonl", "--against", "none.jsonl"], "none.jsonl: no such file"),
         (["data", "filter", "rows.jsonl", "--report", "no/x.json"], "--report no/x.json: no such directory no"),
         (["verify", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
         (["verify", "-", "--ray", "auto", "-o", "x"], "standard input: --ray needs a file that every machine sees"),
-        (["verify", "rows.jsonl.gz", "--ray", "auto", "-o", "x"], "rows.jsonl.gz: is packed by gzip; --ray reads"),
+        (
+            ["verify", "rows.jsonl.gz", "--ray", "auto", "-o", "x"],
+            "rows.jsonl.gz: is packed by gzip; --ray reads parts of plain JSONL and of parquet",
+        ),
         (
             ["verify", "rows.jsonl", "--ray", "auto", "-o", "x"],
             "--ray needs Ray Data: in Etalon's folder run pip install -e '.[ray]'",

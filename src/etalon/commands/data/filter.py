@@ -20,7 +20,6 @@ from etalon.commands.options import (
     refuse_same,
     written,
 )
-from etalon.errors import ConfigError
 
 if TYPE_CHECKING:
     from etalon.rows.mapping import ColumnMap
@@ -43,7 +42,10 @@ def sift(
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
-    workers: Annotated[int | None, typer.Option(min=1, help="With --ray: parts worked on at the same time.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; with --ray parts at a time.", show_default="1; with --ray all CPUs"),
+    ] = None,
 ) -> None:
     """Drop rows that overlap with an evaluation set or repeat themselves; the others stay as they are, in order.
 
@@ -51,8 +53,6 @@ def sift(
     `response`, `completion` or last message. A row without either, or that cannot be read, is not kept and counts as
     undecided; more of them than --max-bad end the command. Counts go to standard error.
     """
-    if workers is not None and not ray:
-        raise ConfigError("--workers: needs --ray")
     need_out(ray, out)
     refuse_same(file, out)
     if report is not None:
@@ -70,7 +70,7 @@ def sift(
     work = GateRows(evaluation=prompts, boilerplate=known, ngram=ngram, max_repetition=max_repetition, columns=names)
     sifted = Sifted(bad := BadRows(name_of(file), max_bad))
     with writing(out or Path("standard output")), written(out) as stream:
-        for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers)):
+        for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers, processes=workers or 1)):
             stream.write(line + b"\n")
         if report is not None:
             write_json_atomic(report, sifted.rows())
