@@ -30,7 +30,7 @@ from etalon.errors import InputError
 from etalon.rows import arrays
 from etalon.rows.bad import shown
 from etalon.rows.mapping import FIELDS
-from etalon.rows.packed import MARK, PARQUET, name_of, opened, start_of, unpacked
+from etalon.rows.packed import MARK, PARQUET, inflated, name_of, opened, start_of, unpacked
 
 Kind = Literal["lines", "array", "object", "CSV", "parquet"]
 
@@ -177,8 +177,15 @@ def rows_in(row: Row, *, is_first: bool) -> Iterator[Row]:
 
 
 def _columns(value: Any) -> tuple[dict[str, Any] | None, str]:
-    """The columns of a row, and why there are none."""
+    """The columns of a row, and why there are none. A conversation that is a row (ORZ) has one column."""
+    if _is_conversation(value):
+        return {"conversations": value}, ""
     return (value, "") if isinstance(value, dict) else (None, f"found {shown(value)}, expected a JSON object")
+
+
+def _is_conversation(value: Any) -> bool:
+    turns = _objects(value)
+    return bool(turns) and all("from" in turn or ("role" in turn and "content" in turn) for turn in turns)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
@@ -300,7 +307,13 @@ def _plain(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if value is None or isinstance(value, float):
         return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return _text_of(value) if isinstance(value, bytes) else str(value)
+
+
+def _text_of(content: bytes) -> str:
+    """Bytes of a cell as text: what is packed in them (guru keeps zlib-compressed JSON), or they themselves."""
+    text = inflated(content) if content.startswith(b"x") else None
+    return content.decode("utf-8", "replace") if text is None else text
 
 
 def _is_null(value: Any) -> bool:
