@@ -128,7 +128,9 @@ def _bounds(function: str, quantifier: Any, number: Any) -> list[tuple[str, int]
     if quantifier in ("around", "about"):
         slack = 1 if function == "verify_sentence_constraint" else max(round(count * ABOUT), 1)
         return [("at least", max(count - slack, 0)), ("at most", count + slack)]
-    raise InputError(f"ground_truth: {function}: quantifier: found {shown(quantifier)}, expected at least, at most, around")
+    raise InputError(
+        f"ground_truth: {function}: quantifier: found {shown(quantifier)}, expected at least, at most, around"
+    )
 
 
 def _choice(options: Any) -> Named:
@@ -157,5 +159,3 @@ def _read(value: Any) -> Any:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-

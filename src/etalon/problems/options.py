@@ -32,9 +32,10 @@ _LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
 OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)  # that an option, or an answer, begins with
 _AT_LINES = re.compile(r"^[ \t]*\(?([A-Z])[.):：、][ \t]+", re.MULTILINE)
 _IN_LATEX = re.compile(
-    r"\$?\(?\\(?:textbf|text|mathrm|mathbf|bf|rm)\s*\{\s*\(?\s*([A-H])\s*\)?[.:]?\s*\}\s*[):.]?(?:\\[ ,;~]|~)*"
+    r"\$?\(?\\(?:textbf|text|mathrm|mathbf|bf|rm)\s*\{\s*\(?\s*([A-H])\s*\)?[.:]?(?:\\[ ,;~]|~|\s)*\}\s*[):.]?"
+    r"(?:\\[ ,;~]|~)*"
 )
-_INLINE = re.compile(r"(?<![\w(\\^_$])(?:\(([A-H])\)|\b([A-H])[.):：、](?=\s|\$|\\|\d))\s*")
+_INLINE = re.compile(r"(?<![\w(\\^_$])(?:\(\s?(?:\\text\{)?([A-H])\}?\s?\)|\b([A-H])[.):：、](?=\s|\$|\\|\d))\s*")
 _SPACING = re.compile(r"^(?:\\[ ,;!]|~|\s)+|(?:\\q?quad|\\[ ,;!]|~|\s|\\\\)+$")
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE

@@ -13,7 +13,7 @@ rStar-Coder         inputs, outputs: JSON; func_name?
 HumanEval           test, entry_point, prompt;   LeetCodeDataset the same with "Solution().f"
 KodCode             test: pytest that imports from `solution`; of an online judge {stdin: [...], stdout: [...]}
 MBPP                test_list, test_setup_code? | test_imports?, challenge_test_list?
-verl                assert_case: [...];  test_code, entry_point, import_prefix? (Skywork-OR1);  functional | pytest (guru)
+verl                assert_case;  test_code, entry_point, import_prefix? (Skywork-OR1);  functional | pytest (guru)
 
     pairs.py    inputs with outputs        checks.py     tests that are code
     limits.py   of time and memory         livecodebench.py
@@ -45,7 +45,7 @@ from etalon.problems.cases.pairs import (
 )
 from etalon.problems.cases.reading import BadRowError, read_json
 
-__all__ = ["BadRowError", "has_tests", "read_tests"]
+__all__ = ["BadRowError", "called", "has_tests", "read_json", "read_tests"]
 
 LISTS = ("official_tests", "test_cases", "test_case", "examples")  # the first that is there counts
 GROUPS = ("public_tests", "private_tests", "generated_tests")  # all of them count
@@ -55,6 +55,9 @@ COLUMNS = frozenset({*FOREIGN, "public_test_cases", "private_test_cases", "test"
 EXPECTED = "{inputs, outputs, fn_name?}, {assert_code} or a list of assertions"
 OURS = ("compare", "checker", "language", "time_limit_s", "memory_limit_mb")
 LANGUAGES = {"python": "python", "python3": "python", "py": "python", "cpp": "cpp", "c++": "cpp"}
+OTHER_LANGUAGES = frozenset(
+    {"javascript", "js", "typescript", "java", "rust", "go", "golang", "c", "c#", "csharp", "kotlin", "ruby", "php"}
+)
 _PAIRS = re.compile(r"\s*\[?\s*\{.{0,2000}?[\"'](?:inputs?|outputs?|stdin|stdout)[\"']\s*:", re.DOTALL)
 
 
@@ -92,8 +95,11 @@ def _are_pairs(value: Any) -> bool:
     return (isinstance(first, Mapping) and "input" in first) or are_columns(value)
 
 
-def read_tests(row: Any) -> dict[str, Any]:
-    """Our form of the tests in a row or in a `tests` column; raises BadRowError."""
+def read_tests(row: Any, function: str | None = None) -> dict[str, Any]:
+    """Our form of the tests in a row or in a `tests` column; raises BadRowError.
+
+    function: what is called, where the tests do not tell.
+    """
     if isinstance(row, str):
         if not row.lstrip().startswith(("{", "[", '"', "null")):
             raise BadRowError(f"tests: found text that is not JSON, expected {EXPECTED}")
@@ -101,11 +107,15 @@ def read_tests(row: Any) -> dict[str, Any]:
     if isinstance(row, list):
         if not row:
             raise BadRowError("tests: the list is empty")
-        return _counted(_read_given("tests", row, None))
+        return _counted(_read_given("tests", row, function))
     if not isinstance(row, Mapping):
         raise BadRowError(f"tests: missing, or not an object; expected {EXPECTED}")
     found = _counted(_tests(row))
     tests = {**limits_of(row), **found, **{name: row[name] for name in OURS if row.get(name) is not None}}
+    if isinstance(language := tests.get("language"), str) and "judge" not in tests:
+        if language.lower() in OTHER_LANGUAGES:
+            raise BadRowError(f"language: found {language}; programs are run in Python and C++ only")
+        tests["language"] = LANGUAGES.get(language.lower(), language)
     if row.get("generated_checker"):
         tests.setdefault("checker", row["generated_checker"])
     return tests

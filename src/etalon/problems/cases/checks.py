@@ -1,10 +1,10 @@
 """Tests that are code: HumanEval, LeetCodeDataset, KodCode, MBPP, and the truths of code in verl's rows.
 
-    test, entry_point, prompt?                  HumanEval; KodCode's, which import the program from `solution`
-    test_code, entry_point, import_prefix?      Skywork-OR1
-    functional | pytest                         guru: a whole program that asserts
-    test_list, test_setup_code? | test_imports?, challenge_test_list?     MBPP
-    assert_case                                 Skywork-OR1
+test, entry_point, prompt?                  HumanEval; KodCode's, which import the program from `solution`
+test_code, entry_point, import_prefix?      Skywork-OR1
+functional | pytest                         guru: a whole program that asserts
+test_list, test_setup_code? | test_imports?, challenge_test_list?     MBPP
+assert_case                                 Skywork-OR1
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ def read_assertions(row: Mapping[str, Any]) -> dict[str, Any]:
 def read_truth(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """The checks in the truth of a verl row; None where it has none."""
     if isinstance(row.get("test_code"), str):
-        given = {"test": row["test_code"], "entry_point": row.get("entry_point") or "", "prompt": row.get("import_prefix")}
+        given = {
+            "test": row["test_code"],
+            "entry_point": row.get("entry_point") or "",
+            "prompt": row.get("import_prefix"),
+        }
         return {name: value for name, value in read_check(given).items() if name != "stub"}
     if code := next((row[name] for name in WHOLE if isinstance(row.get(name), str)), None):
         return {"assert_code": code.strip() + "\n"}

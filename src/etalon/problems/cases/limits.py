@@ -1,7 +1,7 @@
 """How long a program may run and how much memory it may take, as data sets state it.
 
-    time_limit    2.0 | "2.0 seconds" (TACO) | {seconds: 1, nanos: 500000000} (CodeContests)
-    memory_limit  256 | "256.0 megabytes";   memory_limit_bytes  256000000
+time_limit    2.0 | "2.0 seconds" (TACO) | {seconds: 1, nanos: 500000000} (CodeContests)
+memory_limit  256 | "256.0 megabytes";   memory_limit_bytes  256000000
 """
 
 from __future__ import annotations

@@ -15,61 +15,72 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from etalon.problems.formats.foreign import question_alone
+
 _SPECIFICATION = (
-    r"(?:### Instruction:\s{0,9})?(?:You are an expert (?:Python |competitive )?programmer\.\s{0,9})?You will be given a question "
-    r"\(problem specification\) and will generate a correct Python program that matches the specification and passes "
-    r"all tests\.(?:\s{0,9}You will NOT return anything except for the program\.?)?"
-    r"(?:\s{0,9}(?:Below is the question:|(?:#+ ?)?Question:))?"
+    r"(?:### Instruction:\s*)?(?:You are an expert (?:Python |competitive )?programmer\.\s*)?"
+    r"You will be given a question \(problem specification\) and will generate a correct Python program that matches "
+    r"the specification and passes all tests\.(?:\s*You will NOT return anything except for the program\.?)?"
+    r"(?:\s*(?:Below is the question:|(?:#+ ?)?Question:))?"
 )
+_HEADING = r"(?:#+ ?(?:Format|Instruction):?\s*)?"
+_MODULES = r"(?:\s*(?:Also, remember|Remember) to import any missing modules(?: in the code)?\.?)?"
 _STDIN = (
-    r"Read the inputs? from stdin,? solve the problem,? and write the answer to stdout"
-    r"(?: \(do not directly test on the sample inputs\))?\.\s{0,9}(?:Enclose your code within (?:```python )?delimiters"
-    r"(?: as follows)?[.:]?)?(?:\s{0,9}Ensure that when the python program runs, it reads the inputs, runs the algorithm "
-    r"and writes output to STDOUT\.?)?"
+    _HEADING + r"Read the inputs? from stdin,? solve the problem,? and write the answer to stdout"
+    r"(?: \(do not directly test on the sample inputs\))?\.\s*"
+    r"(?:Enclose your code within (?:```python )?delimiters(?: as follows)?[.:]?)?"
+    r"(?:\s*Ensure that when the python program runs, it reads the inputs, runs the algorithm and writes output to "
+    r"STDOUT\.?)?" + _MODULES
 )
-_MODULES = r"(?:\s{0,9}(?:Also, remember|Remember) to import any missing modules(?: in the code)?\.?)?"
 BEFORE = (
     _SPECIFICATION,
-    r"Generate an executable Python function generated from the given prompt\.\s{0,9}(?:The function should take stdin as "
-    r"input and print the output\.\s{0,9})?(?:Simply call the function after the definition\.|Return the function body "
-    r"without invoking it at the final solution\.)?",
+    r"Generate an executable Python function generated from the given prompt\.\s*"
+    r"(?:The function should take stdin as input and print the output\.\s*)?(?:Simply call the function after the "
+    r"definition\.|Return the function body without invoking it at the final solution\.)?",
     r"(?:Please )?[Ss]olve the following (?:coding|programming) problem (?:using the programming language|in) "
-    r"python ?3?[:.]",
+    r"[Pp]ython ?3?[:.]",
     r"(?:Please )?[Ss]olve the programming task below (?:in a Python markdown code block|using a self-contained code "
-    r"snippet in a markdown code block|in Python\.\s{0,9}Code should (?:be )?wrapped in a markdown code block)\.",
-    r"Write a complete, self-contained Python solution to the following problem\.\s{0,9}(?:Your solution must include all "
-    r"necessary imports and the full function definition including the signature exactly as specified\.)?\s{0,9}"
-    r"(?:Do not modify the function signature or docstring\.)?",
+    r"snippet in a markdown code block|in Python\.\s*Code should (?:be )?wrapped in a markdown code block)\.",
+    r"Write a complete, self-contained Python solution to the following problem\.\s*"
+    r"(?:Your solution must include all necessary imports and the full function definition including the signature "
+    r"exactly as specified\.)?\s*(?:Do not modify the function signature or docstring\.)?",
     r"Please provide a self-contained Python script that solves the following problem in a markdown code block:",
 )
 BEHIND = (
-    r"(?:#+ ?(?:Format|Instruction):?\s{0,9})?" + _STDIN + _MODULES,
-    r"(?:#+ ?(?:Answer|Response):)(?:\s{0,9}\(use the provided format with backticks\))?",
+    _STDIN,
+    r"(?:#+ ?(?:Answer|Response):)(?:\s*\(use the provided format with backticks\))?",
     r"(?:You need to think first then write the Python code\.|Now solve the problem and return the code\.)",
-    r"Write Python code to solve the problem\.(?:\s{0,9}Present the code in (?:a )?```python\s{0,9}```\s{0,9}at the end\.)?",
+    r"Write Python code to solve the problem\.",
     r"(?:Your|The) code should be (?:wrapped|enclosed) in a (?:python )?markdown code block\.",
     r"Please do not include the test cases in your solution\.",
     r"(?:Also, r|R)emember to import any missing modules(?: in the code)?\.",
     r"Please provide a self-contained Python script that solves the above problem in a markdown code block[.:]",
 )
-AMID = (r"Your solution should be a complete, self-contained function in a markdown code block\.",)
-
-_BEFORE = re.compile("|".join(BEFORE))
-_BEHIND = re.compile("(?:" + "|".join(BEHIND) + r")\Z")
-_AMID = re.compile("|".join(AMID) + r"\s{0,9}")
-_STARTER = re.compile(
-    r"(?:#+ ?(?:Format|Instruction):?\s{0,9})?You will use the following starter code to write the solution to the problem "
-    r"and enclose your code within (?:```(?:python)? )?delimiters\.?" + _MODULES + r"\s{0,9}```(?:python)?[ ]*\n(.*?)```",
-    re.DOTALL,
+AMID = r"Your solution should be a complete, self-contained function in a markdown code block\.\s*"
+STARTER = (
+    _HEADING + r"You will use the following starter code to write the solution to the problem and enclose your code "
+    r"within (?:```(?:python)? )?delimiters\.?" + _MODULES + r"\s*```(?:python)?[ ]*\n(.*?)```"
 )
-_PLACE = re.compile(  # for code, empty but for a word that says so
-    r"```(?:python3?|py|cpp|c\+\+)?\s{0,9}(?:(?:#|//)\s{0,9})?[<\[(]?\s{0,9}(?:(?:write|put|insert|place|enter) )?your "
-    r"(?:code|solution|program|answer)(?: goes)?(?: here)?\s{0,9}[>\])]?[.…]*\s{0,9}```(?:\s{0,9}at the end\b\.?)?",
+
+
+def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """The pattern with a bound to blanks, so that a text of nothing else takes no quadratic time."""
+    return re.compile(pattern.replace(r"\s*", r"\s{0,9}"), flags)
+
+
+_BEFORE = _compiled("|".join(BEFORE))
+_BEHIND = _compiled("(?:" + "|".join(BEHIND) + r")\Z")
+_AMID = _compiled(AMID)
+_STARTER = _compiled(STARTER, re.DOTALL)
+_PLACE = _compiled(  # for code, empty but for a word that says so
+    r"```(?:python3?|py|cpp|c\+\+)?\s*(?:(?:#|//)\s*)?[<\[(]?\s*(?:(?:write|put|insert|place|enter) )?your "
+    r"(?:code|solution|program|answer)(?: goes)?(?: here)?\s*[>\])]?[.…]*\s*```(?:\s*at the end\b\.?)?",
     re.IGNORECASE,
 )
 _HOW = re.compile(  # a sentence that leads to such a place
     r"\b(?:write|present|provide|put|place|enclose|wrap|return|output|give|format|use|ensure|respond|follow|answer)\b"
-    r".*\b(?:code|program|solution|delimiters|block|format|answer)\b|^#+ ?(?:format|answer|instruction)\b",
+    r".*(?:\b(?:code|program|solution|delimiters|block|format|answer)\b"
+    r"|(?:\b(?:in|with|within|as|like|follows|below|this)|:)[\s.:]*\Z)|^#+ ?(?:format|answer|instruction)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _SENTENCE = re.compile(r"(?<=[.!?])[ \t]+|\n+")
@@ -98,7 +109,7 @@ def task_in(text: str) -> Task:
     text = _AMID.sub("", text).strip()
     while found := _BEFORE.match(text):
         text = text[found.end() :].lstrip()
-    return Task(question=_without_end(text), starter=starter)
+    return Task(question=question_alone(_without_end(text)), starter=starter)
 
 
 def _without_lead(text: str) -> str:

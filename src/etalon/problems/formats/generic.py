@@ -32,6 +32,7 @@ from etalon.problems.formats.columns import (
     row_id,
     source_of,
 )
+from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import Options, hidden, options, rules, tests
 from etalon.problems.golds import MARK, final_reference, is_sentinel, last_boxed
@@ -173,7 +174,7 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
 def _prompt(question: str, domain: Domain, found: Options | None, reading: Reading) -> str:
     """The question with the options, unless it lists them, and how to answer."""
     if found is None:
-        return reading.asked(question, domain)
+        return reading.asked(task_in(question).question if domain is Domain.CODE else question, domain)
     if not all(content in question for content in found.shown.values()):
         question += "\n\n" + "\n".join(f"{letter}. {content}" for letter, content in found.shown.items())
     return reading.asked(question, domain, has_options=True)

@@ -50,7 +50,8 @@ class Reading:
 
         starter: code to complete, where there is a place for it.
         """
-        question = question_alone(question) if domain in MARKERS else question
+        is_mixed = domain in MARKERS and domain is not Domain.CODE  # of programs, `foreign_code` takes it apart
+        question = question_alone(question) if is_mixed else question
         return with_instruction(
             question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter
         )
