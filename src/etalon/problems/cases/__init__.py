@@ -45,7 +45,7 @@ from etalon.problems.cases.pairs import (
 )
 from etalon.problems.cases.reading import BadRowError, read_json
 
-__all__ = ["BadRowError", "called", "has_tests", "read_json", "read_tests"]
+__all__ = ["GROUPS", "LISTS", "BadRowError", "called", "has_tests", "read_json", "read_tests"]
 
 LISTS = ("official_tests", "test_cases", "test_case", "examples")  # the first that is there counts
 GROUPS = ("public_tests", "private_tests", "generated_tests")  # all of them count

@@ -53,6 +53,7 @@ KINDS = {
     "instruction following": Domain.INSTRUCT,
 }
 OPTIONS = ("options", "choices")
+LITERALS = (*OPTIONS, "instruction_id_list", "kwargs")  # columns that tables write as Python does
 IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid")
 # columns whose values are lists or objects; where a file has only text (CSV), they hold it as JSON
 STRUCTURED = frozenset(
@@ -145,7 +146,7 @@ def _is_answer(value: Any) -> bool:
 def _read(row: Mapping[str, Any]) -> Mapping[str, Any]:
     texts = {name: value for name, value in row.items() if name in STRUCTURED and isinstance(value, str)}
     read = {name: _json(value) for name, value in texts.items() if value[:1] in ("[", "{")}
-    for name in OPTIONS:
+    for name in LITERALS:
         if name in read and read[name] is None:
             read[name] = literal(texts[name])
     if "prompt" in read and not _is_conversation(read["prompt"]):  # a prompt may begin with a bracket

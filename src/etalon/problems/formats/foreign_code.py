@@ -112,6 +112,11 @@ def task_in(text: str) -> Task:
     return Task(question=question_alone(_without_end(text)), starter=starter)
 
 
+def asks_for_code(text: str) -> bool:
+    """Whether a question says, in a data set's own words, that a program is the answer."""
+    return _BEFORE.match(text.lstrip()) is not None or _PLACE.search(text) is not None
+
+
 def _without_lead(text: str) -> str:
     """A text without the sentence at its end that leads to a place for code, and what is foreign before it."""
     ends = list(_SENTENCE.finditer(text.rstrip()))

@@ -32,7 +32,7 @@ from etalon.problems.formats.columns import (
     row_id,
     source_of,
 )
-from etalon.problems.formats.foreign_code import task_in
+from etalon.problems.formats.foreign_code import asks_for_code, task_in
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import Options, hidden, options, rules, tests
 from etalon.problems.golds import MARK, final_reference, is_sentinel, last_boxed
@@ -143,7 +143,9 @@ def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -
         return Domain.CODE
     if _answer(row):
         return answered
-    return Domain.MATH if reading.needs_reference else kind or reading.alone
+    if reading.needs_reference:
+        return Domain.MATH
+    return kind or (Domain.CODE if question and asks_for_code(question) else reading.alone)
 
 
 def _states(row: Mapping[str, Any], reading: Reading) -> bool:

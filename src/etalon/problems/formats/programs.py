@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.cases import has_tests
-from etalon.problems.formats.columns import OPTIONS, STATED, date_of, first_of, row_id, source_of
+from etalon.problems.cases import GROUPS, LISTS, has_tests
+from etalon.problems.formats.columns import OPTIONS, STATED, date_of, first_of, kind_of, row_id, source_of
 from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import tests as tests_of
@@ -38,13 +39,23 @@ SECTIONS = (  # of a Codeforces row, in the order of its page
 NOT_OF_CODE = (*STATED, *OPTIONS, "instruction_id_list", "rules", "rubric")
 # of CodeContests, whose `source` is a number
 SITES = ("", "codechef", "codeforces", "hackerearth", "codejam", "atcoder", "aizu")
+EMPTY = ("", "[]", "{}", [], {})
+_METHOD = re.compile(r"\bSolution\(\)\.(\w+)")
 MOST_CHARACTERS = 1 << 18  # (ours) of tests in which the name of a function is looked for
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
     if first_of(row, QUESTIONS) is None:
         return False
-    return has_tests(row) or (not first_of(row, NOT_OF_CODE) and (bool(row.get("tests")) or _has_code(row)))
+    if has_tests(row):
+        return True
+    is_open = not first_of(row, NOT_OF_CODE) and kind_of(row) in (None, Domain.CODE)
+    return is_open and (bool(row.get("tests")) or _has_code(row) or bool(_empty_tests(row)))
+
+
+def _empty_tests(row: Mapping[str, Any]) -> str:
+    """The first column of tests in which there are none; a null says nothing."""
+    return next((name for name in (*LISTS, *GROUPS, "tests") if row.get(name) in EMPTY), "")
 
 
 def _has_code(row: Mapping[str, Any]) -> bool:
@@ -57,6 +68,8 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     column = first_of(row, QUESTIONS)
     assert column is not None
     tests = tests_of(row)
+    if tests is None and (name := _empty_tests(row)):
+        raise InputError(f"{name}: empty, the row has no tests")
     if tests is None and reading.needs_reference:
         raise missing(row, "tests")
     text = said(row[column], "user")
@@ -104,8 +117,10 @@ def completed(
     elif (names := called_names(tests)) and not any(name in told for name in names):
         code = tests.get("assert_code") or ""
         is_line = code.startswith("assert ")
-        shown_line = f"Your code should pass this test:\n\n{code.partition(chr(10))[0]}"
-        parts.append(shown_line if is_line else f"Name the function {names[0]}.")
+        line = f"Your code should pass this test:\n\n{code.partition(chr(10))[0]}"
+        method = _METHOD.search(code)
+        name = f"Write a class Solution with the method {method[1]}." if method else f"Name the function {names[0]}."
+        parts.append(line if is_line else name)
     return "\n\n".join(parts)
 
 

@@ -8,6 +8,7 @@ options and whose truth is one of the letters is multiple choice (VibeThinker's 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from etalon.errors import InputError
@@ -18,8 +19,8 @@ from etalon.problems.formats.foreign import question_alone
 from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.formats.programs import completed
 from etalon.problems.formats.reading import Reading
-from etalon.problems.formats.references import rules
-from etalon.problems.options import listed_options
+from etalon.problems.formats.references import hidden, rules
+from etalon.problems.options import can_shuffle
 from etalon.problems.solutions import given_programs
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
@@ -50,20 +51,18 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     if domain is Domain.CODE:
         return _program(row, question, None if truth is None else _tests(truth), reading)
     answer = None if truth is None else gold(TRUTH, only(truth))
-    options = listed_options(question_alone(question)) if answer else {}
-    if answer not in options:
-        options = {}
-    domain = Domain.STEM if options else domain
-    return Problem(
+    found = hidden(question_alone(question), answer, is_choice=domain is Domain.STEM)
+    domain = Domain.STEM if found else domain
+    problem = Problem(
         id=row_id(row, *IDS),
         domain=domain,
-        prompt=reading.asked(question, domain, has_options=bool(options)),
-        answer=answer,
-        options=options or None,
-        shuffle=bool(options),
+        prompt=reading.asked(question, domain, has_options=found is not None),
+        answer=found.letter(answer) if found else answer,
+        options=found.shown if found else None,
         skill=domain.value,
         source=str(row.get("data_source") or ""),
     )
+    return replace(problem, shuffle=found is not None and can_shuffle(problem))
 
 
 def _program(row: Mapping[str, Any], question: str, tests: dict[str, Any] | None, reading: Reading) -> Problem:
