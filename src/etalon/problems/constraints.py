@@ -88,7 +88,10 @@ def constraints_in(truth: Any) -> tuple[list[str], list[Any]] | None:
         if not isinstance(one, Mapping):
             return None
         if isinstance(name := one.get("func_name"), str):
-            rules = rules_of(name, one)
+            try:
+                rules = rules_of(name, one)
+            except InputError as error:
+                raise InputError(f"ground_truth: found {shown(truth)}; {error}") from None
             ids += [rule for rule, _ in rules]
             kwargs += [arguments for _, arguments in rules]
             continue
@@ -109,7 +112,7 @@ def rules_of(function: str, arguments: Mapping[str, Any]) -> list[Named]:
         rule, names = PLAIN[function]
         return [(rule, {own: _given(function, arguments, name) for name, own in names.items()})]
     if function not in COUNTED:
-        raise InputError(f"ground_truth: func_name: found {shown(function)}, which no rule stands for")
+        raise InputError(f"func_name: found {shown(function)}, which no rule stands for")
     rule, number, relation, counted = COUNTED[function]
     fixed = {counted[1]: _given(function, arguments, counted[0])} if counted else {}
     asked = "exactly" if function in EXACT else _given(function, arguments, "quantifier")
@@ -119,7 +122,7 @@ def rules_of(function: str, arguments: Mapping[str, Any]) -> list[Named]:
 
 def _bounds(function: str, quantifier: Any, number: Any) -> list[tuple[str, int]]:
     if not isinstance(number, int | float) or isinstance(number, bool) or number != int(number):
-        raise InputError(f"ground_truth: {function}: N: found {shown(number)}, expected a whole number")
+        raise InputError(f"{function}: N: found {shown(number)}, expected a whole number")
     count = int(number)
     if quantifier in ("at least", "at most", "less than"):
         return [(quantifier, count)]
@@ -128,22 +131,20 @@ def _bounds(function: str, quantifier: Any, number: Any) -> list[tuple[str, int]
     if quantifier in ("around", "about"):
         slack = 1 if function == "verify_sentence_constraint" else max(round(count * ABOUT), 1)
         return [("at least", max(count - slack, 0)), ("at most", count + slack)]
-    raise InputError(
-        f"ground_truth: {function}: quantifier: found {shown(quantifier)}, expected at least, at most, around"
-    )
+    raise InputError(f"{function}: quantifier: found {shown(quantifier)}, expected at least, at most, around")
 
 
 def _choice(options: Any) -> Named:
     listed = options if isinstance(options, list) else [options]
     if all(any(str(one).strip("'\" ") in choice for choice in CHOICES) and str(one).strip() for one in listed):
         return "detectable_format:constrained_response", {}
-    raise InputError(f"ground_truth: validate_choice: found {shown(options)}; the rule knows {', '.join(CHOICES)}")
+    raise InputError(f"validate_choice: found {shown(options)}; the rule knows {', '.join(CHOICES)}")
 
 
 def _given(function: str, arguments: Mapping[str, Any], name: str) -> Any:
     value = arguments.get(name)
     if value is None:
-        raise InputError(f"ground_truth: {function}: {name}: missing")
+        raise InputError(f"{function}: {name}: missing")
     return value
 
 

@@ -39,7 +39,7 @@ SECTIONS = (  # of a Codeforces row, in the order of its page
 NOT_OF_CODE = (*STATED, *OPTIONS, "instruction_id_list", "rules", "rubric")
 # of CodeContests, whose `source` is a number
 SITES = ("", "codechef", "codeforces", "hackerearth", "codejam", "atcoder", "aizu")
-EMPTY = ("", "[]", "{}", [], {})
+EMPTY: tuple[Any, ...] = ("", "[]", "{}", [], {})
 _METHOD = re.compile(r"\bSolution\(\)\.(\w+)")
 MOST_CHARACTERS = 1 << 18  # (ours) of tests in which the name of a function is looked for
 
@@ -75,14 +75,14 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     text = said(row[column], "user")
     if text is None or not text.strip():
         raise InputError(f"{column}: found {shown(row[column])}, expected text")
-    name = first_of(row, IDS)
+    own_id = first_of(row, IDS)
     task = task_in(text)
-    starter = row.get("starter_code")
-    starter = starter if isinstance(starter, str) and starter.strip() else task.starter
+    given = row.get("starter_code")
+    starter = given if isinstance(given, str) and given.strip() else task.starter
     apart = starter if reading.is_template else ""
     question = completed(_page(row, task.question), tests or {}, starter=starter, apart=apart, row=row)
     return Problem(
-        id=row_id(row, name) if name else "",
+        id=row_id(row, own_id) if own_id else "",
         domain=Domain.CODE,
         prompt=reading.asked(question, Domain.CODE, starter=apart),
         tests=tests,
