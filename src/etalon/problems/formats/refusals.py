@@ -15,7 +15,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.formats.columns import INFO, first_of, reference_of
 from etalon.problems.golds import is_sentinel
-from etalon.problems.layouts import MAX_LITERAL
+from etalon.problems.syntax import MAX_LITERAL
 from etalon.rows.bad import shown
 
 Row = Mapping[str, Any]
