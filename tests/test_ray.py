@@ -104,7 +104,7 @@ def test_the_gates_keep_the_same_bytes_and_count_the_same(cluster: str, tmp_path
     assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
     dropped = {gate["gate"]: gate["dropped"] for gate in json.loads((tmp_path / "here.json").read_text())}
     assert dropped["overlap"] == 129
-    assert dropped["repetition"] > 100
+    assert dropped["trace"] > 100
 
 
 @dataclass(frozen=True, kw_only=True)

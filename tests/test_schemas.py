@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from etalon.data.curriculum.merge import merged
 from etalon.data.records import Record, read_records, record_of, record_to_row
 from etalon.errors import InputError
 from etalon.problems.formats import LeftOutError
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.instructions import without_instruction
 from etalon.problems.unread import unread_columns
 from etalon.types import Domain, Problem
-from etalon.verifiers import verify
+from etalon.verifiers import are_equal, verify
 
 Q = "Find the sum of all integers $n$ with $n^2 < 10$."
 THOUGHT = "The integers run from -3 to 3, and each cancels with its negative."
@@ -179,7 +180,7 @@ SETS: dict[str, tuple[dict[str, Any], Domain, str | None, list[str]]] = {
     "TRL completion": ({"prompt": Q, "completion": TRACE}, Domain.MATH, None, [TRACE]),
     "TRL messages": (
         {"prompt": talk(Q, "")[:1], "completion": [{"role": "assistant", "content": DONE, "thinking": THOUGHT}]},
-        Domain.MATH, None, [DONE]),
+        Domain.MATH, None, [TRACE]),
     "TRL solution": ({"prompt": talk(Q, "")[:1], "solution": "$\\boxed{0}$"}, Domain.MATH, "0", []),
 }  # fmt: skip
 
@@ -262,6 +263,8 @@ def test_error_rates_are_those_of_the_models_they_are_of_and_never_zero_for_unme
     assert rates("Nemotron-Math-v2") == {"reason_high_no_tool": (0.25, 8)}
     counted = {"question": Q, "answer": "0", "gpt_pass_percentage": 0.4, "gpt_pass_sequence": [1, 0, 1, 0, 0]}
     assert record_of(counted).error_rates["gpt"].wrong == 3
+    stated = [record_of(SETS["Big-Math"][0]), record_of(SETS["Big-Math"][0] | {"llama8b_solve_rate": 0.375})]
+    assert merged(stated).error_rates["llama8b"].share == 0.75
 
 
 def test_any_of_several_references_counts_and_no_other() -> None:
@@ -271,6 +274,8 @@ def test_any_of_several_references_counts_and_no_other() -> None:
     for problem, right in ((skywork, "0"), (skywork, "\\text{zero}"), (listed, "0.5"), (listed, "50\\%")):
         assert verify(problem, f"\\boxed{{{right}}}").score == 1.0
     assert verify(science, "\\boxed{300 cm}").score == 1.0
+    assert are_equal(listed.answer, "0.5")
+    assert not are_equal(listed.answer, "0.4")
     for problem in (skywork, listed, science):
         assert verify(problem, "\\boxed{7}").score == 0.0
 
@@ -313,13 +318,24 @@ def test_a_point_called_a_is_no_option() -> None:
         "The reasoning process MUST BE enclosed within <think> </think> tags. The answer MUST BE put in \\boxed{}.",
         "Below is a math question. I want you to reason through the steps and then give a final answer. "
         "Your final answer should be in \\boxed{}.\nQUESTION",
+        "Generate an executable Python function generated from the given prompt. The function should take stdin as "
+        "input and print the output. Simply call the function after the definition.QUESTION",
+        "QUESTION\n\n### Format: Read the inputs from stdin solve the problem and write the answer to stdout (do not "
+        "directly test on the sample inputs). Enclose your code within delimiters as follows.\n```python\n# YOUR CODE "
+        "HERE\n```\n\n### Answer: (use the provided format with backticks)",
         "Question: QUESTION\nAnswer:",
+        "### Instruction:\nQUESTION\n\n### Response:\n",
+        "<|im_start|>system\n" + QWEN + "<|im_end|>\n<|im_start|>user\nQUESTION<|im_end|>\n<|im_start|>assistant\n",
+        "Answer the following multiple choice question. Your final answer must be in the format: 'Answer: "
+        "\\boxed{A/B/C/D}' (e.g. 'Answer: \\boxed{A}').\n\nQUESTION",
+        "You are given a math problem. QUESTION Show your work and put the final numerical answer in \\boxed{}.",
+        "请通过逐步推理来解答问题，并把最终答案放置于\\boxed{}中。\nQUESTION",
         "QUESTION /no_think",
     ],
 )
 def test_instructions_at_either_end_go_and_the_question_stays(asked: str) -> None:
     for question in (Q, "若 $x^2=4$ 且 $x>0$，求 $x$ 的值。", "How many steps? Give your answer in simplest form."):
-        assert question_alone(asked.replace("QUESTION", question)) == question
+        assert without_frame(asked.replace("QUESTION", question)) == question
 
 
 @pytest.mark.parametrize(
@@ -330,17 +346,23 @@ def test_instructions_at_either_end_go_and_the_question_stays(asked: str) -> Non
         "A robot walks step by step. How many steps does it take?",
         "If $\\boxed{a}+3=5$, what is $a$?",
         "Solve the equation step by step: $x^2=4$",
+        "Find $x$. Give your answer to 3 significant figures.",
+        "The answer to this problem is of the form $a+b$. Find $ab$.",
+        "You are given an array. Return the number of steps.",
+        "Follow the steps below.\n1. Take 5.\n2. Add 6.\nWhat is the result?",
+        "You are a student who thinks of a number. Double it.",
+        "证明：以下结论正确。",
         "Print the sum.\n\n-----Output-----\nPrint the answer.",
         r"Answer in \boxed{}.",
     ],
 )
 def test_what_a_question_asks_for_itself_is_never_cut(question: str) -> None:
-    assert question_alone(question) == question
+    assert without_frame(question) == question
 
 
 def test_a_clause_about_the_form_goes_and_the_task_before_it_stays() -> None:
-    assert question_alone("Find $x$, and put your final answer in \\boxed{}.") == "Find $x$."
-    assert question_alone("Compute $3+4$ (put your answer in \\boxed{}).") == "Compute $3+4$."
+    assert without_frame("Find $x$, and put your final answer in \\boxed{}.") == "Find $x$."
+    assert without_frame("Compute $3+4$ (put your answer in \\boxed{}).") == "Compute $3+4$."
 
 
 def test_guru_and_orz_are_read_from_their_files(tmp_path: Path) -> None:
@@ -386,3 +408,10 @@ def test_a_column_of_long_texts_that_nobody_reads_is_named() -> None:
 def test_the_licence_and_the_source_are_carried_on() -> None:
     record = record_of(LLAMA)
     assert (record.license, record_of(OMR).problem.source) == ("CC BY 4.0", "aops_c6_high_school_olympiads")
+
+
+def test_the_end_of_a_conversation_with_tools_is_no_whole_response() -> None:
+    turns = talk(Q, "Let me compute that.")
+    used = [*turns, {"role": "tool", "content": "0"}, {"role": "assistant", "content": DONE}]
+    assert record_of({"messages": used}).traces == ()
+    assert [one.response for one in record_of({"messages": talk(Q, DONE)}).traces] == [DONE]

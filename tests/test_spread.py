@@ -126,7 +126,7 @@ def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> 
     run = work.start()
     kept = list(sifted.kept((f"line {i}", run(row_of("", line.encode()))) for i, line in enumerate(ROWS, start=1)))
     assert kept == [ROWS[i].encode() for i in (1, 5, 7)]
-    read, overlap, repetition = sifted.rows()
+    read, overlap, faulty = sifted.rows()
     assert (read["kept"], read["dropped"], read["undecided"]) == (5, 0, 3)
     assert set(read["reasons"]) == {
         "unreadable: not JSON",
@@ -135,7 +135,7 @@ def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> 
     }
     assert (overlap["kept"], overlap["dropped"]) == (4, 1)
     assert overlap["examples"][0]["text"].startswith("how many positive integers")
-    assert (repetition["kept"], repetition["dropped"]) == (3, 1)
+    assert (faulty["kept"], faulty["dropped"]) == (3, 1)
     assert str(sifted).startswith("8 rows: 3 kept, unreadable: ")
 
 
@@ -149,7 +149,7 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 5, 7))
     assert [gate["gate"] for gate in json.loads((tmp_path / "gates.json").read_text())] == [
-        "read", "overlap", "repetition",
+        "read", "overlap", "trace",
     ]  # fmt: skip
     assert done.stderr.startswith("8 rows: 3 kept, ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.jsonl", "gates.json", "kept.jsonl", "rows.jsonl"]

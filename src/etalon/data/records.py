@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from etalon.data.exchange import exported
 from etalon.errors import InputError
 from etalon.problems.difficulty import given_rates
-from etalon.problems.formats import LeftOutError, Reading, read_row
+from etalon.problems.formats import Format, LeftOutError, Reading, read_row
 from etalon.problems.formats.columns import structured
 from etalon.problems.rows import content_id, problem_to_row
 from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
@@ -29,6 +30,7 @@ LOG = logging.getLogger(__name__)
 
 # of a file of records no answer is asked for: expanded queries have none before they are labelled
 OPEN = Reading(needs_reference=False)
+BESIDE = ("license", "origin", "cluster", "parent", "dimension")  # columns of text beside those of the problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,8 @@ class Record:
 
     error_rates: by the name of the model they are of. votes: answers of a teacher to the query and how many gave each;
     "" is no answer. license: of the set it came from, "" where that says nothing. origin: file and place, "x.jsonl:
-    line 3". cluster: near copies share it; "" before anybody looked.
+    line 3". cluster: near copies share it; "" before anybody looked. parent, dimension: the id of the seed that a
+    teacher made the query of, and along which dimension; "" of what was found and not made.
     """
 
     problem: Problem
@@ -64,6 +67,8 @@ class Record:
     license: str = ""
     origin: str = ""
     cluster: str = ""
+    parent: str = ""
+    dimension: str = ""
 
     @property
     def group(self) -> tuple[str, str]:
@@ -80,8 +85,7 @@ def record_to_row(record: Record) -> dict[str, Any]:
         row["error_rates"] = {model: _rate_to_row(rate) for model, rate in record.error_rates.items()}
     if record.votes:
         row["votes"] = dict(record.votes)
-    beside = {"license": record.license, "origin": record.origin, "cluster": record.cluster}
-    return row | {name: value for name, value in beside.items() if value}
+    return row | {name: value for name in BESIDE if (value := getattr(record, name))}
 
 
 def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
@@ -89,9 +93,15 @@ def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
 
     Raises InputError (column, what was found, what would do) for a row that is no problem.
     """
-    row = structured(columns)
-    _, problem = read_row(row, reading)
-    return Record(
+    return read_record(columns, reading)[1]
+
+
+def read_record(columns: Mapping[str, Any], reading: Reading = OPEN) -> tuple[Format, Record]:
+    """The format of a row and its record, as `record_of` reads it."""
+    ours = exported(columns)
+    row = structured(columns if ours is None else ours.row)
+    format_, problem = read_row(row, reading)
+    return format_, Record(
         problem=problem if problem.id else replace(problem, id=content_id(problem)),
         traces=traces_of(row),
         error_rates=_rates(row),
@@ -99,6 +109,8 @@ def record_of(columns: Mapping[str, Any], reading: Reading = OPEN) -> Record:
         license=str(row.get("license") or row.get("licence") or ""),
         origin=str(row.get("origin") or ""),
         cluster=str(row.get("cluster") or ""),
+        parent=str(row.get("parent") or ""),
+        dimension=str(row.get("dimension") or ""),
     )
 
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 
 MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+MAX_ENDING = 1 << 20  # (ours) characters of a text in whose end the last "the answer is" is looked for
 MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
 MARK = "####"  # GSM8K's
 
@@ -98,6 +99,6 @@ def final_reference(reference: str) -> str | None:
     boxed = last_boxed(answer)
     if boxed and answer.count("\\boxed") == 1 and any(c.isalpha() for c in answer.partition("\\boxed")[0]):
         answer = boxed
-    elif phrases := list(_PHRASE.finditer(answer)):
+    elif phrases := list(_PHRASE.finditer(answer, max(0, len(answer) - MAX_ENDING))):
         answer = phrases[-1]["answer"].strip(" \t*_")
     return None if answer in _MISSING or not any(not c.isspace() for c in answer) else answer

@@ -20,6 +20,7 @@ from etalon.errors import InputError
 from etalon.types import Problem
 
 MAX_SEVERAL_CHARS = 200  # (ours) of a text that lists letters only
+MAX_LISTING_CHARS = 20_000  # (ours) of a question's end, in which its options are looked for
 MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
 
 _AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad)(?![a-zA-Z])|\\[,;: {}]|[{}$*\[\]'\"]")
@@ -103,13 +104,14 @@ def as_asked(problem: Problem, order: Sequence[str] | None) -> Problem:
     return replace(problem, options=options, answer=answer, prompt=prompt)
 
 
-def listed_options(question: str, *, fewest: int = 2) -> dict[str, str]:
-    """The options that a question lists in its text, letter to content; none where it lists fewer than `fewest`.
+def listed_options(question: str) -> dict[str, str]:
+    """The options that a question lists in its text, letter to content; none where it lists none.
 
-    A list of lines "A. ..", ends at a blank line at the latest. Inline ("(A) 1 (B) 2", "A: 1 B: 2") and in LaTeX
-    (\\textbf{(A)}\\ 1 \\qquad \\textbf{(B)}\\ 2) three are asked for, as a point A is no option.
+    The last list of lines "A. .." counts, and ends at a blank line at the latest. Inline ("(A) 1 (B) 2", "A: 1 B: 2")
+    and in LaTeX (\\textbf{(A)}\\ 1 \\qquad \\textbf{(B)}\\ 2) three are asked for, as a point A is no option.
     """
-    for pattern, least in ((_AT_LINES, fewest), (_IN_LATEX, max(fewest, 3)), (_INLINE, max(fewest, 3))):
+    question = question[-MAX_LISTING_CHARS:]
+    for pattern, least in ((_AT_LINES, 2), (_IN_LATEX, 3), (_INLINE, 3)):
         markers = list(pattern.finditer(question))
         letters = [marker[marker.lastindex or 1] for marker in markers]
         first = max((i for i, letter in enumerate(letters) if letter == "A"), default=len(markers))
@@ -147,6 +149,11 @@ def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | Non
         if len(chosen) > 1 and len(set(chosen)) == len(chosen) and set(chosen) <= set(letters)
         else None
     )
+
+
+def without_options(prompt: str, options: Mapping[str, str]) -> str:
+    """The question alone, where the prompt lists the options as they are; else the prompt."""
+    return _listing(options).sub("", prompt).strip()
 
 
 def _listing(options: Mapping[str, str]) -> re.Pattern[str]:

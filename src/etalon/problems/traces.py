@@ -29,6 +29,8 @@ Row = Mapping[str, Any]
 
 MODELS = ("generation_model", "generator", "model", "model_name", "llm", "llm_used", "teacher")
 CORRECT = ("is_correct", "correct", "is_passed", "passed", "verified", "score", "reward", "correctness")
+TALKS = (*CONVERSATIONS, "completion", "response", "output")  # columns that may hold messages
+TOOLS = ("tool", "function", "observation", "ipython")  # roles
 VERIFIED, JUDGED = "correctness_math_verify", "correctness_llama"  # OpenR1: the second decides where the first failed
 COMPLETE = ("is_reasoning_complete", "is_complete", "complete")
 ALONE = ("llm_response", "model_response", "r1_generation", "teacher_response", "r1_solution", "gpt_solution")
@@ -120,7 +122,10 @@ def _single(row: Row) -> Iterator[GivenTrace]:
     if thought and (answer := _first_text(row, ANSWERED)) is not None:
         yield replace(told, response=joined(thought, answer))
         return
-    plain = {name: value for name, value in row.items() if name not in CONVERSATIONS and not _is_listed(row, name)}
+    told_elsewhere = {
+        name for name, value in row.items() if _is_listed(row, name) or (name in TALKS and _is_talk(value))
+    }
+    plain = {name: value for name, value in row.items() if name not in told_elsewhere}
     if (response := response_of(plain)) is not None:
         yield replace(told, response=mended(response))
     for name in ALONE:
@@ -133,19 +138,39 @@ def _single(row: Row) -> Iterator[GivenTrace]:
 
 def _last_message(row: Row) -> Iterator[GivenTrace]:
     """The end of a conversation that a model ends; its thought stands in the message, or in what is said of it."""
-    for name in CONVERSATIONS:
+    for name in TALKS:
         messages = row.get(name)
-        last = messages[-1] if isinstance(messages, list) and messages else None
+        last = messages[-1] if isinstance(messages, list) and messages else messages
         text = response_of({"messages": [last]}) if isinstance(last, dict) else None
-        if text is None or last is None:
+        if text is None or not isinstance(last, dict) or _uses_tools(messages):
             continue
         info = last["info"] if isinstance(last.get("info"), dict) else {}
         thought = next((one for place in (last, info) for of in THOUGHTS if (one := _thought(place.get(of)))), "")
+        thought = thought or "".join(map(_thought, _parts(last.get("content"))))
         answer = info.get("answer_content") if thought and isinstance(info.get("answer_content"), str) else text
-        response = joined(thought, answer or "") if thought else mended(text)
         yield GivenTrace(
-            response=response, is_correct=_is_correct(row), is_complete=_is_complete(row), model=_model(row)
+            response=joined(thought, str(answer)) if thought else mended(text),
+            is_correct=_is_correct(row),
+            is_complete=_is_complete(row),
+            model=_model(row),
         )
+
+
+def _uses_tools(messages: Any) -> bool:
+    """Whether tools answer in a conversation: its last message is no whole response then."""
+    turns = messages if isinstance(messages, list) else []
+    return any(isinstance(turn, dict) and turn.get("role", turn.get("from")) in TOOLS for turn in turns)
+
+
+def _parts(content: Any) -> list[Any]:
+    """What was thought in the parts of a message, as APIs send them."""
+    return [part.get("thinking") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+
+
+def _is_talk(value: Any) -> bool:
+    """Whether a value is a conversation that a model ends, or its last message."""
+    last = value[-1] if isinstance(value, list) and value else value
+    return isinstance(last, dict) and response_of({"messages": [last]}) is not None
 
 
 def _limo(row: Row) -> Iterator[GivenTrace]:

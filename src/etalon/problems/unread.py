@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from etalon.problems.cases import COLUMNS
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.traces import traces_of
 from etalon.types import Problem
 
 LONG = 200  # (ours) characters of a text that may be a response, or a solution
-PROBE = 60  # (ours) characters by which a text is found again in what was read
+PROBE = 40  # (ours) characters by which a text is found again in what was read
 # columns whose texts are taken apart, so that they are not found again as they stand
 REFERENCES = COLUMNS | {"tests", "rules", "rubric", "reward_model", "verification_info", "ground_truth", "test_info"}
 
@@ -25,7 +26,7 @@ def unread_columns(row: Mapping[str, Any]) -> tuple[str, ...]:
     """
     columns = structured(row)
     _, problem = read_row(columns, Reading(needs_reference=False))
-    read = "\n".join(_plain(text) for text in (*_told(problem), *(trace.response for trace in traces_of(columns))))
+    read = [*_told(problem), *(trace.response for trace in traces_of(columns))]
     return tuple(name for name, value in columns.items() if name not in REFERENCES and _is_unread(value, read))
 
 
@@ -39,7 +40,7 @@ def _told(problem: Problem) -> Iterator[str]:
     yield from (criterion.text for criterion in problem.rubric)
 
 
-def _is_unread(value: Any, read: str) -> bool:
+def _is_unread(value: Any, read: Sequence[str]) -> bool:
     return any(len(text) >= LONG and not _is_in(text, read) for text in _texts(value))
 
 
@@ -54,13 +55,9 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _is_in(text: str, read: str) -> bool:
-    """Whether the middle of a text stands in what was read: tags and instructions may be gone from its ends."""
-    plain = _plain(text)
-    start = max(0, len(plain) // 2 - PROBE // 2)
-    return plain[start : start + PROBE] in read
-
-
-def _plain(text: str) -> str:
-    """A text without blanks, in which a copy is found whatever its line breaks and quotes were."""
-    return "".join(text.split())
+def _is_in(text: str, read: Sequence[str]) -> bool:
+    """Whether a piece from inside a text stands in what was read: tags and instructions may be gone from its ends."""
+    text = without_frame(text)
+    starts = (len(text) * quarter // 4 for quarter in (1, 2, 3))
+    probes = [text[start : start + PROBE] for start in starts]
+    return any(probe in one for probe in probes for one in read)

@@ -1,8 +1,9 @@
 """Rows of a file or of standard input, one after the other: memory does not grow with the file.
 
 JSONL        an object a line
-JSON array   of objects
-JSON object  over several lines, or many of them; one that is a log has its rows in a list: {"samples": [...]}
+JSON array   of objects, or of conversations that are arrays themselves (ORZ): a row {"conversations": [...]}
+JSON object  over several lines, or many of them; one that is a log has its rows in a list: {"samples": [...]}, one
+             of columns has them in all its values: {"problem": [...], "answer": [...]}
 CSV          with a header, when the name says .csv or .tsv (before .gz or .zst)
 parquet      needs pyarrow, and a file that is not packed; a null is no value
 
@@ -34,11 +35,15 @@ from etalon.rows.packed import MARK, PARQUET, inflated, name_of, opened, start_o
 
 Kind = Literal["lines", "array", "object", "CSV", "parquet"]
 
+BATCH_BYTES = 8 << 20  # (ours) of a parquet file that are unpacked at a time, as far as its rows are of one size
+MOST_BATCH = 1024  # (ours) rows
+READ_BYTES = 1 << 20  # (ours) of a column of parquet: read in pieces, where a row group may have gigabytes
 MOST_BYTES = 512 << 20  # (ours) of a line: a row of a data set has 30 MB at most, and a device has no end of line
 DAMAGES = (EOFError, zlib.error, gzip.BadGzipFile)  # of a packed file, or of a JSON array that never closes
 BLANK = "the line is blank"
 OBJECT = re.compile(rb"\s*\{[ \t]*\r?\n\s*\"")  # that goes on in the next line
 _NO_SPACE = re.compile(r"\S")
+QUESTIONS = ("problem", "question", "query", "prompt", "instruction")  # columns that hold one text in a row
 ROWS_OF = ("samples", "rows", "data")  # of a log of evaluations or of an export: the list of its rows
 _DELIMITED = re.compile(r"\.(?:csv|tsv)(?:\.gz|\.zst)?$", re.IGNORECASE)
 
@@ -173,7 +178,22 @@ def rows_in(row: Row, *, is_first: bool) -> Iterator[Row]:
     listed: list[dict[str, Any]] = []
     if is_first and row.columns is not None and row.columns.keys().isdisjoint(FIELDS):
         listed = next((value for name in ROWS_OF if (value := _objects(row.columns.get(name)))), [])
+    if is_first and row.columns is not None and not listed:
+        listed = _transposed(row.columns)
     yield from ((Row(f"row {number}", columns) for number, columns in enumerate(listed, start=1)) if listed else (row,))
+
+
+def _transposed(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an object that holds whole columns, as lists or as pandas writes them: {"problem": {"0": ...}}."""
+    values = [value.values() if isinstance(value, dict) else value for value in columns.values()]
+    if any(isinstance(value, str) or not hasattr(value, "__len__") for value in values):
+        return []
+    questions = [value for name, value in zip(columns, values, strict=True) if name in QUESTIONS]
+    if not questions or len({len(value) for value in values}) > 1:
+        return []
+    if not all(isinstance(text, str) for value in questions for text in value):
+        return []
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
 
 
 def _columns(value: Any) -> tuple[dict[str, Any] | None, str]:
@@ -277,15 +297,22 @@ def _table(path: Path) -> Iterator[Any]:
     except ImportError:
         raise InputError(f"{path}: parquet needs pyarrow; run: pip install pyarrow") from None
     try:
-        with parquet.ParquetFile(path) as table:
+        with parquet.ParquetFile(path, buffer_size=READ_BYTES) as table:
             yield table
     except ArrowException as error:
         raise InputError(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
 
 
+def _batch_size(group: Any) -> int:
+    """How many rows of a row group make a batch, by their mean size."""
+    size = group.total_byte_size / max(1, group.num_rows)
+    return max(1, min(MOST_BATCH, int(BATCH_BYTES / max(1.0, size))))
+
+
 def _group_rows(table: Any, group: int, first: int, start: int, stop: int) -> Iterator[Row]:
     """Of one row group, whose first row is number `first`, the rows of [start, stop)."""
-    for batch in table.iter_batches(batch_size=1024, row_groups=[group]):
+    size = _batch_size(table.metadata.row_group(group))
+    for batch in table.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
         low, high = max(start - first, 0), min(stop - first, batch.num_rows)
         wanted = batch.slice(low, high - low).to_pylist() if low < high else []
         for number, columns in enumerate(wanted, start=first + low + 1):

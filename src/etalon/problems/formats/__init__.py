@@ -13,6 +13,9 @@ imo              {Problem ID, Problem, Short Answer, Category, Subcategory, Sour
 gsm8k            {question, answer} with "#### 72" at the end of the answer
 generic          any other row with a question, or with what decides a response that is there already
 
+Before that, `columns.structured` brings out what stands inside other columns, JSON and literals (`problems.layouts`),
+and `refusals` says why a row is none. Questions lose what other projects' prompts put around them (`foreign`).
+
 Formats are recognised by their columns, one small module each, tried in the order of `FORMATS`. `etalon run`, `eval`,
 `data` and `verify` all read rows here; `verify` alone asks for no question.
 """

@@ -63,6 +63,8 @@ STRUCTURED = frozenset(
         "test_list",
         "solutions",
         "conversations",
+        "completion",
+        "input",
         "doc",
         "resps",
         "filtered_resps",
@@ -70,6 +72,7 @@ STRUCTURED = frozenset(
         INFO,
     }
 )
+MAYBE_TALK = frozenset({"prompt", "input", "completion"})  # text, or a conversation
 OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "domain"})  # not a question's
 
 
@@ -149,8 +152,9 @@ def _read(row: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in LITERALS:
         if name in read and read[name] is None:
             read[name] = literal(texts[name])
-    if "prompt" in read and not _is_conversation(read["prompt"]):  # a prompt may begin with a bracket
-        del read["prompt"]
+    for name in MAYBE_TALK & read.keys():  # a prompt may begin with a bracket
+        if not _is_conversation(read[name]):
+            del read[name]
     return {**row, **{name: value for name, value in read.items() if value is not None}} if read else row
 
 

@@ -24,34 +24,39 @@ _WORDS = frozenset(
     re.findall(
         r"\S+",
         """
-        a abcd abcde about above according actual actually add after again ai all along also always an and answer
-        answered answering answers any anything appropriate are as ask asks assistant assistant's at attempt b
-        backtick backticks be because been before begin being below best between block both box boxed boxes braces
-        brackets brief briefly but by c can can't cannot careful carefully chain challenge challenging choice
-        choices choose chosen clear clearly code coding come comments complete completely concise concisely conclude
-        conclusion consider contain contained containing content conversation correct correctly d data deep deeply
-        delimiters detail detailed details directly do don't double e.g each either either's encapsulate enclose
-        enclosed enclosing end ended ending ends english ensure entire etc every exactly example except executable
-        expert explain explaining explanation explanations explicitly express extra extracted field final finally
-        finish first follow following follows for forget form format formatted formatting from full fully function
-        generate generated generation give given gives giving go good has have help helpful here high hope how i i.e
-        ie if in include included including inclusive individual information inside instead instruction instructions
-        internal into is it its itself json just keep language last latex let let's letter letters like line lines
-        logical logically make mark markdown match matches math mathematical mathematician mathematics may mind
-        monologue multi multiple multiple-choice must my necessary need new next no not note nothing now of on once
-        one ones only optimal option options or order other others otherwise out output outside own paragraph part
-        pass passes place placed placing please point prefix present presented problem problem-solving problems
-        process program programmer programming prompt proper properly provide provided provides providing put
-        putting python python3 question question's questions quotation quotes rather reach reached read reason
-        reasoning reasons remember reply request required respectively respond response responses result return
-        returned returns right rule same science scientific see select selected self-contained sentence separate
-        separately shall should show showing shown single so solution solutions solve solved solver solves solving
-        something specification specified start starting state step step-by-step steps style such sure systematic
-        systematically tag tags take takes task tests text than that the their them then there these they thing
-        think thinking thinks this thorough thoroughly those thought thoughts through ticks to triple try tutor two
-        type under use used useful user user's using valid verify very want way we well well-structured when where
-        which will with within without won't word words work would wrap wrapped wrapping write written you your
-        yourself
+        a abcd abcde about above according accurate actual actually add after again ai all along also always an
+        analyzing and answer answered answering answers any anything appropriate are as ask asks assistant
+        assistant's at attempt attempts b backtick backticks backtracking based be because been before begin being
+        below best between block both box boxed boxes braces brackets brief briefly but by c call can can't cannot
+        careful carefully chain challenge challenging choice choices choose chosen clear clearly code coding come
+        command comments complete completely comprehensive comprehensively concise concisely conclude conclusion
+        consider considering contain contained containing content conversation correct correctly cycle d data deep
+        deeply definition delimiters detail detailed details develop develops directly do don't double during e.g
+        each either either's encapsulate enclose enclosed enclosing end ended ending ends english ensure entire etc
+        every exactly example except executable expert explain explaining explanation explanations explicitly
+        exploration exploring express expression extra extracted field final finally finish first follow following
+        follows for forget form format formatted formatting from full fully function generate generated generation
+        give given gives giving go good harmless has have help helpful here high hope how i i.e ie if important in
+        include included including inclusive individual information input inputs insert inside instead instruction
+        instructions internal into involve involves is it iteration iterations its itself json just keep language
+        last latex let let's letter letters like line lines logical logically long main make mark markdown match
+        matches math mathematical mathematician mathematics may mind monologue multi multiple multiple-choice must
+        my necessary need needed new next no not note nothing now number numbers numeric numerical of on once one
+        ones only optimal option options or order other others otherwise out output outside own paragraph part pass
+        passes phase place placed placing please point precise prefix present presented print printing problem
+        problem-solving problems process program programmer programming prompt proper properly provide provided
+        provides providing put putting python python3 question question's questions quotation quotes rather reach
+        reached read reading reason reasoning reasons reassessing refining reflection remember reply request
+        required respectively respond responding response responses result return returned returns right rule same
+        sample science scientific section sections see select selected self-contained sentence separate separately
+        shall should show showing shown simply single so solution solutions solve solved solver solves solving
+        something specification specified standard start starting state stdin stdout step step-by-step steps
+        structure style such summarizing sure systematic systematically tag tags take takes task test tests text
+        than that the their them then there therefore these they thing think thinking thinks this thorough
+        thoroughly those thought thoughts through ticks to triple try tutor two type under upon us use used useful
+        user user's using valid various verified verify very want way we well well-structured well-thought-out when
+        where which will with within without won't word words work would wrap wrapped wrapping write written you
+        your yourself
         """,
     )
 )
@@ -63,7 +68,7 @@ _FORMULA = re.compile(  # signs that are hidden before words are looked at
     |<(?P<tag>answer|final_answer|think|thinking|reasoning|solution|output|final|code)>[^<>]{0,160}</(?P=tag)>
     |</?(?:answer|final_answer|think|thinking|reasoning|solution|output|final|code)/?>
     |\$(?:answer|letter|choice|option)\b\$?
-    |["'“‘`«「]{1,3}\s*(?:the\s+)?(?:final\s+)?answer\b[^"'”’`»」\n]{0,40}["'”’`»」]{1,3}(?::\s*["'“][^"'”\n]{0,40}["'”])?
+    |["'“‘`«「]{1,3}\s*(?:the\s+)?(?:(?:final|correct)\s+)*answer\b[^"'”’`»」\n]{0,40}["'”’`»」]{1,3}(?::\s*["'“][^"'”\n]{0,40}["'”])?
     |["'“‘`]{1,3}\s*\#{4}[^"'”’`\n]{0,30}["'”’`]{1,3}
     |(?<=after\s)\#{4}|(?<=with\s)\#{4}|(?<=by\s)\#{4}|(?<=following\s)\#{4}
     |(?<![\w/])/(?:no_)?think\b|\bdetailed\ thinking\ (?:on|off)\b
@@ -71,11 +76,13 @@ _FORMULA = re.compile(  # signs that are hidden before words are looked at
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_SWITCH = re.compile(r"(?<![\w/])/(?:no_)?think\b|\bdetailed thinking (?:on|off)\b", re.IGNORECASE)
 _STRONG = re.compile(  # signs in words
     r"step[- ]by[- ]step|without (?:the )?quotes|last line of|(?:its|their|a separate) own line|own line"
     r"|final answer|chain of thought|think (?:very )?(?:carefully|deeply)|reason (?:very )?(?:carefully|through)"
     r"|thinking process|reasoning process|self-contained|code block|delimiters|backticks|markdown|executable"
-    r"|solve the following|answer the following|below is|here is|this is the problem|internal monologue"
+    r"|(?:solve|answer) the (?:following|given)|(?:solve|answer) (?:the|this) (?:\w+ )?(?:problem|question)s? below"
+    r"|you are given (?:a|the) (?:\w+ )?(?:problem|question)|below is|here is|this is the problem|internal monologue"
     r"|you are an? |you will be given|conversation between|only the letter|choice letter|option letter"
     r"|(?:return|provide|give|write|output|show|generate|present|wrap|enclose|put) "
     r"(?:the |your |only |a |python )*(?:code|program|function)\b",
@@ -90,33 +97,45 @@ _TOPIC = re.compile(
 _STARTERS = re.compile(
     r"(?:you|your|please|do|don't|make|remember|note|now|then|the (?:user|assistant|answer|solution|reasoning|output)"
     r"|a conversation|solve|think|reason|write|show|keep|use|let|let's|ensure|first|finally|only|be|also|problem|"
-    r"question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|here|put|"
-    r"place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want|where|at the end)\b"
+    r"question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|here|"
+    r"simply|the function|put|place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want"
+    r"|where|at the end|this involves|structure|important|conclude|end|begin|start)\b"
 )
 _CHINESE_SIGN = re.compile(r"一步一步|一步步|逐步|步骤|最终答案|最后答案|思考过程|推理过程|框|答案")
 _CHINESE = re.compile(  # the words of Chinese instructions, the longer ones first
-    r"一步一步|一步步|一个|一行|上述|下列|下面|不要|仔细|以下|任何|作答|使用|其他|内容|写在|分析|分步|"
-    r"务必|包含|包围|包裹|单独|即可|回答|如下|字母|完整|并且|形式|必须|思考|我们|所有|按照|推理|提供|"
-    r"放入|放到|数学|文字|最后|最终|末尾|标签|标记|格式|框起|正确|步骤|求解|注意|清晰|然后|理由|确保|"
-    r"答案|结尾|结果|给出|要求|解决|解答|解题|认真|详细|说明|起来|输出|过程|这个|这道|进行|选择|选项|"
-    r"逐步|问题|需要|题目|与|中|为|之|于|仅|以|你|先|内|再|写|出|到|前|及|只|后|和|在|地|填|处|将|并|"
-    r"应|您|或|把|括|按|放|是|来|框|用|的|让|该|请|里|间|题"
+    r"一步一步|一步步|放置于|每一步|一个|一行|上述|下列|下面|不要|中文|仔细|以下|任何|作答|使用|其他|"
+    r"内容|写在|分析|分步|务必|包含|包围|包裹|单独|即可|回复|回答|如下|字母|完成|完整|并且|形式|必须|"
+    r"思考|我们|所有|按照|推理|提供|放入|放到|放置|数学|文字|最后|最终|末尾|条理|标签|标记|格式|框起|"
+    r"正确|步骤|求解|注意|清晰|然后|理由|直接|确保|答案|简洁|结尾|结果|给出|给定|置于|要求|解决|解答|"
+    r"解题|认真|详尽|详细|语言|说明|起来|输出|过程|这个|这道|进行|选择|选项|逐步|通过|问题|需要|题目|"
+    r"与|中|为|之|于|仅|以|你|先|内|再|写|出|到|前|及|只|后|和|在|地|填|处|将|并|应|您|或|把|括|按|放|"
+    r"是|来|框|用|的|让|该|请|里|间|题"
 )
 _HAN = re.compile(r"[㐀-鿿]")
 _WORD = re.compile(r"[a-z]+(?:[-'’.][a-z0-9]+)*")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.)]|#{1,4})\s+")
 _LABEL = re.compile(
-    r"(?:question|problem|user|assistant|answer|solution|response|instruction|问题|题目|答案|解答)s?\s*[:：]"
+    r"(?:question|problem|user|assistant|answer|solution|response|instruction|important|note|问题|题目|答案|解答)s?\s*[:：]"
 )
 _BESIDE_WORDS = re.compile(r"[\s.,:;!?()\"'“”‘’`*_#/\\\-–—\[\]{}<>…，。、：；！（）《》「」【】|" + MARK + "]*")
 _ENDS = re.compile(
-    r"(?<=[.!?;:])[\"'”’)*\]]*\s+|\n+|(?<=[。！？；：])|(?<=" + MARK + r")\s*\.?\s+(?=[A-Z])"
+    r"(?<=[.!?;:])[\"'”’)*\]]*\s+|(?<=[a-z][.!])(?=[A-Z][a-z ]|[㐀-鿿])|\n+|(?<=[。！？；：])|(?<="
+    + MARK
+    + r")\s*\.?\s+(?=[A-Z])"
     r"|\s+(?=(?:Please|Let[’']s|Let us|Think|Reason|Put|Return|Remember|Make sure|Output|Present|Enclose|Wrap"
     r"|Respond)\b)"
 )
+_TEMPLATE = re.compile(r"\s*(?:<\|im_start\|>|<\|begin_of_text\|>|<\|start_header_id\|>|(?:<s>\s*)?\[INST\]|<[|｜])")
+_TURN = re.compile(
+    r"<\|im_start\|>user\s+(.*?)<\|im_end\|>|<\|start_header_id\|>user<\|end_header_id\|>(.*?)<\|eot_id\|>"
+    r"|\[INST\](.*?)\[/INST\]|<[|｜]User[|｜]>(.*?)<[|｜]Assistant[|｜]>",
+    re.DOTALL,
+)
 _CLAUSE = re.compile(r"[,;，]?\s*\b(?:and then|and|then|but)\s+|[,;，]\s*(?:并)?|(?<=\S)\s*(?=\()|并(?=将|把|在|给|用)")
 _HINT = re.compile(
-    r"oxed|answer|step|think|reason|####|```|code|program|solv|you are|detailed|答案|推理|思考|框|步|解", re.IGNORECASE
+    r"oxed|answer|step|think|reason|####|```|code|program|function|solv|you are|detailed|respon|instruct"
+    r"|答案|推理|思考|框|步|解",
+    re.IGNORECASE,
 )
 
 
@@ -128,13 +147,26 @@ class _Sentence:
     is_beside: bool  # may belong to one that does
 
 
-def question_alone(text: str) -> str:
+def without_switches(text: str) -> str:
+    """A text without the words that turn the thoughts of other models on or off."""
+    return _SWITCH.sub("", text).strip()
+
+
+def without_frame(text: str) -> str:
     """The question without foreign instructions at its ends; the text itself, stripped, where nothing else is in it."""
-    text = text.strip()
+    text = _of_user(text).strip()
     if not (_HINT.search(text, 0, WINDOW) or _HINT.search(text, max(0, len(text) - WINDOW))):
         return text
     alone = _without_end(_without_start(text))
     return alone or text
+
+
+def _of_user(text: str) -> str:
+    """What the user says, where a text is a whole prompt in the tokens of a chat template."""
+    if not _TEMPLATE.match(text, 0, WINDOW):
+        return text
+    turns = [found[found.lastindex or 0] for found in _TURN.finditer(text)]
+    return turns[-1] if turns else text
 
 
 def _without_start(text: str) -> str:

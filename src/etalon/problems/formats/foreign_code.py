@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame
 
 _SPECIFICATION = (
     r"(?:### Instruction:\s*)?(?:You are an expert (?:Python |competitive )?programmer\.\s*)?"
@@ -109,7 +109,7 @@ def task_in(text: str) -> Task:
     text = _AMID.sub("", text).strip()
     while found := _BEFORE.match(text):
         text = text[found.end() :].lstrip()
-    return Task(question=question_alone(_without_end(text)), starter=starter)
+    return Task(question=without_frame(_without_end(text)), starter=starter)
 
 
 def asks_for_code(text: str) -> bool:

@@ -69,8 +69,8 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     is_answered = domain not in (Domain.CODE, Domain.INSTRUCT)
     name, value = _answer(row) or ("", None)
     found = options(row) if domain is Domain.STEM else None
-    if found is None and question and value is not None and not _states(row, reading):
-        found = hidden(question, value, is_choice=_is_choice(row))
+    if found is None and question and _is_choice(row) and not _states(row, reading):
+        found = hidden(question, value)
         domain = Domain.STEM if found else domain
     answer = None
     if is_answered and value is not None:
@@ -168,7 +168,7 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
     if not isinstance(solution, str) or is_sentinel(solution):
         return None if not isinstance(solution, int | float) else (column, solution)
     ends = final_reference(solution) or ""
-    is_all = len(ends.split()) <= SHORT_WORDS and not ends.endswith(".")
+    is_all = len(ends.split(maxsplit=SHORT_WORDS)) <= SHORT_WORDS and not ends.endswith(".")
     answer = last_boxed(solution) or (ends if MARK in solution or ends != solution.strip() or is_all else "")
     return (column, answer) if answer else None
 

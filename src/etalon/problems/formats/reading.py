@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etalon.errors import InputError
-from etalon.problems.formats.foreign import question_alone
-from etalon.problems.instructions import MARKERS, is_template, with_instruction
+from etalon.problems.formats.foreign import without_frame, without_switches
+from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
 
@@ -50,8 +50,12 @@ class Reading:
 
         starter: code to complete, where there is a place for it.
         """
-        is_mixed = domain in MARKERS and domain is not Domain.CODE  # of programs, `foreign_code` takes it apart
-        question = question_alone(question) if is_mixed else question
+        if domain not in MARKERS:
+            question = without_switches(question)
+        elif domain is not Domain.CODE:  # a program's question comes without: `foreign_code`
+            own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
+            alone, asked = without_frame(question), question.strip()
+            question = asked if own and asked.removesuffix(own).strip() == alone else alone
         return with_instruction(
             question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter
         )

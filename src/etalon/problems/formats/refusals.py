@@ -12,8 +12,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from etalon.errors import InputError
 from etalon.problems.formats.columns import INFO, first_of, reference_of
 from etalon.problems.golds import is_sentinel
+from etalon.problems.syntax import MAX_LITERAL
 from etalon.rows.bad import shown
 
 Row = Mapping[str, Any]
@@ -37,7 +39,10 @@ _OF_OTHERS = re.compile(r"^(?:logic|logical|simulation|tables?|tabular|puzzles?|
 
 
 def refusal(row: Row) -> str:
-    """Why a row is left out: the column, what was found, what that means; "" for a row that is not."""
+    """Why a row is left out: the column, what was found, what that means; "" for a row that is not.
+
+    Raises InputError for what decides it, where that cannot be read.
+    """
     return _invalid(row) or _undecided(row) or _unanswered(row)
 
 
@@ -66,8 +71,13 @@ def _undecided(row: Row) -> str:
     task = row.get("task_type")
     if isinstance(task, str) and INFO in row and not (_TASKS.search(task.lower()) and not _NO_TASKS.search(task)):
         return f"task_type: found {shown(task)}, for which there is no verifier"
-    if row.get(INFO) and reference_of(row) is None and first_of(row, DECIDED) is None:
-        return f"{INFO}: found {shown(row[INFO])}, for which there is no verifier"
+    info = row.get(INFO)
+    if info and reference_of(row) is None and first_of(row, DECIDED) is None:
+        if isinstance(info, str):
+            raise InputError(
+                f"{INFO}: found {shown(info)}, expected JSON, or a Python literal of at most {MAX_LITERAL >> 20} MB"
+            )
+        return f"{INFO}: found {shown(info)}, for which there is no verifier"
     if "reward_model" in row:
         for name in ("ability", "data_source"):
             kind = row.get(name)

@@ -15,7 +15,7 @@ from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_json, read_tests
 from etalon.problems.constraints import constraints_in
 from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id, source_of
-from etalon.problems.formats.foreign import question_alone
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.formats.programs import completed
 from etalon.problems.formats.reading import Reading
@@ -51,7 +51,8 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     if domain is Domain.CODE:
         return _program(row, question, None if truth is None else _tests(truth), reading)
     answer = None if truth is None else gold(TRUTH, only(truth))
-    found = hidden(question_alone(question), answer, is_choice=domain is Domain.STEM)
+    is_letter = answer is not None and len(answer) == 1 and answer.isupper()
+    found = hidden(without_frame(question), answer, is_choice=False) if is_letter or domain is Domain.STEM else None
     domain = Domain.STEM if found else domain
     problem = Problem(
         id=row_id(row, *IDS),

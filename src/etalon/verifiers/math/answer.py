@@ -59,8 +59,13 @@ def by_any(verifier: Verifier, problem: Problem, response: str) -> Verdict | Non
 
 
 def are_equal(a: str | None, b: str | None) -> bool:
-    """True when both answers surely mean the same, without leniency. None equals nothing, not even None."""
-    return a is not None and b is not None and is_same(a, b) is True
+    """True when both answers surely mean the same, without leniency. None equals nothing, not even None.
+
+    Of a reference that lists several answers one is enough.
+    """
+    if a is None or b is None:
+        return False
+    return any(is_same(one, other) is True for one in alternatives(a) for other in alternatives(b))
 
 
 def is_same(a: str, b: str, budget: symbolic.EngineTime | None = None) -> bool | None:

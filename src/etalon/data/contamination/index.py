@@ -1,0 +1,313 @@
+"""The index of benchmark items, and what it finds in a row.
+
+    items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
+    row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from etalon.data.contamination.items import Item
+from etalon.data.contamination.match import RUN, Match, Pattern, Words, covered, is_inside, runs
+from etalon.data.contamination.text import BREAK, NUMBER, masked, tokens, words
+
+Run = tuple[str, ...]
+
+THRESHOLD = 0.7  # (ours) share of an item from which a row holds it
+SHORT = 12  # (ours) words; an item of fewer has to be there whole
+ANCHOR = 6  # (ours) words of a run that makes an item a candidate
+MOST_ITEMS = 8  # (ours) a run in more of them is no anchor, unless an item has no other
+FEWEST_ANCHORS, ANCHOR_SHARE = 2, 0.1  # (ours) of an item that a row must hold before it is looked at closely
+WIDE = 0.2  # (ours) of a benchmark's items share a run: an instruction
+WIDEST = 0.01  # (ours) of the rows hold a run: no anchor
+LEAST_SHARE = 0.3  # (ours) that a table of thresholds asks for
+LITTLE = 0.3  # (ours) of what a word weighs is left to a name, which a rewriter changes first
+FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be near
+SAMPLE = 20_000  # (ours) rows that say what is common
+LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole
+RELATED = 0.3  # (ours) of the anchors of an item: the row may be a copy of it
+MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """An item found in a row. share: of the item, in [0, 1]; span: the words of the row that cover it.
+
+    is_near: the same words around other numbers, so another item.
+    """
+
+    benchmark: str
+    row: str
+    share: float
+    span: str
+    is_near: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """All that an index is made of: small, hashable, and the same in every process. Build it with `rule`.
+
+    common: runs of the items that unrelated rows hold, and in how many of `rows` they do.
+    """
+
+    items: tuple[Item, ...]
+    threshold: float = THRESHOLD
+    short: int = SHORT
+    common: tuple[tuple[Run, int], ...] = ()
+    rows: int = 0
+
+    def start(self) -> Index:
+        """The index, built now."""
+        return Index(self)
+
+
+def rule(
+    items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()
+) -> Rule:
+    """The rule that finds items.
+
+    Args:
+        threshold: covered share of an item, in (0, 1], from which a row holds it.
+        short: words; an item of fewer has to be there whole.
+        common: texts of the rows that are searched, of which the first SAMPLE are read: what many of them share
+            without sharing an item is boilerplate.
+    """
+    bare = Rule(items=tuple(items), threshold=threshold, short=short)
+    index, held, rows = None, Counter[Run](), 0
+    for text in islice(common, SAMPLE):
+        index = index or bare.start()
+        held.update(index.shared(text))
+        rows += 1
+    shared = tuple(sorted((run, count) for run, count in held.items() if count > 1))
+    return Rule(items=bare.items, threshold=threshold, short=short, common=shared, rows=rows)
+
+
+def index(items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()) -> Index:
+    """The index of items, in one step; for arguments see `rule`."""
+    return rule(items, threshold=threshold, short=short, common=common).start()
+
+
+class Index:
+    """Finds items in rows. `Rule.start` builds it."""
+
+    def __init__(self, made_of: Rule) -> None:
+        self.rule = made_of
+        self._rarity = _Rarity(made_of)
+        self.patterns = [pattern for number in range(len(made_of.items)) for pattern in self._patterns(number)]
+        self._anchors: dict[Run, tuple[int, ...]] = {}
+        self._num_anchors = [0] * len(self.patterns)
+        self._keys: dict[Run, tuple[int, ...]] = {}
+        self._tiny: dict[Run, tuple[int, ...]] = {}
+        self._key_words: frozenset[str] = frozenset()
+        self._runs: frozenset[Run] = frozenset()
+        self._key_runs: frozenset[Run] = frozenset()
+        self._place()
+
+    # --- what is found ---------------------------------------------------------------------------------------------
+
+    def find(self, texts: Sequence[str]) -> Hit | None:
+        """The item that the texts of a row hold: the one covered most, one with its own numbers first."""
+        text = texts[0] if len(texts) == 1 else f" {BREAK} ".join(texts)
+        found = words(text)
+        even, odd = found[::2], found[1::2]
+        if (
+            self._runs.isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], odd[2:], strict=False))
+            and (self._key_words.isdisjoint(found) or self._key_runs.isdisjoint(runs(found, RUN)))
+            and len(found) >= RUN
+        ):
+            return None
+        return self._best(text, found, self.rule.threshold)
+
+    def shares(self, texts: Sequence[str]) -> float:
+        """The greatest share of an item, its numbers the same, that the texts of a row hold; 0.0 below LEAST_SHARE."""
+        text = f" {BREAK} ".join(texts)
+        hit = self._best(text, words(text), LEAST_SHARE)
+        return 0.0 if hit is None or hit.is_near else hit.share
+
+    def _best(self, text: str, found: Sequence[str], threshold: float) -> Hit | None:
+        numbers = (*self._candidates(found), *self._shorts(found))
+        if not numbers:
+            return None
+        row_words, line = frozenset((*found, NUMBER)), f" {' '.join(found)} "
+        candidates = [one for number in numbers if (one := self.patterns[number]).could_be(row_words, line, threshold)]
+        if not candidates:
+            return None
+        exact = tuple(tokens(text))
+        row = Words.of(exact)
+        matches = [(pattern, _match(pattern, exact, row)) for pattern in candidates]
+        best = max(
+            ((pattern, match) for pattern, match in matches if match is not None and match.share >= threshold),
+            key=lambda pair: (not pair[1].has_other_numbers, pair[1].share, pair[1].weight, -pair[0].number),
+            default=None,
+        )
+        return None if best is None else self._hit(best[0], best[1], row)
+
+    def _hit(self, pattern: Pattern, match: Match, row: Words) -> Hit:
+        item = self.rule.items[pattern.number]
+        return Hit(
+            benchmark=item.benchmark,
+            row=item.row,
+            share=round(match.share, 4),
+            span=" ".join(row.exact[match.start : match.stop]),
+            is_near=match.has_other_numbers,
+        )
+
+    def _candidates(self, found: Sequence[str]) -> list[int]:
+        """The patterns of which enough anchors stand in a row, the best first."""
+        held = list(filter(None, map(self._anchors.get, runs(found, ANCHOR))))
+        if not held:
+            return []
+        counts = Counter(chain.from_iterable(held))
+        enough = [
+            (count / every, number)
+            for number, count in counts.items()
+            if (every := self._num_anchors[number]) <= count
+            or (count >= FEWEST_ANCHORS and count >= ANCHOR_SHARE * every)
+        ]
+        return [number for _, number in sorted(enough, reverse=True)[:MOST_CANDIDATES]]
+
+    def _shorts(self, found: Sequence[str]) -> list[int]:
+        if len(found) < RUN:
+            return list(self._tiny.get(tuple(found), ()))
+        if self._key_words.isdisjoint(found):
+            return []
+        return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
+
+    def shared(self, text: str) -> set[Run]:
+        """The runs of items that a text holds, without those of the items that it may be a copy of."""
+        found = words(text)
+        held = self._rarity.known & set(runs(masked(found), RUN))
+        wide = self._anchors.keys() & set(runs(found, ANCHOR))
+        counts = Counter(number for run in wide for number in self._anchors[run])
+        for number, count in counts.items():
+            if count >= RELATED * self._num_anchors[number]:
+                own = self.patterns[number].words
+                held -= set(runs(own.masked, RUN))
+                wide -= set(runs(own.exact, ANCHOR))
+        return held | wide
+
+    # --- how it is built -------------------------------------------------------------------------------------------
+
+    def _patterns(self, number: int) -> list[Pattern]:
+        """An item with its options and, where its question is long enough to be known by itself, without."""
+        item = self.rule.items[number]
+        spelled = tuple(tokens(item.text))
+        whole = Words.of(spelled)
+        if not whole.exact:
+            return []
+        options = tuple(found for text in item.options if (found := Words.of(tokens(text)).exact))
+        weights = self._rarity.weights(item.text, whole)
+        short = len(whole.exact) < self.rule.short or sum(weights) < LEAST_WEIGHT
+        bare = Pattern(number, spelled, whole, weights, is_whole=short)
+        if not options:
+            return [bare]
+        option_weight = max(1.0, sum(weights) / len(weights)) * sum(map(len, options)) * 0.5
+        full = Pattern(number, spelled, whole, weights, options=options, option_weight=option_weight)
+        return [full] if short else [full, bare]
+
+    def _place(self) -> None:
+        """Fill the look-ups: anchors of long patterns, keys of short ones."""
+        anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
+        key_words = set()
+        for number, pattern in enumerate(self.patterns):
+            own = pattern.words.exact
+            if len(own) < RUN:
+                tiny[own].append(number)
+            elif len(own) < self.rule.short:
+                key = min(runs(own, RUN), key=self._rarity.of_key)
+                keys[key].append(number)
+                key_words.add(min(key, key=self._rarity.of_word))
+            else:
+                for run in self._rarity.anchors(own):
+                    anchors[run].append(number)
+                    self._num_anchors[number] += 1
+        self._anchors = {run: tuple(numbers) for run, numbers in anchors.items()}
+        self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
+        self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
+        self._key_words = frozenset(key_words)
+        self._runs, self._key_runs = frozenset(anchors), frozenset(keys)
+
+
+class _Rarity:
+    """How many items and unrelated rows hold a run of words, and what a word of an item weighs by that."""
+
+    def __init__(self, made_of: Rule) -> None:
+        self._held = dict(made_of.common)
+        self._rows = made_of.rows
+        self._runs: Counter[Run] = Counter()
+        self._words: Counter[str] = Counter()
+        self._lower: set[str] = set()
+        self._wide: set[Run] = set()
+        by_benchmark: dict[str, list[Item]] = defaultdict(list)
+        for item in made_of.items:
+            by_benchmark[item.benchmark].append(item)
+            self._lower.update(one for one in item.text.split() if one.islower())
+        for items in by_benchmark.values():
+            counts: Counter[Run] = Counter()
+            for item in items:
+                own = Words.of(tokens(item.text))
+                counts.update({*runs(own.masked, RUN), *runs(own.exact, ANCHOR)})
+                self._words.update(set(own.exact))
+            few = max(3, WIDE * len(items))
+            self._wide.update(run for run, count in counts.items() if count >= few)
+            self._runs.update(counts)
+        self.known = self._runs.keys()
+
+    def count(self, run: Run) -> int:
+        """How many items and unrelated rows hold it."""
+        return self._runs[run] + self._held.get(run, 0)
+
+    def of_key(self, run: Run) -> tuple[bool, int]:
+        """How little a run does as the key of a short item: least where it has no number and is rare."""
+        return masked(run) != run, self.count(masked(run))
+
+    def of_word(self, word: str) -> tuple[bool, int]:
+        """The same of a word of the key."""
+        return word[0].isdigit(), self._words[word]
+
+    def weights(self, text: str, own: Words) -> tuple[float, ...]:
+        """What each word weighs: by the mean rarity of the runs it is in; names little."""
+        rarity = [
+            0.02 if run in self._wide else 1 / (1 + math.log2(max(1, self.count(run)))) for run in runs(own.masked, RUN)
+        ]
+        size = len(own.masked)
+        if not rarity:
+            return (1.0,) * size
+        names = self._names(text)
+        means = [_mean(rarity[max(0, at - RUN + 1) : at + 1]) for at in range(size)]
+        return tuple(m * (LITTLE if word in names else 1.0) for m, word in zip(means, own.masked, strict=True))
+
+    def _names(self, text: str) -> set[str]:
+        """The words that begin with a capital and stand in no item without one."""
+        capital = {one for one in text.split() if one[:1].isupper() and len(one) > 2}
+        return {word for one in capital for word in words(one) if word not in self._lower and word != NUMBER}
+
+    def anchors(self, own: Sequence[str]) -> list[Run]:
+        """The rare runs of ANCHOR words; the rarest quarter of all where fewer are rare."""
+        every = sorted(set(runs(own, ANCHOR)), key=lambda run: (self.count(run), run))
+        most = MOST_ITEMS + WIDEST * self._rows
+        rare = [run for run in every if self._runs[run] <= MOST_ITEMS and self.count(run) <= most]
+        return rare if len(rare) * 4 >= len(every) else every[: len(every) // 4 + FEWEST_ANCHORS]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _match(pattern: Pattern, exact: Sequence[str], row: Words) -> Match | None:
+    """A pattern in a row, in part or whole; a whole one has its operators and numbers too, or is near."""
+    if not pattern.is_whole:
+        return covered(pattern, row)
+    is_same = is_inside(pattern.tokens, exact) >= 0
+    own, there = (pattern.words.exact, row.exact) if is_same else (pattern.words.masked, row.masked)
+    start = is_inside(own, there) if is_same or sum(len(word) > 1 for word in own) >= FEWEST_NEAR else -1
+    if start < 0:
+        return None
+    return Match(
+        share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same
+    )

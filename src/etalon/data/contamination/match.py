@@ -1,0 +1,219 @@
+"""How much of an item a row covers: words on common diagonals, weighted by rarity, in one window of the row (ours).
+
+    item words i, row words p -> runs of RUN equal words -> diagonals p - i -> the window that holds most of them
+    -> words covered (equal, with equal neighbours) -> share of the item's weight; numbers compared where they stand
+
+Other names, or one other word, leave the diagonal as it is, so that only these words are lost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from operator import and_, eq
+from typing import TypeVar
+
+from etalon.data.contamination.text import NUMBER, OPERATORS, masked
+
+Word = TypeVar("Word")
+RUN = 3  # (ours) words in a row that begin a match
+REACH, FEWEST_AROUND = 2, 3  # (ours) a word is covered where so many of those up to REACH away, itself included, are
+FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
+MOST_DIAGONALS = 60  # (ours) looked at, those with most runs first
+FEWEST_RUNS = 0.15  # (ours) of the runs of an item: with fewer, no share worth a word is covered
+SLACK = 20  # (ours) words of a window beyond 1.5 times those of the item
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A text in two spellings of the same length: with its numbers, and with NUMBER for each of them."""
+
+    exact: tuple[str, ...]
+    masked: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tokens: Sequence[str]) -> Words:
+        """The words and numbers among tokens."""
+        exact = tuple(token for token in tokens if token not in OPERATORS)
+        return cls(exact=exact, masked=masked(exact))
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """An item as it is looked for. tokens: operators included. weights: of its words, in [0, 1].
+
+    options: the words of each, covered wherever they stand whole.
+    """
+
+    number: int  # of the item
+    tokens: tuple[str, ...]
+    words: Words
+    weights: tuple[float, ...]
+    options: tuple[tuple[str, ...], ...] = ()
+    option_weight: float = 0.0
+    is_whole: bool = False  # too short to be covered in part
+
+    @cached_property
+    def runs(self) -> Mapping[tuple[str, ...], list[int]]:
+        """Where each run of RUN words stands."""
+        found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for place, run in enumerate(runs(self.words.masked, RUN)):
+            found[run].append(place)
+        return found
+
+    @cached_property
+    def proses(self) -> Sequence[str]:
+        """What stands between its numbers, each between spaces."""
+        between = " ".join(self.words.masked).split(NUMBER)
+        return [f" {part.strip()} " for part in between if part.strip()]
+
+    def could_be(self, row: frozenset[str], line: str, threshold: float) -> bool:
+        """Whether a row with these words could cover enough of it: a bound that costs little.
+
+        row: its words, and NUMBER; line: the same in order, between spaces. Options are taken to be there.
+        """
+        if self.is_whole:
+            return all(part in line for part in self.proses)
+        held = sum(compress(self.weights, map(row.__contains__, self.words.masked)))
+        return held + self.option_weight >= threshold * self.weight
+
+    @cached_property
+    def weight(self) -> float:
+        """Of all of it."""
+        return sum(self.weights) + self.option_weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """What of a pattern a row covers. share: in [0, 1]; weight: the same, not divided; start, stop: words of the row."""
+
+    share: float
+    weight: float
+    start: int
+    stop: int
+    has_other_numbers: bool
+
+
+def runs(sequence: Sequence[Word], n: int) -> zip[tuple[Word, ...]]:
+    """All runs of n neighbours, in order."""
+    return zip(*(sequence[start:] for start in range(n)), strict=False)
+
+
+def covered(pattern: Pattern, row: Words) -> Match | None:
+    """The best window of a row for a pattern; None where they share no run of words."""
+    get = pattern.runs.get
+    seeds = [(place, at) for place, run in enumerate(runs(row.masked, RUN)) if (at := get(run)) is not None]
+    if not seeds:
+        return None
+    start, stop = _window(pattern, seeds)
+    inside = [(place, at) for place, at in seeds if start <= place < stop]
+    if len({at[0] for _, at in inside}) < FEWEST_RUNS * len(pattern.runs):
+        return None
+    votes = Counter([place - own for place, at in inside for own in at]).most_common(MOST_DIAGONALS)
+    found = _Cover(pattern, row)
+    for diagonal, count in votes:
+        if count >= FEWEST_VOTES:
+            found.add(diagonal, start, stop, is_strong=2 * count >= votes[0][1])
+    return found.match(start, stop)
+
+
+def _window(pattern: Pattern, seeds: Sequence[tuple[int, Sequence[int]]]) -> tuple[int, int]:
+    """The stretch of the row, 1.5 times the item and SLACK long, with the most different runs of the item."""
+    total = len(pattern.words.masked) + sum(map(len, pattern.options))
+    length = total + total // 2 + SLACK
+    places = [place for place, _ in seeds]
+    if places[-1] - places[0] < length:
+        return max(0, places[0] - SLACK), places[-1] + length
+    inside: Counter[int] = Counter()
+    best, start, first = 0, 0, 0
+    for place, at in seeds:
+        inside[at[0]] += 1
+        while places[first] <= place - length:
+            own = seeds[first][1][0]
+            inside[own] -= 1
+            if not inside[own]:
+                del inside[own]
+            first += 1
+        if len(inside) > best:
+            best, start = len(inside), places[first]
+    return max(0, start - RUN), start + length
+
+
+class _Cover:
+    """Marks the words of a pattern that a row covers, diagonal by diagonal."""
+
+    def __init__(self, pattern: Pattern, row: Words) -> None:
+        self.pattern, self.row = pattern, row
+        size = len(pattern.words.masked)
+        self.is_covered = [False] * size
+        self.same: set[int] = set()
+        self.other: dict[int, str] = {}
+        self.places: list[int] = []
+
+    def add(self, diagonal: int, start: int, stop: int, *, is_strong: bool) -> None:
+        """Mark what is equal where row word = item word + diagonal, inside [start, stop).
+
+        is_strong: the diagonal holds much of the item, so that its numbers are the item's, if they are equal.
+        """
+        own, row = self.pattern.words, self.row
+        first, last = max(0, start - diagonal), min(len(own.masked), min(stop, len(row.masked)) - diagonal)
+        equal = list(map(eq, own.masked[first:last], row.masked[first + diagonal : last + diagonal]))
+        around = _around(equal)
+        for at in compress(range(first, last), map(and_, equal, map(FEWEST_AROUND.__le__, around))):
+            if own.masked[at] == NUMBER and (is_strong or not self.is_covered[at]):
+                if own.exact[at] == row.exact[at + diagonal]:
+                    self.same.add(at)
+                else:
+                    self.other.setdefault(at, row.exact[at + diagonal])
+            if not self.is_covered[at]:
+                self.is_covered[at] = True
+                self.places.append(at + diagonal)
+
+    def match(self, start: int, stop: int) -> Match | None:
+        if not self.places:
+            return None
+        pattern = self.pattern
+        weight = sum(compress(pattern.weights, self.is_covered))
+        if pattern.options:
+            weight += pattern.option_weight * self._options(max(0, start - SLACK), stop)
+        return Match(
+            share=weight / pattern.weight if pattern.weight else 0.0,
+            weight=weight,
+            start=min(self.places),
+            stop=max(self.places) + 1,
+            has_other_numbers=self._has_other_numbers(),
+        )
+
+    def _options(self, start: int, stop: int) -> float:
+        """The share of the options that stand whole in the window."""
+        text = f" {' '.join(self.row.exact[start:stop])} "
+        return sum(f" {' '.join(one)} " in text for one in self.pattern.options) / len(self.pattern.options)
+
+    def _has_other_numbers(self) -> bool:
+        """Numbers stand where the item has other ones, and they are not the item's in another order."""
+        others = {at: found for at, found in self.other.items() if at not in self.same}
+        if not others:
+            return False
+        own = self.pattern.words.exact
+        return Counter(own[at] for at in others) != Counter(others.values())
+
+
+def _around(equal: Sequence[bool]) -> Iterable[int]:
+    """How many of each place and the two on either side are equal."""
+    wide = (False,) * REACH + tuple(equal) + (False,) * REACH
+    return map(sum, runs(wide, 2 * REACH + 1))
+
+
+def is_inside(pattern: Sequence[str], row: Sequence[str]) -> int:
+    """Where a sequence stands whole in another, -1 where it does not."""
+    size, first = len(pattern), pattern[0]
+    at = -1
+    for _ in range(row.count(first)):
+        at = row.index(first, at + 1)
+        if tuple(row[at : at + size]) == tuple(pattern):
+            return at
+    return -1
+

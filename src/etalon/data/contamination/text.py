@@ -1,0 +1,208 @@
+r"""Text as decontamination compares it: words and numbers, without all that a copy may change and say the same.
+
+    text -> entities, tags, links undone -> chunks between white space -> words and numbers of each, remembered
+
+Undone: HTML entities and tags, Markdown, LaTeX delimiters, spacing, sizes and aliases (\left, \dfrac, \leq), case,
+NFKC, invisible characters, apostrophes, dashes, thousands, trailing zeros, numbers in words, all white space.
+A chunk means the same wherever it stands, so that each is read once: most rows cost a look-up per word.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from etalon.data.ngrams import CJK, THOUSANDS
+
+NUMBER = "0"  # stands for every number where numbers are not compared
+BREAK = "\x00"  # between the texts of a row
+MOST_CHUNKS = 200_000  # (ours) remembered, and
+LONGEST_CHUNK = 40  # (ours) characters of one that is
+OPERATORS = "+-/=!"
+
+_INLINE = "b|i|u|em|strong|span|a|font|mark|code|tt|small|big|strike|s|del|ins"
+_BLOCK = (
+    "p|br|hr|div|h[1-6]|ul|ol|li|pre|table|thead|tbody|tr|td|th|sup|sub|blockquote|center|img|section|body|html|head|"
+    "article|dl|dt|dd|math|mi|mn|mo|mrow"
+)
+_TAGS = re.compile(
+    rf"</?(?:(?P<inline>{_INLINE})|{_BLOCK})(?:\s[^<>=]{{0,60}}=[^<>]{{0,500}})?\s*/?>|<!--.{{0,500}}?-->", re.I | re.S
+)
+_LINK = re.compile(r"\]\([^()\s]{1,500}\)")
+_FRACTION = re.compile(r"\\[dtc]?frac(\d)(\d)")
+_SPACED_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,;!]|\{,\})(?=\d{3}(?!\d))")  # 1\,000 1{,}000
+_COMMAND = re.compile(r"\\([a-zA-Z]+)\*?|\\[^a-zA-Z]")
+_ALIASES = {
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "degree": "circ",
+    "varepsilon": "epsilon", "varphi": "phi", "div": "/", "emptyset": "varnothing", "infin": "infty",
+}  # fmt: skip
+_SILENT = frozenset(  # commands of layout, and those whose sign is no word either
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle scriptstyle"
+    " limits nolimits quad qquad text textbf textit textrm textup texttt emph underline mathrm mathbf mathit mathsf"
+    " mathcal mathbb mathfrak boldsymbol bm operatorname rm bf it mbox hbox hspace vspace smallskip medskip bigskip"
+    " noindent par newline begin end cdot times ast le leq leqslant ge geq geqslant ne neq lt gt ldots dots cdots dotsc"
+    " dotsb to rightarrow in colon mid parallel dollar lbrace rbrace lbrack rbrack langle rangle lvert rvert vert".split()
+)
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("'’‘ʼ′`´\u02b9\u2032", ""),
+        **dict.fromkeys("−–‐‑‒﹣－", "-"),
+        **{"÷": "/", "⁄": "/", "∕": "/", "°": " circ ", "√": " sqrt ", "∞": " infty ", "∠": " angle ", "∑": " sum "},
+        **{"△": " triangle ", "∆": " triangle ", "∫": " int ", "π": " pi ", "θ": " theta ", "α": " alpha "},
+        **{"β": " beta ", "γ": " gamma ", "δ": " delta ", "λ": " lambda ", "μ": " mu ", "σ": " sigma "},
+        **{"φ": " phi ", "ω": " omega ", "ε": " epsilon ", "∪": " cup ", "∩": " cap ", "⊥": " perp "},
+    }
+)
+_TOKEN = re.compile(rf"[^\W\d_{CJK}]+|\d+(?:\.\d+)?|\.\d+|[{CJK}]|(?<=[\d)])!|[-+/=]")
+_HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-|-(?=[^\W\d_]{2})|--+")
+_ASCII_SIGNS = (("'", ""), ("`", ""), ("**", ""), ("~~", ""))
+_PLAIN = re.compile(r"[A-Za-z]+[.,;:?!]?")
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+SPELLED = (
+    {word: value for value, word in enumerate(_ONES)}
+    | {word: 10 * value for value, word in enumerate(_TENS, start=2)}
+    | {"fourty": 40}
+)
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_NUMERALS = SPELLED.keys() | SCALES.keys()
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers of a text; numbers in digits, one of several words is several."""
+    return list(chain.from_iterable(map(_WORDS.__getitem__, _undone(text).split())))
+
+
+def tokens(text: str) -> list[str]:
+    """The words, numbers and operators of a text; numbers in digits, those of several words put together."""
+    found = list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split())))
+    return found if _NUMERALS.isdisjoint(found) else _put_together(found)
+
+
+def masked(found: Iterable[str]) -> tuple[str, ...]:
+    """The words with NUMBER for each number."""
+    return tuple(NUMBER if token[0].isdigit() else token for token in found)
+
+
+def _undone(text: str) -> str:
+    """The text without what may reach over white space: entities, tags, targets of links."""
+    if "&" in text:
+        text = html.unescape(text)
+    if "<" in text:
+        text = _TAGS.sub(lambda tag: "" if tag["inline"] else " ", text)
+    return _LINK.sub("] ", text) if "](" in text else text
+
+
+class _Remembered(dict[str, tuple[str, ...]]):
+    """What each chunk means."""
+
+    def __init__(self, *, is_exact: bool) -> None:
+        self._is_exact = is_exact
+
+    def __missing__(self, chunk: str) -> tuple[str, ...]:
+        found = _tokens_of(chunk)
+        if not self._is_exact:
+            found = found if _NUMERALS.isdisjoint(found) else _put_together(found)
+            found = [token for token in found if token not in OPERATORS]
+        meant = tuple(found)
+        if len(chunk) <= LONGEST_CHUNK:
+            if len(self) >= MOST_CHUNKS:
+                self.clear()
+            self[chunk] = meant
+        return meant
+
+
+_WORDS, _TOKENS = _Remembered(is_exact=False), _Remembered(is_exact=True)
+
+
+def _tokens_of(chunk: str) -> list[str]:
+    """Words, numbers and operators of a chunk; numbers in words stay words."""
+    if _PLAIN.fullmatch(chunk):
+        return [chunk.rstrip(".,;:?!").lower()]
+    if chunk == BREAK:
+        return [BREAK]
+    plain = chunk if chunk.isascii() else _folded(chunk)
+    if "\\" in plain:
+        plain = _SPACED_THOUSANDS.sub("", plain)
+        plain = _FRACTION.sub(r"\\frac \1 \2", plain) if "frac" in plain else plain
+        plain = _COMMAND.sub(_command, plain)
+    plain = plain.lower()
+    for sign, meant in _ASCII_SIGNS:
+        if sign in plain:
+            plain = plain.replace(sign, meant)
+    if "," in plain:
+        plain = THOUSANDS.sub("", plain.replace("{,}", ""))
+    if "-" in plain:
+        plain = _HYPHEN.sub(" ", plain)
+    return [_canonical(token) if token[0] == "0" or "." in token else token for token in _TOKEN.findall(plain)]
+
+
+def _folded(chunk: str) -> str:
+    """A chunk beyond ASCII: NFKC, case, signs that have a name or another form, nothing invisible."""
+    plain = unicodedata.normalize("NFKC", chunk.replace("´", "'")).casefold().translate(_SIGNS)
+    return "".join(one for one in plain if one.isascii() or unicodedata.category(one) not in ("Cf", "Mn", "Cc"))
+
+
+def _command(found: re.Match[str]) -> str:
+    name = found[1]
+    if name is None:
+        return found[0][1] if found[0][1] in "$%#_" else " "
+    return " " if name in _SILENT else f" {_ALIASES.get(name, name)} "
+
+
+def _canonical(token: str) -> str:
+    """A number without zeros that say nothing; ".5" is 0.5."""
+    if "." in token:
+        token = token.rstrip("0").rstrip(".") or "0"
+        return f"0{token}" if token[0] == "." else token
+    return token.lstrip("0") or "0"
+
+
+def _put_together(found: Sequence[str]) -> list[str]:
+    """The tokens with numbers in digits: "one hundred and five" is 105, "5 million" 5000000, "one two" 1 and 2."""
+    put: list[str] = []
+    place = 0
+    while place < len(found):
+        token = found[place]
+        if token in SPELLED or token in SCALES or (token.isdecimal() and found[place + 1 : place + 2] in _SCALED):
+            value, place = _value(found, place)
+            put.append(str(value))
+        else:
+            put.append(token)
+            place += 1
+    return put
+
+
+_SCALED = [[name] for name in SCALES]
+
+
+def _value(found: Sequence[str], place: int) -> tuple[int, int]:
+    """The number whose words begin at a place, and where they end."""
+    total, part, room = 0, None, 10**12  # room: below which value the next word may add to the part
+    while place < len(found):
+        token = found[place]
+        if token in SCALES:
+            scale = SCALES[token]
+            if scale == 100:
+                part, room = (part or 1) * 100, 100
+            else:
+                total, part, room = total + (part or 1) * scale, None, scale
+        elif token in SPELLED and (part is None or SPELLED[token] < room):
+            part, room = (part or 0) + SPELLED[token], (10 if SPELLED[token] >= 20 else 0)
+        elif token.isdecimal() and part is None and total == 0:
+            part, room = int(token[:300]), 0
+        elif not (token == "and" and room == 100 and _goes_on(found[place + 1 : place + 3])):
+            break
+        place += 1
+    return total + (part or 0), place
+
+
+def _goes_on(after: Sequence[str]) -> bool:
+    """Whether "and" joins what follows to a number: "two hundred and five", not "one hundred and two hundred"."""
+    return bool(after) and after[0] in SPELLED and after[1:] != ["hundred"]
