@@ -279,6 +279,17 @@ def test_a_row_without_usable_tests_is_left_out_with_a_reason(row: dict[str, Any
     ("text", "question"),
     [
         ("Write a program that adds. Put it in ```python\n# your code here\n```", "Write a program that adds."),
+        (
+            f"### Instruction: {LCB}{ASKED}\n\n### Format: Implement a function called `main()` which orchastrates the "
+            "solution by reading inputs from stdin and writing the answer to stdout.\n```python\n# YOUR CODE HERE\n```",
+            ASKED,
+        ),
+        (
+            "You will be given a competitive programming problem.\nDo not include any debug prints or additional output.\n\n"
+            "Put your final solution within a single code block:\n```python\n<your code here>\n```\n\n"
+            f"# Problem\n\n{ASKED}",
+            ASKED,
+        ),
         ("Add.\n\nInput\n\nTwo.\n\n```\n1 2\n```", "Add.\n\nInput\n\nTwo.\n\n```\n1 2\n```"),
         ("What does this print?\n```python\nprint(1)\n```", "What does this print?\n```python\nprint(1)\n```"),
         ("Your code is a word of four letters.", "Your code is a word of four letters."),
