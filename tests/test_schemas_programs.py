@@ -285,7 +285,8 @@ def test_a_row_without_usable_tests_is_left_out_with_a_reason(row: dict[str, Any
             ASKED,
         ),
         (
-            "You will be given a competitive programming problem.\nDo not include any debug prints or additional output.\n\n"
+            "You will be given a competitive programming problem.\nDo not include any debug prints or additional "
+            "output.\n\n"
             "Put your final solution within a single code block:\n```python\n<your code here>\n```\n\n"
             f"# Problem\n\n{ASKED}",
             ASKED,
@@ -419,8 +420,15 @@ def test_functions_of_rlvr_ifeval_are_our_rules(
 ) -> None:
     wanted = tuple(Rule(id=rule, kwargs=kwargs) for rule, kwargs in rules)
     row = rlvr(**truth)
-    verl_row = verl("Write. Use * * * between paragraphs.", row["ground_truth"], "instruction_following")
-    for problem in (record_of(row).problem, record_of(verl_row).problem):
+    asked = "Write. Use * * * between paragraphs."
+    lists = {"instruction_id_list": [rule.id for rule in wanted], "kwargs": [rule.kwargs for rule in wanted]}
+    rows = (
+        row,
+        verl(asked, row["ground_truth"], "instruction_following"),
+        verl(asked, lists, "ifeval"),
+        verl(asked, "", None, extra_info=lists | {"kwargs": json.dumps(lists["kwargs"])}),
+    )
+    for problem in (record_of(row).problem for row in rows):
         assert (problem.domain, problem.rules) == (Domain.INSTRUCT, wanted)
         assert problem.prompt == "Write. Use * * * between paragraphs."
         assert [verify(problem, text).score for text in (good, bad)] == [1.0, 0.0]
@@ -449,7 +457,7 @@ def test_if_multi_constraints_is_read_as_a_literal_and_as_json(truth: str) -> No
     ("truth", "why"),
     [
         ({"func_name": "validate_rhymes"}, "no rule stands for"),
-        ({"func_name": "validate_choice", "options": ["red", "blue"]}, "validate_choice"),
+        ({"func_name": "validate_choice", "options": ["yes", "no", "maybe"]}, "validate_choice"),
         ({"func_name": "verify_bullet_points"}, "N: missing"),
         ({"func_name": "validate_word_constraint", "N": 3, "quantifier": "some"}, "quantifier"),
     ],

@@ -38,7 +38,7 @@ BEFORE = (
     r"(?:The function should take stdin as input and print the output\.\s*)?(?:Simply call the function after the "
     r"definition\.|Return the function body without invoking it at the final solution\.)?",
     r"(?:Please )?[Ss]olve the following (?:coding|programming) problem (?:using the programming language|in) "
-    r"[Pp]ython ?3?[:.]",
+    r"(?:[Pp]ython ?3?|cpp|C\+\+)[:.]",
     r"(?:Please )?[Ss]olve the programming task below (?:in a Python markdown code block|using a self-contained code "
     r"snippet in a markdown code block|in Python\.\s*Code should (?:be )?wrapped in a markdown code block)\.",
     r"Write a complete, self-contained Python solution to the following problem\.\s*"

@@ -37,8 +37,9 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     reward_model = row["reward_model"]
     truth = reward_model.get("ground_truth") if isinstance(reward_model, dict) else None
     ability = row.get("ability")
-    if constraints := constraints_in(truth):
-        return _instructed(row, constraints)
+    for place in (truth, row.get("extra_info"), row):
+        if constraints := constraints_in(place):
+            return _instructed(row, constraints)
     domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else reading.domain
     if domain is None and ability is None:
         are_tests = isinstance(truth, dict) or (isinstance(truth, str) and truth.startswith('{"'))
