@@ -6,12 +6,14 @@ import base64
 import json
 import pickle
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etalon.data.records import record_of
 from etalon.errors import InputError
+from etalon.problems.files import read_problems
 from etalon.problems.formats import read_row
 from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.formats.reading import BadReferenceError
@@ -227,6 +229,19 @@ def test_what_a_row_says_beside_its_tests_is_kept() -> None:
     assert "def add(a, b):" in record_of(KODCODE).problem.prompt
     assert "add(1, 2)" in record_of(PROGRAMS["Skywork, assertions"][0]).problem.prompt
     assert record_of(PROGRAMS["Skywork, check"][0]).problem.prompt.count("class Solution") == 1
+
+
+def test_sets_of_several_domains_are_one_file(tmp_path: Path) -> None:
+    rows = [
+        OPENTHOUGHTS,
+        {"problem": "1+1?", "answer": "2"},
+        KODCODE,
+        {"question": "?", "options": ["a", "b"], "answer": 1},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    domains = [problem.domain for problem in read_problems(path)]
+    assert domains == [Domain.CODE, Domain.MATH, Domain.CODE, Domain.STEM]
 
 
 def test_code_without_tests_is_a_problem_that_nothing_decides() -> None:
