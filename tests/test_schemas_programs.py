@@ -6,12 +6,14 @@ import base64
 import json
 import pickle
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etalon.data.records import record_of
 from etalon.errors import InputError
+from etalon.problems.files import read_problems
 from etalon.problems.formats import read_row
 from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.formats.reading import BadReferenceError
@@ -229,6 +231,19 @@ def test_what_a_row_says_beside_its_tests_is_kept() -> None:
     assert record_of(PROGRAMS["Skywork, check"][0]).problem.prompt.count("class Solution") == 1
 
 
+def test_sets_of_several_domains_are_one_file(tmp_path: Path) -> None:
+    rows = [
+        OPENTHOUGHTS,
+        {"problem": "1+1?", "answer": "2"},
+        KODCODE,
+        {"question": "?", "options": ["a", "b"], "answer": 1},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    domains = [problem.domain for problem in read_problems(path)]
+    assert domains == [Domain.CODE, Domain.MATH, Domain.CODE, Domain.STEM]
+
+
 def test_code_without_tests_is_a_problem_that_nothing_decides() -> None:
     row = {"question": ASKED, "starter_code": "", "response": f"<think>Add.</think>```python\n{SUM}\n```", "code": SUM}
     for columns in ({"question_id": "s1", "verified": True, "is_passed": True}, {}):
@@ -279,6 +294,18 @@ def test_a_row_without_usable_tests_is_left_out_with_a_reason(row: dict[str, Any
     ("text", "question"),
     [
         ("Write a program that adds. Put it in ```python\n# your code here\n```", "Write a program that adds."),
+        (
+            f"### Instruction: {LCB}{ASKED}\n\n### Format: Implement a function called `main()` which orchastrates the "
+            "solution by reading inputs from stdin and writing the answer to stdout.\n```python\n# YOUR CODE HERE\n```",
+            ASKED,
+        ),
+        (
+            "You will be given a competitive programming problem.\nDo not include any debug prints or additional "
+            "output.\n\n"
+            "Put your final solution within a single code block:\n```python\n<your code here>\n```\n\n"
+            f"# Problem\n\n{ASKED}",
+            ASKED,
+        ),
         ("Add.\n\nInput\n\nTwo.\n\n```\n1 2\n```", "Add.\n\nInput\n\nTwo.\n\n```\n1 2\n```"),
         ("What does this print?\n```python\nprint(1)\n```", "What does this print?\n```python\nprint(1)\n```"),
         ("Your code is a word of four letters.", "Your code is a word of four letters."),
@@ -408,8 +435,15 @@ def test_functions_of_rlvr_ifeval_are_our_rules(
 ) -> None:
     wanted = tuple(Rule(id=rule, kwargs=kwargs) for rule, kwargs in rules)
     row = rlvr(**truth)
-    verl_row = verl("Write. Use * * * between paragraphs.", row["ground_truth"], "instruction_following")
-    for problem in (record_of(row).problem, record_of(verl_row).problem):
+    asked = "Write. Use * * * between paragraphs."
+    lists = {"instruction_id_list": [rule.id for rule in wanted], "kwargs": [rule.kwargs for rule in wanted]}
+    rows = (
+        row,
+        verl(asked, row["ground_truth"], "instruction_following"),
+        verl(asked, lists, "ifeval"),
+        verl(asked, "", None, extra_info=lists | {"kwargs": json.dumps(lists["kwargs"])}),
+    )
+    for problem in (record_of(row).problem for row in rows):
         assert (problem.domain, problem.rules) == (Domain.INSTRUCT, wanted)
         assert problem.prompt == "Write. Use * * * between paragraphs."
         assert [verify(problem, text).score for text in (good, bad)] == [1.0, 0.0]
@@ -438,7 +472,7 @@ def test_if_multi_constraints_is_read_as_a_literal_and_as_json(truth: str) -> No
     ("truth", "why"),
     [
         ({"func_name": "validate_rhymes"}, "no rule stands for"),
-        ({"func_name": "validate_choice", "options": ["red", "blue"]}, "validate_choice"),
+        ({"func_name": "validate_choice", "options": ["yes", "no", "maybe"]}, "validate_choice"),
         ({"func_name": "verify_bullet_points"}, "N: missing"),
         ({"func_name": "validate_word_constraint", "N": 3, "quantifier": "some"}, "quantifier"),
     ],

@@ -1,6 +1,7 @@
 """Instructions that open-instruct's data sets name as a ground truth, as columns of IFEval: (ids, kwargs).
 
     IF_multi_constraints   [{"instruction_id": [...], "kwargs": [None, {...}]}], a Python literal or JSON
+    verl                   {"instruction_id_list": [...], "kwargs": [...]}
     RLVR-IFeval            {"func_name": "validate_lowercase", "N": null, ...}, JSON: one function for each of IFEval's
 
 A function that asks for exactly or about so many becomes two rules, which bound the number from both sides. "About" is
@@ -18,7 +19,7 @@ from etalon.problems.syntax import literal
 from etalon.rows.bad import shown
 
 Named = tuple[str, dict[str, Any]]  # a rule's id and its kwargs
-MARKS = ("instruction_id", "func_name")
+MARKS = ("instruction_id", "instruction_id_list", "func_name")
 CHOICES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")  # those that IFEval's rule knows
 ABOUT = 0.1  # of words: the share that "around" leaves, in open-instruct's functions
 
@@ -95,7 +96,7 @@ def constraints_in(truth: Any) -> tuple[list[str], list[Any]] | None:
             ids += [rule for rule, _ in rules]
             kwargs += [arguments for _, arguments in rules]
             continue
-        named = _listed(one.get("instruction_id"))
+        named = _listed(one.get("instruction_id") or one.get("instruction_id_list"))
         given = _listed(one.get("kwargs"))
         if given and len(given) != len(named):
             return None
@@ -135,8 +136,8 @@ def _bounds(function: str, quantifier: Any, number: Any) -> list[tuple[str, int]
 
 
 def _choice(options: Any) -> Named:
-    listed = options if isinstance(options, list) else [options]
-    if all(any(str(one).strip("'\" ") in choice for choice in CHOICES) and str(one).strip() for one in listed):
+    listed = _read(options) if isinstance(options, str) else options
+    if isinstance(listed, list | tuple) and {str(one).strip() for one in listed} == set(CHOICES):
         return "detectable_format:constrained_response", {}
     raise InputError(f"validate_choice: found {shown(options)}; the rule knows {', '.join(CHOICES)}")
 
@@ -159,4 +160,6 @@ def _read(value: Any) -> Any:
 
 
 def _listed(value: Any) -> list[Any]:
+    if isinstance(value, str) and value.startswith("["):
+        value = _read(value)
     return value if isinstance(value, list) else [] if value is None else [value]

@@ -131,9 +131,9 @@ def _run(
             stream.write(line + b"\n")
         if places.report is not None:
             write_json_atomic(places.report, sifted.rows())
-        print(sifted, file=sys.stderr)  # noqa: T201
         if work.against is not None:
             print(sifted.sweep.table(), file=sys.stderr)  # noqa: T201
+        print(sifted, file=sys.stderr)  # noqa: T201
         sifted.bad.check()
     if out is not None and out.is_file():
         _log(places.file, work, sifted).write(out, seconds=time.monotonic() - started)

@@ -38,15 +38,29 @@ BEFORE = (
     r"(?:The function should take stdin as input and print the output\.\s*)?(?:Simply call the function after the "
     r"definition\.|Return the function body without invoking it at the final solution\.)?",
     r"(?:Please )?[Ss]olve the following (?:coding|programming) problem (?:using the programming language|in) "
-    r"[Pp]ython ?3?[:.]",
+    r"(?:[Pp]ython ?3?|cpp|C\+\+)[:.]",
     r"(?:Please )?[Ss]olve the programming task below (?:in a Python markdown code block|using a self-contained code "
     r"snippet in a markdown code block|in Python\.\s*Code should (?:be )?wrapped in a markdown code block)\.",
     r"Write a complete, self-contained Python solution to the following problem\.\s*"
     r"(?:Your solution must include all necessary imports and the full function definition including the signature "
     r"exactly as specified\.)?\s*(?:Do not modify the function signature or docstring\.)?",
-    r"Please provide a self-contained Python script that solves the following problem in a markdown code block:",
+    r"Please provide an? (?:efficient and )?self-contained Python script that solves the following problem in a "
+    r"markdown code block:",
+    r"You will be given a competitive programming problem\.",  # codeforces-cots
+    r"Analyze the maximum input constraints and identify the optimal algorithmic approach [^.]{0,300}\.",
+    r"Please reason step by step about your solution approach, then provide a complete implementation in [^.]{0,120}\.",
+    r"Your solution must read input from standard input[^.]{0,20}, write output to standard output[^.]{0,20}\.",
+    r"Do not include any debug prints or additional output\.",
+    r"#+ Problem\n",
+    r"Write a solution for the following programming challenge\.",
+    r"Provide a brief explanation of your approach, followed by the complete code\.",
 )
 BEHIND = (
+    _HEADING
+    + r"Implement a function called `main\(\)` which orchastrates the solution by reading inputs from stdin and "
+    r"writing the answer to stdout\.(?:\s*Feel free to use additional functions as necessary\.)?"
+    r"(?:\s*Next do NOT forget to call `main` function at the end of the program otherwise you will not be "
+    r"awarded any points\.)?",
     _STDIN,
     r"(?:#+ ?(?:Answer|Response):)(?:\s*\(use the provided format with backticks\))?",
     r"(?:You need to think first then write the Python code\.|Now solve the problem and return the code\.)",
@@ -54,7 +68,8 @@ BEHIND = (
     r"(?:Your|The) code should be (?:wrapped|enclosed) in a (?:python )?markdown code block\.",
     r"Please do not include the test cases in your solution\.",
     r"(?:Also, r|R)emember to import any missing modules(?: in the code)?\.",
-    r"Please provide a self-contained Python script that solves the above problem in a markdown code block[.:]",
+    r"Please provide an? (?:efficient and )?self-contained Python script that solves the above problem in a "
+    r"markdown code block[.:]",
 )
 AMID = r"Your solution should be a complete, self-contained function in a markdown code block\.\s*"
 STARTER = (

@@ -167,23 +167,20 @@ def stated_letter(row: Row, found: Options) -> str | None:
     return stated[0]
 
 
-def hidden(question: str, answer: object, *, is_choice: bool) -> Options | None:
-    """The options that stand in the text of a question whose answer is one of them; None where it is not.
+def hidden(question: str, answer: object, *, is_choice: bool = True) -> Options | None:
+    """The options in the text of a choice, where the answer is one of them: its letter, or what it says; else None.
 
-    is_choice: the row says that it is a choice, so that the answer may be a content, too.
+    is_choice: the row says that it is one. Then the letter of an option that is not there is a BadReferenceError.
     """
-    if not isinstance(answer, str) or not (is_choice or len(answer) <= MAX_LETTER_CHARS):
-        return None
-    letter = _BARE_LETTER.fullmatch(answer.strip())
-    if letter is None and not is_choice:
-        return None
-    listed = listed_options(question, fewest=2 if is_choice else 3)
+    listed = listed_options(question)
     found = Options(shown=listed, names=tuple(listed), are_named=True)
-    if letter is not None and letter[1] in listed:
+    if not listed or not isinstance(answer, str):
+        return None
+    if found.letter(answer) in listed:
         return found
-    if letter is not None and listed:
+    if is_choice and _bare(answer):
         raise BadReferenceError(f"answer: found {shown(answer)}; the question lists {', '.join(listed)}")
-    return found if is_choice and answer.strip() in listed.values() else None
+    return None
 
 
 def _lettered(names: list[str] | None, contents: list[str], *, relabel: bool) -> Options:

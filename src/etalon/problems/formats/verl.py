@@ -37,8 +37,9 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     reward_model = row["reward_model"]
     truth = reward_model.get("ground_truth") if isinstance(reward_model, dict) else None
     ability = row.get("ability")
-    if constraints := constraints_in(truth):
-        return _instructed(row, constraints)
+    for place in (truth, row.get("extra_info"), row):
+        if constraints := constraints_in(place):
+            return _instructed(row, constraints)
     domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else reading.domain
     if domain is None and ability is None:
         are_tests = isinstance(truth, dict) or (isinstance(truth, str) and truth.startswith('{"'))
@@ -51,7 +52,8 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     if domain is Domain.CODE:
         return _program(row, question, None if truth is None else _tests(truth), reading)
     answer = None if truth is None else gold(TRUTH, only(truth))
-    found = hidden(without_frame(question), answer, is_choice=domain is Domain.STEM)
+    is_letter = answer is not None and len(answer) == 1 and answer.isupper()
+    found = hidden(without_frame(question), answer, is_choice=False) if is_letter or domain is Domain.STEM else None
     domain = Domain.STEM if found else domain
     problem = Problem(
         id=row_id(row, *IDS),
