@@ -14,14 +14,12 @@ from itertools import chain, islice
 
 from etalon.data.contamination.items import Item
 from etalon.data.contamination.match import RUN, Match, Pattern, Words, covered, is_inside, runs
+from etalon.data.contamination.screen import ANCHOR, Run, Screen, Screens, plain_forms
 from etalon.data.contamination.text import BREAK, NUMBER, masked, tokens, words
-
-Run = tuple[str, ...]
 
 THRESHOLD = 0.7  # (ours) share of an item from which a row holds it
 SHORT = 12  # (ours) words; an item of fewer has to be there whole
-ANCHOR = 6  # (ours) words of a run that makes an item a candidate
-MOST_ITEMS = 8  # (ours) a run in more of them is no anchor, unless an item has no other
+MOST_ITEMS, FEWEST_RARE = 8, 4  # (ours) a run in more of them is no anchor, unless an item has fewer others
 FEWEST_ANCHORS, ANCHOR_SHARE = 2, 0.1  # (ours) of an item that a row must hold before it is looked at closely
 WIDE = 0.2  # (ours) of a benchmark's items share a run: an instruction
 WIDEST = 0.01  # (ours) of the rows hold a run: no anchor
@@ -103,9 +101,7 @@ class Index:
         self._num_anchors = [0] * len(self.patterns)
         self._keys: dict[Run, tuple[int, ...]] = {}
         self._tiny: dict[Run, tuple[int, ...]] = {}
-        self._key_words: frozenset[str] = frozenset()
-        self._runs: frozenset[Run] = frozenset()
-        self._key_runs: frozenset[Run] = frozenset()
+        self._screens: Screens
         self._place()
 
     # --- what is found ---------------------------------------------------------------------------------------------
@@ -113,15 +109,8 @@ class Index:
     def find(self, texts: Sequence[str]) -> Hit | None:
         """The item that the texts of a row hold: the one covered most, one with its own numbers first."""
         text = texts[0] if len(texts) == 1 else f" {BREAK} ".join(texts)
-        found = words(text)
-        even, odd = found[::2], found[1::2]
-        if (
-            self._runs.isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], odd[2:], strict=False))
-            and (self._key_words.isdisjoint(found) or self._key_runs.isdisjoint(runs(found, RUN)))
-            and len(found) >= RUN
-        ):
-            return None
-        return self._best(text, found, self.rule.threshold)
+        found = self._screens.words_of(text)
+        return None if found is None else self._best(text, found, self.rule.threshold)
 
     def shares(self, texts: Sequence[str]) -> float:
         """The greatest share of an item, its numbers the same, that the texts of a row hold; 0.0 below LEAST_SHARE."""
@@ -174,8 +163,6 @@ class Index:
     def _shorts(self, found: Sequence[str]) -> list[int]:
         if len(found) < RUN:
             return list(self._tiny.get(tuple(found), ()))
-        if self._key_words.isdisjoint(found):
-            return []
         return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
 
     def shared(self, text: str) -> set[Run]:
@@ -213,24 +200,32 @@ class Index:
     def _place(self) -> None:
         """Fill the look-ups: anchors of long patterns, keys of short ones."""
         anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
-        key_words = set()
+        plain_anchors: set[Run] = set()
+        plain_keys: dict[Run, str] = {}
+        key_words: dict[Run, str] = {}
         for number, pattern in enumerate(self.patterns):
             own = pattern.words.exact
+            forms = plain_forms(self.rule.items[pattern.number].text)
             if len(own) < RUN:
                 tiny[own].append(number)
             elif len(own) < self.rule.short:
-                key = min(runs(own, RUN), key=self._rarity.of_key)
-                keys[key].append(number)
-                key_words.add(min(key, key=self._rarity.of_word))
+                keys[key := self._rarity.key(own)].append(number)
+                key_words[key] = self._rarity.rarest(own)
+                plain_keys |= {self._rarity.key(one): self._rarity.rarest(one) for one in forms if len(one) >= RUN}
             else:
-                for run in self._rarity.anchors(own):
+                rare = self._rarity.anchors(own)
+                for run in rare:
                     anchors[run].append(number)
-                    self._num_anchors[number] += 1
+                self._num_anchors[number] = len(rare)
+                for form in forms:
+                    plain_anchors.update(self._rarity.anchors(form))
         self._anchors = {run: tuple(numbers) for run, numbers in anchors.items()}
         self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
         self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
-        self._key_words = frozenset(key_words)
-        self._runs, self._key_runs = frozenset(anchors), frozenset(keys)
+        self._screens = Screens(
+            plain=Screen(anchors=plain_anchors, keys=plain_keys),
+            other=Screen(anchors=self._anchors, keys=key_words),
+        )
 
 
 class _Rarity:
@@ -240,6 +235,7 @@ class _Rarity:
         self._held = dict(made_of.common)
         self._rows = made_of.rows
         self._runs: Counter[Run] = Counter()
+        self._shapes: Counter[Run] = Counter()
         self._words: Counter[str] = Counter()
         self._lower: set[str] = set()
         self._wide: set[Run] = set()
@@ -252,6 +248,7 @@ class _Rarity:
             for item in items:
                 own = Words.of(tokens(item.text))
                 counts.update({*runs(own.masked, RUN), *runs(own.exact, ANCHOR)})
+                self._shapes.update(set(runs(own.masked, ANCHOR)))
                 self._words.update(set(own.exact))
             few = max(3, WIDE * len(items))
             self._wide.update(run for run, count in counts.items() if count >= few)
@@ -262,13 +259,13 @@ class _Rarity:
         """How many items and unrelated rows hold it."""
         return self._runs[run] + self._held.get(run, 0)
 
-    def of_key(self, run: Run) -> tuple[bool, int]:
-        """How little a run does as the key of a short item: least where it has no number and is rare."""
-        return masked(run) != run, self.count(masked(run))
+    def key(self, own: Sequence[str]) -> Run:
+        """The run by which a short item is looked for: one without numbers before one with, the rarest of them."""
+        return min(runs(own, RUN), key=lambda run: (masked(run) != run, self.count(masked(run))))
 
-    def of_word(self, word: str) -> tuple[bool, int]:
-        """The same of a word of the key."""
-        return word[0].isdigit(), self._words[word]
+    def rarest(self, own: Sequence[str]) -> str:
+        """The word of a short item that fewest items have, numbers last."""
+        return min(own, key=lambda word: (word[0].isdigit(), self._words[word]))
 
     def weights(self, text: str, own: Words) -> tuple[float, ...]:
         """What each word weighs: by the mean rarity of the runs it is in; names little."""
@@ -288,11 +285,15 @@ class _Rarity:
         return {word for one in capital for word in words(one) if word not in self._lower and word != NUMBER}
 
     def anchors(self, own: Sequence[str]) -> list[Run]:
-        """The rare runs of ANCHOR words; the rarest quarter of all where fewer are rare."""
+        """The runs of ANCHOR words that are rare whatever their numbers are; where hardly one is, the rarest ones."""
         every = sorted(set(runs(own, ANCHOR)), key=lambda run: (self.count(run), run))
-        most = MOST_ITEMS + WIDEST * self._rows
-        rare = [run for run in every if self._runs[run] <= MOST_ITEMS and self.count(run) <= most]
-        return rare if len(rare) * 4 >= len(every) else every[: len(every) // 4 + FEWEST_ANCHORS]
+        rare = [run for run in every if self.is_rare(run)]
+        return rare if len(rare) >= FEWEST_RARE else [*rare, *every[: FEWEST_RARE + len(every) // 4]]
+
+    def is_rare(self, run: Run) -> bool:
+        """Whether few items and few rows have a run of ANCHOR words, with whatever numbers."""
+        same = masked(run)
+        return self._shapes[same] <= MOST_ITEMS and self._held.get(run, 0) <= WIDEST * self._rows
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,6 +8,7 @@ Other names, or one other word, leave the diagonal as it is, so that only these 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
 MOST_DIAGONALS = 60  # (ours) looked at, those with most runs first
 FEWEST_RUNS = 0.15  # (ours) of the runs of an item: with fewer, no share worth a word is covered
 SLACK = 20  # (ours) words of a window beyond 1.5 times those of the item
+_ANY_NUMBER = r"[\d.]+(?: and [\d.]+| [\d.]+){0,8}?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +67,10 @@ class Pattern:
         return found
 
     @cached_property
-    def proses(self) -> Sequence[str]:
-        """What stands between its numbers, each between spaces."""
-        between = " ".join(self.words.masked).split(NUMBER)
-        return [f" {part.strip()} " for part in between if part.strip()]
+    def shape(self) -> re.Pattern[str]:
+        """Its words in a line, with any numbers for its own, of one word or several."""
+        parts = [_ANY_NUMBER if word == NUMBER else re.escape(word) for word in self.words.masked]
+        return re.compile(f" {' '.join(parts)} ")
 
     def could_be(self, row: frozenset[str], line: str, threshold: float) -> bool:
         """Whether a row with these words could cover enough of it: a bound that costs little.
@@ -76,7 +78,7 @@ class Pattern:
         row: its words, and NUMBER; line: the same in order, between spaces. Options are taken to be there.
         """
         if self.is_whole:
-            return all(part in line for part in self.proses)
+            return self.shape.search(line) is not None
         held = sum(compress(self.weights, map(row.__contains__, self.words.masked)))
         return held + self.option_weight >= threshold * self.weight
 
