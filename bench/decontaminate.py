@@ -23,7 +23,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import contamination_cases as cases
-
 from etalon.data.contamination.index import index
 from etalon.data.contamination.items import Item
 
@@ -53,10 +52,16 @@ MATH = (
     r"What is the remainder when ${a}^{{{b}}}$ is divided by ${c}$?",
     r"The polynomial ${x}^3 - {a}{x}^2 + {b}{x} - {c}$ has three real roots ${p}$, ${q}$ and ${r}$.",
 )
-SMALL = "the a of and to in is that for with on as it at by from has more than each if which are all".split()
-PLACES = "market shop garden library station bakery museum harbor school farm theatre factory warehouse".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-SYLLABLES = "ba be bo ca co da de di do fa fi ga go ha ka la le li lo ma me mi mo na ne no pa pe ra re ri ro sa se ta".split()
+SMALL = (
+    "the a of and to in is that for with on as it at by from has more than each if which are all".split()  # noqa: SIM905
+)
+PLACES = (
+    "market shop garden library station bakery museum harbor school farm theatre factory warehouse".split()  # noqa: SIM905
+)
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+SYLLABLES = (
+    "ba be bo ca co da de di do fa fi ga go ha ka la le li lo ma me mi mo na ne no pa pe ra re ri ro sa se ta".split()  # noqa: SIM905
+)
 
 
 def vocabulary(rng: random.Random, count: int) -> list[str]:
@@ -93,7 +98,13 @@ def sentence(rng: random.Random, nouns: list[str]) -> str:
 
 
 def formula(rng: random.Random, x: str, y: str) -> str:
-    terms = (r"\frac{{{a}{x}}}{{{y}+{b}}}", r"\sqrt{{{a}{x}+{b}}}", "{a}{x}^{b}", r"\left({x}-{a}{y}\right)^{b}", "{y}_{a}")
+    terms = (
+        r"\frac{{{a}{x}}}{{{y}+{b}}}",
+        r"\sqrt{{{a}{x}+{b}}}",
+        "{a}{x}^{b}",
+        r"\left({x}-{a}{y}\right)^{b}",
+        "{y}_{a}",
+    )
     chosen = rng.choices(terms, k=rng.randint(2, 4))
     return " + ".join(one.format(x=x, y=y, a=rng.randint(2, 99), b=rng.randint(2, 9)) for one in chosen)
 

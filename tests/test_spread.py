@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shrunk
+from etalon.data.contamination.index import rule
+from etalon.data.contamination.items import Item
 from etalon.data.row_gates import GateRows, Sifted
 from etalon.errors import InputError
 from etalon.rows.cluster import Source, read_slice, run_slice, slices, source_of
@@ -22,6 +24,7 @@ from etalon.verifiers.rows import VerifyRows
 pytestmark = pytest.mark.live  # commands are run
 
 QUERY = "How many positive integers below one hundred are divisible by three or by five?"
+HELD_OUT = rule([Item(benchmark="eval.jsonl", row="line 1", text=QUERY)])
 LOOP = "and again we see that it holds " * 60
 
 
@@ -85,7 +88,7 @@ def test_a_part_says_why_it_cannot_be_worked_on(tmp_path: Path) -> None:
     assert not run_slice(0, 3, source=source_of(path), work=GateRows(), version=__version__)["error"]
 
 
-@pytest.mark.parametrize("work", [GateRows(evaluation=(QUERY,)), VerifyRows(domain="math")])
+@pytest.mark.parametrize("work", [GateRows(evaluation=HELD_OUT), VerifyRows(domain="math")])
 def test_work_travels_and_gives_one_line_per_line(work: GateRows | VerifyRows) -> None:
     again = pickle.loads(pickle.dumps(work))
     assert again == work
@@ -96,10 +99,10 @@ def test_work_travels_and_gives_one_line_per_line(work: GateRows | VerifyRows) -
 
 def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> None:
     sifted = Sifted()
-    work = GateRows(evaluation=(QUERY,), ngram=8)
+    work = GateRows(evaluation=HELD_OUT, ngram=8)
     run = work.start()
     kept = list(sifted.kept((f"line {i}", run(row_of("", line.encode()))) for i, line in enumerate(ROWS, start=1)))
-    assert kept == [ROWS[i].encode() for i in (1, 5, 7)]
+    assert kept == [ROWS[i].encode() for i in (1, 7)]
     read, overlap, repetition = sifted.rows()
     assert (read["kept"], read["dropped"], read["undecided"]) == (5, 0, 3)
     assert set(read["reasons"]) == {
@@ -107,25 +110,25 @@ def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> 
         "unreadable: the line is blank",
         "unreadable: prompt: missing",
     }
-    assert (overlap["kept"], overlap["dropped"]) == (4, 1)
-    assert overlap["examples"][0]["text"].startswith("how many positive integers")
-    assert (repetition["kept"], repetition["dropped"]) == (3, 1)
-    assert str(sifted).startswith("8 rows: 3 kept, unreadable: ")
+    assert (overlap["kept"], overlap["dropped"]) == (3, 2)
+    assert overlap["examples"][0]["text"].startswith("eval.jsonl line 1 (100%): how many positive integers")
+    assert (repetition["kept"], repetition["dropped"]) == (2, 1)
+    assert str(sifted).startswith("8 rows: 2 kept, ")
 
 
 def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes("\n".join(ROWS).encode())
     (tmp_path / "eval.jsonl").write_text(row(question=QUERY, answer="47") + "\n")
     done = etalon(
-        "data", "filter", "rows.jsonl", "--against", "eval.jsonl", "--ngram", "8", "-o", "kept.jsonl",
-        "--report", "gates.json", "--max-bad", "0.3", folder=tmp_path,
+        "data", "filter", "rows.jsonl", "--against", "eval.jsonl", "--threshold", "0.8", "--ngram", "8",
+        "-o", "kept.jsonl", "--report", "gates.json", "--max-bad", "0.3", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 5, 7))
+    assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 7))
     assert [gate["gate"] for gate in json.loads((tmp_path / "gates.json").read_text())] == [
         "read", "overlap", "repetition",
     ]  # fmt: skip
-    assert done.stderr.startswith("8 rows: 3 kept, ")
+    assert done.stderr.startswith("8 rows: 2 kept, ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.jsonl", "gates.json", "kept.jsonl", "rows.jsonl"]
 
 

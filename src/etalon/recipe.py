@@ -108,7 +108,7 @@ class DataSpec(Spec):
     agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
     paths: Positive = 4  # (ours) traces sampled per query
     max_paths: Positive = 4  # (ours) distinct valid traces kept per query
-    ngram: Positive = 10  # 1.5B: n of the overlap gate, in words
+    ngram: Positive = 10  # 1.5B: n of the repetition gate, in words; a held-out item of fewer has to be there whole
     max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
     max_tokens: Positive = 65536  # (ours) longest trace that is kept
     claims: Count = 500  # (ours) math queries that are also answered in the form CLR asks for (answer and claims)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from etalon.data.decontaminate import OverlapIndex
+from etalon.data.contamination.index import Hit, Index
 from etalon.data.repetition import degeneration, measure
 from etalon.types import Problem, Trace, Verdict
 
@@ -144,28 +144,31 @@ def drop(reason: str, text: str) -> Decision:
 
 
 def ngram_gate(
-    traces: Sequence[Trace], *, evaluation: OverlapIndex | None = None, n: int = 10, max_repetition: float = 0.5
+    traces: Sequence[Trace], *, evaluation: Index | None = None, n: int = 10, max_repetition: float = 0.5
 ) -> Gated[Trace]:
     """Drop degenerate responses, and queries that overlap with an evaluation set."""
-    shared = {prompt: evaluation.overlap(prompt) for prompt in {t.prompt for t in traces}} if evaluation else {}
+    held = {prompt: evaluation.find([prompt]) for prompt in {t.prompt for t in traces}} if evaluation else {}
 
     def decide(trace: Trace) -> Decision:
-        if (overlap := shared.get(trace.prompt)) is not None:
-            return drop(OVERLAP, f"{overlap} | {trace.prompt}")
+        if (found := of_hit(held.get(trace.prompt), trace.prompt)) is not KEEP:
+            return found
         reason = degeneration(measure(trace.response, n=n), max_share=max_repetition)
         return KEEP if reason is None else drop(reason, trace.response)
 
     return sift("ngram", ((trace, decide(trace)) for trace in traces))
 
 
-def overlap_gate(problems: Sequence[Problem], evaluation: OverlapIndex) -> Gated[Problem]:
-    """Drop queries that overlap with an evaluation set, before anything is sampled for them."""
+def overlap_gate(problems: Sequence[Problem], evaluation: Index) -> Gated[Problem]:
+    """Drop queries that hold an item of an evaluation set, before anything is sampled for them."""
+    decided = ((problem, of_hit(evaluation.find([problem.prompt]), problem.prompt)) for problem in problems)
+    return sift("overlap", decided)
 
-    def decide(problem: Problem) -> Decision:
-        overlap = evaluation.overlap(problem.prompt)
-        return KEEP if overlap is None else drop(OVERLAP, f"{overlap} | {problem.prompt}")
 
-    return sift("overlap", ((problem, decide(problem)) for problem in problems))
+def of_hit(hit: Hit | None, text: str) -> Decision:
+    """What a hit is for a row: dropped with the item it holds; a near one, whose numbers are others, is kept."""
+    if hit is None or hit.is_near:
+        return KEEP
+    return drop(OVERLAP, f"{hit.benchmark} {hit.row} ({hit.share:.0%}): {hit.span} | {text}")
 
 
 def quality_gate(

@@ -1,6 +1,6 @@
 """The n-gram gates (2.1.1 step 4a) over the rows of a file: overlap with evaluation sets, and degenerate repetition.
 
-row -> overlap of its prompt -> repetition in its response -> kept as it is, or the gate that stopped it and why
+row -> an item in any of its texts -> repetition in its response -> kept as it is, or the gate that stopped it and why
 
 A row that cannot be read, or that has neither a prompt nor a response, is undecided and not kept.
 """
@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from etalon.data.decontaminate import OverlapIndex, index
-from etalon.data.gates import KEEP, OVERLAP, Decision, Fate, Sieve, drop, excerpt
+from etalon.data.contamination.index import Index, Rule
+from etalon.data.contamination.rows import texts_of
+from etalon.data.gates import KEEP, Decision, Fate, Sieve, drop, excerpt, of_hit
 from etalon.data.repetition import degeneration, measure
 from etalon.errors import InputError
 from etalon.problems.formats import Reading, read_row
@@ -28,39 +29,39 @@ from etalon.store import to_json
 
 GATES = ("read", "overlap", "repetition")
 KEPT = b"+"  # a row that passed, as it was
+NOTHING = Rule(items=())
 STOPPED = b"-"  # a JSON object: gate, outcome, reason, text, told
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateRows:
-    """evaluation: prompts that no query may share `ngram` words with. boilerplate: instructions of many prompts.
+    """evaluation: items that no row may hold. ngram: n of the n-grams of which a response may not repeat too many.
 
     max_repetition: share of repeated n-grams above which a response counts as degenerate.
     columns: other names of the columns that are looked at.
     """
 
-    evaluation: tuple[str, ...] = ()
-    boilerplate: tuple[str, ...] = ()
+    evaluation: Rule = NOTHING
     ngram: int = 10
     max_repetition: float = 0.5
     columns: ColumnMap = AS_NAMED
     threads: int = 1
 
     def start(self) -> RowFunction:
-        """Build the index of the evaluation prompts; the function gives one marked line per row."""
-        seen = index(self.evaluation, n=self.ngram, boilerplate=self.boilerplate)
+        """Build the index of the items; the function gives one marked line per row."""
+        seen = self.evaluation.start()
         return lambda row: self._marked(row, seen)
 
-    def _marked(self, row: Row, seen: OverlapIndex) -> bytes:
+    def _marked(self, row: Row, seen: Index) -> bytes:
         """The row's line with KEPT before it, or STOPPED and what the counts need."""
         try:
             prompt, response = texts(row, self.columns)
         except InputError as error:
             undecided = Decision(outcome=Fate.UNDECIDED, reason=_kind(str(error)), text=_shown(row))
             return stopped("read", undecided, told=str(error))
-        overlap = seen.overlap(prompt) if prompt is not None else None
-        if overlap is not None:
-            return stopped("overlap", drop(OVERLAP, f"{overlap} | {prompt}"))
+        held = of_hit(seen.find([*texts_of(row.columns)]), prompt or response or "")
+        if held is not KEEP:
+            return stopped("overlap", held)
         if response is not None:
             reason = degeneration(measure(response, n=self.ngram), max_share=self.max_repetition)
             if reason is not None:

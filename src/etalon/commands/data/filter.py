@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,21 +21,21 @@ from etalon.commands.options import (
 )
 from etalon.errors import ConfigError
 
-if TYPE_CHECKING:
-    from etalon.rows.mapping import ColumnMap
-
 
 def sift(
     file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
     against: Annotated[
         list[Path] | None,
-        typer.Option("--against", metavar="FILE", help="Problems that no query may overlap with; may be repeated."),
+        typer.Option("--against", metavar="FILE", help="Problems that no row may hold; may be repeated."),
     ] = None,
     out: OutOption = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the counts, reasons and examples of every gate as JSON.")
     ] = None,
-    ngram: Annotated[int, typer.Option(min=1, help="Words in a row that make an overlap.")] = 10,
+    threshold: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Share of a problem of --against that a row may not cover.")
+    ] = 0.7,
+    ngram: Annotated[int, typer.Option(min=1, help="Words of the n-grams of which --max-repetition is a share.")] = 10,
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
@@ -45,7 +44,7 @@ def sift(
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
     workers: Annotated[int | None, typer.Option(min=1, help="With --ray: parts worked on at the same time.")] = None,
 ) -> None:
-    """Drop rows that overlap with an evaluation set or repeat themselves; the others stay as they are, in order.
+    """Drop rows that hold a problem of an evaluation set or repeat themselves; the others stay as they are, in order.
 
     A row's query is its `prompt`, `question`, `problem`, `query` or what users say in `messages`, its answer its
     `response`, `completion` or last message. A row without either, or that cannot be read, is not kept and counts as
@@ -57,8 +56,9 @@ def sift(
     refuse_same(file, out)
     if report is not None:
         check_place("--report", report)
+    from etalon.data.contamination.index import rule
+    from etalon.data.contamination.items import read_items
     from etalon.data.row_gates import GateRows, Sifted
-    from etalon.problems.instructions import instructions
     from etalon.rows.bad import BadRows
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.packed import name_of
@@ -66,8 +66,9 @@ def sift(
     from etalon.store import write_json_atomic, writing
 
     names = ColumnMap.read(columns or [])
-    prompts, known = _prompts(against or [], names, max_bad), tuple(instructions())
-    work = GateRows(evaluation=prompts, boilerplate=known, ngram=ngram, max_repetition=max_repetition, columns=names)
+    items = read_items([(path.name, path) for path in against or []], columns=names, max_bad=max_bad)
+    evaluation = rule(items, threshold=threshold)
+    work = GateRows(evaluation=evaluation, ngram=ngram, max_repetition=max_repetition, columns=names)
     sifted = Sifted(bad := BadRows(name_of(file), max_bad))
     with writing(out or Path("standard output")), written(out) as stream:
         for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers)):
@@ -76,11 +77,3 @@ def sift(
             write_json_atomic(report, sifted.rows())
         print(sifted, file=sys.stderr)  # noqa: T201
         bad.check()
-
-
-def _prompts(files: Sequence[Path], columns: ColumnMap, max_bad: float) -> tuple[str, ...]:
-    """The questions of evaluation sets; answers are not asked for."""
-    from etalon.problems.files import read_problems
-
-    found = [read_problems(path, columns=columns, max_bad=max_bad, needs_reference=False) for path in files]
-    return tuple(problem.prompt for problems in found for problem in problems)

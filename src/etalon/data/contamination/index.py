@@ -1,15 +1,15 @@
 """The index of benchmark items, and what it finds in a row.
 
-    items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
-    row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
+items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
+row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from etalon.data.contamination.items import Item
@@ -28,7 +28,7 @@ LITTLE = 0.3  # (ours) of what a word weighs is left to a name, which a rewriter
 FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be near
 SAMPLE = 20_000  # (ours) rows that say what is common
 LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole
-RELATED = 0.3  # (ours) of the anchors of an item: the row may be a copy of it
+RELATED = 0.9  # (ours) of the anchors of an item: the row is a copy of it
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
 
 
@@ -85,7 +85,9 @@ def rule(
     return Rule(items=bare.items, threshold=threshold, short=short, common=shared, rows=rows)
 
 
-def index(items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()) -> Index:
+def index(
+    items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()
+) -> Index:
     """The index of items, in one step; for arguments see `rule`."""
     return rule(items, threshold=threshold, short=short, common=common).start()
 
@@ -106,16 +108,20 @@ class Index:
 
     # --- what is found ---------------------------------------------------------------------------------------------
 
-    def find(self, texts: Sequence[str]) -> Hit | None:
-        """The item that the texts of a row hold: the one covered most, one with its own numbers first."""
+    def find(self, texts: Sequence[str], *, threshold: float | None = None) -> Hit | None:
+        """The item that the texts of a row hold: the one covered most, one with its own numbers before a near one.
+
+        Args:
+            texts: in the order of the row, so that a question and its options are found together.
+            threshold: in place of the index's own.
+        """
         text = texts[0] if len(texts) == 1 else f" {BREAK} ".join(texts)
         found = self._screens.words_of(text)
-        return None if found is None else self._best(text, found, self.rule.threshold)
+        return None if found is None else self._best(text, found, threshold or self.rule.threshold)
 
     def shares(self, texts: Sequence[str]) -> float:
         """The greatest share of an item, its numbers the same, that the texts of a row hold; 0.0 below LEAST_SHARE."""
-        text = f" {BREAK} ".join(texts)
-        hit = self._best(text, words(text), LEAST_SHARE)
+        hit = self.find(texts, threshold=LEAST_SHARE)
         return 0.0 if hit is None or hit.is_near else hit.share
 
     def _best(self, text: str, found: Sequence[str], threshold: float) -> Hit | None:
@@ -166,7 +172,7 @@ class Index:
         return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
 
     def shared(self, text: str) -> set[Run]:
-        """The runs of items that a text holds, without those of the items that it may be a copy of."""
+        """The runs of items that a text holds, without those of the items that it is a copy of."""
         found = words(text)
         held = self._rarity.known & set(runs(masked(found), RUN))
         wide = self._anchors.keys() & set(runs(found, ANCHOR))
@@ -204,21 +210,25 @@ class Index:
         plain_keys: dict[Run, str] = {}
         key_words: dict[Run, str] = {}
         for number, pattern in enumerate(self.patterns):
-            own = pattern.words.exact
-            forms = plain_forms(self.rule.items[pattern.number].text)
+            own, text = pattern.words.exact, self.rule.items[pattern.number].text
+            forms, names = plain_forms(text), self._rarity.names(text)
+            is_long = len(own) >= self.rule.short
             if len(own) < RUN:
                 tiny[own].append(number)
-            elif len(own) < self.rule.short:
-                keys[key := self._rarity.key(own)].append(number)
-                key_words[key] = self._rarity.rarest(own)
-                plain_keys |= {self._rarity.key(one): self._rarity.rarest(one) for one in forms if len(one) >= RUN}
-            else:
+            if is_long:
                 rare = self._rarity.anchors(own)
                 for run in rare:
                     anchors[run].append(number)
                 self._num_anchors[number] = len(rare)
                 for form in forms:
                     plain_anchors.update(self._rarity.anchors(form))
+            if not is_long or sum(names.isdisjoint(run) for run in runs(own, ANCHOR)) < FEWEST_RARE:
+                for key in self._rarity.keys(own, () if not is_long else names):
+                    keys[key].append(number)
+                    key_words[key] = self._rarity.rarest(key if is_long else own)
+                for form in forms:
+                    found = self._rarity.keys(form, () if not is_long else names)
+                    plain_keys |= {key: self._rarity.rarest(key if is_long else form) for key in found}
         self._anchors = {run: tuple(numbers) for run, numbers in anchors.items()}
         self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
         self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
@@ -259,9 +269,14 @@ class _Rarity:
         """How many items and unrelated rows hold it."""
         return self._runs[run] + self._held.get(run, 0)
 
-    def key(self, own: Sequence[str]) -> Run:
-        """The run by which a short item is looked for: one without numbers before one with, the rarest of them."""
-        return min(runs(own, RUN), key=lambda run: (masked(run) != run, self.count(masked(run))))
+    def keys(self, own: Sequence[str], names: Collection[str]) -> list[Run]:
+        """The runs by which an item is looked for that may share no anchor: those without numbers first, rare ones.
+
+        names: words that none of them may have; where there are some, several runs are taken.
+        """
+        found = [run for run in runs(own, RUN) if not names or frozenset(names).isdisjoint(run)]
+        found.sort(key=lambda run: (masked(run) != run, self.count(masked(run))))
+        return found[: FEWEST_RARE if names else 1]
 
     def rarest(self, own: Sequence[str]) -> str:
         """The word of a short item that fewest items have, numbers last."""
@@ -275,14 +290,14 @@ class _Rarity:
         size = len(own.masked)
         if not rarity:
             return (1.0,) * size
-        names = self._names(text)
+        names = self.names(text)
         means = [_mean(rarity[max(0, at - RUN + 1) : at + 1]) for at in range(size)]
         return tuple(m * (LITTLE if word in names else 1.0) for m, word in zip(means, own.masked, strict=True))
 
-    def _names(self, text: str) -> set[str]:
+    def names(self, text: str) -> set[str]:
         """The words that begin with a capital and stand in no item without one."""
         capital = {one for one in text.split() if one[:1].isupper() and len(one) > 2}
-        return {word for one in capital for word in words(one) if word not in self._lower and word != NUMBER}
+        return {word for one in capital for word in words(one) if word not in self._lower and not word[0].isdigit()}
 
     def anchors(self, own: Sequence[str]) -> list[Run]:
         """The runs of ANCHOR words that are rare whatever their numbers are; where hardly one is, the rarest ones."""
@@ -309,6 +324,4 @@ def _match(pattern: Pattern, exact: Sequence[str], row: Words) -> Match | None:
     start = is_inside(own, there) if is_same or sum(len(word) > 1 for word in own) >= FEWEST_NEAR else -1
     if start < 0:
         return None
-    return Match(
-        share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same
-    )
+    return Match(share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same)

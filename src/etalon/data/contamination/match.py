@@ -26,7 +26,9 @@ FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
 MOST_DIAGONALS = 60  # (ours) looked at, those with most runs first
 FEWEST_RUNS = 0.15  # (ours) of the runs of an item: with fewer, no share worth a word is covered
 SLACK = 20  # (ours) words of a window beyond 1.5 times those of the item
-_ANY_NUMBER = r"[\d.]+(?: and [\d.]+| [\d.]+){0,8}?"
+_ANY_NUMBER = r"[\d.]+(?: (?:and )?[\d.]+)*+"
+_AT_THE_ENDS = re.compile(rf"^(?: (?:{NUMBER}|and)(?= ))* | (?:(?:{NUMBER}|and) )*$")
+_NUMBERS = re.compile(rf"(?<= ){NUMBER}(?:(?: and)? {NUMBER})*(?= )")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,8 @@ class Pattern:
     @cached_property
     def shape(self) -> re.Pattern[str]:
         """Its words in a line, with any numbers for its own, of one word or several."""
-        parts = [_ANY_NUMBER if word == NUMBER else re.escape(word) for word in self.words.masked]
-        return re.compile(f" {' '.join(parts)} ")
+        line = _AT_THE_ENDS.sub("", f" {' '.join(self.words.masked)} ")
+        return re.compile(_NUMBERS.sub(lambda _: _ANY_NUMBER, f" {line} "))
 
     def could_be(self, row: frozenset[str], line: str, threshold: float) -> bool:
         """Whether a row with these words could cover enough of it: a bound that costs little.
@@ -78,7 +80,7 @@ class Pattern:
         row: its words, and NUMBER; line: the same in order, between spaces. Options are taken to be there.
         """
         if self.is_whole:
-            return self.shape.search(line) is not None
+            return not self.shape.pattern.strip() or self.shape.search(line) is not None
         held = sum(compress(self.weights, map(row.__contains__, self.words.masked)))
         return held + self.option_weight >= threshold * self.weight
 
@@ -90,7 +92,7 @@ class Pattern:
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What of a pattern a row covers. share: in [0, 1]; weight: the same, not divided; start, stop: words of the row."""
+    """What of a pattern a row covers. share: in [0, 1]; weight: the same, not divided; start, stop: row words."""
 
     share: float
     weight: float
@@ -218,4 +220,3 @@ def is_inside(pattern: Sequence[str], row: Sequence[str]) -> int:
         if tuple(row[at : at + size]) == tuple(pattern):
             return at
     return -1
-

@@ -79,4 +79,3 @@ def plain_forms(text: str) -> list[list[str]]:
     in_digits = [_DIGITS.get(word, word) for word in own]
     in_words = [_IN_WORDS.get(word, word) for word in own]
     return [form for at, form in enumerate((own, in_digits, in_words)) if form not in (own, in_digits)[:at]]
-

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from etalon.clr.claims import generation_conversation, load_templates
-from etalon.data import decontaminate, gates, label, paths, strata
+from etalon.data import gates, label, paths, strata
+from etalon.data.contamination.index import index
+from etalon.data.contamination.items import items_of
 from etalon.data.expand import expand
 from etalon.errors import InputError
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.teachers import TEACHERS, teacher_of
-from etalon.problems.instructions import instructions
 from etalon.problems.options import as_asked
 from etalon.problems.rows import problem_to_row
 from etalon.sampling import attempt
@@ -135,12 +136,9 @@ def failed_calls(groups: Sequence[Group]) -> str:
 def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem], float | None]:
     """Train problems without overlap with probe or test, new ones if asked for, all of them labelled."""
     spec, prompts = work.stage.spec, work.recipe.prompts
-    index = decontaminate.index(
-        (p.prompt for split in ("probe", "test") for p in work.problems(split)),
-        n=spec.ngram,
-        boilerplate=instructions(prompts),
-    )
-    queries = log.passed(gates.overlap_gate(work.problems("train"), index))
+    held = [problem for split in ("probe", "test") for problem in work.problems(split)]
+    held_out = index(items_of("held out", held, prompts=prompts), short=spec.ngram)
+    queries = log.passed(gates.overlap_gate(work.problems("train"), held_out))
     if spec.judge:
         judge = Judge(named_sampler(spec.judge, work.recipe), folder=prompts)
         said = judge_queries(judge, [problem.prompt for problem in queries])
@@ -149,7 +147,7 @@ def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem],
     if spec.expand:
         params = SamplingParams(max_tokens=spec.max_tokens)
         grown = expand(queries, teacher, count=spec.expand, params=params, seed=work.seed, prompts=prompts)
-        queries += log.passed(gates.overlap_gate(log.passed(grown), index))
+        queries += log.passed(gates.overlap_gate(log.passed(grown), held_out))
     return _labelled(work, queries, teacher, log)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from etalon.config.stages import listed
-from etalon.data import decontaminate, gates
+from etalon.data import gates
+from etalon.data.contamination.index import index
+from etalon.data.contamination.items import items_of
 from etalon.data.ngrams import normalise
 from etalon.data.split import split_problems
 from etalon.errors import InputError
@@ -19,7 +21,6 @@ from etalon.problems import nano
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.problems.files import read_problems
 from etalon.problems.formats import Reading
-from etalon.problems.instructions import instructions
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe, RlSpec
 from etalon.rows.mapping import ColumnMap
@@ -92,11 +93,8 @@ class Problems(Stage):
         What reads them (rl, distillation, own claims, the look at a model) reads them from here.
         """
         recipe = work.recipe
-        held_out = decontaminate.index(
-            (p.prompt for split in ("probe", "test") for p in splits[split]),
-            n=recipe.data.ngram,
-            boilerplate=instructions(recipe.prompts),
-        )
+        held = [problem for split in ("probe", "test") for problem in splits[split]]
+        held_out = index(items_of("held out", held, prompts=recipe.prompts), short=recipe.data.ngram)
         gated = gates.overlap_gate(splits["rl"], held_out)
         write_json_atomic(work.directory / "gates.json", [gated.report.to_row()])
         if splits["rl"] and not gated.kept:
