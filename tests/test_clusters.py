@@ -12,8 +12,9 @@ import pytest
 
 from etalon.evaluate import Evaluation, Task, evaluate
 from etalon.problems import nano
-from etalon.problems.clusters import CLUSTERS, clusters_of, distinct, near, read_clusters
+from etalon.problems.clusters import CLUSTERS, clusters_of, distinct, read_clusters
 from etalon.problems.files import read_problems
+from etalon.problems.near import near
 from etalon.report.paired import compare
 from etalon.show.progress import Progress
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
@@ -80,6 +81,31 @@ def test_copies_of_copies_are_one_cluster_in_whatever_order() -> None:
     assert same(near([chain[0], chain[2]])) == [{0}, {1}]
     for order in ([0, 1, 2], [0, 2, 1], [1, 0, 2]):
         assert same(near([chain[i] for i in order])) == [{0, 1, 2}]
+
+
+def test_more_texts_than_can_be_compared_one_by_one_are_clustered_alike() -> None:
+    pytest.importorskip("rensa")
+    rng = random.Random(0)
+    words = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in ("n", "rt", "sh", "lm")]
+    stories = [" ".join(rng.choices(words, k=30)) for _ in range(300)]
+    texts = [
+        " ".join([*copy[:place], *rng.choices(words, k=changed), *copy[place + changed :], str(rng.randint(2, 999))])
+        for story in stories
+        for changed in (
+            0,
+            0,
+            1,
+            4,
+        )  # 1 word is in 3 of 29 shingles: 26 / 32 are shared; 4 are in 6: 23 / 35, another text
+        for copy, place in [(story.split(), rng.randrange(4, 20))]
+    ]
+    exact, hashed = same(near(texts)), same(near(texts, most_compared=0))
+    assert sum(one in exact for one in hashed) >= 0.97 * len(exact)
+    assert len(exact) == pytest.approx(600, abs=10)
+    order = rng.sample(range(len(texts)), len(texts))
+    shuffled = near([texts[place] for place in order], most_compared=0)
+    places = [{order[one] for one in cluster} for cluster in same(shuffled)]
+    assert sorted(places, key=min) == hashed
 
 
 def test_nano_problems_are_clustered_by_family() -> None:

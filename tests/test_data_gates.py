@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from etalon.data.contamination.index import index
 from etalon.data.contamination.items import Item
-from etalon.data.gates import correctness_gate, length_gate, ngram_gate, overlap_gate, quality_gate
+from etalon.data.gates import correctness_gate, length_gate, overlap_gate, quality_gate, trace_gate
 from etalon.types import Domain, Problem, Trace, Verdict
 
 word_lists = st.lists(st.sampled_from(["a", "b", "c"]), max_size=40)
@@ -40,13 +40,14 @@ def test_a_gate_reports_counts_reasons_and_three_examples_in_json() -> None:
     }
 
 
-def test_the_ngram_gate_looks_at_the_query_and_at_the_response() -> None:
-    healthy, copied = trace("So it is 9."), trace("So it is 9.", prompt=QUESTION)
-    looping = trace("wait let me check that once more " * 60)
-    gated = ngram_gate([healthy, copied, looping], evaluation=index([HELD_OUT]))
+def test_the_trace_gate_shows_the_passage_and_the_overlap_gate_looks_at_the_query() -> None:
+    healthy, looping = trace("So it is 9."), trace("First, 4 + 5 = 9. " + "wait let me check that once more " * 60)
+    gated = trace_gate([healthy, looping, trace("<think>Hm.</think>")])
     assert gated.kept == (healthy,)
-    assert gated.report.reasons == {"loop of more than 256 words": 1, "overlap with an evaluation set": 1}
-    assert gated.report.examples[0].text.startswith("held out 7 (100%): a train leaves")
+    assert gated.report.reasons == {"loop": 1, "nothing after the thought": 1}
+    assert "wait let me check" in gated.report.examples[0].text
+    gated_queries = overlap_gate([problem(QUESTION, 1)], index([HELD_OUT]))
+    assert gated_queries.report.examples[0].text.startswith("held out 7 (100%): a train leaves")
     assert max(len(example.text) for example in gated.report.examples) < 400
     other = problem(QUESTION.replace("three", "five"), 3)
     assert overlap_gate([other], index([HELD_OUT])).kept == (other,)  # near: another problem

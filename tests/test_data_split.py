@@ -69,6 +69,45 @@ def test_copies_of_a_query_share_a_split(seed: int) -> None:
     assert sum(len(query) for query in queries) == len(set().union(*queries)) == 40
 
 
+STORIES = (
+    "A baker sells {} loaves of bread in the morning and {} more in the afternoon. How many loaves were sold?",
+    "Ann walks {} miles along the river to the old mill and {} miles back. How far does she walk in all?",
+    "In a class of {} children {} play the violin while the others sing. How many of the children sing?",
+    "The tank holds {} litres of water when a pump starts to take {} litres an hour. When is it empty?",
+)
+
+
+@given(st.integers(0, 99), st.randoms(use_true_random=False))
+def test_near_copies_share_a_split_and_every_split_has_its_share(seed: int, shuffler: random.Random) -> None:
+    families = {f"f{i}-{n}": i for i in range(4) for n in range(2 + i)}
+    templated = [
+        Problem(id=name, domain=Domain.MATH, prompt=STORIES[i].format(7 * n + 3, n + 1))
+        for name, i in families.items()
+        for n in [int(name.partition("-")[2])]
+    ]
+    everything = problems(60) + templated
+    splits = split_problems(everything, train=30, probe=10, rl=20, test=10, seed=seed)
+    assert not splits.parted
+    for family in range(4):
+        homes = [name for name, cut in cuts(splits).items() if any(families.get(p.id) == family for p in cut)]
+        assert len(homes) == 1
+    sizes = {name: len(cut) for name, cut in cuts(splits).items()}
+    assert sizes == pytest.approx({"train": 32, "probe": 10.6, "rl": 21, "test": 10.6}, abs=3)
+    shuffler.shuffle(everything)
+    assert split_problems(everything, train=30, probe=10, rl=20, test=10, seed=seed) == splits
+
+
+def test_one_large_family_leaves_no_split_empty_and_a_set_of_one_template_is_cut_all_the_same() -> None:
+    template = [Problem(id=f"t{n}", domain=Domain.MATH, prompt=STORIES[0].format(n + 10, n)) for n in range(100)]
+    splits = split_problems(problems(9) + template, **COUNTS, seed=1)
+    assert all(cuts(splits).values())
+    assert [name for name, cut in cuts(splits).items() if set(template) & set(cut)] == ["train"]
+    splits = split_problems(template, **COUNTS, seed=1)
+    assert splits.parted == (Domain.MATH,)
+    assert sum(map(len, cuts(splits).values())) == 100
+    assert len(splits.train) == pytest.approx(56, abs=3)
+
+
 def test_the_seed_moves_problems() -> None:
     assert split_problems(problems(100), **COUNTS, seed=0) != split_problems(problems(100), **COUNTS, seed=1)
 

@@ -17,6 +17,7 @@ from etalon.verifiers.judges import (
     fill,
     joint_verifier,
     judge_queries,
+    judge_traces,
     query_quality_judge,
     read_yes_no,
     second_opinions,
@@ -141,6 +142,15 @@ def test_only_the_unreadable_ones_of_a_batch_are_asked_again() -> None:
     verdicts = judge_queries(Judge(judge, attempts=3), ["good?", "odd?", "good too?", "odd?"])
     assert [verdict.score for verdict in verdicts] == [1.0, None, 1.0, None]
     assert [len(batch) for batch in judge.batches] == [3, 1, 1]
+
+
+def test_a_judge_of_traces_sees_the_question_and_the_trace_and_prose_leaves_it_undecided() -> None:
+    judge = Program(lambda prompt: "No" if "moon" in prompt else "Yes" if "2 + 2 = 4" in prompt else "It seems fine.")
+    verdicts = judge_traces(Judge(judge), [("2+2?", "2 + 2 = 4"), ("2+2?", "the moon is round"), ("3+3?", "It is 6.")])
+    assert [(verdict.score, verdict.reason) for verdict in verdicts] == [
+        (1.0, "judge"), (0.0, "judge"), (None, "judge_unreadable"),
+    ]  # fmt: skip
+    assert all(question in asked for question, asked in zip(("2+2?", "2+2?", "3+3?"), judge.batches[0], strict=True))
 
 
 def test_decided_replies_are_remembered_and_undecided_ones_are_not() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Sequence
 import pytest
 
 from etalon import prompts
+from etalon.data.expand import expand
 from etalon.errors import ConfigError
 from etalon.problems import nano
 from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
@@ -19,6 +20,7 @@ from etalon.problems.nano.models import ERROR_RATE, LOOP_RATE, NanoTeacher
 from etalon.types import REASONING_DOMAINS, Domain, Problem, Rollout, SamplingParams, Stop, ask
 from etalon.verifiers import verify, verify_all
 
+PATTERNS = {Domain.MATH: arithmetic.PATTERN, Domain.STEM: physics.PATTERN}
 WORLD = tuple(nano.MAX_LEVELS)
 STYLED = {
     Domain.MATH: (arithmetic.STYLES, arithmetic.respond),
@@ -420,3 +422,18 @@ def test_single_operations_are_the_table_of_the_documents_and_are_not_held_out()
         for split in nano.SPLITS:
             lowest = min(p.level for p in nano.problems(domain, split, 40, seed=0))
             assert lowest == (2 if split in nano.HELD_OUT else 1)
+
+
+def test_the_teacher_writes_new_questions_of_the_train_split_and_now_and_then_a_copy_or_a_flaw() -> None:
+    seeds = [p for d in (Domain.MATH, Domain.STEM) for p in nano.problems(d, "train", 150, seed=3)]
+    grown = expand(seeds, NanoTeacher(), count=2, params=SamplingParams(max_tokens=400), seed=1, prompts="nano")
+    asked = {p.prompt for p in seeds}
+    whole = [p for p in grown.kept if PATTERNS[p.domain].match(p.prompt)]
+    flawed = [p for p in grown.kept if p not in whole]
+    assert len(whole) > 400
+    assert not asked & {p.prompt for p in whole}
+    assert all(nano.is_train(p) for p in whole)
+    assert flawed
+    assert grown.report.reasons["copy of another query"] > 5
+    answered = dict(NanoTeacher().sample([ask(p.prompt) for p in flawed], n=1, params=SamplingParams(), seed=0))
+    assert not any("boxed" in rollout.text for [rollout] in answered.values())

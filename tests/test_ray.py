@@ -16,8 +16,10 @@ import pytest
 
 import shrunk
 from etalon.errors import RunError
-from etalon.rows.cluster import map_lines, slices, source_of
+from etalon.rows.cluster import map_parts
 from etalon.rows.files import Row
+from etalon.rows.parts import slices, source_of
+from etalon.rows.spread import map_rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]  # Ray's own warnings are not ours to fix
 
@@ -102,7 +104,7 @@ def test_the_gates_keep_the_same_bytes_and_count_the_same(cluster: str, tmp_path
     assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
     dropped = {gate["gate"]: gate["dropped"] for gate in json.loads((tmp_path / "here.json").read_text())}
     assert dropped["overlap"] == 129
-    assert dropped["repetition"] > 100
+    assert dropped["trace"] > 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,14 +135,14 @@ def test_many_parts_come_back_whole_and_in_order(cluster: str, tmp_path: Path) -
     expected = numbered(tmp_path / "rows")
     assert len(slices(source_of(tmp_path / "rows"), PART)) > 10
     for workers in (1, 2):
-        parts = map_lines(tmp_path / "rows", Upper(), address=cluster, workers=workers, slice_bytes=PART)
+        parts = map_parts(source_of(tmp_path / "rows"), Upper(), address=cluster, workers=workers, slice_bytes=PART)
         assert [line for part in parts for line in part] == expected
 
 
 def test_a_worker_that_dies_in_the_middle_loses_no_row(cluster: str, tmp_path: Path) -> None:
     expected = numbered(tmp_path / "rows")
     work = Upper(poison="row 1500", grave=str(tmp_path / "grave"))
-    parts = map_lines(tmp_path / "rows", work, address=cluster, slice_bytes=PART)
+    parts = map_parts(source_of(tmp_path / "rows"), work, address=cluster, slice_bytes=PART)
     assert [line for part in parts for line in part] == expected
     assert (tmp_path / "grave").exists()
 
@@ -148,7 +150,7 @@ def test_a_worker_that_dies_in_the_middle_loses_no_row(cluster: str, tmp_path: P
 def test_a_part_that_kills_every_worker_is_one_line_and_not_a_hole(cluster: str, tmp_path: Path) -> None:
     numbered(tmp_path / "rows")
     with pytest.raises(RunError, match=r"every process that worked on bytes \d+ to \d+ died, 4 in all") as caught:
-        list(map_lines(tmp_path / "rows", Upper(poison="row 1500"), address=cluster, slice_bytes=PART))
+        list(map_parts(source_of(tmp_path / "rows"), Upper(poison="row 1500"), address=cluster, slice_bytes=PART))
     assert "nothing was written" in str(caught.value)
 
 
@@ -157,7 +159,7 @@ def test_an_error_of_the_work_keeps_its_traceback(cluster: str, tmp_path: Path) 
 
     numbered(tmp_path / "rows", 10)
     with pytest.raises(RayTaskError, match="ZeroDivisionError"):
-        list(map_lines(tmp_path / "rows", Broken(), address=cluster))
+        list(map_parts(source_of(tmp_path / "rows"), Broken(), address=cluster))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,9 +189,52 @@ class Taking:
 def test_a_file_that_a_machine_lacks_is_named(cluster: str, tmp_path: Path) -> None:
     path = tmp_path / "rows"
     numbered(path, 1000)
-    parts = map_lines(path, Taking(path=str(path)), address=cluster, workers=1, slice_bytes=PART)
+    parts = map_parts(source_of(path), Taking(path=str(path)), address=cluster, workers=1, slice_bytes=PART)
     with pytest.raises(RunError, match=r"no such file or directory on machine .*; put it where every machine sees it"):
         list(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    threads: int = 1
+
+    def start(self) -> Callable[[Row], bytes]:
+        return lambda row: json.dumps([row.place, row.columns, row.why]).encode()
+
+
+def test_tables_and_shards_come_back_as_one_process_reads_them(cluster: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table(
+        {"prompt": [f"p{i}" * (i % 50) for i in range(9000)], "tags": [["a"] * (i % 3) for i in range(9000)]}
+    )
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    parquet.write_table(table, shards / "a.parquet")  # one row group
+    parquet.write_table(table.slice(0, 700), shards / "b.parquet", row_group_size=100)
+    parquet.write_table(table.slice(0, 0), shards / "c.parquet")
+    (shards / "d.jsonl").write_text("\n".join(verdict_rows()))
+    assert len(source_of(shards / "a.parquet").parts(PART)) == 16
+    for file in (shards / "a.parquet", shards / "b.parquet", shards / "c.parquet"):
+        assert list(map_rows(file, Columns(), ray=cluster)) == list(map_rows(file, Columns()))
+        parts = map_parts(source_of(file), Columns(), address=cluster, slice_bytes=PART)
+        assert [line for part in parts for line in part] == [line for _, line in map_rows(file, Columns())]
+    there = list(map_rows(shards, Upper(), ray=cluster))
+    assert there == list(map_rows(shards, Upper()))
+    assert there[-1][0] == f"{shards / 'd.jsonl'}: line 240"
+
+
+def test_a_damaged_table_is_one_line(cluster: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({"n": list(range(5000))}), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"?" * 400 + content[404:])
+    with pytest.raises(RunError, match=r"rows\.parquet: .* on machine"):
+        list(map_rows(path, Columns(), ray=cluster))
 
 
 def test_an_empty_file_gives_an_empty_file(cluster: str, tmp_path: Path) -> None:

@@ -87,17 +87,18 @@ def test_a_dead_upstream_is_a_warning_and_the_proxy_serves_all_the_same() -> Non
         command = [*MAIN, "serve", "--upstream", dead, "--port", "0"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout is not None
+        assert process.stderr is not None
         try:
             said = process.stdout.readline()
             url = said.split(" ")[0]
             for path in ("models?key=sk-1", "no%0Asuch"):
                 with pytest.raises(urllib.error.HTTPError):
                     urllib.request.urlopen(f"{url}/{path}")
+            warning, *access = (process.stderr.readline().rstrip("\n") for _ in range(3))  # written after the answers
         finally:
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=60)
+            process.communicate(timeout=60)
     assert said.endswith(f" -> {dead}; ask for clr-NAME\n")
-    warning, *access, _ = errors.splitlines()
     assert warning.startswith(f"warning: {dead}/models cannot be reached")
     shown = [re.sub(r"^[\d:]{8} 127\.0\.0\.1 (.*) [\d.]+ s$", r"\1", line) for line in access]
     assert shown == ["GET /v1/models 502", "GET /v1/no%0Asuch 404"]

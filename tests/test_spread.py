@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shrunk
+from etalon import __version__ as etalon_version
 from etalon.data.contamination.index import rule
 from etalon.data.contamination.items import Item
 from etalon.data.row_gates import GateRows, Sifted
 from etalon.errors import InputError
-from etalon.rows.cluster import Source, read_slice, run_slice, slices, source_of
+from etalon.rows.cluster import run_part
 from etalon.rows.files import read_rows, row_of
+from etalon.rows.parts import Source, read_slice, slices, source_of
 from etalon.verifiers.rows import VerifyRows
 
 pytestmark = pytest.mark.live  # commands are run
@@ -76,16 +78,40 @@ def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
 def test_a_part_says_why_it_cannot_be_worked_on(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("{}\n")
-    from etalon import __version__
-
-    gone = run_slice(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateRows(), version=__version__)
+    gone = run_part(0, 3, source=Source(path="/no/where.jsonl", size=3), work=GateRows(), version=etalon_version)
     assert gone["error"].startswith("/no/where.jsonl: no such file or directory on machine ")
     assert gone["error"].endswith("; put it where every machine sees it")
-    other = run_slice(0, 3, source=Source(path=str(path), size=4), work=GateRows(), version=__version__)
+    other = run_part(0, 3, source=Source(path=str(path), size=4), work=GateRows(), version=etalon_version)
     assert "has 3 bytes on machine" in other["error"]
-    old = run_slice(0, 3, source=source_of(path), work=GateRows(), version="0.0")
+    old = run_part(0, 3, source=source_of(path), work=GateRows(), version="0.0")
     assert "install the same" in old["error"]
-    assert not run_slice(0, 3, source=source_of(path), work=GateRows(), version=__version__)["error"]
+    assert not run_part(0, 3, source=source_of(path), work=GateRows(), version=etalon_version)["error"]
+
+
+def test_a_table_is_cut_where_its_row_groups_end_and_a_large_group_in_a_few(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"prompt": [f"p{i}" for i in range(5000)], "n": list(range(5000))})
+    with parquet.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table.slice(0, 50))
+        writer.write_table(table.slice(50, 4000), row_group_size=4000)
+        writer.write_table(table.slice(4050), row_group_size=400)
+    source = source_of(path)
+    assert (source.unit, source.end) == ("rows", 5000)
+    there = list(read_rows(path))
+    for size in (100, source.size // 20, source.size * 2):
+        parts = source.parts(size)
+        assert [start for start, _ in parts] == [0, *(stop for _, stop in parts)][:-1]
+        assert [row for part in parts for row in source.read(*part)] == there
+    done = [run_part(*part, source=source, work=GateRows(), version=etalon_version) for part in source.parts(100)]
+    assert b"".join(one["output"] for one in done).count(b"\n") == 5000
+    path.write_bytes(path.read_bytes()[:-4] + b"oops")
+    with pytest.raises(InputError, match=r"rows\.parquet: cannot be read as parquet"):
+        source_of(path)
+    failed = run_part(0, 50, source=source, work=GateRows(), version=etalon_version)
+    assert "cannot be read as parquet" in failed["error"]
 
 
 @pytest.mark.parametrize("work", [GateRows(evaluation=HELD_OUT), VerifyRows(domain="math")])
@@ -99,11 +125,11 @@ def test_work_travels_and_gives_one_line_per_line(work: GateRows | VerifyRows) -
 
 def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> None:
     sifted = Sifted()
-    work = GateRows(evaluation=HELD_OUT, ngram=8)
+    work = GateRows(evaluation=HELD_OUT)
     run = work.start()
     kept = list(sifted.kept((f"line {i}", run(row_of("", line.encode()))) for i, line in enumerate(ROWS, start=1)))
     assert kept == [ROWS[i].encode() for i in (1, 7)]
-    read, overlap, repetition = sifted.rows()
+    read, overlap, faulty = sifted.rows()
     assert (read["kept"], read["dropped"], read["undecided"]) == (5, 0, 3)
     assert set(read["reasons"]) == {
         "unreadable: not JSON",
@@ -112,7 +138,7 @@ def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> 
     }
     assert (overlap["kept"], overlap["dropped"]) == (3, 2)
     assert overlap["examples"][0]["text"].startswith("eval.jsonl line 1 (100%): how many positive integers")
-    assert (repetition["kept"], repetition["dropped"]) == (2, 1)
+    assert (faulty["kept"], faulty["dropped"]) == (2, 1)
     assert str(sifted).startswith("8 rows: 2 kept, ")
 
 
@@ -126,7 +152,7 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 7))
     assert [gate["gate"] for gate in json.loads((tmp_path / "gates.json").read_text())] == [
-        "read", "overlap", "repetition",
+        "read", "overlap", "trace",
     ]  # fmt: skip
     assert done.stderr.startswith("8 rows: 2 kept, ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.jsonl", "gates.json", "kept.jsonl", "rows.jsonl"]
@@ -136,13 +162,16 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (["data", "filter", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
-        (["data", "filter", "rows.jsonl", "--workers", "2"], "--workers: needs --ray"),
+        (["data", "filter", "none.jsonl", "--workers", "2"], "none.jsonl: no such file"),
         (["data", "filter", "none.jsonl"], "none.jsonl: no such file"),
         (["data", "filter", "rows.jsonl", "--against", "none.jsonl"], "none.jsonl: no such file"),
         (["data", "filter", "rows.jsonl", "--report", "no/x.json"], "--report no/x.json: no such directory no"),
         (["verify", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
         (["verify", "-", "--ray", "auto", "-o", "x"], "standard input: --ray needs a file that every machine sees"),
-        (["verify", "rows.jsonl.gz", "--ray", "auto", "-o", "x"], "rows.jsonl.gz: is packed by gzip; --ray reads"),
+        (
+            ["verify", "rows.jsonl.gz", "--ray", "auto", "-o", "x"],
+            "rows.jsonl.gz: is packed by gzip; --ray reads parts of plain JSONL and of parquet",
+        ),
         (
             ["verify", "rows.jsonl", "--ray", "auto", "-o", "x"],
             "--ray needs Ray Data: in Etalon's folder run pip install -e '.[ray]'",

@@ -14,7 +14,7 @@ from etalon.commands import compare, data, doctor, explain, fuse, report, rl, ru
 from etalon.commands.evaluation import options
 from etalon.errors import EtalonError, StoppedError
 
-RESUMES = ("run", "demo", "rl", "eval")
+RESUMES = ("run", "demo", "rl", "eval", "data expand", "data label", "data distill")
 USER_CAN_FIX = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 app = typer.Typer(name="etalon", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -75,7 +75,8 @@ def main() -> int:
         return _fail(f"{error.format_message()} ({_help_hint(error)})")
     if code == 130:
         kept = "; what was finished is kept, run the same command to continue"
-        print(f"interrupted{kept if sys.argv[1:2] and sys.argv[1] in RESUMES else ''}", file=sys.stderr)  # noqa: T201
+        named = (" ".join(sys.argv[1:2]), " ".join(sys.argv[1:3]))
+        print(f"interrupted{kept if any(name in RESUMES for name in named) else ''}", file=sys.stderr)  # noqa: T201
     return int(code or 0)
 
 

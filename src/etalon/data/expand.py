@@ -1,6 +1,7 @@
 """Query expansion (2.1.1 step 1): a teacher rewrites seeds along four dimensions into new queries without labels.
 
     seed -> its question in prompts/expand_<dimension>.txt -> Sampler -> <query>...</query> -> Problem (answer None)
+    record of a seed -> the record, and those of its new queries: parent, dimension, the licence of the seed
 
 Only questions with a final answer are expanded: a majority vote can label those, and no others.
 """
@@ -9,13 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from etalon.data.gates import KEEP, Decision, Gated, drop, sift
+from etalon.data.calls import Remembered
+from etalon.data.gates import KEEP, Decision, Gated, Sieve, drop, sift
 from etalon.data.ngrams import normalise
+from etalon.data.records import Record
+from etalon.errors import InputError, RunError
 from etalon.problems.instructions import with_instruction, without_instruction
 from etalon.prompts import load
+from etalon.sampling.single import Ask, sample_singly
 from etalon.types import Conversation, Domain, Problem, Rollout, Sampler, SamplingParams, Stop, ask
 from etalon.verifiers.text import final_part
 
@@ -33,6 +39,15 @@ class Request:
     conversation: Conversation
 
 
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """One query in a teacher's response, or the seed where there was none; `decision` says whether it is kept."""
+
+    request: Request
+    problem: Problem
+    decision: Decision
+
+
 def expand(
     seeds: Sequence[Problem],
     sampler: Sampler,
@@ -48,17 +63,92 @@ def expand(
         for problem in seeds
         if problem.domain not in EXPANDABLE
     ]
-    seen = {normalise(problem.prompt) for problem in seeds}
-    for turn, batch in enumerate(requests(seeds, count, prompts=prompts)):
-        conversations = [request.conversation for request in batch]
-        answered = dict(sampler.sample(conversations, n=1, params=params, seed=seed + turn))
-        for index, request in enumerate(batch):  # in order: what counts as a copy must not depend on timing
-            for problem, decision in read_queries(request, answered[index][0], prompts=prompts):
-                key = normalise(problem.prompt)
-                is_copy = decision is KEEP and key in seen
-                seen.add(key)
-                decided.append((problem, drop("copy of another query", problem.prompt) if is_copy else decision))
-    return sift("expand", decided)
+    asked = _asked(seeds, count, prompts)
+    asks = [
+        Ask(problem_id=str(place), index=one.index, conversation=one.request.conversation)
+        for place, one in enumerate(asked)
+    ]
+    rollouts = dict(sample_singly(sampler, asks, params=params, seed=seed))
+    answered = ((one.request, rollouts[place]) for place, one in enumerate(asked))
+    found = new_queries(answered, known=(problem.prompt for problem in seeds), prompts=prompts)
+    return sift("expand", [*decided, *((one.problem, one.decision) for one in found)])
+
+
+def expand_records(
+    records: Sequence[Record],
+    teacher: Remembered,
+    *,
+    count: int,
+    params: SamplingParams,
+    seed: int,
+    prompts: str = "default",
+) -> Gated[Record]:
+    """Every record, each followed by up to `count` unlabelled ones that a teacher made of it, copies left out.
+
+    The report counts queries of the teacher, and responses without one by reason. A record of a domain without a
+    final answer to vote on is no seed. Raises RunError where not one query came, InputError where there is no seed.
+    """
+    by_id = {id(record.problem): place for place, record in enumerate(records)}
+    asked = _asked([record.problem for record in records], count, prompts)
+    if not asked:
+        domains = ", ".join(EXPANDABLE)
+        raise InputError(f"expand: no query to start from: only questions of {domains} have an answer to vote on")
+    teacher.fill([(one.request.conversation, one.index) for one in asked], params=params, seed=seed)
+    answered = (
+        (one.request, teacher.rollout(one.request.conversation, one.index, params=params, seed=seed)) for one in asked
+    )
+    sieve, children = Sieve("expand"), defaultdict[int, list[Record]](list)
+    for one in new_queries(answered, known=(record.problem.prompt for record in records), prompts=prompts):
+        place = by_id[id(one.request.seed)]
+        if sieve.passes(one.decision, records[place].group):
+            children[place].append(_child(records[place], one))
+    report = sieve.report()
+    if not report.kept:
+        raise RunError(f"{teacher.name}: wrote no new query in {len(asked)} calls: {next(iter(report.reasons))}")
+    kept = [one for place, record in enumerate(records) for one in (record, *children[place])]
+    return Gated(kept=tuple(kept), report=report)
+
+
+def calls_of(records: Sequence[Record], count: int, *, prompts: str = "default") -> list[tuple[Conversation, int]]:
+    """What `expand_records` asks its teacher: conversation, index of the sample."""
+    return [
+        (one.request.conversation, one.index) for one in _asked([record.problem for record in records], count, prompts)
+    ]
+
+
+def _child(parent: Record, grown: Grown) -> Record:
+    return Record(
+        problem=grown.problem, license=parent.license, parent=parent.problem.id, dimension=grown.request.dimension
+    )  # fmt: skip
+
+
+def new_queries(
+    answered: Iterable[tuple[Request, Rollout]], *, known: Iterable[str], prompts: str = "default"
+) -> Iterator[Grown]:
+    """What the responses hold, in their order: what counts as a copy must not depend on timing. known: prompts."""
+    seen = {normalise(prompt) for prompt in known}
+    for request, rollout in answered:
+        for problem, decision in read_queries(request, rollout, prompts=prompts):
+            key = normalise(problem.prompt)
+            is_copy = decision is KEEP and key in seen
+            seen.add(key)
+            yield Grown(
+                request=request,
+                problem=problem,
+                decision=drop("copy of another query", problem.prompt) if is_copy else decision,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    request: Request
+    index: int  # of the sample among those of its conversation
+
+
+def _asked(seeds: Sequence[Problem], count: int, prompts: str) -> list[_Asked]:
+    """Every request, with the number of times that it was made before."""
+    batches = requests(seeds, count, prompts=prompts)
+    return [_Asked(request=request, index=turn) for turn, batch in enumerate(batches) for request in batch]
 
 
 def requests(seeds: Sequence[Problem], count: int, *, prompts: str = "default") -> Iterator[list[Request]]:

@@ -1,7 +1,7 @@
 """Quality control (2.1.1 step 4): each gate lets rows pass and reports how many it dropped, why, with examples.
 
     overlap_gate      overlap of a query with evaluation sets
-    ngram_gate        the same for traces, and degenerate repetition in the response
+    trace_gate        what rules find in a response: loops, broken thoughts, control tokens, other scripts, ...
     quality_gate      an LLM (or anything) judges the query
     correctness_gate  the verdict on the response
     length_gate       too long for the window, or empty
@@ -18,7 +18,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from etalon.data.contamination.index import Hit, Index
-from etalon.data.repetition import degeneration, measure
+from etalon.data.traces import Fault, Thoughts, fault
 from etalon.types import Problem, Trace, Verdict
 
 Row = TypeVar("Row")
@@ -143,19 +143,26 @@ def drop(reason: str, text: str) -> Decision:
     return Decision(outcome=Fate.DROPPED, reason=reason, text=text)
 
 
-def ngram_gate(
-    traces: Sequence[Trace], *, evaluation: Index | None = None, n: int = 10, max_repetition: float = 0.5
-) -> Gated[Trace]:
-    """Drop degenerate responses, and queries that overlap with an evaluation set."""
-    held = {prompt: evaluation.find([prompt]) for prompt in {t.prompt for t in traces}} if evaluation else {}
+def of_fault(found: Fault | None) -> Decision:
+    """The decision that a fault of a trace stands for; its passage is the example."""
+    return KEEP if found is None else drop(found.kind, found.detail)
+
+
+def trace_gate(traces: Sequence[Trace], *, max_repetition: float = 0.5, thoughts: Thoughts = "whole") -> Gated[Trace]:
+    """Drop the traces in which rules find a fault: loops, broken thoughts, control tokens, ... (`data.traces`)."""
 
     def decide(trace: Trace) -> Decision:
-        if (found := of_hit(held.get(trace.prompt), trace.prompt)) is not KEEP:
-            return found
-        reason = degeneration(measure(trace.response, n=n), max_share=max_repetition)
-        return KEEP if reason is None else drop(reason, trace.response)
+        return of_fault(
+            fault(
+                trace.response,
+                prompt=trace.prompt,
+                domain=trace.domain,
+                max_share=max_repetition,
+                thoughts=thoughts,
+            )
+        )
 
-    return sift("ngram", ((trace, decide(trace)) for trace in traces))
+    return sift("trace", ((trace, decide(trace)) for trace in traces))
 
 
 def overlap_gate(problems: Sequence[Problem], evaluation: Index) -> Gated[Problem]:

@@ -21,6 +21,14 @@ SAME = "same path as another trace of the query"
 
 def distinct_paths(traces: Sequence[Trace], *, max_paths: int, max_similarity: float = MAX_SIMILARITY) -> Gated[Trace]:
     """At most max_paths distinct traces per query, in the order given; the choice does not depend on that order."""
+    decisions = path_decisions(traces, max_paths=max_paths, max_similarity=max_similarity)
+    return sift("paths", zip(traces, decisions, strict=True))
+
+
+def path_decisions(
+    traces: Sequence[Trace], *, max_paths: int, max_similarity: float = MAX_SIMILARITY
+) -> list[Decision]:
+    """What becomes of each trace, in order."""
     by_query: dict[str, dict[str, Trace]] = defaultdict(dict)
     for trace in traces:
         by_query[trace.problem_id].setdefault(trace.response, trace)
@@ -34,13 +42,15 @@ def distinct_paths(traces: Sequence[Trace], *, max_paths: int, max_similarity: f
         reason = reasons[trace.problem_id, trace.response] if is_first else SAME
         return KEEP if reason is None else drop(reason, trace.response)
 
-    return sift("paths", ((trace, decide(trace)) for trace in traces))
+    return [decide(trace) for trace in traces]
 
 
 def similarity(one: Counter[Ngram], other: Counter[Ngram]) -> float:
     """The share of n-grams that two texts have in common, of all they have (Jaccard, repetitions counted)."""
-    union = (one | other).total()
-    return (one & other).total() / union if union else 1.0
+    fewer, more = sorted((one, other), key=len)
+    shared = sum(min(count, more[ngram]) for ngram, count in fewer.items() if ngram in more)
+    union = one.total() + other.total() - shared
+    return shared / union if union else 1.0
 
 
 def fingerprint(text: str) -> Counter[Ngram]:
@@ -52,6 +62,8 @@ def fingerprint(text: str) -> Counter[Ngram]:
 def _choose(traces: Sequence[Trace], max_paths: int, max_similarity: float) -> dict[str, str | None]:
     """response -> None if chosen, else why not, for the traces of one query."""
     ordered = sorted(traces, key=lambda trace: (trace.num_tokens, trace.response))
+    if len(ordered) == 1:
+        return {ordered[0].response: None}
     prints = {trace.response: fingerprint(trace.response) for trace in ordered}
     first = ordered[len(ordered) // 2].response
     chosen = [first]

@@ -1,6 +1,6 @@
-"""The n-gram gates (2.1.1 step 4a) over the rows of a file: overlap with evaluation sets, and degenerate repetition.
+"""The gates by rule (2.1.1 step 4a) over the rows of a file: overlap with evaluation sets, and faults of responses.
 
-row -> an item in any of its texts -> repetition in its response -> kept as it is, or the gate that stopped it and why
+row -> an item in any of its texts -> faults of its responses -> kept as it is, or the gate that stopped it and why
 
 A row that cannot be read, or that has neither a prompt nor a response, is undecided and not kept.
 """
@@ -15,19 +15,21 @@ from typing import Any
 
 from etalon.data.contamination.index import Index, Rule
 from etalon.data.contamination.rows import texts_of
-from etalon.data.gates import KEEP, Decision, Fate, Sieve, drop, excerpt, of_hit
-from etalon.data.repetition import degeneration, measure
+from etalon.data.gates import KEEP, Decision, Fate, Sieve, excerpt, of_fault, of_hit
+from etalon.data.traces import fault
 from etalon.errors import InputError
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
-from etalon.problems.texts import prompt_of, response_of
+from etalon.problems.texts import prompt_of
+from etalon.problems.traces import GivenTrace, traces_of
 from etalon.rows.bad import BadRows
 from etalon.rows.files import BLANK, Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap, missing
 from etalon.rows.work import RowFunction
 from etalon.store import to_json
+from etalon.types import Domain
 
-GATES = ("read", "overlap", "repetition")
+GATES = ("read", "overlap", "trace")
 KEPT = b"+"  # a row that passed, as it was
 NOTHING = Rule(items=())
 STOPPED = b"-"  # a JSON object: gate, outcome, reason, text, told
@@ -35,14 +37,14 @@ STOPPED = b"-"  # a JSON object: gate, outcome, reason, text, told
 
 @dataclass(frozen=True, kw_only=True)
 class GateRows:
-    """evaluation: items that no row may hold. ngram: n of the n-grams of which a response may not repeat too many.
+    """evaluation: items that no row may hold.
 
-    max_repetition: share of repeated n-grams above which a response counts as degenerate.
+    max_repetition: share of repeated n-grams above which a response counts as degenerate. A row goes with any of its
+    responses: what is kept is kept as it is.
     columns: other names of the columns that are looked at.
     """
 
     evaluation: Rule = NOTHING
-    ngram: int = 10
     max_repetition: float = 0.5
     columns: ColumnMap = AS_NAMED
     threads: int = 1
@@ -55,32 +57,49 @@ class GateRows:
     def _marked(self, row: Row, seen: Index) -> bytes:
         """The row's line with KEPT before it, or STOPPED and what the counts need."""
         try:
-            prompt, response = texts(row, self.columns)
+            found = texts(row, self.columns)
         except InputError as error:
             undecided = Decision(outcome=Fate.UNDECIDED, reason=_kind(str(error)), text=_shown(row))
             return stopped("read", undecided, told=str(error))
-        held = of_hit(seen.find([*texts_of(row.columns)]), prompt or response or "")
+        shown = found.prompt or (found.traces[0].response if found.traces else "")
+        held = of_hit(seen.find([*texts_of(row.columns)]), shown)
         if held is not KEEP:
             return stopped("overlap", held)
-        if response is not None:
-            reason = degeneration(measure(response, n=self.ngram), max_share=self.max_repetition)
-            if reason is not None:
-                return stopped("repetition", drop(reason, response))
+        for trace in found.traces:
+            why = fault(
+                trace.response,
+                prompt=found.prompt or "",
+                domain=found.domain,
+                is_complete=trace.is_complete,
+                max_share=self.max_repetition,
+            )
+            if why is not None:
+                return stopped("trace", of_fault(why))
         return KEPT + row.line()
 
 
-def texts(row: Row, columns: ColumnMap) -> tuple[str | None, str | None]:
-    """(prompt, response) of a row, of which it has one at least; InputError when it has none."""
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """What the gates look at in a row. domain: None where the row does not name one."""
+
+    prompt: str | None
+    traces: tuple[GivenTrace, ...]
+    domain: Domain | None = None
+
+
+def texts(row: Row, columns: ColumnMap) -> Texts:
+    """The prompt and the responses of a row, of which it has one at least; InputError when it has none."""
     if row.columns is None:
         raise InputError(row.why)
     found = structured(columns.apply(row.columns))
-    prompt, response = prompt_of(found), response_of(found)
-    if prompt is None and response is None:
+    prompt, traces = prompt_of(found), traces_of(found)
+    if prompt is None and not traces:
         try:  # a format of the field, whose question is put together
             prompt = read_row(found, Reading(needs_reference=False))[1].prompt
         except InputError:
             raise missing(found, "prompt", "response") from None
-    return prompt, response
+    domain = next((one for one in Domain if one == found.get("domain")), None)
+    return Texts(prompt=prompt, traces=traces, domain=domain)
 
 
 def _kind(why: str) -> str:

@@ -107,9 +107,9 @@ class StepLog:
             "licenses": dict(self.licenses),
         }
 
-    def write(self, output: Path, *, seconds: float) -> Path:
-        """Write OUT.report.json beside the step's output, which is whole by now."""
-        path = report_path(output)
+    def write(self, output: Path, *, seconds: float, to: Path | None = None) -> Path:
+        """Write OUT.report.json beside the step's output, which is whole by now; or `to` another place."""
+        path = to or report_path(output)
         write_json_atomic(path, self.to_row(output, seconds=seconds))
         return path
 

@@ -14,20 +14,22 @@ from etalon.model.directory import check_runnable
 from etalon.prompts import PACKAGED
 from etalon.recipe import BaseSpec, DataSpec, DistillSpec, Recipe, RlSpec
 from etalon.rows.mapping import ColumnMap
-from etalon.sampling.source import JUDGES, is_endpoint, named_sampler
+from etalon.sampling.source import JUDGES, check_named, is_endpoint, is_program, named_sampler
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def named_inputs(recipe: Recipe) -> list[tuple[str, str]]:
-    """(key, path) of every file and directory that the recipe and the stages it lists name; endpoints are none."""
+    """(key, path) of every file and directory that the recipe and its stages name; endpoints and programs are none."""
     named = [("problems.files", file) for file in recipe.problems.files]
     named += [("problems.test_files", file) for file in recipe.problems.test_files]
     if recipe.eval.judge:
         named.append(("eval.judge", recipe.eval.judge))
     for stage in listed(recipe):
         named += _named_by(stage, recipe)
-    return [(key, path) for key, path in dict.fromkeys(named) if path and not is_endpoint(path)]
+    return [
+        (key, path) for key, path in dict.fromkeys(named) if path and not is_endpoint(path) and not is_program(path)
+    ]
 
 
 def _named_by(stage: Listed, recipe: Recipe) -> list[tuple[str, str]]:
@@ -72,6 +74,9 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
     for key, path in named_inputs(recipe):
         if path not in absent and not key.startswith("problems."):
             _check_named(key, path)
+    for key, name in asked_models(recipe):
+        if is_program(name):
+            check_named(name, key=key)
     for stage in listed(recipe):
         if isinstance(stage.spec, DataSpec) and stage.spec.teacher == "nano" and recipe.problems.source != "nano":
             raise ConfigError(
@@ -115,14 +120,7 @@ def check_sampler(recipe: Recipe) -> None:
 
 def check_endpoints(recipe: Recipe) -> None:
     """Teachers and judges of other machines answer, and vLLM is where it is said to be; ConfigError for what is not."""
-    named = [("eval.judge", recipe.eval.judge)]
-    for stage in listed(recipe):
-        spec = stage.spec
-        if isinstance(spec, DataSpec):
-            named += [("data.teacher", spec.teacher), ("data.judge", spec.judge)]
-        if isinstance(spec, RlSpec):
-            named.append((f"{stage.name}.judge", spec.judge))
-    for key, name in dict.fromkeys(named):
+    for key, name in asked_models(recipe):
         if is_endpoint(name):
             try:
                 named_sampler(name, recipe).check()  # type: ignore[attr-defined]
@@ -130,6 +128,18 @@ def check_endpoints(recipe: Recipe) -> None:
                 raise ConfigError(f"{key}: {error}") from None
     if recipe.sampler.name == "vllm":
         check_vllm(recipe.sampler.python or sys.executable)
+
+
+def asked_models(recipe: Recipe) -> list[tuple[str, str]]:
+    """(key, name) of every teacher and judge that is no checkpoint of the run, named in whatever form."""
+    named = [("eval.judge", recipe.eval.judge)]
+    for stage in listed(recipe):
+        spec = stage.spec
+        if isinstance(spec, DataSpec):
+            named += [("data.teacher", spec.teacher), ("data.judge", spec.judge)]
+        if isinstance(spec, RlSpec):
+            named.append((f"{stage.name}.judge", spec.judge))
+    return [(key, name) for key, name in dict.fromkeys(named) if name]
 
 
 def check_vllm(python: str) -> None:

@@ -3,14 +3,19 @@ r"""What a reference asks for: data sets keep whole solutions in their answer co
     "... #### 18" -> "18"    "The answer is 5." -> "5"    r"so \boxed{7}" -> "7"    "nan" -> None
 
 Compared as they are, such references would call every response wrong.
+
+A reference of which any entry counts is the JSON list of its entries, two or more texts: '["1/2", "50\\%"]'.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
+from collections.abc import Sequence
 
 MAX_ANSWER_CHARS = 4096  # (ours) a longer "answer" is not one, and would only feed the parser
+MAX_ENDING = 1 << 20  # (ours) characters of a text in whose end the last "the answer is" is looked for
 MAX_BOX_ATTEMPTS = 16  # (ours) a degenerate response can hold thousands of unclosed boxes
 MARK = "####"  # GSM8K's
 
@@ -19,6 +24,10 @@ _BARE = re.compile(
     r"[ \t]*([-+]?\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))(?=[\s$.,;)\\]|$)"
 )  # what TeX takes without braces, and numbers
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+# what tables write for "there is no answer", in lower case
+SENTINELS = frozenset(
+    {"", "proof", "notfound", "not found", "not_found", "n/a", "none", "null", "nan", "<na>", "no answer", "[]", "{}"}
+)
 _MISSING = frozenset({"nan", "NaN", "NAN", "null", "NULL", "N/A", "n/a", "<NA>"})
 _PHRASE = re.compile(
     r"(?:^|(?<=[.!?;\n])|\b(?:so|thus|hence|therefore),?)[\s*_>$-]{0,8}"
@@ -58,6 +67,29 @@ def _braced(text: str, start: int) -> str | None:
     return None
 
 
+def is_sentinel(value: object) -> bool:
+    """Whether a value is text that says that there is no answer."""
+    return isinstance(value, str) and value.strip().lower() in SENTINELS
+
+
+def any_of(answers: Sequence[str]) -> str:
+    """The reference of which any of the answers counts; of one answer, that answer."""
+    distinct = list(dict.fromkeys(answers))
+    return distinct[0] if len(distinct) == 1 else json.dumps(distinct, ensure_ascii=False)
+
+
+def alternatives(reference: str) -> tuple[str, ...]:
+    """The answers of which any counts; the reference itself where it names one. Never empty."""
+    if reference.lstrip().startswith('["'):
+        try:
+            listed = json.loads(reference)
+        except (ValueError, RecursionError):
+            listed = None
+        if isinstance(listed, list) and all(isinstance(one, str) for one in listed):
+            return tuple(listed)
+    return (reference,)
+
+
 @functools.lru_cache(maxsize=20_000)
 def final_reference(reference: str) -> str | None:
     """What a reference asks for, or None when it asks for nothing; a plain answer comes back as it is."""
@@ -67,6 +99,6 @@ def final_reference(reference: str) -> str | None:
     boxed = last_boxed(answer)
     if boxed and answer.count("\\boxed") == 1 and any(c.isalpha() for c in answer.partition("\\boxed")[0]):
         answer = boxed
-    elif phrases := list(_PHRASE.finditer(answer)):
+    elif phrases := list(_PHRASE.finditer(answer, max(0, len(answer) - MAX_ENDING))):
         answer = phrases[-1]["answer"].strip(" \t*_")
     return None if answer in _MISSING or not any(not c.isspace() for c in answer) else answer

@@ -39,8 +39,9 @@ def with_instruction(
         return question
     if is_own:
         return f"{question}\n\n{load(name, folder=prompts).strip()}"
+    told = instruction(domain, has_options=has_options, prompts=prompts)
     separator = "\n\n" if domain is Domain.CODE or has_options else " "  # " " as in VibeThinker's evaluation files
-    return question + separator + instruction(domain, has_options=has_options, prompts=prompts)
+    return question + separator + told if told else question
 
 
 def is_template(name: str, *, prompts: str = "default") -> bool:
@@ -63,4 +64,4 @@ def without_instruction(prompt: str, domain: Domain, *, has_options: bool = Fals
 
 def instructions(prompts: str = "default") -> list[str]:
     """Every answer instruction: the boilerplate that the overlap gate must not match on."""
-    return [load(domain.value, folder=prompts).strip() for domain in MARKERS]
+    return [text for domain in MARKERS if (text := load(domain.value, folder=prompts).strip())]

@@ -14,11 +14,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
+from string import ascii_uppercase
 
 from etalon.errors import InputError
 from etalon.types import Problem
 
 MAX_SEVERAL_CHARS = 200  # (ours) of a text that lists letters only
+MAX_LISTING_CHARS = 20_000  # (ours) of a question's end, in which its options are looked for
 MAX_LISTED = 5  # (ours) up to this many movable options all orders are dealt before one comes again
 
 _AROUND_LETTERS = re.compile(r"\\(?:text|mathrm|textbf|mathbf|boxed|quad)(?![a-zA-Z])|\\[,;: {}]|[{}$*\[\]'\"]")
@@ -29,6 +31,12 @@ _LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
     r"(?i: only)?\.?",
 )
 OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)  # that an option, or an answer, begins with
+_AT_LINES = re.compile(r"^[ \t]*\(?([A-Z])[.):：、][ \t]+", re.MULTILINE)
+_IN_LATEX = re.compile(
+    r"\$?\(?\\(?:textbf|text|mathrm|mathbf|bf|rm)\s*\{\s*\(?\s*([A-H])\s*\)?[.:]?\s*\}\s*[):.]?(?:\\[ ,;~]|~)*"
+)
+_INLINE = re.compile(r"(?<![\w(\\^_$])(?:\(([A-H])\)|\b([A-H])[.):：、](?=\s|\$|\\|\d))\s*")
+_SPACING = re.compile(r"^(?:\\[ ,;!]|~|\s)+|(?:\\q?quad|\\[ ,;!]|~|\s|\\\\)+$")
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE
 )
@@ -93,6 +101,37 @@ def as_asked(problem: Problem, order: Sequence[str] | None) -> Problem:
     listing = _listing(problem.options)
     prompt = listing.sub(lambda found: _relisted(found, list(options.values())), problem.prompt)
     return replace(problem, options=options, answer=answer, prompt=prompt)
+
+
+def listed_options(question: str) -> dict[str, str]:
+    """The options that a question lists in its text, letter to content; none where it lists none.
+
+    The last list of lines "A. .." counts, and ends at a blank line at the latest. Inline ("(A) 1 (B) 2", "A: 1 B: 2")
+    and in LaTeX (\\textbf{(A)}\\ 1 \\qquad \\textbf{(B)}\\ 2) three are asked for, as a point A is no option.
+    """
+    question = question[-MAX_LISTING_CHARS:]
+    for pattern, least in ((_AT_LINES, 2), (_IN_LATEX, 3), (_INLINE, 3)):
+        markers = list(pattern.finditer(question))
+        letters = [marker[marker.lastindex or 1] for marker in markers]
+        first = max((i for i, letter in enumerate(letters) if letter == "A"), default=len(markers))
+        in_order = zip(markers[first:], letters[first:], ascii_uppercase, strict=False)
+        run = [marker for marker, found, letter in in_order if found == letter]
+        if len(run) < least:
+            continue
+        ends = [*(marker.start() for marker in run[1:]), len(question)]
+        contents = [_content(question[marker.end() : end]) for marker, end in zip(run, ends, strict=True)]
+        if all(contents):
+            return dict(zip(ascii_uppercase, contents, strict=False))
+    return {}
+
+
+def _content(text: str) -> str:
+    """An option's text without what separates it from the next one."""
+    content = text.strip().partition("\n\n")[0]
+    content = _SPACING.sub("", content).strip(" \t\n;,")
+    if content.count("$") % 2:  # the other one stands around the whole list
+        content = content.strip("$").strip() if content.startswith("$") != content.endswith("$") else content
+    return content
 
 
 def several_letters(text: str, letters: Collection[str]) -> frozenset[str] | None:

@@ -18,7 +18,7 @@ from etalon.config.plugins import is_named_code, load_named
 from etalon.errors import ConfigError, EtalonError, RunError
 from etalon.recipe import RlSpec
 from etalon.sampling import Judged, Review
-from etalon.sampling.source import JUDGES, is_endpoint, sampler_named
+from etalon.sampling.source import JUDGES, is_endpoint, is_program, sampler_named
 from etalon.types import Domain, Group, Problem, Sampler, Verdict, Verifier
 from etalon.verifiers import VERIFIERS
 from etalon.verifiers.instruct.verdict import NEEDS_JUDGE
@@ -70,7 +70,7 @@ def check_rewards(spec: RlSpec, stage: str) -> None:
             raise ConfigError(f"{stage}.reward: found {spec.reward!r}, expected FILE.py:FUNCTION or module:FUNCTION")
         reward_verifier(spec.reward, key=f"{stage}.reward")
     judge = spec.judge
-    if judge and judge not in JUDGES and not is_endpoint(judge) and not Path(judge).is_dir():
+    if judge and judge not in JUDGES and not is_endpoint(judge) and not is_program(judge) and not Path(judge).is_dir():
         known = ", ".join(map(repr, JUDGES))
         raise ConfigError(
             f"{stage}.judge: {judge}: no such model directory; a model of a server is written "

@@ -4,6 +4,7 @@
     Row that cannot be read -> "FILE: line 3: answer: missing" -> counted; above max_bad the command stops
 
 `files` reads, `mapping` renames columns and says which name would do, `bad` counts, `spread` maps a function over the
-rows of a file: in threads of this process, or on a Ray cluster (`cluster`). What is mapped stays with what it does: the
-verdict on a row in `verifiers.rows`, the gates on a row in `data.row_gates`, a row's problem in `problems.formats`.
+rows of files: in threads of this process, in processes of this machine (`pool`), or on a Ray cluster (`cluster`); both
+take a file in `parts`. What is mapped stays with what it does: the verdict on a row in `verifiers.rows`, the gates on a
+row in `data.row_gates`, a row's problem in `problems.formats`.
 """

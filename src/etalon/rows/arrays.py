@@ -15,7 +15,11 @@ from collections.abc import Iterator
 BLOCK = 1 << 18
 STARTS = re.compile(rb"\s*\[\s*(?:[\[{\]]|$)")  # of the first bytes: not [1, 2], a line of JSONL that is no object
 _MARK = re.compile(rb'["\[\]{},]')
-_REST_OF_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# possessive: a string that goes on behind the buffer is given up at once, not tried again from every place in it
+_REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_WITHIN = re.compile(  # what changes no depth: anything but brackets, whole strings, brackets around nothing deeper
+    rb'(?:[^"\[\]{}]++|\[[^"\[\]{}]*+\]|\{[^"\[\]{}]*+\}|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL
+)
 
 
 def elements(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
@@ -55,6 +59,8 @@ class _Scanner:
         """The next element, None at the end of the array."""
         depth = position = 0
         while True:
+            if depth and (within := _WITHIN.match(self._buffer, self._at + position)):
+                position = within.end() - self._at
             mark = _MARK.search(self._buffer, self._at + position)
             if mark is None:
                 position = len(self._buffer) - self._at

@@ -1,8 +1,9 @@
 """Rows of a file or of standard input, one after the other: memory does not grow with the file.
 
 JSONL        an object a line
-JSON array   of objects
-JSON object  over several lines, or many of them; one that is a log has its rows in a list: {"samples": [...]}
+JSON array   of objects, or of conversations that are arrays themselves (ORZ): a row {"conversations": [...]}
+JSON object  over several lines, or many of them; one that is a log has its rows in a list: {"samples": [...]}, one
+             of columns has them in all its values: {"problem": [...], "answer": [...]}
 CSV          with a header, when the name says .csv or .tsv (before .gz or .zst)
 parquet      needs pyarrow, and a file that is not packed; a null is no value
 
@@ -20,20 +21,29 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from etalon.errors import InputError
 from etalon.rows import arrays
 from etalon.rows.bad import shown
 from etalon.rows.mapping import FIELDS
-from etalon.rows.packed import MARK, PARQUET, name_of, opened, start_of, unpacked
+from etalon.rows.packed import MARK, PARQUET, inflated, name_of, opened, start_of, unpacked
 
+Kind = Literal["lines", "array", "object", "CSV", "parquet"]
+
+BATCH_BYTES = 8 << 20  # (ours) of a parquet file that are unpacked at a time, as far as its rows are of one size
+MOST_BATCH = 1024  # (ours) rows
+READ_BYTES = 1 << 20  # (ours) of a column of parquet: read in pieces, where a row group may have gigabytes
 MOST_BYTES = 512 << 20  # (ours) of a line: a row of a data set has 30 MB at most, and a device has no end of line
+DAMAGES = (EOFError, zlib.error, gzip.BadGzipFile)  # of a packed file, or of a JSON array that never closes
 BLANK = "the line is blank"
 OBJECT = re.compile(rb"\s*\{[ \t]*\r?\n\s*\"")  # that goes on in the next line
 _NO_SPACE = re.compile(r"\S")
+QUESTIONS = ("problem", "question", "query", "prompt", "instruction")  # columns that hold one text in a row
 ROWS_OF = ("samples", "rows", "data")  # of a log of evaluations or of an export: the list of its rows
 _DELIMITED = re.compile(r"\.(?:csv|tsv)(?:\.gz|\.zst)?$", re.IGNORECASE)
 
@@ -69,34 +79,60 @@ def read_rows(file: str | Path) -> Iterator[Row]:
 
     A row that cannot be read comes without columns: whoever counts decides how many may be.
     """
-    name, last = name_of(file), ""
+    with content_of(file) as content:
+        for row in rows_of(file, content):
+            content.last = row.place
+            yield row
+
+
+@dataclass
+class Content:
+    """A file that is being read, unpacked and behind its byte order mark. last: the place that was read last."""
+
+    name: str
+    stream: io.BufferedReader
+    kind: Kind
+    is_packed: bool
+    last: str = ""
+
+
+@contextmanager
+def content_of(file: str | Path) -> Iterator[Content]:
+    """The content of a file, "-" for standard input; InputError that says how far it could be read."""
+    name = name_of(file)
+    content = None
     try:
-        with opened(file) as stream, unpacked(name, stream) as content:
-            for row in _rows(file, name, content, is_packed=content is not stream):
-                last = row.place
-                yield row
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{name}: damaged after {last or 'its first bytes'}: {error}") from None
+        with opened(file) as packed, unpacked(name, packed) as stream:
+            if start_of(stream).startswith(MARK):
+                stream.read(len(MARK))
+            content = Content(name, stream, kind_of(name, start_of(stream)), is_packed=stream is not packed)
+            if content.kind == "parquet" and (content.is_packed or name == "standard input"):
+                raise InputError(f"{name}: is parquet, which is read from a file only, and not from a packed one")
+            yield content
+    except DAMAGES as error:
+        reached = content.last if content is not None else ""
+        raise InputError(f"{name}: damaged after {reached or 'its first bytes'}: {error}") from None
     except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{name}: cannot be read: {error.strerror or str(error).splitlines()[0]}") from None
 
 
-def _rows(file: str | Path, name: str, stream: io.BufferedReader, *, is_packed: bool) -> Iterator[Row]:
-    start = start_of(stream)
-    if start.startswith(MARK):
-        stream.read(len(MARK))
-        start = start[len(MARK) :]
+def rows_of(file: str | Path, content: Content) -> Iterator[Row]:
+    """The rows of what was opened."""
+    if content.kind == "parquet":
+        return parquet_rows(Path(file))
+    readers = {"array": _array_rows, "object": _object_rows, "CSV": _csv_rows, "lines": _line_rows}
+    return readers[content.kind](content.name, content.stream)
+
+
+def kind_of(name: str, start: bytes) -> Kind:
+    """What a file of rows is, by its first bytes (unpacked, behind a byte order mark), and by its name alone CSV."""
     if start.startswith(PARQUET):
-        if is_packed or name == "standard input":
-            raise InputError(f"{name}: is parquet, which is read from a file only, and not from a packed one")
-        return _parquet_rows(Path(file))
+        return "parquet"
     if arrays.STARTS.match(start):
-        return _array_rows(name, stream)
+        return "array"
     if OBJECT.match(start):
-        return _object_rows(name, stream)
-    if _DELIMITED.search(name):
-        return _csv_rows(name, stream)
-    return _line_rows(name, stream)
+        return "object"
+    return "CSV" if _DELIMITED.search(name) else "lines"
 
 
 def _line_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
@@ -104,8 +140,13 @@ def _line_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
     while line := stream.readline(MOST_BYTES):
         number += 1
         if len(line) == MOST_BYTES and not line.endswith(b"\n"):
-            raise InputError(f"{name}: line {number} is longer than {MOST_BYTES >> 20} MiB: no file of rows")
-        yield from _rows_in(row_of(f"line {number}", line), is_first=number == 1)
+            raise too_long(name, number)
+        yield from rows_in(row_of(f"line {number}", line), is_first=number == 1)
+
+
+def too_long(name: str, number: int) -> InputError:
+    """The error for a line of MOST_BYTES and more."""
+    return InputError(f"{name}: line {number} is longer than {MOST_BYTES >> 20} MiB: no file of rows")
 
 
 def _object_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
@@ -128,21 +169,43 @@ def _object_rows(name: str, stream: io.BufferedReader) -> Iterator[Row]:
             raise InputError(
                 f"{name}: line {line}: not JSON, an object of several lines begins there ({error})"
             ) from None
-        yield from _rows_in(Row(f"row {number}, line {line}", *_columns(value)), is_first=number == 1)
+        yield from rows_in(Row(f"row {number}, line {line}", *_columns(value)), is_first=number == 1)
         line += text.count("\n", start.start(), end)
 
 
-def _rows_in(row: Row, *, is_first: bool) -> Iterator[Row]:
-    """The row, or the rows in a list of the first object, which is no row itself: a log, an export."""
+def rows_in(row: Row, *, is_first: bool) -> Iterator[Row]:
+    """The row of a line, or the rows in a list of the first object, which is no row itself: a log, an export."""
     listed: list[dict[str, Any]] = []
     if is_first and row.columns is not None and row.columns.keys().isdisjoint(FIELDS):
         listed = next((value for name in ROWS_OF if (value := _objects(row.columns.get(name)))), [])
+    if is_first and row.columns is not None and not listed:
+        listed = _transposed(row.columns)
     yield from ((Row(f"row {number}", columns) for number, columns in enumerate(listed, start=1)) if listed else (row,))
 
 
+def _transposed(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an object that holds whole columns, as lists or as pandas writes them: {"problem": {"0": ...}}."""
+    values = [value.values() if isinstance(value, dict) else value for value in columns.values()]
+    if any(isinstance(value, str) or not hasattr(value, "__len__") for value in values):
+        return []
+    questions = [value for name, value in zip(columns, values, strict=True) if name in QUESTIONS]
+    if not questions or len({len(value) for value in values}) > 1:
+        return []
+    if not all(isinstance(text, str) for value in questions for text in value):
+        return []
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
+
+
 def _columns(value: Any) -> tuple[dict[str, Any] | None, str]:
-    """The columns of a row, and why there are none."""
+    """The columns of a row, and why there are none. A conversation that is a row (ORZ) has one column."""
+    if _is_conversation(value):
+        return {"conversations": value}, ""
     return (value, "") if isinstance(value, dict) else (None, f"found {shown(value)}, expected a JSON object")
+
+
+def _is_conversation(value: Any) -> bool:
+    turns = _objects(value)
+    return bool(turns) and all("from" in turn or ("role" in turn and "content" in turn) for turn in turns)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
@@ -210,20 +273,53 @@ def _csv_row(place: str, header: list[str], cells: list[str]) -> Row:
     return Row(place, dict(zip(header, cells, strict=True)))
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def parquet_rows(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Row]:
+    """The rows of a table from `start` up to `stop`. What is in front of them in their row group is decoded, too."""
+    with _table(path) as table:
+        first = 0
+        for group in range(table.num_row_groups):
+            last = first + table.metadata.row_group(group).num_rows
+            if start < last and (stop is None or first < stop):
+                yield from _group_rows(table, group, first, start, last if stop is None else stop)
+            first = last
+
+
+def group_sizes(path: Path) -> list[int]:
+    """How many rows each row group of a table has."""
+    with _table(path) as table:
+        return [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
+
+
+@contextmanager
+def _table(path: Path) -> Iterator[Any]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise InputError(f"{path}: parquet needs pyarrow; run: pip install pyarrow") from None
     try:
-        number = 0
-        with parquet.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=1024):
-                for columns in batch.to_pylist():
-                    number += 1
-                    yield Row(f"row {number}", _plain(columns))
+        with parquet.ParquetFile(path, buffer_size=READ_BYTES) as table:
+            yield table
     except ArrowException as error:
         raise InputError(f"{path}: cannot be read as parquet: {str(error).splitlines()[0]}") from None
+
+
+def _batch_size(group: Any) -> int:
+    """How many rows of a row group make a batch, by their mean size."""
+    size = group.total_byte_size / max(1, group.num_rows)
+    return max(1, min(MOST_BATCH, int(BATCH_BYTES / max(1.0, size))))
+
+
+def _group_rows(table: Any, group: int, first: int, start: int, stop: int) -> Iterator[Row]:
+    """Of one row group, whose first row is number `first`, the rows of [start, stop)."""
+    size = _batch_size(table.metadata.row_group(group))
+    for batch in table.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
+        low, high = max(start - first, 0), min(stop - first, batch.num_rows)
+        wanted = batch.slice(low, high - low).to_pylist() if low < high else []
+        for number, columns in enumerate(wanted, start=first + low + 1):
+            yield Row(f"row {number}", _plain(columns))
+        first += batch.num_rows
+        if first >= stop:
+            return
 
 
 def _plain(value: Any) -> Any:
@@ -238,7 +334,13 @@ def _plain(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if value is None or isinstance(value, float):
         return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return _text_of(value) if isinstance(value, bytes) else str(value)
+
+
+def _text_of(content: bytes) -> str:
+    """Bytes of a cell as text: what is packed in them (guru keeps zlib-compressed JSON), or they themselves."""
+    text = inflated(content) if content.startswith(b"x") else None
+    return content.decode("utf-8", "replace") if text is None else text
 
 
 def _is_null(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import sys
+import zlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ OTHERS = {
 }
 EXPECTED = "expected JSONL, a JSON array, CSV or parquet, plain or packed by gzip or zstd"
 BLOCK = 1 << 17
+MOST_INFLATED = 1 << 28  # (ours) 256 MB of text in one cell: a bomb is no row
 
 
 def name_of(file: str | Path) -> str:
@@ -37,6 +39,16 @@ def opened(file: str | Path) -> io.BufferedReader:
         raise InputError(f"{file}: no such file") from None
     except IsADirectoryError:
         raise InputError(f"{file}: is a directory; name a JSONL file") from None
+
+
+def inflated(packed: bytes) -> str | None:
+    """The text in a zlib stream; None where it is none, or more than MOST_INFLATED bytes."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(packed, MOST_INFLATED)
+        return content.decode() if stream.eof else None
+    except (zlib.error, UnicodeDecodeError):
+        return None
 
 
 def start_of(stream: io.BufferedReader) -> bytes:

@@ -77,6 +77,18 @@ def sample_singly(
         yield place, replace(rollout, problem_id=one.problem_id, index=one.index, order=one.order)
 
 
+def gathered(came: Iterator[tuple[int, Rollout]], n: int) -> Generator[tuple[int, tuple[Rollout, ...]], None, None]:
+    """Single samples as a Sampler yields them: (conversation, its n rollouts), sample i of it asked at n * it + i."""
+    waiting: dict[int, dict[int, Rollout]] = {}
+    for place, rollout in came:
+        conversation, index = divmod(place, n)
+        own = waiting.setdefault(conversation, {})
+        own[index] = rollout
+        if len(own) == n:
+            del waiting[conversation]
+            yield conversation, tuple(own[i] for i in range(n))
+
+
 def _in_groups(
     sampler: Sampler, asked: Sequence[Ask], params: SamplingParams, seed: int
 ) -> Iterator[tuple[int, Rollout]]:

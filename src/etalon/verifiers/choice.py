@@ -17,7 +17,7 @@ from etalon.problems.options import OWN_LETTER, several_letters
 from etalon.types import Problem, Verdict
 from etalon.verifiers.chemistry import are_same_formulas, compare_formulas, formula
 from etalon.verifiers.math import DIFFERENT, Comparison
-from etalon.verifiers.math.answer import compare, is_same, verify_answer
+from etalon.verifiers.math.answer import by_any, compare, is_same, verify_answer
 from etalon.verifiers.math.engine import symbolic
 from etalon.verifiers.math.read import quantities
 from etalon.verifiers.math.read.normalise import bare, normalise, read
@@ -218,6 +218,8 @@ def _letter_with_content(letter: str, content: str, text: str, options: Mapping[
 
 def verify_quantity(problem: Problem, response: str) -> Verdict:
     """The answer as in mathematics, but units must agree (`math.read.quantities`), and formulas are text."""
+    if (verdict := by_any(verify_quantity, problem, response)) is not None:
+        return verdict
     reference, extracted = final_reference(str(problem.answer or "")) or "", extract_answer(response)
     comparison = None
     if extracted is not None:

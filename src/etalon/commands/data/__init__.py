@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from etalon.commands.data import build, distill, expand, exporting, importing, label, stratify
 from etalon.commands.data import filter as filtering
 
 app = typer.Typer(name="data")
@@ -14,4 +15,11 @@ def data() -> None:
     """Work on files of rows before training."""
 
 
+app.command("expand")(expand.expand)
+app.command("label")(label.label)
+app.command("distill")(distill.distill)
+app.command("build")(build.build)
+app.command("stratify")(stratify.stratify)
 app.command("filter")(filtering.sift)
+app.command("import")(importing.bring)
+app.command("export")(exporting.send)

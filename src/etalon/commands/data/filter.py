@@ -19,7 +19,6 @@ from etalon.commands.options import (
     refuse_same,
     written,
 )
-from etalon.errors import ConfigError
 
 
 def sift(
@@ -35,14 +34,19 @@ def sift(
     threshold: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of a problem of --against that a row may not cover.")
     ] = 0.7,
-    ngram: Annotated[int, typer.Option(min=1, help="Words of the n-grams of which --max-repetition is a share.")] = 10,
+    ngram: Annotated[
+        int, typer.Option(min=1, help="Words: a problem of --against with fewer has to be there whole.")
+    ] = 12,
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
-    workers: Annotated[int | None, typer.Option(min=1, help="With --ray: parts worked on at the same time.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes; with --ray parts at a time.", show_default="1; with --ray all CPUs"),
+    ] = None,
 ) -> None:
     """Drop rows that hold a problem of an evaluation set or repeat themselves; the others stay as they are, in order.
 
@@ -50,8 +54,6 @@ def sift(
     `response`, `completion` or last message. A row without either, or that cannot be read, is not kept and counts as
     undecided; more of them than --max-bad end the command. Counts go to standard error.
     """
-    if workers is not None and not ray:
-        raise ConfigError("--workers: needs --ray")
     need_out(ray, out)
     refuse_same(file, out)
     if report is not None:
@@ -67,11 +69,11 @@ def sift(
 
     names = ColumnMap.read(columns or [])
     items = read_items([(path.name, path) for path in against or []], columns=names, max_bad=max_bad)
-    evaluation = rule(items, threshold=threshold)
-    work = GateRows(evaluation=evaluation, ngram=ngram, max_repetition=max_repetition, columns=names)
+    evaluation = rule(items, threshold=threshold, short=ngram)
+    work = GateRows(evaluation=evaluation, max_repetition=max_repetition, columns=names)
     sifted = Sifted(bad := BadRows(name_of(file), max_bad))
     with writing(out or Path("standard output")), written(out) as stream:
-        for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers)):
+        for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers, processes=workers or 1)):
             stream.write(line + b"\n")
         if report is not None:
             write_json_atomic(report, sifted.rows())

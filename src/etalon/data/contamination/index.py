@@ -27,7 +27,8 @@ LEAST_SHARE = 0.3  # (ours) that a table of thresholds asks for
 LITTLE = 0.3  # (ours) of what a word weighs is left to a name, which a rewriter changes first
 FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be near
 SAMPLE = 20_000  # (ours) rows that say what is common
-LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole
+LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole, or
+FEWEST_NUMBERS = 2  # (ours) with so many numbers in part, but with all of these
 RELATED = 0.9  # (ours) of the anchors of an item: the row is a copy of it
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
 
@@ -195,8 +196,9 @@ class Index:
             return []
         options = tuple(found for text in item.options if (found := Words.of(tokens(text)).exact))
         weights = self._rarity.weights(item.text, whole)
-        short = len(whole.exact) < self.rule.short or sum(weights) < LEAST_WEIGHT
-        bare = Pattern(number, spelled, whole, weights, is_whole=short)
+        is_common, is_counted = sum(weights) < LEAST_WEIGHT, whole.masked.count(NUMBER) >= FEWEST_NUMBERS
+        short = len(whole.exact) < self.rule.short or (is_common and not is_counted)
+        bare = Pattern(number, spelled, whole, weights, is_whole=short, needs_numbers=is_common and not short)
         if not options:
             return [bare]
         option_weight = max(1.0, sum(weights) / len(weights)) * sum(map(len, options)) * 0.5

@@ -59,6 +59,7 @@ class Pattern:
     options: tuple[tuple[str, ...], ...] = ()
     option_weight: float = 0.0
     is_whole: bool = False  # too short to be covered in part
+    needs_numbers: bool = False  # its words are those of many items: its numbers, all of them, tell it from these
 
     @cached_property
     def runs(self) -> Mapping[tuple[str, ...], list[int]]:
@@ -177,9 +178,11 @@ class _Cover:
                 self.places.append(at + diagonal)
 
     def match(self, start: int, stop: int) -> Match | None:
+        pattern, has_other_numbers = self.pattern, self._has_other_numbers()
         if not self.places:
             return None
-        pattern = self.pattern
+        if pattern.needs_numbers and not has_other_numbers and len(self.same) < pattern.words.masked.count(NUMBER):
+            return None
         weight = sum(compress(pattern.weights, self.is_covered))
         if pattern.options:
             weight += pattern.option_weight * self._options(max(0, start - SLACK), stop)
@@ -188,7 +191,7 @@ class _Cover:
             weight=weight,
             start=min(self.places),
             stop=max(self.places) + 1,
-            has_other_numbers=self._has_other_numbers(),
+            has_other_numbers=has_other_numbers,
         )
 
     def _options(self, start: int, stop: int) -> float:

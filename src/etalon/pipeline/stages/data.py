@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -12,6 +12,7 @@ from etalon.data import gates, label, paths, strata
 from etalon.data.contamination.index import index
 from etalon.data.contamination.items import items_of
 from etalon.data.expand import expand
+from etalon.data.trace_rows import trace_to_row
 from etalon.errors import InputError
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.teachers import TEACHERS, teacher_of
@@ -100,7 +101,7 @@ def _gated(work: Work, judged: Sequence[tuple[Trace, Verdict]], log: GateLog) ->
     spec = work.stage.spec
     verdicts = {id(trace): verdict for trace, verdict in judged}
     traces = log.passed(
-        gates.ngram_gate([trace for trace, _ in judged], n=spec.ngram, max_repetition=spec.max_repetition)
+        gates.trace_gate([trace for trace, _ in judged], max_repetition=spec.max_repetition, thoughts=spec.thoughts)
     )
     traces = log.passed(gates.correctness_gate([(trace, verdicts[id(trace)]) for trace in traces]))
     traces = log.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
@@ -216,13 +217,3 @@ def _token_counter(work: Work) -> Callable[[str], int]:
 
     tokenizer = loader.load_tokenizer(work.source)
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
-
-
-def trace_to_row(trace: Trace) -> dict[str, Any]:
-    """The trace as JSON values."""
-    return asdict(trace)
-
-
-def trace_from_row(row: dict[str, Any]) -> Trace:
-    """The trace that `trace_to_row` wrote."""
-    return Trace(**{**row, "domain": Domain(row["domain"])})

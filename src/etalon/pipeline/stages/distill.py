@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from etalon.config.stages import no_stage
 from etalon.cost import work as costs
 from etalon.cost.work import Cost
+from etalon.data.trace_rows import trace_to_row
 from etalon.errors import ConfigError
 from etalon.pipeline import reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
-from etalon.pipeline.stages.data import trace_to_row
 from etalon.pipeline.stages.own_claims import own_claim_traces
 from etalon.pipeline.stages.sft import read_traces
 from etalon.pipeline.stages.training import fit, fitting, kept, load, passed_through

@@ -15,7 +15,7 @@ from etalon.pipeline.stage import Outputs, Stage, Work, is_evaluated
 from etalon.pipeline.stages.training import evaluation_params
 from etalon.recipe import Recipe
 from etalon.sampling import Judged, Review, attempt
-from etalon.sampling.source import is_endpoint, named_sampler, sampling_from
+from etalon.sampling.source import contents_of, is_endpoint, is_program, named_sampler, sampling_from
 from etalon.store import hash_tree, seed_from, write_json_atomic
 from etalon.types import Domain, Group, Verdict
 from etalon.verifiers.judges import Judge, review_rubrics, second_opinions
@@ -52,6 +52,8 @@ class Evaluation(Stage):
     @property
     def outside(self) -> Mapping[str, str]:
         judge = self.recipe.eval.judge
+        if is_program(judge):
+            return contents_of(judge)
         return {judge: _model_hash(judge)} if judge and not is_endpoint(judge) and Path(judge).is_dir() else {}
 
     @property

@@ -67,7 +67,7 @@ class Problems(Stage):
 
     def run(self, work: Work) -> Outputs:
         recipe = work.recipe
-        splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(recipe, self.wanted)
+        splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(work, self.wanted)
         splits["rl"] = self._kept_apart(work, splits)
         counts: dict[str, dict[str, int]] = {}
         for split, members in splits.items():
@@ -143,7 +143,8 @@ def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
     return round(count * recipe.problems.mix.get(domain.value, 1.0)) if split == "train" else count
 
 
-def _file_splits(recipe: Recipe, cut_into: Collection[str]) -> dict[str, list[Problem]]:
+def _file_splits(work: Work, cut_into: Collection[str]) -> dict[str, list[Problem]]:
+    recipe = work.recipe
     spec = recipe.problems
     if not spec.files:
         raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
@@ -159,6 +160,11 @@ def _file_splits(recipe: Recipe, cut_into: Collection[str]) -> dict[str, list[Pr
         raise InputError(f"problems.files: hold no problem{asked}{rest}")
     sizes = {name: getattr(spec, name) if name in cut_into else 0 for name in SPLITS}
     cut = split_problems(found, seed=recipe.seed, **sizes)
+    if cut.parted:
+        work.view.note(
+            f"{', '.join(cut.parted)}: near copies (the same words, other numbers) are in several splits: too few "
+            "templates to keep them apart; problems.test_files would hold out what you choose"
+        )
     splits = {
         split: at_most(getattr(cut, split), {domain: wanted(recipe, split, domain) for domain in Domain})
         for split in SPLITS

@@ -26,8 +26,8 @@ from etalon.rl.credit import CreditSpec
 from etalon.rl.pool import Pool, mixture, sort_pool
 from etalon.rl.rewards import Rewards, check_rewards, judge_words, whole_usage
 from etalon.sampling import attempt
-from etalon.sampling.source import JUDGES, sampling_from
-from etalon.store import hash_tree, read_json, read_jsonl, write_json_atomic
+from etalon.sampling.source import contents_of, sampling_from
+from etalon.store import read_json, read_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem
 
 OPERATIONAL = {"when_empty", "save_every"}  # values that change nothing that is learned
@@ -68,9 +68,7 @@ class Rl(Stage):
     @property
     def outside(self) -> Mapping[str, str]:
         found = {self.spec.reward: fingerprint(self.spec.reward)} if self.spec.reward else {}
-        judge = self.spec.judge
-        is_model = judge and judge not in JUDGES and Path(judge).is_dir()
-        return found | ({judge: hash_tree(Path(judge))} if is_model else {})
+        return found | contents_of(self.spec.judge)
 
     def check(self) -> None:
         if self.spec.general and not self.domains:

@@ -10,10 +10,10 @@ from typing import Any
 from etalon.cost import work as costs
 from etalon.cost.work import Cost
 from etalon.data import strata
+from etalon.data.trace_rows import trace_from_row
 from etalon.errors import ConfigError, InputError
 from etalon.pipeline import reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
-from etalon.pipeline.stages.data import trace_from_row
 from etalon.pipeline.stages.problems import at_most
 from etalon.pipeline.stages.training import fit, fitting, load, passed_through
 from etalon.problems.formats.columns import structured

@@ -13,6 +13,9 @@ imo              {Problem ID, Problem, Short Answer, Category, Subcategory, Sour
 gsm8k            {question, answer} with "#### 72" at the end of the answer
 generic          any other row with a question, or with what decides a response that is there already
 
+Before that, `columns.structured` brings out what stands inside other columns, JSON and literals (`problems.layouts`),
+and `refusals` says why a row is none. Questions lose what other projects' prompts put around them (`foreign`).
+
 Formats are recognised by their columns, one small module each, tried in the order of `FORMATS`. `etalon run`, `eval`,
 `data` and `verify` all read rows here; `verify` alone asks for no question.
 """
@@ -38,10 +41,11 @@ from etalon.problems.formats import (
     verl,
 )
 from etalon.problems.formats.columns import structured
-from etalon.problems.formats.reading import BadReferenceError, Reading
+from etalon.problems.formats.reading import BadReferenceError, LeftOutError, Reading
+from etalon.problems.formats.refusals import refusal
 from etalon.types import Problem
 
-__all__ = ["FORMATS", "BadReferenceError", "Format", "Reading", "read_row", "recognise"]
+__all__ = ["FORMATS", "BadReferenceError", "Format", "LeftOutError", "Reading", "read_row", "recognise"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +88,11 @@ def recognise(row: Mapping[str, Any]) -> Format | None:
 def read_row(row: Mapping[str, Any], reading: Reading | None = None) -> tuple[Format, Problem]:
     """The format of a row, and its problem, without an id where the row has none.
 
-    InputError names the column, what was found and what would do; BadReferenceError where the reference alone is bad.
+    InputError names the column, what was found and what would do; BadReferenceError where the reference alone is bad,
+    LeftOutError where the row is no problem by its own account, unless no question is asked for.
     """
-    row = structured(row)
+    row, reading = structured(row), reading or Reading()
     found = recognise(row) or FORMATS[-1]
-    return found, found.read(row, reading or Reading())
+    if reading.needs_question and found.read is not native.read and (why := refusal(row)):
+        raise LeftOutError(why)
+    return found, found.read(row, reading)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.formats.columns import IDS, QUESTIONS, first_of, labels, reference_of, row_id, text
+from etalon.problems.formats.columns import IDS, QUESTIONS, first_of, labels, reference_of, row_id, source_of, text
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import options
 from etalon.rows.bad import shown
@@ -46,5 +46,5 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         shuffle=True,
         skill=skill or Domain.STEM.value,
         level=level,
-        source=str(row.get("source") or ""),
+        source=source_of(row),
     )

@@ -17,9 +17,12 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.cases import has_tests
+from etalon.problems.golds import any_of, is_sentinel
+from etalon.problems.layouts import arranged
 from etalon.problems.texts import RESPONSES, num_texts
 from etalon.rows.bad import shown
 from etalon.rows.mapping import value_at
+from etalon.types import Domain
 
 QUESTIONS = ("problem", "question", "query")
 STATED = ("answer", "final_answer", "expected_answer")  # whatever else there is, these are answers
@@ -32,6 +35,21 @@ METADATA = "metadata"
 IN_METADATA = ("test", "entry_point", "prompt", "test_list", "instruction_id_list", "kwargs")
 INFO = "verification_info"
 TRUTH = "reward_model.ground_truth"
+SOLUTIONS = ("solution", "ground_truth_solution")  # worked out; where there is no answer, it is at their end
+# what other people call our domains, in columns that tell one
+KINDS = {
+    "math": Domain.MATH,
+    "mathematics": Domain.MATH,
+    "code": Domain.CODE,
+    "coding": Domain.CODE,
+    "codegen": Domain.CODE,
+    "programming": Domain.CODE,
+    "stem": Domain.STEM,
+    "science": Domain.STEM,
+    "chat": Domain.INSTRUCT,
+    "safety": Domain.INSTRUCT,
+    "instruction following": Domain.INSTRUCT,
+}
 IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid")
 # columns whose values are lists or objects; where a file has only text (CSV), they hold it as JSON
 STRUCTURED = frozenset(
@@ -41,6 +59,8 @@ STRUCTURED = frozenset(
         "test_list",
         "solutions",
         "conversations",
+        "completion",
+        "input",
         "doc",
         "resps",
         "filtered_resps",
@@ -48,13 +68,14 @@ STRUCTURED = frozenset(
         INFO,
     }
 )
+MAYBE_TALK = frozenset({"prompt", "input", "completion"})  # text, or a conversation
 OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "domain"})  # not a question's
 
 
 def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
     if not STRUCTURED.isdisjoint(row) or _names_rules(row.get("ground_truth")):
-        row = _unlogged(_replied(_informed(_read(row))))
+        row = _unlogged(_replied(_informed(arranged(_read(row)))))
     return _with_options(row) if "A" in row and "B" in row else row
 
 
@@ -134,8 +155,9 @@ def _is_answer(value: Any) -> bool:
 def _read(row: Mapping[str, Any]) -> Mapping[str, Any]:
     texts = {name: value for name, value in row.items() if name in STRUCTURED and isinstance(value, str)}
     read = {name: _json(value) for name, value in texts.items() if value[:1] in ("[", "{")}
-    if "prompt" in read and not _is_conversation(read["prompt"]):  # a prompt may begin with a bracket
-        del read["prompt"]
+    for name in MAYBE_TALK & read.keys():  # a prompt may begin with a bracket
+        if not _is_conversation(read[name]):
+            del read[name]
     return {**row, **{name: value for name, value in read.items() if value is not None}} if read else row
 
 
@@ -182,7 +204,13 @@ def text(row: Mapping[str, Any], name: str) -> str:
 
 
 def gold(name: str, value: object) -> str:
-    """A reference answer as text, exactly as written: "025" stays "025", 70 becomes "70"."""
+    """A reference answer as text, exactly as written: "025" stays "025", 70 becomes "70".
+
+    A list of texts is a reference of which any entry counts (`golds.any_of`).
+    """
+    listed = value if isinstance(value, list) and all(isinstance(one, str) for one in value) else []
+    if texts := [one.strip() for one in listed if not is_sentinel(one)]:
+        return any_of(texts)
     is_program = isinstance(value, str) and name not in STATED and value.startswith(('{"', '[{"'))
     if isinstance(value, str) and not (is_program and _json(value) is not None):  # {"func_name": ...} of open-instruct
         return value.strip()
@@ -215,6 +243,20 @@ def date_of(row: Mapping[str, Any]) -> str:
             continue
         return moment.isoformat().removesuffix("T00:00:00")
     return ""
+
+
+def kind_of(row: Mapping[str, Any]) -> Domain | None:
+    """The domain that a row tells in other people's words; None where it tells none, or one that is nobody's."""
+    for name in ("domain", "category", "ability", "cot_type"):
+        if isinstance(told := row.get(name), str) and (kind := KINDS.get(told.strip().lower().replace("_", " "))):
+            return kind
+    return None
+
+
+def source_of(row: Mapping[str, Any]) -> str:
+    """Where a row came from, as it says; "" where it does not."""
+    name = first_of(row, ("source", "data_source", "problem_source"))
+    return row[name].strip() if name and isinstance(row[name], str) else str(row[name]) if name else ""
 
 
 def labels(row: Mapping[str, Any]) -> tuple[str, int]:

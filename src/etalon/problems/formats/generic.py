@@ -22,16 +22,19 @@ from etalon.problems.formats import gsm8k
 from etalon.problems.formats.columns import (
     IDS,
     QUESTIONS,
+    SOLUTIONS,
     STATED,
     first_of,
     gold,
+    kind_of,
     labels,
     reference_of,
     row_id,
+    source_of,
 )
 from etalon.problems.formats.reading import Reading
-from etalon.problems.formats.references import Options, options, rules, tests
-from etalon.problems.golds import MARK, final_reference, last_boxed
+from etalon.problems.formats.references import Options, hidden, options, rules, tests
+from etalon.problems.golds import MARK, final_reference, is_sentinel, last_boxed
 from etalon.problems.options import can_shuffle
 from etalon.problems.rows import read_rubric
 from etalon.problems.texts import CONVERSATIONS, TASKS, said, task_of
@@ -60,11 +63,14 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     question = _question(row, reading)
     if question is None and reading.needs_question:
         raise missing(row, "question", *(["answer"] if reference_of(row) is None else []))
-    solution = row.get("solution")
+    solution = row.get(first_of(row, SOLUTIONS) or "")
     domain = _domain(row, reading, question=question)
     is_answered = domain not in (Domain.CODE, Domain.INSTRUCT)
     name, value = _answer(row) or ("", None)
     found = options(row) if domain is Domain.STEM else None
+    if found is None and question and _is_choice(row) and not _states(row, reading):
+        found = hidden(question, value)
+        domain = Domain.STEM if found else domain
     answer = None
     if is_answered and value is not None:
         answer = found.letter(value) if found else gold(name, value)
@@ -80,7 +86,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         rubric=() if is_answered else read_rubric(row),
         skill=skill or domain.value,
         level=level,
-        source=str(row.get("source") or ""),
+        source=source_of(row),
         solutions=_solutions(solution, answer) if is_answered else (),
     )
     if reading.needs_reference and (field := lacks(problem)):
@@ -126,6 +132,8 @@ def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -
     if reading.domain is not None:
         return reading.domain
     answered = Domain.STEM if first_of(row, ("options", "choices")) else Domain.MATH
+    if (kind := kind_of(row)) is Domain.STEM and answered is Domain.MATH:
+        answered = kind
     if first_of(row, STATED):
         return answered
     if implied := next((domain for name, domain in IMPLIED if row.get(name)), None):
@@ -134,20 +142,32 @@ def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -
         return Domain.CODE
     if _answer(row):
         return answered
-    return Domain.MATH if reading.needs_reference else reading.alone
+    return Domain.MATH if reading.needs_reference else kind or reading.alone
+
+
+def _states(row: Mapping[str, Any], reading: Reading) -> bool:
+    """Whether somebody says which domain the row is of."""
+    own = row.get("domain")
+    return reading.domain is not None or (isinstance(own, str) and own in DOMAINS)
+
+
+def _is_choice(row: Mapping[str, Any]) -> bool:
+    kind = row.get("question_type")
+    return isinstance(kind, str) and kind.strip().lower() in ("mcq", "multiple choice", "multiple-choice")
 
 
 def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
     """The column of the reference and its value; where no column holds one, what a solution ends in, or all of it."""
     if found := reference_of(row):
         return found
-    solution = row.get("solution")
-    if not isinstance(solution, str):
-        return None if not isinstance(solution, int | float) else ("solution", solution)
+    column = first_of(row, SOLUTIONS) or ""
+    solution = row.get(column)
+    if not isinstance(solution, str) or is_sentinel(solution):
+        return None if not isinstance(solution, int | float) else (column, solution)
     ends = final_reference(solution) or ""
-    is_all = len(ends.split()) <= SHORT_WORDS and not ends.endswith(".")
+    is_all = len(ends.split(maxsplit=SHORT_WORDS)) <= SHORT_WORDS and not ends.endswith(".")
     answer = last_boxed(solution) or (ends if MARK in solution or ends != solution.strip() or is_all else "")
-    return ("solution", answer) if answer else None
+    return (column, answer) if answer else None
 
 
 def _prompt(question: str, domain: Domain, found: Options | None, reading: Reading) -> str:

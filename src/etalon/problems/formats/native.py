@@ -23,12 +23,15 @@ from etalon.rows.mapping import missing
 from etalon.types import Domain, Problem
 
 REFERENCES = ("answer", "options", "tests", "rules", "rubric")
+OWN = tuple(domain.value for domain in Domain)
 SPELT = (*REFERENCES, "solutions", "shuffle")  # what a column with nearly this name is taken for
 BESIDE = (*FIELDS, *ANSWERS, "test", "solution")  # names that mean something else
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
-    return "domain" in row and isinstance(row.get("prompt"), str)
+    domain = row.get("domain")
+    is_ours = isinstance(domain, str) and (domain in OWN or difflib.get_close_matches(domain.lower(), OWN, cutoff=0.75))
+    return bool(is_ours) and isinstance(row.get("prompt"), str)
 
 
 def read(row: Mapping[str, Any], reading: Reading) -> Problem:

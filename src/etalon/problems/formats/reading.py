@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etalon.errors import InputError
-from etalon.problems.instructions import is_template, with_instruction
+from etalon.problems.formats.foreign import without_frame, without_switches
+from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
 
 class BadReferenceError(InputError):
     """The row can be read; what a response would be held against cannot be used."""
+
+
+class LeftOutError(InputError):
+    """The row can be read and is left out: it says itself that it has no answer, or nobody here decides its kind.
+
+    Importers count such a row by its reason; it is no unreadable one.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +46,16 @@ class Reading:
         return bool(self.instruction) and is_template(self.instruction, prompts=self.prompts)
 
     def asked(self, question: str, domain: Domain, *, has_options: bool = False, starter: str = "") -> str:
-        """The complete prompt of a question. starter: code to complete, where there is a place for it."""
+        """The complete prompt of a question, without what others asked for about the form of answers.
+
+        starter: code to complete, where there is a place for it.
+        """
+        if domain not in MARKERS:
+            question = without_switches(question)
+        else:
+            own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
+            alone, asked = without_frame(question), question.strip()
+            question = asked if own and asked.removesuffix(own).strip() == alone else alone
         return with_instruction(
             question, domain, has_options=has_options, prompts=self.prompts, name=self.instruction, starter=starter
         )

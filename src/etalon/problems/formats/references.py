@@ -6,6 +6,7 @@ call it a bad reference. `doubt` says so beforehand, of a problem that is to be 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -16,12 +17,13 @@ from etalon.problems.cases import has_tests, read_tests
 from etalon.problems.formats.columns import gold
 from etalon.problems.formats.reading import BadReferenceError
 from etalon.problems.golds import final_reference
-from etalon.problems.options import OWN_LETTER
+from etalon.problems.options import OWN_LETTER, listed_options
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem, Rule
 
 Row = Mapping[str, Any]
 MAX_OPTIONS = len(ascii_uppercase)
+_BARE_LETTER = re.compile(r"\$?\(?(?:\\(?:text|textbf|mathrm|mathbf)\{)?\(?([A-H])\)?\}?\)?\.?\$?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,8 @@ class Options:
         wanted = gold("answer", answer)
         if (beside := OWN_LETTER.fullmatch(wanted)) and beside[2] in self.shown.values():
             wanted = beside[2]
-        for text in (wanted, wanted.strip("()."), final_reference(wanted) or ""):
+        in_markup = _BARE_LETTER.fullmatch(wanted)
+        for text in (wanted, wanted.strip("()."), final_reference(wanted) or "", in_markup[1] if in_markup else ""):
             places = self._places(text)
             if len(places) == 1:
                 return letters[places.pop()]
@@ -88,6 +91,13 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
     if not are_texts or not 1 <= len(contents) <= MAX_OPTIONS:
         raise InputError(f"{column}: found {shown(value)}, expected at most {MAX_OPTIONS} texts, or letters and texts")
     return _lettered(names, [str(one).strip() if relabel else str(one) for one in contents], relabel=relabel)
+
+
+def hidden(question: str, answer: object) -> Options | None:
+    """The options in the text of a choice, where the answer is one of them: its letter, or what it says; else None."""
+    listed = listed_options(question)
+    found = Options(shown=listed, names=tuple(listed), are_named=True)
+    return found if isinstance(answer, str) and found.letter(answer) in listed else None
 
 
 def _lettered(names: list[str] | None, contents: list[str], *, relabel: bool) -> Options:

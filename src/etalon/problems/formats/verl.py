@@ -8,31 +8,23 @@ options and whose truth is one of the letters is multiple choice (VibeThinker's 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.cases import BadRowError, read_tests
-from etalon.problems.formats.columns import IDS, TRUTH, gold, only, row_id
+from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id
+from etalon.problems.formats.foreign import without_frame
 from etalon.problems.formats.reading import Reading
-from etalon.problems.instructions import instruction
+from etalon.problems.options import listed_options
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 
-ABILITIES = {
-    "math": Domain.MATH,
-    "code": Domain.CODE,
-    "coding": Domain.CODE,
-    "stem": Domain.STEM,
-    "science": Domain.STEM,
-}
+ABILITIES = {name: domain for name, domain in KINDS.items() if domain is not Domain.INSTRUCT}
 TEST_KEYS = (
     *("inputs", "outputs", "fn_name", "compare", "checker", "language", "time_limit_s", "memory_limit_mb"),
     *("assert_code", "assert_case", "entry_point"),
 )
-_OPTION = re.compile(r"^[ \t]*\(?([A-Z])[.)][ \t]+", re.MULTILINE)
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -54,7 +46,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     is_code = domain is Domain.CODE
     question = _question(row["prompt"])
     answer = None if is_code or truth is None else gold(TRUTH, only(truth))
-    options = _options(question.replace(instruction(Domain.STEM, has_options=True, prompts=reading.prompts), "\n\n"))
+    options = listed_options(without_frame(question)) if answer else {}
     if answer not in options:
         options = {}
     domain = Domain.STEM if options else domain
@@ -71,20 +63,8 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     )
 
 
-def _options(question: str) -> dict[str, str]:
-    """The last run of lines "A. ..", "B. .." of a question; an option ends at a blank line at the latest."""
-    markers = list(_OPTION.finditer(question))
-    first = max((i for i, marker in enumerate(markers) if marker[1] == "A"), default=len(markers))
-    run = [m for m, letter in zip(markers[first:], ascii_uppercase, strict=False) if m[1] == letter]
-    if len(run) < 2:
-        return {}
-    ends = [*(m.start() for m in run[1:]), len(question)]
-    contents = [question[m.end() : end].strip().partition("\n\n")[0].strip() for m, end in zip(run, ends, strict=True)]
-    return dict(zip(ascii_uppercase, contents, strict=False)) if all(contents) else {}
-
-
 def _question(prompt: object) -> str:
-    """The user's message, after the system message if there is one (Eurus)."""
+    """The user's message; a system message before it belongs to the model that it was written for (Eurus)."""
     if isinstance(prompt, str) and prompt.strip():
         return prompt
     messages = prompt if isinstance(prompt, list) else []
@@ -95,7 +75,7 @@ def _question(prompt: object) -> str:
         raise InputError(
             f"prompt: found messages of {shown(roles)}, expected one user message, after at most one system"
         )
-    return "\n\n".join(message["content"].strip() for message in messages)
+    return str(messages[-1]["content"]).strip()
 
 
 def _tests(truth: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The models of the nano world: programs behind the same protocol that a strong model would use.
 
 NanoTeacher   reads the prompt, picks a solution style at random, errs now and then, and now and then degenerates into
-              a loop: the data gates have something real to catch
+              a loop: the data gates have something real to catch; asked to expand a seed, it writes a new exercise
 NanoJudge     reads a criterion of an open-ended prompt and answers Yes or No; it is asked as any judge is, through
               `judges.Judge`, so the path of a rubric is the same as with a model
 """
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
+from etalon.problems.nano import arithmetic, instructions, judging, physics, programs, queries
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 ERROR_RATE = 0.05  # (ours)
@@ -55,6 +55,8 @@ class NanoTeacher:
             return "<think>" + "\n".join([line] * 40) + "</think>"
         if judging.is_prompt(prompt):
             return judging.respond(prompt, rng, error=error)
+        if queries.is_prompt(prompt):
+            return queries.respond(prompt, rng)
         question, mark, _ = prompt.partition(CLAIMS_MARK)
         if mark and arithmetic.PATTERN.match(question):
             return self._with_claims(question, rng, error=error)

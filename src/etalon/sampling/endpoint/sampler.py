@@ -41,6 +41,8 @@ class EndpointSampler:
         self.settings = settings
         self.name = settings.model
         self.watch: Callable[[int], None] | None = None  # told of about so many tokens, as they come
+        # told of a single sample (its place among those asked) in the loop's thread, before anything more is asked
+        self.on_sample: Callable[[int, Rollout], None] | None = None
         self._journal = Journal(journal) if journal else None
         self._shared = client
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = weakref.WeakKeyDictionary()
@@ -140,7 +142,10 @@ class EndpointSampler:
                     return
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    yield tasks.pop(task), task.result()
+                    place, rollout = tasks.pop(task), task.result()
+                    if self.on_sample is not None:
+                        self.on_sample(place, rollout)
+                    yield place, rollout
         finally:
             for task in tasks:
                 task.cancel()

@@ -204,3 +204,12 @@ def query_quality_judge(sampler: Sampler, *, query: str, seed: int = 0, folder: 
 def judge_queries(judge: Judge, queries: Sequence[str]) -> list[Verdict]:
     """`query_quality_judge` for many, in one batch."""
     return judge.decide("judge_query_quality", [{"query": query} for query in queries])
+
+
+def judge_traces(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+    """For each (question, response): 1.0 when the judge finds the reasoning fit to learn from, else 0.0, in one batch.
+
+    It is asked for what rules cannot see: whether the reasoning is of this question, holds together and carries its
+    answer (2.1.1 step 4). Prose without a last line of Yes or No is undecided.
+    """
+    return judge.decide("judge_trace", [{"question": question, "response": text} for question, text in pairs])

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
-from etalon.types import Problem, Verdict
+from etalon.problems.golds import alternatives
+from etalon.types import Problem, Verdict, Verifier
 from etalon.verifiers.math import Comparison, Reason
 from etalon.verifiers.math.compare import are_same, compare
 from etalon.verifiers.math.engine import symbolic
@@ -27,7 +29,12 @@ _PLAIN_UNITS = ("deg", "$", "?")  # for voting, 90° is 90 and $5 is 5
 
 
 def verify_answer(problem: Problem, response: str) -> Verdict:
-    """Math and facts: the extracted answer against `problem.answer`; no answer is wrong, a bad reference undecided."""
+    """Math and facts: the extracted answer against `problem.answer`; no answer is wrong, a bad reference undecided.
+
+    Of a reference that lists several answers any counts (`problems.golds.any_of`).
+    """
+    if (verdict := by_any(verify_answer, problem, response)) is not None:
+        return verdict
     reference = None if problem.answer is None else final_reference(str(problem.answer))  # data sets hold integers too
     if reference is None:
         return Verdict(score=None, reason=Reason.BAD_REFERENCE)
@@ -39,9 +46,26 @@ def verify_answer(problem: Problem, response: str) -> Verdict:
     return Verdict(score=score, reason=comparison.reason, extracted=extracted)
 
 
+def by_any(verifier: Verifier, problem: Problem, response: str) -> Verdict | None:
+    """The best verdict by any answer of a reference that lists several; None for one that does not.
+
+    One that is right beats one that is undecided, which beats one that is wrong.
+    """
+    listed = alternatives(str(problem.answer or ""))
+    if len(listed) < 2:
+        return None
+    verdicts = [verifier(replace(problem, answer=answer), response) for answer in listed]
+    return max(verdicts, key=lambda verdict: 0.5 if verdict.score is None else verdict.score)
+
+
 def are_equal(a: str | None, b: str | None) -> bool:
-    """True when both answers surely mean the same, without leniency. None equals nothing, not even None."""
-    return a is not None and b is not None and is_same(a, b) is True
+    """True when both answers surely mean the same, without leniency. None equals nothing, not even None.
+
+    Of a reference that lists several answers one is enough.
+    """
+    if a is None or b is None:
+        return False
+    return any(is_same(one, other) is True for one in alternatives(a) for other in alternatives(b))
 
 
 def is_same(a: str, b: str, budget: symbolic.EngineTime | None = None) -> bool | None:

@@ -1,0 +1,116 @@
+"""`etalon data build`: from records to the files that SFT, RL and their measurement read (2.1.1, 2.1.2)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etalon.commands.data.asking import FilesArgument
+from etalon.commands.options import MapOption, MaxBadOption
+from etalon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etalon.data.curriculum.build import Built
+    from etalon.data.records import Record
+    from etalon.data.step_reports import StepLog
+
+
+def build(
+    files: FilesArgument,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the curriculum.")] = None,
+    min_tokens: Annotated[int, typer.Option(min=0, help="Shortest trace of stage 2.")] = 5000,
+    min_error_rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How often the problems of stage 2 are failed, at least.")
+    ] = 0.75,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Whose error rates count.", show_default="the only model there is"),
+    ] = None,
+    max_paths: Annotated[int, typer.Option(min=1, help="Distinct traces of a problem.")] = 4,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest trace.", show_default="none")] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Take traces of which nothing says that they are right, too.")
+    ] = False,
+    probe: Annotated[int, typer.Option(min=0, help="Problems of each domain that pick checkpoints.")] = 64,
+    test: Annotated[int, typer.Option(min=0, help="Problems of each domain that are held out.")] = 200,
+    rl: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Problems with traces that are kept for RL.")
+    ] = 0.33,
+    error_low: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Leave out RL problems failed this often, or less.")
+    ] = None,
+    error_high: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Leave out RL problems failed this often, or more.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the lot that says which problems are held out.")] = 0,
+    columns: MapOption = None,
+    max_bad: MaxBadOption = 0.01,
+) -> None:
+    """Merge the records of each problem, keep near copies together, and write what is trained and measured on.
+
+    \b
+    stage1.jsonl    right and distinct traces: SFT (`traces = "DIR/stage1.jsonl"` in a recipe)
+    stage2.jsonl    the long ones among them of problems that the reference model mostly fails
+    rl-math.jsonl, rl-code.jsonl, rl-stem.jsonl, instruct.jsonl    prompts with what decides them: RL
+    probe.jsonl, test.jsonl    held out; no near copy of them is in the other files
+    manifest.json   rows, problems, licences and hash of each file; written last
+
+    A problem is for SFT or for RL, not for both; one without a right trace is for RL. A rate that was not measured is
+    never counted as 0: such traces are not hard, and such problems stay in RL. At most a fifth of a domain is held out
+    as probe, and as test. The same records in any order give the same bytes.
+    """
+    from etalon.data.curriculum import build as building
+    from etalon.data.curriculum.parts import Sizes
+    from etalon.data.step_reports import StepLog
+    from etalon.show.progress import Progress
+
+    if out is None:
+        raise ConfigError("--out: name the folder to write")
+    if error_low is not None and error_high is not None and error_low >= error_high:
+        raise ConfigError(f"--error-low {error_low}: is not below --error-high {error_high}; nothing would be kept")
+    spec = building.BuildSpec(
+        min_tokens=min_tokens, min_error_rate=min_error_rate, reference=reference, max_paths=max_paths,
+        max_tokens=max_tokens, unverified=unverified, error_low=error_low, error_high=error_high,
+        sizes=Sizes(probe=probe, test=test, rl=rl, seed=seed),
+    )  # fmt: skip
+    log, started = StepLog(step="build", inputs=files), time.monotonic()
+    with Progress().stage("build", "merge, split and sort into stages", "2.1.2") as view:
+        records = _read(files, columns or [], max_bad)
+        built = building.build(records, out, spec, log=log, watch=lambda done, total: view.update(done, total))
+    _report(built, log, out, started)
+
+
+def _read(files: Sequence[Path], columns: Sequence[str], max_bad: float) -> Iterator[Record]:
+    from etalon.data.records import read_records
+    from etalon.rows.mapping import ColumnMap
+
+    names = ColumnMap.read(list(columns))
+    for file in files:
+        yield from read_records(file, columns=names, max_bad=max_bad)
+
+
+def _report(built: Built, log: StepLog, out: Path, started: float) -> None:
+    from etalon.data.curriculum.outputs import REPORT
+    from etalon.store import read_json
+
+    log.settings = read_json(built.manifest)["settings"]
+    log.write(built.manifest, seconds=time.monotonic() - started, to=out / REPORT)
+    told = [f"{name}: {file['rows']:,} rows, {file['problems']:,} problems" for name, file in built.files.items()]
+    for gate in log.gates:
+        told += [f"{gate.gate}: {count:,} {reason}" for reason, count in gate.reasons.items()]
+    if built.unmeasured:
+        whose = f" of {built.reference}" if built.reference else ""
+        told.append(f"{built.unmeasured:,} traces of stage 1 have no measured error rate{whose}: not in stage 2")
+    if built.uncounted:
+        told.append(
+            f"{built.uncounted:,} traces of stage 1 have no count of tokens: `etalon data stratify` counts them"
+        )
+    if built.parted:
+        told.append(f"{', '.join(built.parted)}: too few templates: near copies are in several files")
+    for line in told:
+        print(line, file=sys.stderr)  # noqa: T201

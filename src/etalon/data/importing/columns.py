@@ -1,0 +1,139 @@
+"""Which column became what: found by looking for the record's texts in the row, whatever reader made the record.
+
+    {"problem": "2+2?", "answer": "4", "generations": [...]}  ->  question <- problem, answer <- answer,
+                                                                  traces <- generations
+
+It also finds columns of long text that are in no record, and a --map that would do for a row that no reader knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from etalon.data.records import OPEN, Record
+from etalon.problems.cases import COLUMNS as OF_TESTS
+from etalon.problems.formats import Reading
+from etalon.problems.formats.columns import ANSWERS, gold, structured
+from etalon.problems.instructions import without_instruction
+from etalon.rows.files import Row
+from etalon.rows.mapping import ColumnMap
+
+LONG = 400  # (ours) characters of a text that somebody may miss
+PIECE = 60  # (ours) characters of a text that tell it from others
+MOST_LEAVES = 2000  # (ours) values of a row that are looked at
+FEW_WORDS = 12  # (ours) of what may be an answer
+# where texts stand as JSON or in pieces, so that none is found as it was; what decides or describes a row
+_NOT_AS_WRITTEN = frozenset({*OF_TESTS, "tests", "metadata", "verification_info", "reward_model", "extra_info"})
+_INDEX = re.compile(r"\.\d+(?=\.|$)")
+_DECIDED_BY = ("options", "tests", "rules", "rubric")
+_COLUMNS_OF = {
+    "options": ("options", "choices", "A"),
+    "tests": ("tests", "reward_model", "verification_info", *sorted(OF_TESTS)),
+    "rules": ("rules", "instruction_id_list", "constraint", "ground_truth"),
+    "rubric": ("rubric",),
+}
+
+
+def mapping(columns: Mapping[str, Any], record: Record) -> dict[str, str]:
+    """field -> the column, or the way to it inside JSON, that it was read from; "?" where the text stands nowhere."""
+    row = structured(columns)
+    leaves = list(islice(_leaves(row), MOST_LEAVES))
+    problem = record.problem
+    asked = without_instruction(problem.prompt, problem.domain, has_options=bool(problem.options))
+    found = {"question": _holding(asked, leaves)}
+    if problem.answer is not None:
+        found["answer"] = _answer(problem.answer, leaves, dict(problem.options or {}))
+    for field in _DECIDED_BY:
+        if getattr(problem, field):
+            found[field] = next((name for name in _COLUMNS_OF[field] if row.get(name) is not None), "?")
+    if record.traces:
+        found["traces"] = ", ".join(dict.fromkeys(_holding(trace.response, leaves) for trace in record.traces))
+    for field, value in (("source", problem.source), ("license", record.license), ("date", problem.date)):
+        if value and (name := next((path for path, leaf in leaves if str(leaf) == value), "")):
+            found[field] = name
+    return found
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}.{place}")
+    elif value is not None:
+        yield path, value
+
+
+def _piece(text: str) -> str:
+    """The middle of a text: what is put in front of it or behind it does not matter."""
+    text = text.strip()
+    start = max(0, (len(text) - PIECE) // 2)
+    return text[start : start + PIECE]
+
+
+def _holding(text: str, leaves: list[tuple[str, Any]]) -> str:
+    """The shortest text that holds the middle of this one, by the way to it without the places in lists."""
+    piece = _piece(text)
+    holding = [(len(leaf), path) for path, leaf in leaves if isinstance(leaf, str) and piece and piece in leaf]
+    return _INDEX.sub("", min(holding)[1]) if holding else "?"
+
+
+def _answer(answer: str, leaves: list[tuple[str, Any]], options: dict[str, str]) -> str:
+    """Where an answer stands by itself, under a name for answers if there is one; else where a text ends in it."""
+    wanted = {answer, options.get(answer, answer).strip()}
+    alone = [path for path, leaf in leaves if _as_answer(leaf) in wanted]
+    named = [path for path in alone if path.rpartition(".")[2] in ANSWERS or path in ANSWERS]
+    ends = [path for path, leaf in leaves if isinstance(leaf, str) and answer in leaf[-len(answer) - 200 :]]
+    return next((_INDEX.sub("", path) for path in (*named, *alone, *ends[::-1])), "?")
+
+
+def _as_answer(leaf: Any) -> str:
+    is_number = isinstance(leaf, int | float) and not isinstance(leaf, bool)
+    return gold("answer", leaf).removesuffix(".0") if is_number else str(leaf).strip()
+
+
+def unread(columns: Mapping[str, Any], record: Record, used: Collection[str] = ()) -> list[str]:
+    """Columns with a long text that is neither in the record's problem nor in one of its traces.
+
+    used: ways to what the record was read from, perhaps in other words.
+    """
+    problem = record.problem
+    read = {way.partition(".")[0] for ways in used for way in ways.split(", ")} | _NOT_AS_WRITTEN
+    kept = [problem.prompt, *(trace.response for trace in record.traces), *problem.solutions]
+    row = structured(columns)
+    long = ((path, leaf) for path, leaf in islice(_leaves(row), MOST_LEAVES) if isinstance(leaf, str))
+    names = (
+        path.partition(".")[0]
+        for path, leaf in long
+        if len(leaf) >= LONG and not any(_piece(leaf) in text for text in kept)
+    )
+    return [name for name in dict.fromkeys(names) if name not in read]
+
+
+def would_do(row: Row, reading: Reading = OPEN) -> str:
+    """A `--map` with which a row that no reader knows is read, "" where none of its texts can be a question."""
+    from etalon.data.importing.reading import Read, read
+
+    leaves = list(islice(_leaves(row.columns or {}), MOST_LEAVES))
+    texts = sorted((path for path, leaf in leaves if isinstance(leaf, str)), key=lambda path: -_words(leaves, path))
+    short = [path for path, leaf in leaves if _is_short(leaf)]
+    question = next((path for path in texts if _words(leaves, path) > 1), "")
+    answer = next((path for path in reversed(short) if path != question), "")
+    for pairs in (((("question", question), ("answer", answer)) if answer else ()), (("question", question),)):
+        if question and pairs and isinstance(read(row, columns=ColumnMap(pairs=tuple(pairs)), reading=reading), Read):
+            return " ".join(f"--map {field}={column}" for field, column in pairs)
+    return ""
+
+
+def _words(leaves: list[tuple[str, Any]], path: str) -> int:
+    return next(len(str(leaf).split()) for name, leaf in leaves if name == path)
+
+
+def _is_short(leaf: Any) -> bool:
+    if isinstance(leaf, bool) or not isinstance(leaf, str | int | float):
+        return False
+    return 0 < len(str(leaf).split()) <= FEW_WORDS

@@ -1,0 +1,227 @@
+r"""An answer that its own thought contradicts, or does not come to; two answers in one response.
+
+    thought: "... So the answer is 12."     final: \boxed{15}        contradicts its thought
+    thought: numbers, among them no 72      final: \boxed{72}        not derived
+    final: The answer is \boxed{12}. ... Thus the answer is \boxed{15}.          two answers
+
+Whether an answer is right is another question, and another gate's. Only plain values and letters are compared here:
+what may be the same in another form is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from itertools import pairwise
+from typing import TypeGuard
+
+from etalon.data.traces.response import Fault, Response, around
+from etalon.types import Domain
+from etalon.verifiers.math.read.numbers import parse_number
+from etalon.verifiers.text import extract_answer
+
+BEFORE = 80  # (ours) characters before a statement that may take it back: "if the answer is"
+MIN_NUMBERS = 8  # (ours) in a thought that computes
+SMALL = 20  # (ours) a value up to it may be counted without being written
+SHORT_FINAL = 300  # (ours) characters of a final part that derives nothing itself
+UNITS = frozenset(
+    (7, 12, 24, 60, 3600, *(10**power for power in range(1, 13)))
+)  # (ours) of time, length and powers of ten
+CLOSE = Fraction(1, 100)  # (ours) relative: a rounded value is the same
+
+_STATED = re.compile(
+    r"(?:\b(?:the|my|our) )?(?:final |correct |required |desired )?answer(?: to (?:the|this) (?:problem|question))?"
+    r"(?: (?:is|must be|should be|will be|comes out to be|=)(?: just| simply| indeed| therefore| thus)?(?: option|"
+    r" choice)?"
+    r"|\s?[:=])[\s:*_]{0,6}(?P<value>[^\n]{1,120})",
+    re.IGNORECASE,
+)
+_BOXED = re.compile(r"\\boxed\s*\{(?P<value>[^{}]{1,60}(?:\{[^{}]{0,40}\}[^{}]{0,40}){0,4})\}")
+_DOUBT = re.compile(
+    r"\b(?:if|whether|suppose|maybe|perhaps|assum\w+|would|could|might|unless|possibl[ey]|guess\w*|thought|claim\w*"
+    r"|wrong|initial\w*|earlier|previous\w*|student\w*|someone)\b[^.!?\n]*$",
+    re.IGNORECASE,
+)
+_CONVERTED = re.compile(
+    r"\b(?:mod(?:ulo)?|remainder|[map] ?\+ ?[nbq]|round\w*|nearest|convert\w*|percent\w*|express\w*|mistake|wrong"
+    r"|incorrect"
+    r"|asked|asks|per (?:hour|day|week|month|year))\b",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(
+    r"(?:[\s$*_{]|\\[(\[])*(?:\\boxed\{)?\$?(?P<number>[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|[-−]?\\[dt]?frac\{?\d+\}?\{?\d+\}?)"
+    r"(?P<unit>\\?%| ?(?:\\text|\\mathrm)?\{? ?(?:[a-z]+\b))?"
+)
+_LETTER = re.compile(r"[\s$*_(\\{]*(?:boxed\{|text\{|textbf\{)*\(?(?P<letter>[A-J])\)?(?![A-Za-z'])[\s}$*_.:)]*")
+_NUMBERS = re.compile(
+    r"\\[dt]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|\\[dt]?frac(\d)(\d)"
+    r"|(\d+(?:(?:\{,\}|,\\!|,|\\[,!;: ]|[ ~\u2009\u202f])\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:\s?/\s?(\d+))?"
+)
+_SEPARATORS = re.compile(r"\{,\}|,\\!|,|\\[,!;: ]|[ ~\u2009\u202f]")
+_PARTS = re.compile(
+    r"\A[^.!?\n]*\b(?:and|or)\b|\b(?:respectively|parts?|cases?|first|second|third|other)\b|\([a-e1-9]\)|^"
+    r" *[a-e1-9][).]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TAKES_BACK = re.compile(r"\b(?:wait|actually|correction|rather|no,|mistake|or maybe|alternatively)\b", re.IGNORECASE)
+
+
+def contradiction(response: Response) -> Fault | None:
+    """A final answer other than the last one that the thought states and does not take back."""
+    if response.domain in (Domain.CODE, Domain.INSTRUCT, Domain.CLAIMS):
+        return None
+    boxed = extract_answer(response.final)
+    if boxed is None:
+        return None
+    before, behind = _thought_and_rest(response)
+    if (stated := last_statement(before)) is None:
+        return _not_derived(response, boxed) if behind else None
+    value, rest = stated
+    mine, theirs = value_of(value), value_of(boxed)
+    if mine is None or theirs is None or isinstance(mine, str) != isinstance(theirs, str) or _are_close(mine, theirs):
+        return None
+    if _CONVERTED.search(rest) or any(_are_close(_size(theirs), one) for one in values_in(rest)):
+        return None
+    if _is_number(mine) and _is_number(theirs) and (theirs in _derived(mine) or _is_converted(mine, theirs)):
+        return None
+    detail = f"{' '.join(value.split())[:60]} | {around(response.final, response.final.rfind(boxed))}"
+    return Fault(kind="contradicts its thought", detail=detail)
+
+
+def two_answers(response: Response) -> Fault | None:
+    """Two boxes of the final part that are each stated as the answer, and are not the same."""
+    if response.domain in (Domain.CODE, Domain.INSTRUCT, Domain.CLAIMS):
+        return None
+    boxes = [(found.start(), found["value"]) for found in _BOXED.finditer(response.final)]
+    values = [(place, value) for place, text in boxes if (value := value_of(text)) is not None]
+    for (place, value), (later, other) in pairwise(values):
+        if isinstance(value, str) != isinstance(other, str) or _are_close(value, other):
+            continue
+        between = response.final[place:later]
+        if _PARTS.search(between) or _is_part_of(response.answer, value, other):
+            continue
+        is_stated = all(_states(response.final, at) for at in (place, later))
+        is_one = response.answer is not None and value_of(response.answer) is not None and _is_apart(between)
+        if is_stated or is_one or _TAKES_BACK.search(between) or _are_bare(response.final, place, later):
+            return Fault(kind="two answers", detail=around(response.final, place, later + 40))
+    return None
+
+
+def last_statement(text: str) -> tuple[str, str] | None:
+    """(what a text last states as its answer, what stands behind it); None where it states none, or doubts it."""
+    found = [*_STATED.finditer(text), *_BOXED.finditer(text)]
+    if not found:
+        return None
+    last = max(found, key=lambda one: one.start("value"))
+    if last.re is _STATED and (_DOUBT.search(text[max(0, last.start() - BEFORE) : last.start()])):
+        return None
+    return last["value"], text[last.start("value") + len(_first_value(last["value"])) :]
+
+
+def value_of(text: str) -> Fraction | str | None:
+    """The one number or letter that a statement consists of; None for anything else."""
+    if letter := _LETTER.match(text):
+        rest = text[letter.end() :]
+        return letter["letter"] if not rest or not (rest[0].isalnum() or rest[0] in "+-*/^=<>_\\'") else None
+    found = _VALUE.match(text)
+    rest = text[found.end() :].lstrip("}$*_)]\\ \t") if found else ""
+    if found is None or (rest and rest[0] not in ".,;!\n") or re.match(r"[.,]\d", rest):
+        return None
+    plain = found["number"].replace("−", "-").replace(",", "").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
+    number = parse_number(plain)
+    if number is None or (found["unit"] or "").strip("\\ ") == "%":
+        return None
+    return Fraction(number.value)
+
+
+def values_in(text: str) -> set[Fraction | str]:
+    """All numbers of a text, fractions and their parts, thousands joined, percent as it is written; and its letters."""
+    found: set[Fraction | str] = set()
+    for one in _NUMBERS.finditer(text):
+        over, under = (one[1], one[2]) if one[1] else (one[3], one[4])
+        if over is None:
+            over, under = _SEPARATORS.sub("", one[5]), one[6]
+        found.add(Fraction(over))
+        if one[5]:
+            found |= {Fraction(part) for part in _SEPARATORS.split(one[5]) if part}
+        if under and int(under):
+            found |= {Fraction(over) / int(under), Fraction(int(under))}
+    return found | set(re.findall(r"(?<![A-Za-z'])[A-J](?![A-Za-z'])", text))
+
+
+def _thought_and_rest(response: Response) -> tuple[str, bool]:
+    """What stands before the final answer is stated, and whether that is a thought with nothing but it behind."""
+    if response.thought is not None:
+        return response.thought, True
+    place = response.final.rfind("\\boxed")
+    if place < 0:
+        return "", False
+    start = max(response.final.rfind(mark, 0, place) for mark in (". ", "\n", "! ", "? "))
+    return response.final[: max(start, 0) + 1], False
+
+
+def _not_derived(response: Response, boxed: str) -> Fault | None:
+    """A whole number that a thought full of numbers never comes to, with nothing in the final part that does."""
+    value = value_of(boxed)
+    thought = response.thought or ""
+    if not isinstance(value, Fraction) or abs(value) <= SMALL or len(response.final) > SHORT_FINAL:
+        return None
+    found = values_in(thought)
+    numbers = [one for one in found if isinstance(one, Fraction)]
+    if len(numbers) < MIN_NUMBERS or "=" in response.final.replace(boxed, "") or value in values_in(response.prompt):
+        return None
+    if any(_are_close(one, abs(value)) or _is_converted(one, value) for one in numbers):
+        return None
+    return Fault(kind="not derived", detail=f"no {boxed} in: {around(thought, max(0, len(thought) - 160))}")
+
+
+def _are_close(value: Fraction | str, other: Fraction | str) -> bool:
+    if isinstance(value, str) or isinstance(other, str):
+        return value == other
+    is_whole = value.denominator == other.denominator == 1
+    return value == other if is_whole else abs(value - other) <= CLOSE * max(abs(value), abs(other))
+
+
+def _size(value: Fraction | str) -> Fraction | str:
+    """Without its sign: what is found in a text has none."""
+    return abs(value) if isinstance(value, Fraction) else value
+
+
+def _is_converted(value: Fraction, other: Fraction) -> bool:
+    """Whether two numbers may be one quantity in two units."""
+    return bool(value and other) and (abs(value / other) in UNITS or abs(other / value) in UNITS)
+
+
+def _derived(value: Fraction) -> set[Fraction]:
+    """What contests ask for in place of a fraction m/n, or of a large number."""
+    return {value % 1000} if value.denominator == 1 else {Fraction(value.numerator + value.denominator)}
+
+
+def _is_number(value: Fraction | str) -> TypeGuard[Fraction]:
+    return isinstance(value, Fraction)
+
+
+def _is_apart(between: str) -> bool:
+    """Whether two boxes stand in different sentences."""
+    return "\n" in between or re.search(r"[.!?]\s", between) is not None
+
+
+def _are_bare(text: str, *places: int) -> bool:
+    """Whether each box is all that its line has."""
+    lines = [text[text.rfind("\n", 0, at) + 1 :].partition("\n")[0] for at in places]
+    return lines[0] != lines[1] and all(re.fullmatch(r"[\s$*\\\[(]*\\boxed\{.*\}[\s$*.\\\])]*", line) for line in lines)
+
+
+def _first_value(statement: str) -> str:
+    found = _VALUE.match(statement) or _LETTER.match(statement)
+    return found[0] if found else statement
+
+
+def _states(text: str, place: int) -> bool:
+    before = text[max(0, place - BEFORE) : place]
+    return re.search(r"answer(?:(?!answer)[^.!?])*$", before, re.IGNORECASE) is not None
+
+
+def _is_part_of(answer: str | None, *values: Fraction | str) -> bool:
+    """Whether the reference has all of the values: a problem that asks for several."""
+    return answer is not None and len(set(values) & values_in(answer)) > 1
