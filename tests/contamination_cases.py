@@ -1,4 +1,4 @@
-r"""A labelled set for decontamination: rows that hold an item of a benchmark, by the way it was changed, and clean rows.
+r"""A labelled set for decontamination: rows that hold an item of a benchmark, by how it was changed, and clean rows.
 
     items -> dirty(items, rng) -> Case(kind, texts, item)      MECHANICAL kinds lose nothing of the item
           -> clean(items, rng) -> Case(kind, texts, None)      near ones have an item's words around other numbers
@@ -26,7 +26,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
 QUESTIONS = (
     "Mirela bakes 24 walnut rolls every Friday. She gives 5 of them to her neighbour Tobias and sells the rest for $3 "
     "each at the harbour. How many dollars does Mirela earn every Friday?",
-    "A gardener plants 18 rows of tulips with 12 bulbs in each row, but moles eat one third of the bulbs. How many bulbs "
+    "A gardener plants 18 rows of tulips with 12 bulbs in each row, but moles eat one third of the bulbs. How "
+    "many bulbs "
     "are left when the moles have finished?",
     "Let $ABCD$ be a cyclic quadrilateral with $AB = 7$, $BC = 15$, $CD = 20$ and $DA = 24$. Find the radius of the "
     "circle through its four vertices.",
@@ -38,11 +39,14 @@ QUESTIONS = (
     "Pavel. How many stamps does Odette have?",
     "A lighthouse flashes every 9 seconds and a buoy every 14 seconds. They have just flashed together; after how many "
     "minutes and seconds do they flash together for the fifth time from now?",
-    r"In how many ways can $\binom{8}{3}$ identical red beads be arranged in a row with 4 blue beads so that no two blue "
+    r"In how many ways can $\binom{8}{3}$ identical red beads be arranged in a row with 4 blue beads so that no "
+    r"two blue "
     r"beads touch?",
-    "Write a Python function that takes a list of intervals `[start, end]` and returns the total length that they cover, "
+    "Write a Python function that takes a list of intervals `[start, end]` and returns the total length that "
+    "they cover, "
     "where overlapping parts count once.",
-    "Wie viele Tage braucht ein Wanderer für 168 Kilometer, wenn er täglich sechs Stunden mit 4 Kilometern pro Stunde geht "
+    "Wie viele Tage braucht ein Wanderer für 168 Kilometer, wenn er täglich sechs Stunden mit 4 Kilometern pro "
+    "Stunde geht "
     "und jeden fünften Tag rastet?",
     r"Compute $\sin 75^\circ$.",
     r"Simplify $\sqrt{1404}$.",
@@ -55,7 +59,8 @@ CHOICES = (
         ("argon", "nitrogen", "oxygen", "carbon dioxide"),
     ),
     (
-        "A capacitor of 6 microfarads is charged to 20 volts and then joined to an uncharged one of 4 microfarads. What is "
+        "A capacitor of 6 microfarads is charged to 20 volts and then joined to an uncharged one of 4 "
+        "microfarads. What is "
         "the voltage across both afterwards?",
         ("8 V", "10 V", "12 V", "20 V"),
     ),
@@ -80,8 +85,9 @@ PROSE = (
 )
 INSTRUCTIONS = (
     "Please reason step by step, and put your final answer within \\boxed{}.",
-    "Let's think step by step and output the final answer after \"####\".",
-    "Solve the following math problem efficiently and clearly. The last line of your response should be of the following "
+    'Let\'s think step by step and output the final answer after "####".',
+    "Solve the following math problem efficiently and clearly. The last line of your response should be of the "
+    "following "
     "format: 'Therefore, the final answer is: $\\boxed{ANSWER}$. I hope it is correct' (without quotes).",
     "Answer the following multiple choice question. Think step by step before answering.",
     "You are a helpful assistant. You first think about the reasoning process in the mind and then answer.",
@@ -89,7 +95,8 @@ INSTRUCTIONS = (
 CONTEST = (
     "Let $ABC$ be a triangle with $AB = {a}$, $BC = {b}$ and $CA = {c}$.",
     "Find the number of positive integers $n$ such that",
-    "The answer can be written as $\\frac{{m}}{{n}}$, where $m$ and $n$ are relatively prime positive integers. Find $m+n$.",
+    "The answer can be written as $\\frac{{m}}{{n}}$, where $m$ and $n$ are relatively prime positive integers. "
+    "Find $m+n$.",
     "What is the remainder when the result is divided by ${a}$?",
     "Find the sum of all positive integers less than ${b}$ with this property.",
     "How many ordered pairs $(x, y)$ of real numbers satisfy the equation?",
@@ -104,12 +111,13 @@ OWN_SENTENCES = (
     "From a {w} full of {v} we draw {a} at once and note how many {u} remain after {b} rounds.",
 )
 NOUNS = (
-    "abbey anvil badger barley basalt beacon bellows birch bobbin bramble bronze candle canvas cedar chisel cinder cobalt"
-    " copper cradle daisy dagger ember falcon fennel ferry flint garnet glacier goblet hamlet harrow heron indigo ivory"
-    " jasmine juniper kettle ladder lantern larch lichen linden magnet mallet marble meadow mortar nettle nutmeg ochre"
-    " orchard otter paddle parsnip pebble pewter pigeon plover quarry quill raven rudder saddle saffron sickle spindle"
-    " sparrow tallow thimble thistle trowel turnip umber velvet walnut weasel willow wren yarrow zither"
-).split()
+    "abbey anvil badger barley basalt beacon bellows birch bobbin bramble bronze candle canvas cedar chisel"  # noqa: SIM905
+    " cinder cobalt copper cradle daisy dagger ember falcon fennel ferry flint garnet glacier goblet hamlet harrow"
+    " heron indigo ivory jasmine juniper kettle ladder lantern larch lichen linden magnet mallet marble meadow"
+    " mortar nettle nutmeg ochre orchard otter paddle parsnip pebble pewter pigeon plover quarry quill raven"
+    " rudder saddle saffron sickle spindle sparrow tallow thimble thistle trowel turnip umber velvet walnut weasel"
+    " willow wren yarrow zither".split()
+)
 FORMULAS = (
     r"By the quadratic formula, $x = \frac{-b \pm \sqrt{b^2 - 4ac}}{2a}$, so the sum of the roots is $-\frac{b}{a}$.",
     r"We use $\sin^2\theta + \cos^2\theta = 1$ and $\tan\theta = \frac{\sin\theta}{\cos\theta}$.",
@@ -120,12 +128,16 @@ FORMULAS = (
     r"The distance from $(x_0, y_0)$ to the line $ax + by + c = 0$ is $\frac{|ax_0 + by_0 + c|}{\sqrt{a^2 + b^2}}$.",
 )
 PASSAGES = (
-    "When in the Course of human events, it becomes necessary for one people to dissolve the political bands which have "
+    "When in the Course of human events, it becomes necessary for one people to dissolve the political bands "
+    "which have "
     "connected them with another, and to assume among the powers of the earth, the separate and equal station to which "
-    "the Laws of Nature and of Nature's God entitle them, a decent respect to the opinions of mankind requires that they "
+    "the Laws of Nature and of Nature's God entitle them, a decent respect to the opinions of mankind requires "
+    "that they "
     "should declare the causes which impel them to the separation.",
-    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, it was "
-    "the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of Darkness, it "
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of "
+    "foolishness, it was "
+    "the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of "
+    "Darkness, it "
     "was the spring of hope, it was the winter of despair.",
 )
 ABOUT_PASSAGES = (
@@ -134,12 +146,14 @@ ABOUT_PASSAGES = (
     "How many commas does this passage have?",
     "Who wrote this, and in which year was it published?",
 )
-NAMES = "Aiko Benedikt Chidi Dorota Emre Farida Goran Hana Ilse Jorunn Kwame Lucia Milan Nadia Oskar Priya".split()
+NAMES = (
+    "Aiko Benedikt Chidi Dorota Emre Farida Goran Hana Ilse Jorunn Kwame Lucia Milan Nadia Oskar Priya".split()  # noqa: SIM905
+)
 ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen"
-).split()
-TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905
+    " seventeen eighteen nineteen".split()
+)
+TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 class Case(NamedTuple):
@@ -198,7 +212,9 @@ def respaced(text: str, rng: random.Random) -> str:
     text = re.sub(r"\$([^$]+)\$", lambda m: rng.choice(("${}$", r"\({}\)", "$ {} $", r"\( {} \)")).format(m[1]), text)
     text = re.sub(r"\\le\b", r"\\leq", text)
     text = re.sub(r"\\geq\b", r"\\ge", text)
-    return re.sub(r"(?<=[\d\w}]) ?([=+]) ?(?=[\d\w\\])", lambda m: rng.choice((" {} ", "{}", r" {}\, ")).format(m[1]), text)
+    return re.sub(
+        r"(?<=[\d\w}]) ?([=+]) ?(?=[\d\w\\])", lambda m: rng.choice((" {} ", "{}", r" {}\, ")).format(m[1]), text
+    )
 
 
 def other_case(text: str, rng: random.Random) -> str:
@@ -221,10 +237,17 @@ def other_signs(text: str, rng: random.Random) -> str:
 
 def as_html(text: str, rng: random.Random) -> str:
     words = [
-        rng.choice(("<b>{}</b>", '<span class="w">{}</span>', "<em>{}</em>")).format(word) if rng.random() < 0.15 else word
+        rng.choice(("<b>{}</b>", '<span class="w">{}</span>', "<em>{}</em>")).format(word)
+        if rng.random() < 0.15
+        else word
         for word in html.escape(text).split()
     ]
-    spaced = " ".join(words).replace("é", "&eacute;").replace("ü", "&uuml;").replace(". ", rng.choice((".<br/> ", ".</p><p>")))
+    spaced = (
+        " ".join(words)
+        .replace("é", "&eacute;")
+        .replace("ü", "&uuml;")
+        .replace(". ", rng.choice((".<br/> ", ".</p><p>")))
+    )
     return f"<div><p>{spaced}</p></div>"
 
 
@@ -251,7 +274,7 @@ def instructed(text: str, rng: random.Random) -> str:
 
 def renamed(text: str, rng: random.Random) -> str:
     """Names of people changed, each into one other."""
-    seen = {word for word in re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b", text)}
+    seen = set(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b", text))
     new = dict(zip(sorted(seen), rng.sample(NAMES, len(NAMES)), strict=False))
     return re.sub(r"\b[A-Z][a-z]+\b", lambda m: new.get(m[0], m[0]), text)
 

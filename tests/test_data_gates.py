@@ -1,12 +1,11 @@
 import json
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
-from etalon.data.decontaminate import index
+from etalon.data.contamination.index import index
+from etalon.data.contamination.items import Item
 from etalon.data.gates import correctness_gate, length_gate, overlap_gate, quality_gate, trace_gate
-from etalon.problems.instructions import instructions, with_instruction
 from etalon.types import Domain, Problem, Trace, Verdict
 
 word_lists = st.lists(st.sampled_from(["a", "b", "c"]), max_size=40)
@@ -23,48 +22,7 @@ def trace(response: str = "", *, prompt: str = "?", tokens: int = 10) -> Trace:
 # --- overlap -----------------------------------------------------------------------------------------------------
 
 QUESTION = "A train leaves the station at noon and travels east for three hours at a constant speed."
-
-
-def test_ten_shared_words_are_an_overlap_and_nine_are_not() -> None:
-    evaluation = index([QUESTION], n=10)
-    shared = "a train leaves the station at noon and travels east"
-    assert evaluation.overlap(f"Suppose that {shared.upper()}, then stops.") == shared
-    assert (
-        evaluation.overlap("Suppose that a train leaves the station at noon and travels west for three hours.") is None
-    )
-
-
-def test_a_short_query_is_compared_whole() -> None:
-    evaluation = index(["Compute 3 + 4.", QUESTION])
-    assert evaluation.overlap("compute 3+4") == "compute 3 + 4"
-    assert evaluation.overlap("Compute 3 - 4.") is None
-    assert evaluation.overlap("Compute 3 + 4 + 5.") is None
-    assert evaluation.overlap("A train leaves.") is None
-
-
-def test_an_empty_query_overlaps_with_nothing() -> None:
-    assert index(["", "!?"]).overlap("") is None
-
-
-def test_the_instruction_that_all_prompts_share_is_no_overlap() -> None:
-    ours, theirs = (with_instruction(text, Domain.MATH) for text in ("How many eggs?", "What is the sum of 2 and 2?"))
-    assert index([theirs]).overlap(ours) is not None
-    evaluation = index([theirs], boilerplate=instructions())
-    assert evaluation.overlap(ours) is None
-    assert evaluation.overlap(theirs) is not None
-
-
-@given(st.lists(word_lists, max_size=4), word_lists, st.integers(1, 5))
-def test_the_index_agrees_with_comparing_all_pairs(prompts: list[list[str]], query: list[str], n: int) -> None:
-    def grams(sequence: list[str]) -> set[str]:
-        return {" ".join(sequence[start : start + n]) for start in range(len(sequence) - n + 1)}
-
-    if len(query) >= n:
-        expected = any(grams(query) & grams(prompt) for prompt in prompts)
-    else:
-        expected = bool(query) and query in prompts
-    found = index([" ".join(prompt) for prompt in prompts], n=n).overlap(" ".join(query))
-    assert (found is not None) == expected
+HELD_OUT = Item(benchmark="held out", row="7", text=QUESTION)
 
 
 # --- gates -------------------------------------------------------------------------------------------------------
@@ -88,8 +46,12 @@ def test_the_trace_gate_shows_the_passage_and_the_overlap_gate_looks_at_the_quer
     assert gated.kept == (healthy,)
     assert gated.report.reasons == {"loop": 1, "nothing after the thought": 1}
     assert "wait let me check" in gated.report.examples[0].text
+    gated_queries = overlap_gate([problem(QUESTION, 1)], index([HELD_OUT]))
+    assert gated_queries.report.examples[0].text.startswith("held out 7 (100%): a train leaves")
     assert max(len(example.text) for example in gated.report.examples) < 400
-    assert [p.id for p in overlap_gate([problem(QUESTION, 1), problem("?", 2)], index([QUESTION])).kept] == ["2"]
+    other = problem(QUESTION.replace("three", "five"), 3)
+    assert overlap_gate([other], index([HELD_OUT])).kept == (other,)  # near: another problem
+    assert [p.id for p in overlap_gate([problem(QUESTION, 1), problem("?", 2)], index([HELD_OUT])).kept] == ["2"]
 
 
 RIGHT = Verdict(score=1.0, reason="exact")
@@ -113,12 +75,3 @@ def test_an_unjudged_query_passes_unless_told_otherwise(keep: bool, kept: list[s
     gated = quality_gate([problem(name) for name in verdicts], lambda p: verdicts[p.prompt], keep_undecided=keep)
     assert [p.prompt for p in gated.kept] == kept
     assert (gated.report.kept, gated.report.dropped, gated.report.undecided) == (len(kept), 1, 1)
-
-
-def test_an_instruction_that_many_evaluation_prompts_share_is_boilerplate_whoever_wrote_it() -> None:
-    told = 'Let us think step by step and output the final answer after "####".'
-    evaluation = index(f"What is {n} times {n + 4}? {told}" for n in range(50))
-    assert evaluation.overlap(f"How many apples does Ann have after {7} days? {told}") is None
-    assert evaluation.overlap(f"What is 3 times 7? {told}") is not None  # a copy of one is found by its whole text
-    few = index([f"What is {n} times {n + 4}? {told}" for n in range(3)])
-    assert few.overlap(f"How many apples does Ann have after {7} days? {told}") is not None

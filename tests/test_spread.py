@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 import shrunk
 from etalon import __version__ as etalon_version
-from etalon.data.row_gates import GateRows, Sifted
+from etalon.data.contamination.index import rule
+from etalon.data.contamination.items import Item
+from etalon.data.filtering import GateRows, Sifted
 from etalon.errors import InputError
 from etalon.rows.cluster import run_part
 from etalon.rows.files import read_rows, row_of
@@ -24,6 +26,7 @@ from etalon.verifiers.rows import VerifyRows
 pytestmark = pytest.mark.live  # commands are run
 
 QUERY = "How many positive integers below one hundred are divisible by three or by five?"
+HELD_OUT = rule([Item(benchmark="eval.jsonl", row="line 1", text=QUERY)])
 LOOP = "and again we see that it holds " * 60
 
 
@@ -111,7 +114,7 @@ def test_a_table_is_cut_where_its_row_groups_end_and_a_large_group_in_a_few(tmp_
     assert "cannot be read as parquet" in failed["error"]
 
 
-@pytest.mark.parametrize("work", [GateRows(evaluation=(QUERY,)), VerifyRows(domain="math")])
+@pytest.mark.parametrize("work", [GateRows(against=HELD_OUT), VerifyRows(domain="math")])
 def test_work_travels_and_gives_one_line_per_line(work: GateRows | VerifyRows) -> None:
     again = pickle.loads(pickle.dumps(work))
     assert again == work
@@ -122,37 +125,39 @@ def test_work_travels_and_gives_one_line_per_line(work: GateRows | VerifyRows) -
 
 def test_gates_drop_overlap_and_repetition_and_keep_the_rest_byte_for_byte() -> None:
     sifted = Sifted()
-    work = GateRows(evaluation=(QUERY,), ngram=8)
+    work = GateRows(against=HELD_OUT)
     run = work.start()
     kept = list(sifted.kept((f"line {i}", run(row_of("", line.encode()))) for i, line in enumerate(ROWS, start=1)))
-    assert kept == [ROWS[i].encode() for i in (1, 5, 7)]
-    read, overlap, faulty = sifted.rows()
+    assert kept == [ROWS[i].encode() for i in (1, 7)]
+    read, overlap, faulty, *_ = sifted.rows()
     assert (read["kept"], read["dropped"], read["undecided"]) == (5, 0, 3)
     assert set(read["reasons"]) == {
         "unreadable: not JSON",
         "unreadable: the line is blank",
         "unreadable: prompt: missing",
     }
-    assert (overlap["kept"], overlap["dropped"]) == (4, 1)
-    assert overlap["examples"][0]["text"].startswith("how many positive integers")
-    assert (faulty["kept"], faulty["dropped"]) == (3, 1)
-    assert str(sifted).startswith("8 rows: 3 kept, unreadable: ")
+    assert (overlap["kept"], overlap["dropped"]) == (3, 2)
+    assert overlap["examples"][0]["text"].startswith("eval.jsonl line 1, 1.00 of it: how many positive integers")
+    assert (faulty["kept"], faulty["dropped"]) == (2, 1)
+    assert str(sifted).startswith("8 rows: 2 kept, ")
 
 
 def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes("\n".join(ROWS).encode())
     (tmp_path / "eval.jsonl").write_text(row(question=QUERY, answer="47") + "\n")
     done = etalon(
-        "data", "filter", "rows.jsonl", "--against", "eval.jsonl", "--ngram", "8", "-o", "kept.jsonl",
-        "--report", "gates.json", "--max-bad", "0.3", folder=tmp_path,
+        "data", "filter", "rows.jsonl", "--against", "eval.jsonl", "--threshold", "0.8", "--ngram", "8",
+        "-o", "kept.jsonl", "--report", "gates.json", "--max-bad", "0.3", folder=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 5, 7))
+    assert (tmp_path / "kept.jsonl").read_bytes() == b"".join(f"{ROWS[i]}\n".encode() for i in (1, 7))
     assert [gate["gate"] for gate in json.loads((tmp_path / "gates.json").read_text())] == [
-        "read", "overlap", "trace",
+        "read", "overlap", "trace", "correctness", "duplicates",
     ]  # fmt: skip
-    assert done.stderr.startswith("8 rows: 3 kept, ")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.jsonl", "gates.json", "kept.jsonl", "rows.jsonl"]
+    assert done.stderr.splitlines()[-1].startswith("8 rows: 2 kept, ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "eval.jsonl", "gates.json", "kept.jsonl", "kept.jsonl.report.json", "rows.jsonl",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etalon.data.row_gates import GateRows, Sifted
+from etalon.data.filtering import GateRows, Sifted
 from etalon.data.traces import fault
 from etalon.data.traces.conclusions import last_statement, value_of
 from etalon.data.traces.endings import is_cut, open_part
@@ -228,8 +229,12 @@ def test_every_response_of_a_row_is_looked_at_whatever_the_column_is_called() ->
     ]
     run, sifted = GateRows().start(), Sifted()
     lines = [(f"line {n}", run(row_of("", to_json(row)))) for n, row in enumerate([*rows, {"prompt": "1+1?"}], start=1)]
-    assert len(list(sifted.kept(lines))) == 1
-    assert sifted.rows()[-1]["reasons"] == {"loop": 5}
+    kept = [json.loads(line) for line in sifted.kept(lines)]
+    assert kept == [
+        {"prompt": "1+1?", "traces": [{"response": "It is 2."}]},
+        {"prompt": "1+1?"},
+    ]  # the record loses one
+    assert next(gate for gate in sifted.rows() if gate["gate"] == "trace")["reasons"] == {"loop": 5}
 
 
 @pytest.mark.parametrize(

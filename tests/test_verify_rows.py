@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from etalon.commands.options import refuse_same
 from etalon.commands.verify import tell_verdicts
-from etalon.data.row_gates import texts
+from etalon.data.filtering.gate_rows import read
 from etalon.engines.trl.rewards import check_dataset, verified
 from etalon.errors import ConfigError, InputError
 from etalon.problems.formats import Reading, read_row
@@ -273,7 +273,7 @@ def test_no_row_at_all_makes_the_reader_fail(row, domain):
         with suppress(InputError):
             doubt(read_row(row, reading)[1])
     with suppress(InputError):
-        texts(Row("line 1", row), AS_NAMED)
+        read(Row("line 1", row), AS_NAMED)
 
 
 def test_rows_are_counted_by_outcome_and_undecided_ones_by_reason():

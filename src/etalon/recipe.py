@@ -108,6 +108,7 @@ class DataSpec(Spec):
     agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
     paths: Positive = 4  # (ours) traces sampled per query
     max_paths: Positive = 4  # (ours) distinct valid traces kept per query
+    ngram: Positive = 10  # 1.5B: words; a held-out item of fewer has to be there whole, of a longer one a share counts
     max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
     # (ours) of traces: "whole": none, or one with something in it; "any": may be empty; "needed": every trace has one
     thoughts: Literal["any", "whole", "needed"] = "whole"

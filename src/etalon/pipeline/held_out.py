@@ -38,4 +38,4 @@ def index_of(recipe: Recipe, splits: Mapping[str, Iterable[Problem]], *, common:
     """
     items = [item for name in HELD_OUT for item in items_of(name, splits.get(name, ()), prompts=recipe.prompts)]
     items += items_in(benchmarks(recipe), max_bad=recipe.problems.max_bad)
-    return index(items, threshold=recipe.data.overlap, common=common)
+    return index(items, threshold=recipe.data.overlap, short=recipe.data.ngram, common=common)

@@ -6,5 +6,5 @@
 `files` reads, `mapping` renames columns and says which name would do, `bad` counts, `spread` maps a function over the
 rows of files: in threads of this process, in processes of this machine (`pool`), or on a Ray cluster (`cluster`); both
 take a file in `parts`. What is mapped stays with what it does: the verdict on a row in `verifiers.rows`, the gates on a
-row in `data.row_gates`, a row's problem in `problems.formats`.
+row in `data.filtering`, a row's problem in `problems.formats`.
 """

@@ -49,9 +49,10 @@ def sift(
     dropped: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what did not pass, and what is near a benchmark's item.")
     ] = None,
-    overlap: Annotated[
-        float, typer.Option(min=0.05, max=1.0, help="Share of an item that a row must cover to hold it.")
+    threshold: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Share of an item that a row must cover to hold it.")
     ] = 0.7,
+    ngram: Annotated[int, typer.Option(min=1, help="Words: an item of fewer has to be there whole.")] = 12,
     drop_near: Annotated[
         bool, typer.Option("--drop-near", help="Also drop rows that differ from an item in its numbers only.")
     ] = False,
@@ -95,7 +96,7 @@ def sift(
     mapped = partial(map_rows, file, ray=ray, workers=workers, processes=workers or 1)
     decisions = _decisions(mapped, names) if copies and file != "-" else None
     work = GateRows(
-        against=_rule(file, against or [], names, max_bad, overlap), drop_near=drop_near, verifies=verify,
+        against=_rule(file, against or [], names, max_bad, threshold=threshold, short=ngram), drop_near=drop_near, verifies=verify,
         max_repetition=max_repetition, thoughts=cast("Any", thoughts), columns=names,
     )  # fmt: skip
     places = _Places(file=file, out=out, report=report, dropped=dropped)
@@ -132,7 +133,7 @@ def _run(
         if places.report is not None:
             write_json_atomic(places.report, sifted.rows())
         if work.against is not None:
-            print(sifted.sweep.table(), file=sys.stderr)  # noqa: T201
+            print(sifted.sweep, file=sys.stderr)  # noqa: T201
         print(sifted, file=sys.stderr)  # noqa: T201
         sifted.bad.check()
     if out is not None and out.is_file():
@@ -148,7 +149,7 @@ def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
     if work.against is not None:
         items = work.against.items
         settings |= {"against": sorted({item.benchmark for item in items}), "items": len(items)}
-        settings |= {"overlap": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.counts()}
+        settings |= {"threshold": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.to_row()}
     log = StepLog(step="filter", inputs=[] if file == "-" else [Path(file)], settings=settings)
     log.gates = sifted.reports()
     for group, (taken, given) in sifted.groups.items():
@@ -162,7 +163,9 @@ def _decisions(mapped: Callable[[RowWork], Iterator[tuple[str, bytes]]], columns
     return compared(mapped(KeyRows(columns=columns)))
 
 
-def _rule(file: str, against: Sequence[str], columns: ColumnMap, max_bad: float, overlap: float) -> Rule | None:
+def _rule(
+    file: str, against: Sequence[str], columns: ColumnMap, max_bad: float, *, threshold: float, short: int
+) -> Rule | None:
     """The rule that finds the items of benchmarks; what many rows of the file share is boilerplate."""
     if not against:
         return None
@@ -171,16 +174,16 @@ def _rule(file: str, against: Sequence[str], columns: ColumnMap, max_bad: float,
     from etalon.evaluate.benchmarks import choose
 
     items = items_in(choose(against), columns=columns, max_bad=max_bad)
-    return rule(items, threshold=overlap, common=() if file == "-" else _texts(file))
+    return rule(items, threshold=threshold, short=short, common=() if file == "-" else _texts(file))
 
 
 def _texts(file: str) -> Iterator[str]:
-    from etalon.data.filtering.strings import strings_of
+    from etalon.data.contamination.rows import texts_of
     from etalon.rows.files import read_rows
     from etalon.rows.spread import files_of
 
     rows = (row for one in files_of(file) for row in read_rows(one))
-    return ("\n".join(strings_of(row.columns)) for row in rows if row.columns is not None)
+    return ("\n".join(texts_of(row.columns)) for row in rows if row.columns is not None)
 
 
 @contextmanager

@@ -1,27 +1,25 @@
 """The index of benchmark items, and what it finds in a row.
 
-    items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
-    row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
+items -> runs of words and how rare each is -> patterns with weights, anchors (rare runs of ANCHOR words)
+row   -> no anchor in it: nothing, the common case -> items with several anchors -> `match.covered` -> Hit
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from etalon.data.contamination.items import Item
 from etalon.data.contamination.match import RUN, Match, Pattern, Words, covered, is_inside, runs
+from etalon.data.contamination.screen import ANCHOR, Run, Screen, Screens, plain_forms
 from etalon.data.contamination.text import BREAK, NUMBER, masked, tokens, words
-
-Run = tuple[str, ...]
 
 THRESHOLD = 0.7  # (ours) share of an item from which a row holds it
 SHORT = 12  # (ours) words; an item of fewer has to be there whole
-ANCHOR = 6  # (ours) words of a run that makes an item a candidate
-MOST_ITEMS = 8  # (ours) a run in more of them is no anchor, unless an item has no other
+MOST_ITEMS, FEWEST_RARE = 8, 4  # (ours) a run in more of them is no anchor, unless an item has fewer others
 FEWEST_ANCHORS, ANCHOR_SHARE = 2, 0.1  # (ours) of an item that a row must hold before it is looked at closely
 WIDE = 0.2  # (ours) of a benchmark's items share a run: an instruction
 WIDEST = 0.01  # (ours) of the rows hold a run: no anchor
@@ -29,8 +27,9 @@ LEAST_SHARE = 0.3  # (ours) that a table of thresholds asks for
 LITTLE = 0.3  # (ours) of what a word weighs is left to a name, which a rewriter changes first
 FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be near
 SAMPLE = 20_000  # (ours) rows that say what is common
-LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole
-RELATED = 0.3  # (ours) of the anchors of an item: the row may be a copy of it
+LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole, or
+FEWEST_NUMBERS = 2  # (ours) with so many numbers in part, but with all of these
+RELATED = 0.9  # (ours) of the anchors of an item: the row is a copy of it
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
 
 
@@ -87,7 +86,9 @@ def rule(
     return Rule(items=bare.items, threshold=threshold, short=short, common=shared, rows=rows)
 
 
-def index(items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()) -> Index:
+def index(
+    items: Iterable[Item], *, threshold: float = THRESHOLD, short: int = SHORT, common: Iterable[str] = ()
+) -> Index:
     """The index of items, in one step; for arguments see `rule`."""
     return rule(items, threshold=threshold, short=short, common=common).start()
 
@@ -103,30 +104,25 @@ class Index:
         self._num_anchors = [0] * len(self.patterns)
         self._keys: dict[Run, tuple[int, ...]] = {}
         self._tiny: dict[Run, tuple[int, ...]] = {}
-        self._key_words: frozenset[str] = frozenset()
-        self._runs: frozenset[Run] = frozenset()
-        self._key_runs: frozenset[Run] = frozenset()
+        self._screens: Screens
         self._place()
 
     # --- what is found ---------------------------------------------------------------------------------------------
 
-    def find(self, texts: Sequence[str]) -> Hit | None:
-        """The item that the texts of a row hold: the one covered most, one with its own numbers first."""
+    def find(self, texts: Sequence[str], *, threshold: float | None = None) -> Hit | None:
+        """The item that the texts of a row hold: the one covered most, one with its own numbers before a near one.
+
+        Args:
+            texts: in the order of the row, so that a question and its options are found together.
+            threshold: in place of the index's own.
+        """
         text = texts[0] if len(texts) == 1 else f" {BREAK} ".join(texts)
-        found = words(text)
-        even, odd = found[::2], found[1::2]
-        if (
-            self._runs.isdisjoint(zip(even, odd, even[1:], odd[1:], even[2:], odd[2:], strict=False))
-            and (self._key_words.isdisjoint(found) or self._key_runs.isdisjoint(runs(found, RUN)))
-            and len(found) >= RUN
-        ):
-            return None
-        return self._best(text, found, self.rule.threshold)
+        found = self._screens.words_of(text)
+        return None if found is None else self._best(text, found, threshold or self.rule.threshold)
 
     def shares(self, texts: Sequence[str]) -> float:
         """The greatest share of an item, its numbers the same, that the texts of a row hold; 0.0 below LEAST_SHARE."""
-        text = f" {BREAK} ".join(texts)
-        hit = self._best(text, words(text), LEAST_SHARE)
+        hit = self.find(texts, threshold=LEAST_SHARE)
         return 0.0 if hit is None or hit.is_near else hit.share
 
     def _best(self, text: str, found: Sequence[str], threshold: float) -> Hit | None:
@@ -174,12 +170,10 @@ class Index:
     def _shorts(self, found: Sequence[str]) -> list[int]:
         if len(found) < RUN:
             return list(self._tiny.get(tuple(found), ()))
-        if self._key_words.isdisjoint(found):
-            return []
         return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
 
     def shared(self, text: str) -> set[Run]:
-        """The runs of items that a text holds, without those of the items that it may be a copy of."""
+        """The runs of items that a text holds, without those of the items that it is a copy of."""
         found = words(text)
         held = self._rarity.known & set(runs(masked(found), RUN))
         wide = self._anchors.keys() & set(runs(found, ANCHOR))
@@ -202,8 +196,9 @@ class Index:
             return []
         options = tuple(found for text in item.options if (found := Words.of(tokens(text)).exact))
         weights = self._rarity.weights(item.text, whole)
-        short = len(whole.exact) < self.rule.short or sum(weights) < LEAST_WEIGHT
-        bare = Pattern(number, spelled, whole, weights, is_whole=short)
+        is_common, is_counted = sum(weights) < LEAST_WEIGHT, whole.masked.count(NUMBER) >= FEWEST_NUMBERS
+        short = len(whole.exact) < self.rule.short or (is_common and not is_counted)
+        bare = Pattern(number, spelled, whole, weights, is_whole=short, needs_numbers=is_common and not short)
         if not options:
             return [bare]
         option_weight = max(1.0, sum(weights) / len(weights)) * sum(map(len, options)) * 0.5
@@ -213,24 +208,36 @@ class Index:
     def _place(self) -> None:
         """Fill the look-ups: anchors of long patterns, keys of short ones."""
         anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
-        key_words = set()
+        plain_anchors: set[Run] = set()
+        plain_keys: dict[Run, str] = {}
+        key_words: dict[Run, str] = {}
         for number, pattern in enumerate(self.patterns):
-            own = pattern.words.exact
+            own, text = pattern.words.exact, self.rule.items[pattern.number].text
+            forms, names = plain_forms(text), self._rarity.names(text)
+            is_long = len(own) >= self.rule.short
             if len(own) < RUN:
                 tiny[own].append(number)
-            elif len(own) < self.rule.short:
-                key = min(runs(own, RUN), key=self._rarity.of_key)
-                keys[key].append(number)
-                key_words.add(min(key, key=self._rarity.of_word))
-            else:
-                for run in self._rarity.anchors(own):
+            if is_long:
+                rare = self._rarity.anchors(own)
+                for run in rare:
                     anchors[run].append(number)
-                    self._num_anchors[number] += 1
+                self._num_anchors[number] = len(rare)
+                for form in forms:
+                    plain_anchors.update(self._rarity.anchors(form))
+            if not is_long or sum(names.isdisjoint(run) for run in runs(own, ANCHOR)) < FEWEST_RARE:
+                for key in self._rarity.keys(own, () if not is_long else names):
+                    keys[key].append(number)
+                    key_words[key] = self._rarity.rarest(key if is_long else own)
+                for form in forms:
+                    found = self._rarity.keys(form, () if not is_long else names)
+                    plain_keys |= {key: self._rarity.rarest(key if is_long else form) for key in found}
         self._anchors = {run: tuple(numbers) for run, numbers in anchors.items()}
         self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
         self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
-        self._key_words = frozenset(key_words)
-        self._runs, self._key_runs = frozenset(anchors), frozenset(keys)
+        self._screens = Screens(
+            plain=Screen(anchors=plain_anchors, keys=plain_keys),
+            other=Screen(anchors=self._anchors, keys=key_words),
+        )
 
 
 class _Rarity:
@@ -240,6 +247,7 @@ class _Rarity:
         self._held = dict(made_of.common)
         self._rows = made_of.rows
         self._runs: Counter[Run] = Counter()
+        self._shapes: Counter[Run] = Counter()
         self._words: Counter[str] = Counter()
         self._lower: set[str] = set()
         self._wide: set[Run] = set()
@@ -252,6 +260,7 @@ class _Rarity:
             for item in items:
                 own = Words.of(tokens(item.text))
                 counts.update({*runs(own.masked, RUN), *runs(own.exact, ANCHOR)})
+                self._shapes.update(set(runs(own.masked, ANCHOR)))
                 self._words.update(set(own.exact))
             few = max(3, WIDE * len(items))
             self._wide.update(run for run, count in counts.items() if count >= few)
@@ -262,13 +271,18 @@ class _Rarity:
         """How many items and unrelated rows hold it."""
         return self._runs[run] + self._held.get(run, 0)
 
-    def of_key(self, run: Run) -> tuple[bool, int]:
-        """How little a run does as the key of a short item: least where it has no number and is rare."""
-        return masked(run) != run, self.count(masked(run))
+    def keys(self, own: Sequence[str], names: Collection[str]) -> list[Run]:
+        """The runs by which an item is looked for that may share no anchor: those without numbers first, rare ones.
 
-    def of_word(self, word: str) -> tuple[bool, int]:
-        """The same of a word of the key."""
-        return word[0].isdigit(), self._words[word]
+        names: words that none of them may have; where there are some, several runs are taken.
+        """
+        found = [run for run in runs(own, RUN) if not names or frozenset(names).isdisjoint(run)]
+        found.sort(key=lambda run: (masked(run) != run, self.count(masked(run))))
+        return found[: FEWEST_RARE if names else 1]
+
+    def rarest(self, own: Sequence[str]) -> str:
+        """The word of a short item that fewest items have, numbers last."""
+        return min(own, key=lambda word: (word[0].isdigit(), self._words[word]))
 
     def weights(self, text: str, own: Words) -> tuple[float, ...]:
         """What each word weighs: by the mean rarity of the runs it is in; names little."""
@@ -278,21 +292,25 @@ class _Rarity:
         size = len(own.masked)
         if not rarity:
             return (1.0,) * size
-        names = self._names(text)
+        names = self.names(text)
         means = [_mean(rarity[max(0, at - RUN + 1) : at + 1]) for at in range(size)]
         return tuple(m * (LITTLE if word in names else 1.0) for m, word in zip(means, own.masked, strict=True))
 
-    def _names(self, text: str) -> set[str]:
+    def names(self, text: str) -> set[str]:
         """The words that begin with a capital and stand in no item without one."""
         capital = {one for one in text.split() if one[:1].isupper() and len(one) > 2}
-        return {word for one in capital for word in words(one) if word not in self._lower and word != NUMBER}
+        return {word for one in capital for word in words(one) if word not in self._lower and not word[0].isdigit()}
 
     def anchors(self, own: Sequence[str]) -> list[Run]:
-        """The rare runs of ANCHOR words; the rarest quarter of all where fewer are rare."""
+        """The runs of ANCHOR words that are rare whatever their numbers are; where hardly one is, the rarest ones."""
         every = sorted(set(runs(own, ANCHOR)), key=lambda run: (self.count(run), run))
-        most = MOST_ITEMS + WIDEST * self._rows
-        rare = [run for run in every if self._runs[run] <= MOST_ITEMS and self.count(run) <= most]
-        return rare if len(rare) * 4 >= len(every) else every[: len(every) // 4 + FEWEST_ANCHORS]
+        rare = [run for run in every if self.is_rare(run)]
+        return rare if len(rare) >= FEWEST_RARE else [*rare, *every[: FEWEST_RARE + len(every) // 4]]
+
+    def is_rare(self, run: Run) -> bool:
+        """Whether few items and few rows have a run of ANCHOR words, with whatever numbers."""
+        same = masked(run)
+        return self._shapes[same] <= MOST_ITEMS and self._held.get(run, 0) <= WIDEST * self._rows
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -303,11 +321,9 @@ def _match(pattern: Pattern, exact: Sequence[str], row: Words) -> Match | None:
     """A pattern in a row, in part or whole; a whole one has its operators and numbers too, or is near."""
     if not pattern.is_whole:
         return covered(pattern, row)
-    is_same = is_inside(pattern.tokens, exact) >= 0
+    is_same = is_inside(pattern.tokens, exact, ends_itself=True) >= 0
     own, there = (pattern.words.exact, row.exact) if is_same else (pattern.words.masked, row.masked)
     start = is_inside(own, there) if is_same or sum(len(word) > 1 for word in own) >= FEWEST_NEAR else -1
     if start < 0:
         return None
-    return Match(
-        share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same
-    )
+    return Match(share=1.0, weight=pattern.weight, start=start, stop=start + len(own), has_other_numbers=not is_same)

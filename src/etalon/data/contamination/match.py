@@ -8,6 +8,7 @@ Other names, or one other word, leave the diagonal as it is, so that only these 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ REACH, FEWEST_AROUND = 2, 3  # (ours) a word is covered where so many of those u
 FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
 MOST_DIAGONALS = 60  # (ours) looked at, those with most runs first
 FEWEST_RUNS = 0.15  # (ours) of the runs of an item: with fewer, no share worth a word is covered
+_FORMULA_GOES_ON = "+-/"
 SLACK = 20  # (ours) words of a window beyond 1.5 times those of the item
+_ANY_NUMBER = r"[\d.]+(?: (?:and )?[\d.]+)*+"
+_AT_THE_ENDS = re.compile(rf"^(?: (?:{NUMBER}|and)(?= ))* | (?:(?:{NUMBER}|and) )*$")
+_NUMBERS = re.compile(rf"(?<= ){NUMBER}(?:(?: and)? {NUMBER})*(?= )")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,7 @@ class Pattern:
     options: tuple[tuple[str, ...], ...] = ()
     option_weight: float = 0.0
     is_whole: bool = False  # too short to be covered in part
+    needs_numbers: bool = False  # its words are those of many items: its numbers, all of them, tell it from these
 
     @cached_property
     def runs(self) -> Mapping[tuple[str, ...], list[int]]:
@@ -65,10 +71,10 @@ class Pattern:
         return found
 
     @cached_property
-    def proses(self) -> Sequence[str]:
-        """What stands between its numbers, each between spaces."""
-        between = " ".join(self.words.masked).split(NUMBER)
-        return [f" {part.strip()} " for part in between if part.strip()]
+    def shape(self) -> re.Pattern[str]:
+        """Its words in a line, with any numbers for its own, of one word or several."""
+        line = _AT_THE_ENDS.sub("", f" {' '.join(self.words.masked)} ")
+        return re.compile(_NUMBERS.sub(lambda _: _ANY_NUMBER, f" {line} "))
 
     def could_be(self, row: frozenset[str], line: str, threshold: float) -> bool:
         """Whether a row with these words could cover enough of it: a bound that costs little.
@@ -76,7 +82,7 @@ class Pattern:
         row: its words, and NUMBER; line: the same in order, between spaces. Options are taken to be there.
         """
         if self.is_whole:
-            return all(part in line for part in self.proses)
+            return not self.shape.pattern.strip() or self.shape.search(line) is not None
         held = sum(compress(self.weights, map(row.__contains__, self.words.masked)))
         return held + self.option_weight >= threshold * self.weight
 
@@ -88,7 +94,7 @@ class Pattern:
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What of a pattern a row covers. share: in [0, 1]; weight: the same, not divided; start, stop: words of the row."""
+    """What of a pattern a row covers. share: in [0, 1]; weight: the same, not divided; start, stop: row words."""
 
     share: float
     weight: float
@@ -173,9 +179,11 @@ class _Cover:
                 self.places.append(at + diagonal)
 
     def match(self, start: int, stop: int) -> Match | None:
+        pattern, has_other_numbers = self.pattern, self._has_other_numbers()
         if not self.places:
             return None
-        pattern = self.pattern
+        if pattern.needs_numbers and not has_other_numbers and len(self.same) < pattern.words.masked.count(NUMBER):
+            return None
         weight = sum(compress(pattern.weights, self.is_covered))
         if pattern.options:
             weight += pattern.option_weight * self._options(max(0, start - SLACK), stop)
@@ -184,7 +192,7 @@ class _Cover:
             weight=weight,
             start=min(self.places),
             stop=max(self.places) + 1,
-            has_other_numbers=self._has_other_numbers(),
+            has_other_numbers=has_other_numbers,
         )
 
     def _options(self, start: int, stop: int) -> float:
@@ -207,13 +215,21 @@ def _around(equal: Sequence[bool]) -> Iterable[int]:
     return map(sum, runs(wide, 2 * REACH + 1))
 
 
-def is_inside(pattern: Sequence[str], row: Sequence[str]) -> int:
-    """Where a sequence stands whole in another, -1 where it does not."""
-    size, first = len(pattern), pattern[0]
+def is_inside(pattern: Sequence[str], row: Sequence[str], *, ends_itself: bool = False) -> int:
+    """Where a sequence stands whole in another, -1 where it does not.
+
+    ends_itself: it is not part of a longer formula, as 7-7+7 is of 2*7-7+7, and "compute 3+4" of "compute 3+4+5".
+    """
+    size, first, own = len(pattern), pattern[0], tuple(pattern)
+    goes_on = _FORMULA_GOES_ON if any(word.isalpha() for word in own) else OPERATORS
     at = -1
     for _ in range(row.count(first)):
         at = row.index(first, at + 1)
-        if tuple(row[at : at + size]) == tuple(pattern):
+        if tuple(row[at : at + size]) != own:
+            continue
+        beside = (*row[max(0, at - 1) : at], *row[at + size : at + size + 1])
+        if not ends_itself or not any(
+            one in goes_on or (goes_on is OPERATORS and one[0].isdecimal()) for one in beside
+        ):
             return at
     return -1
-

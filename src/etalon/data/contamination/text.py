@@ -40,20 +40,23 @@ _ALIASES = {
     "varepsilon": "epsilon", "varphi": "phi", "div": "/", "emptyset": "varnothing", "infin": "infty",
 }  # fmt: skip
 _SILENT = frozenset(  # commands of layout, and those whose sign is no word either
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle scriptstyle"
-    " limits nolimits quad qquad text textbf textit textrm textup texttt emph underline mathrm mathbf mathit mathsf"
-    " mathcal mathbb mathfrak boldsymbol bm operatorname rm bf it mbox hbox hspace vspace smallskip medskip bigskip"
-    " noindent par newline begin end cdot times ast le leq leqslant ge geq geqslant ne neq lt gt ldots dots cdots dotsc"
-    " dotsb to rightarrow in colon mid parallel dollar lbrace rbrace lbrack rbrack langle rangle lvert rvert vert".split()
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr middle displaystyle textstyle"  # noqa: SIM905
+    " scriptstyle limits nolimits quad qquad text textbf textit textrm textup texttt emph underline mathrm"
+    " mathbf mathit mathsf mathcal mathbb mathfrak boldsymbol bm operatorname rm bf it mbox hbox hspace vspace"
+    " smallskip medskip bigskip noindent par newline begin end cdot times ast le leq leqslant ge geq geqslant"
+    " ne neq lt gt ldots dots cdots dotsc dotsb to rightarrow in colon mid parallel dollar lbrace rbrace"
+    " lbrack rbrack langle rangle lvert rvert vert".split()
+)
+_NAMED = (
+    "circ sqrt infty angle sum triangle triangle int cup cap perp pi theta alpha beta gamma delta lambda mu"  # noqa: SIM905
+    " sigma phi omega epsilon".split()
 )
 _SIGNS = str.maketrans(
     {
         **dict.fromkeys("'’‘ʼ′`´\u02b9\u2032", ""),
         **dict.fromkeys("−–‐‑‒﹣－", "-"),
-        **{"÷": "/", "⁄": "/", "∕": "/", "°": " circ ", "√": " sqrt ", "∞": " infty ", "∠": " angle ", "∑": " sum "},
-        **{"△": " triangle ", "∆": " triangle ", "∫": " int ", "π": " pi ", "θ": " theta ", "α": " alpha "},
-        **{"β": " beta ", "γ": " gamma ", "δ": " delta ", "λ": " lambda ", "μ": " mu ", "σ": " sigma "},
-        **{"φ": " phi ", "ω": " omega ", "ε": " epsilon ", "∪": " cup ", "∩": " cap ", "⊥": " perp "},
+        **dict.fromkeys("÷⁄∕", "/"),
+        **{sign: f" {name} " for sign, name in zip("°√∞∠∑△∆∫∪∩⊥πθαβγδλμσφωε", _NAMED, strict=True)},
     }
 )
 _TOKEN = re.compile(rf"[^\W\d_{CJK}]+|\d+(?:\.\d+)?|\.\d+|[{CJK}]|(?<=[\d)])!|[-+/=]")
@@ -61,10 +64,10 @@ _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-|-(?=[^\W\d_]{2})|--+")
 _ASCII_SIGNS = (("'", ""), ("`", ""), ("**", ""), ("~~", ""))
 _PLAIN = re.compile(r"[A-Za-z]+[.,;:?!]?")
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905
+    " seventeen eighteen nineteen".split()
+)
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 SPELLED = (
     {word: value for value, word in enumerate(_ONES)}
     | {word: 10 * value for value, word in enumerate(_TENS, start=2)}
@@ -197,7 +200,7 @@ def _value(found: Sequence[str], place: int) -> tuple[int, int]:
             part, room = (part or 0) + SPELLED[token], (10 if SPELLED[token] >= 20 else 0)
         elif token.isdecimal() and part is None and total == 0:
             part, room = int(token[:300]), 0
-        elif not (token == "and" and room == 100 and _goes_on(found[place + 1 : place + 3])):
+        elif not (found[place] == "and" and room == 100 and _goes_on(found[place + 1 : place + 3])):
             break
         place += 1
     return total + (part or 0), place

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from etalon.data.contamination.index import Index, Rule
+from etalon.data.contamination.rows import texts_of
 from etalon.data.filtering.notes import CORRECTNESS, OVERLAP, READ, TRACE, Group, Note, Overlap, Stop, to_line
-from etalon.data.filtering.strings import strings_of
 from etalon.data.gates import KEEP, Decision, Fate, drop, of_fault, of_hit, of_verdict
 from etalon.data.records import record_of
 from etalon.data.traces import Thoughts, fault
@@ -79,7 +79,7 @@ class GateRows:
         return to_line(note, row.line())
 
     def _overlapping(self, note: Note, row: Row, prompt: str | None, index: Index) -> Note:
-        texts = list(strings_of(row.columns))
+        texts = list(texts_of(row.columns))
         hit = index.find(texts)
         if hit is None:
             return replace(note, share=index.shares(texts))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from etalon.data.contamination.sweep import Sweep
+from etalon.data.contamination.rows import Sweep
 from etalon.data.duplicates import Decisions
 from etalon.data.filtering.notes import DUPLICATES, GATES, PER_TRACE, Note, Overlap, Stop, from_line
 from etalon.data.gates import KEEP, Fate, GateReport, Sieve
@@ -83,8 +83,7 @@ class Sifted:
         return note if decision.outcome is Fate.KEPT else replace(note, stop=Stop.of(DUPLICATES, decision))
 
     def _count(self, note: Note) -> None:
-        if note.share:
-            self.sweep.add(note.share)
+        self.sweep.add(note.share)
         if note.hit is not None and note.hit.is_near:
             self.near[note.hit.benchmark] += 1
         for gate, sieve in self.sieves.items():

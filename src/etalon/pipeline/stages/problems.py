@@ -115,7 +115,7 @@ class Problems(Stage):
 
 def _rule(recipe: Recipe) -> list[Any]:
     """What decides which rl problems are held out."""
-    return [recipe.data.against, recipe.data.overlap, recipe.data.drop_near]
+    return [recipe.data.against, recipe.data.overlap, recipe.data.ngram, recipe.data.drop_near]
 
 
 def _nano_splits(recipe: Recipe) -> dict[str, list[Problem]]:
