@@ -70,6 +70,17 @@ def test_other_numbers_operators_and_signs_make_other_problems() -> None:
     assert len(set(near)) == len(others) - 1
 
 
+def test_another_typesetting_makes_no_other_problem() -> None:
+    written = [
+        r"Let $\dfrac{x}{2} \leq 1{,}000$ and $A \cup B = [0, 1)$. Find $2 \times x$.",
+        r"let \( \frac{x}{2}\,≤ 1000 \) and \[ A ∪ B = \left[ 0, 1 \right) \]  Find \(2 \cdot x\)",
+        r"Let $\frac x 2 &le; 1,000$ and $A\cup B=[0,1)$. Find $2×x$.",
+    ]
+    assert kept(told(*(math(text, "7") for text in written))) == [0]
+    other = written[0].replace("leq", "geq")
+    assert kept(told(math(written[0], "7"), math(other, "8"))) == [0, 1]
+
+
 def test_copies_that_disagree_are_all_dropped_with_their_answers_and_equal_answers_do_not_disagree() -> None:
     decisions = told(
         math(STORY.format(1, 2), "0.5"),

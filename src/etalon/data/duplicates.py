@@ -10,6 +10,7 @@ answers that differ, as a verifier compares answers, are worth nothing: nobody k
 from __future__ import annotations
 
 import hashlib
+import html
 import itertools
 import re
 from array import array
@@ -32,7 +33,15 @@ from etalon.verifiers.math.answer import is_same
 COPY, DISAGREE = "copy of another row", "copies that disagree on the answer"
 MOST_ANSWERS = 16  # (ours) different spellings of the answers to one problem that are compared
 # what `normalise` leaves out and two problems may differ in: f'(2), [0, 1), A ∪ B
-_SIGNS = re.compile(r"(?<=[A-Za-z])['’′]+(?=\s*[(=^])|(?<!\\)[\[\]]|[∀-∑∓-√∛-⋄⋆-⋿≪-⊙→-⇿°]")
+_SIGNS = re.compile(r"(?<=[A-Za-z])['’′]+(?=\s*[(=^])|[\[\]]|[∀-∑∓-√∛-⋄⋆-⋿≪-⊙→-⇿°]")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,;!]|\{,\})(?=\d{3}(?!\d))")  # 1\,000 1{,}000
+_COMMAND = re.compile(r"\\([a-zA-Z]+)|\\[^a-zA-Z\\{}%]")
+_LAYOUT = ("left", "right", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "displaystyle", "textstyle", "quad", "qquad")
+_ALIASES = {
+    "dfrac": r"\frac", "tfrac": r"\frac", "times": "*", "cdot": "*", "div": "/", "leq": "≤", "le": "≤", "leqslant": "≤",
+    "geq": "≥", "ge": "≥", "geqslant": "≥", "neq": "≠", "ne": "≠", "pm": "±", "cup": "∪", "cap": "∩", "in": "∈",
+    "infty": "∞", "to": "→", "rightarrow": "→",
+}  # fmt: skip
 _KNOWN_SIGNS = str.maketrans("", "", "−⋅≤≥≠√±")
 
 
@@ -69,9 +78,18 @@ def keyed(row: Record | Mapping[str, Any]) -> Keyed:
 
 
 def exact_key(text: str) -> str:
-    """Equal for texts that are copies: words, numbers, operators and signs, whatever their case and spaces."""
-    signs = "".join(_SIGNS.findall(text)).translate(_KNOWN_SIGNS)
-    return f"{normalise(text)}\n{signs}" if signs else normalise(text)
+    """Equal for texts that are copies: words, numbers, operators and signs, however they are set and spaced."""
+    plain = html.unescape(text) if "&" in text else text
+    if "\\" in plain or "{" in plain:
+        plain = _COMMAND.sub(_written_out, _THOUSANDS.sub("", plain))
+    signs = "".join(_SIGNS.findall(plain)).translate(_KNOWN_SIGNS)
+    return f"{normalise(plain)}\n{signs}" if signs else normalise(plain)
+
+
+def _written_out(command: re.Match[str]) -> str:
+    """A command of LaTeX as the sign it stands for; nothing where it is one of layout."""
+    name = command[1]
+    return " " if name is None or name in _LAYOUT else f"{_ALIASES.get(name, command[0])} "
 
 
 @dataclass(frozen=True, kw_only=True)

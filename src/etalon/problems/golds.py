@@ -24,6 +24,7 @@ _BARE = re.compile(
     r"[ \t]*([-+]?\d+(?:\.\d+)?|[A-Za-z](?![A-Za-z]))(?=[\s$.,;)\\]|$)"
 )  # what TeX takes without braces, and numbers
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+MAX_SENTINEL = 64  # characters
 # what tables write for "there is no answer", in lower case
 SENTINELS = frozenset(
     {"", "proof", "notfound", "not found", "not_found", "n/a", "none", "null", "nan", "<na>", "no answer", "[]", "{}"}
@@ -69,7 +70,9 @@ def _braced(text: str, start: int) -> str | None:
 
 def is_sentinel(value: object) -> bool:
     """Whether a value is text that says that there is no answer."""
-    return isinstance(value, str) and value.strip().lower() in SENTINELS
+    if not isinstance(value, str) or (len(value) > MAX_SENTINEL and not value.isspace()):
+        return False
+    return value.strip().lower() in SENTINELS
 
 
 def any_of(answers: Sequence[str]) -> str:

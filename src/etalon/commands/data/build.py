@@ -56,7 +56,7 @@ def build(
     \b
     stage1.jsonl    right and distinct traces: SFT (`traces = "DIR/stage1.jsonl"` in a recipe)
     stage2.jsonl    the long ones among them of problems that the reference model mostly fails
-    rl-math.jsonl, rl-code.jsonl, rl-stem.jsonl, instruct.jsonl    prompts with what decides them: RL
+    rl-DOMAIN.jsonl (math, code, stem), instruct.jsonl    prompts with what decides them: RL
     probe.jsonl, test.jsonl    held out; no near copy of them is in the other files
     manifest.json   rows, problems, licences and hash of each file; written last
 

@@ -3,7 +3,7 @@
     records -> spool, duplicates -> one record a problem (merge) -> its part (parts) -> files
       train   stage1.jsonl   right, distinct traces                          2.1.2, stage 1
               stage2.jsonl   those of at least 5,000 tokens, of problems failed at least 3 times of 4: stage 2
-      rl      rl-math.jsonl, rl-code.jsonl, rl-stem.jsonl, instruct.jsonl    problems with what decides them
+      rl      rl-DOMAIN.jsonl (math, code, stem), instruct.jsonl    problems with what decides them
       held    probe.jsonl, test.jsonl
 
 The same records in any order give the same bytes. Memory holds the questions, not the traces.

@@ -3,13 +3,13 @@
     {"problem": "2+2?", "answer": "4", "generations": [...]}  ->  question <- problem, answer <- answer,
                                                                   traces <- generations
 
-It also finds columns of long text that are in no record, and a --map that would do for a row that no reader knows.
+`would_do` finds a --map with which a row that no reader knows is read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -21,12 +21,9 @@ from etalon.problems.instructions import without_instruction
 from etalon.rows.files import Row
 from etalon.rows.mapping import ColumnMap
 
-LONG = 400  # (ours) characters of a text that somebody may miss
 PIECE = 60  # (ours) characters of a text that tell it from others
 MOST_LEAVES = 2000  # (ours) values of a row that are looked at
 FEW_WORDS = 12  # (ours) of what may be an answer
-# where texts stand as JSON or in pieces, so that none is found as it was; what decides or describes a row
-_NOT_AS_WRITTEN = frozenset({*OF_TESTS, "tests", "metadata", "verification_info", "reward_model", "extra_info"})
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 _DECIDED_BY = ("options", "tests", "rules", "rubric")
 _COLUMNS_OF = {
@@ -76,10 +73,12 @@ def _piece(text: str) -> str:
 
 
 def _holding(text: str, leaves: list[tuple[str, Any]]) -> str:
-    """The shortest text that holds the middle of this one, by the way to it without the places in lists."""
-    piece = _piece(text)
-    holding = [(len(leaf), path) for path, leaf in leaves if isinstance(leaf, str) and piece and piece in leaf]
-    return _INDEX.sub("", min(holding)[1]) if holding else "?"
+    """The shortest text that holds the middle of this one, else the longest one in it, by the way without places."""
+    piece, texts = _piece(text), [(len(leaf), path, leaf) for path, leaf in leaves if isinstance(leaf, str)]
+    if holding := [(size, path) for size, path, leaf in texts if piece and piece in leaf]:
+        return _INDEX.sub("", min(holding)[1])
+    inside = [(size, path) for size, path, leaf in texts if leaf.strip() and leaf.strip() in text]
+    return _INDEX.sub("", max(inside)[1]) if inside else "?"
 
 
 def _answer(answer: str, leaves: list[tuple[str, Any]], options: dict[str, str]) -> str:
@@ -94,24 +93,6 @@ def _answer(answer: str, leaves: list[tuple[str, Any]], options: dict[str, str])
 def _as_answer(leaf: Any) -> str:
     is_number = isinstance(leaf, int | float) and not isinstance(leaf, bool)
     return gold("answer", leaf).removesuffix(".0") if is_number else str(leaf).strip()
-
-
-def unread(columns: Mapping[str, Any], record: Record, used: Collection[str] = ()) -> list[str]:
-    """Columns with a long text that is neither in the record's problem nor in one of its traces.
-
-    used: ways to what the record was read from, perhaps in other words.
-    """
-    problem = record.problem
-    read = {way.partition(".")[0] for ways in used for way in ways.split(", ")} | _NOT_AS_WRITTEN
-    kept = [problem.prompt, *(trace.response for trace in record.traces), *problem.solutions]
-    row = structured(columns)
-    long = ((path, leaf) for path, leaf in islice(_leaves(row), MOST_LEAVES) if isinstance(leaf, str))
-    names = (
-        path.partition(".")[0]
-        for path, leaf in long
-        if len(leaf) >= LONG and not any(_piece(leaf) in text for text in kept)
-    )
-    return [name for name in dict.fromkeys(names) if name not in read]
 
 
 def would_do(row: Row, reading: Reading = OPEN) -> str:

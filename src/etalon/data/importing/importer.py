@@ -11,12 +11,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from etalon.data.exchange import joined
 from etalon.data.gates import KEEP, GateReport, Sieve, drop
-from etalon.data.importing.columns import mapping, unread, would_do
+from etalon.data.importing.columns import mapping, would_do
 from etalon.data.importing.reading import Dropped, Read, Unread, read, text_of
 from etalon.data.importing.seen import News, Seen
 from etalon.data.importing.sources import Source
@@ -26,12 +27,14 @@ from etalon.errors import InputError
 from etalon.problems.formats import Reading
 from etalon.problems.formats.generic import lacks
 from etalon.problems.rows import content_id
+from etalon.problems.unread import unread_columns
 from etalon.rows.bad import MAX_BAD, BadRows
 from etalon.rows.files import Row, read_rows
 from etalon.rows.mapping import AS_NAMED, ColumnMap
 
 PATIENCE = 1000  # (ours) rows of a file of which none can be read, and no more are tried
 LOOKED_AT = 100  # (ours) first records of a file in which columns are looked for that nothing reads
+MOST_LOOKED_AT = 1 << 20  # (ours) characters of such a record
 SHOWN = 3  # records that a dry run shows
 MOST_REASONS = 50  # (ours) that are counted one by one
 COPY = "an exact copy of an earlier row"
@@ -102,7 +105,8 @@ class Import:
         before = _state(source)
         looked_at = 0
         for row, is_ours in joined(row for row in read_rows(source.path) if not row.is_blank):
-            found = read(row, columns=AS_NAMED if is_ours else self.settings.columns, reading=self.settings.reading)
+            names = AS_NAMED if is_ours else self.settings.columns
+            found = read(row, columns=names, reading=self.settings.reading)
             self._counted(row, found, source, bad)
             if isinstance(found, Unread):
                 first_bad = first_bad or row
@@ -114,7 +118,7 @@ class Import:
                 continue
             if looked_at < LOOKED_AT:
                 looked_at += 1
-                self._look(row, found.format, record)
+                self._look(row, names, found.format, record)
             yield record
         if _state(source) != before:
             raise InputError(f"{source.name}: changed while it was read; import it when it is complete")
@@ -180,13 +184,15 @@ class Import:
         origin = record.origin or ("" if is_ours else f"{source.name}: {row.place}")
         return replace(record, problem=problem, origin=origin, license=record.license or self.settings.license)
 
-    def _look(self, row: Row, format_: str, record: Record) -> None:
+    def _look(self, row: Row, names: ColumnMap, format_: str, record: Record) -> None:
         """Keep what a dry run shows, and the names of columns that are in no record."""
         assert row.columns is not None
-        self.looked_at += 1
         if format_ not in self.mappings:
             self.mappings[format_] = mapping(row.columns, record)
-        self.unread.update(unread(row.columns, record, self.mappings[format_].values()))
+        if len(record.problem.prompt) + sum(len(trace.response) for trace in record.traces) < MOST_LOOKED_AT:
+            self.looked_at += 1
+            with suppress(InputError):  # what the row leaves open is known here, not there
+                self.unread.update(unread_columns(names.apply(row.columns)))
         if len(self.examples) < SHOWN:
             self.examples.append(record)
 

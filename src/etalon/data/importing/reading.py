@@ -15,11 +15,13 @@ from typing import Any
 
 from etalon.data.records import OPEN, Record, read_record, record_to_row
 from etalon.errors import InputError
+from etalon.problems.cases import BadRowError
 from etalon.problems.formats import BadReferenceError, LeftOutError, Reading
+from etalon.problems.formats.columns import STATED
+from etalon.problems.formats.generic import FREE
 from etalon.problems.formats.references import doubt
 from etalon.rows.files import Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap
-from etalon.store import to_json
 
 _NAMED = re.compile(r"([A-Za-z_][\w.]*)(?:, [\w.]+)*: ")  # the column that a message begins with
 _NO_NUMBERS = ("nan", "inf", "-inf")  # floats that JSON has no way to write
@@ -57,10 +59,9 @@ def read(row: Row, *, columns: ColumnMap = AS_NAMED, reading: Reading = OPEN) ->
     try:
         format_, record = read_record(named, reading)
         why = doubt(record.problem)
-    except (LeftOutError, BadReferenceError) as error:
-        return Dropped(reason=str(error), text=text_of(named))
     except InputError as error:
-        return _unread(str(error))
+        found = _unread(str(error))
+        return Dropped(reason=str(error), text=text_of(named)) if _is_no_problem(error, found, named) else found
     except RecursionError:
         return Unread(column="", reason="nested too deep")
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
@@ -71,9 +72,25 @@ def read(row: Row, *, columns: ColumnMap = AS_NAMED, reading: Reading = OPEN) ->
         return Unread(column=name, reason=f"{name}: found {answer}, expected an answer")
     if why:
         return Dropped(reason=why, text=record.problem.prompt)
-    if name := next((name for name, value in record_to_row(record).items() if not _is_json(value)), ""):
+    if name := not_a_number(record_to_row(record)):
         return Unread(column=name, reason=f"{name}: holds NaN or Infinity, which JSON has no way to write")
     return Read(format=format_.name, record=record)
+
+
+def _is_no_problem(error: InputError, found: Unread, columns: Mapping[str, Any]) -> bool:
+    """Whether a row can be read and lacks only what decides it: a reference, tests, rules that can be used.
+
+    An answer of a wrong type is none of these: somebody who maps the columns wrongly must hear of it.
+    """
+    if isinstance(error, LeftOutError | BadReferenceError | BadRowError):
+        return True
+    if found.column.partition(".")[0] in (*STATED, *FREE):
+        return False
+    alone = {name: columns[name] for name in FREE if name in columns}
+    try:
+        return bool(alone) and bool(read_record(alone))
+    except (InputError, RecursionError):
+        return False
 
 
 def not_a_number(columns: Mapping[str, Any]) -> str:
@@ -86,16 +103,6 @@ def _has_none(value: Any) -> bool:
         return not math.isfinite(value)
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return any(map(_has_none, inner))
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, str):
-        return True
-    try:
-        to_json(value)
-    except (ValueError, TypeError, RecursionError):
-        return False
-    return True
 
 
 def _unread(message: str) -> Unread:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etalon.data.records import Record
 from etalon.problems.rows import content_id, problem_to_row
-from etalon.problems.traces import trace_to_row
+from etalon.problems.traces import GivenTrace
 from etalon.store import to_json
 
 FIRST_SIZE = 1 << 12
@@ -84,7 +84,7 @@ class Seen:
         problem = hashlib.blake2b(content, digest_size=16).digest()
         alone, any_ = _key(b"alone", problem), _key(b"problem", problem)  # most rows without traces leave one key only
         is_problem = alone not in self._keys and any_ not in self._keys
-        traces = [to_json(trace_to_row(trace)) for trace in record.traces]
+        traces = [part for trace in record.traces for part in _parts(trace)]
         if not self._keys.add(_key(b"row", problem, *traces) if traces else alone):
             return News(is_copy=True, is_problem=False, is_taken=False)
         if traces:
@@ -94,11 +94,20 @@ class Seen:
 
     def _is_taken(self, id_: str, problem: bytes) -> bool:
         """Whether an id that a file states belongs to another problem; it belongs to the first it came with."""
-        name = id_.encode("utf-8", "surrogatepass")
+        name = _bytes(id_)
         owner = _key(b"owner", name, problem)
         if self._keys.add(_key(b"id", name)):
             self._keys.add(owner)
         return owner not in self._keys
+
+
+def _parts(trace: GivenTrace) -> tuple[bytes, bytes]:
+    """What makes two traces one: all that is said of them, and the text (which is not escaped for this: it is long)."""
+    return repr(replace(trace, response="")).encode("ascii", "backslashreplace"), _bytes(trace.response)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _key(*parts: bytes) -> int:

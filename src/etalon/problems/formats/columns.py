@@ -17,7 +17,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.cases import has_tests
 from etalon.problems.constraints import constraints_in, names_constraints
-from etalon.problems.golds import any_of, is_sentinel
+from etalon.problems.golds import MAX_ANSWER_CHARS, any_of, is_sentinel
 from etalon.problems.layouts import arranged
 from etalon.problems.syntax import literal
 from etalon.problems.texts import RESPONSES, num_texts
@@ -48,6 +48,9 @@ KINDS = {
     "programming": Domain.CODE,
     "stem": Domain.STEM,
     "science": Domain.STEM,
+    "physics": Domain.STEM,
+    "chemistry": Domain.STEM,
+    "biology": Domain.STEM,
     "chat": Domain.INSTRUCT,
     "safety": Domain.INSTRUCT,
     "instruction following": Domain.INSTRUCT,
@@ -186,10 +189,16 @@ def reference_of(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> tupl
 
 
 def only(value: Any) -> Any:
-    """The value in a list of one, also where that is JSON text, '["72"]'; else the value ("[1, 2]" is an interval)."""
-    if isinstance(value, str) and value.startswith('["'):
-        value = _json(value) or value
+    """The value in a list of one, also of a list in text, '["72"]' or "['72']"; else the value ("[1, 2]" is none)."""
+    if isinstance(value, str) and value.startswith(('["', "['")):
+        value = _json(value) or _texts(value) or value
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _texts(text: str) -> list[str] | None:
+    """The texts in a Python list; None for anything else."""
+    value = literal(text) if len(text) <= MAX_ANSWER_CHARS else None
+    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None
 
 
 def text(row: Mapping[str, Any], name: str) -> str:

@@ -70,7 +70,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     name, value = _answer(row) or ("", None)
     found = options(row) if domain is Domain.STEM else None
     if found is None and question and _is_choice(row) and not _states(row, reading):
-        found = hidden(question, value)
+        found = hidden(question, value, is_choice=True)
         domain = Domain.STEM if found else domain
     answer = None
     if is_answered and value is not None:

@@ -47,7 +47,7 @@ class Reading:
         """
         if domain not in MARKERS:
             question = without_switches(question)
-        elif domain is not Domain.CODE:  # a program's question comes without: `foreign_code`
+        elif domain is not Domain.CODE:  # of programs, `foreign_code` takes the frame off
             own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
             alone, asked = without_frame(question), question.strip()
             question = asked if own and asked.removesuffix(own).strip() == alone else alone
