@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from etalon.data.records import record_of
-from etalon.errors import InputError
+from etalon.errors import InputError, LeftOutError
 from etalon.problems.files import read_problems
 from etalon.problems.formats import read_row
 from etalon.problems.formats.foreign_code import task_in
@@ -261,6 +261,9 @@ class _Payload:
         return print, ("executed",)
 
 
+NO_TESTS = {f"{of}_tests": {"input": [], "output": []} for of in ("public", "private", "generated")}
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
@@ -269,24 +272,34 @@ class _Payload:
         (TACO | {"input_output": None}, "input_output: empty"),
         (TACO | {"input_output": json.dumps({"inputs": [], "outputs": []})}, "0 inputs and 0 outputs"),
         (TACO | {"input_output": json.dumps({"inputs": ["1", "2"], "outputs": ["1"]})}, "2 inputs and 1 outputs"),
-        (TACO | {"input_output": '{"fn_name": "f", "inputs": [["' + "(" * 10 + '"]'}, "input_output"),
-        (CODE_CONTESTS | {f"{of}_tests": {"input": [], "output": []} for of in ("public", "private", "generated")},
-         "no tests"),
+        (CODE_CONTESTS | NO_TESTS, "no tests"),
         (LIVECODEBENCH | {"private_test_cases": "", "public_test_cases": "[]"}, "0 inputs"),
+        (verl(ASKED, {"inputs": None, "outputs": None}), "ground_truth"),
+        (verl(ASKED, {"inputs": ["1"], "outputs": []}), "ground_truth"),
+        (SYNTHETIC | {"verification_info": str({"language": "rust", "test_cases": json.dumps(PAIRS)})}, "rust"),
+        (SYNTHETIC | {"verification_info": str({"language": "python", "test_cases": "[]"})}, "test_cases: empty"),
+    ],
+)
+def test_a_row_without_tests_is_left_out_with_a_reason(row: dict[str, Any], why: str) -> None:
+    with pytest.raises(LeftOutError, match=why) as caught:
+        record_of(row)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (TACO | {"input_output": '{"fn_name": "f", "inputs": [["x"'}, "input_output"),
         (LIVECODEBENCH | {"metadata": "{}"}, "without func_name"),
         (LIVECODEBENCH | {"private_test_cases": base64.b64encode(zlib.compress(pickle.dumps(_Payload()))).decode()},
          "the pickle asks for"),
-        (verl(ASKED, {"inputs": None, "outputs": None}), "ground_truth"),
-        (verl(ASKED, {"inputs": ["1"], "outputs": []}), "ground_truth"),
-        (SYNTHETIC | {"verification_info": str({"language": "javascript", "test_cases": json.dumps(PAIRS)})},
-         "javascript"),
         (RSTAR | {"inputs": "[", "outputs": "["}, "inputs"),
     ],
 )  # fmt: skip
-def test_a_row_without_usable_tests_is_left_out_with_a_reason(row: dict[str, Any], why: str, capfd: Any) -> None:
+def test_tests_that_cannot_be_read_are_no_row(row: dict[str, Any], why: str, capfd: Any) -> None:
     with pytest.raises(InputError, match=why) as caught:
         record_of(row)
-    assert "\n" not in str(caught.value)
+    assert not isinstance(caught.value, LeftOutError)
     assert "executed" not in capfd.readouterr().out
 
 
@@ -478,7 +491,7 @@ def test_if_multi_constraints_is_read_as_a_literal_and_as_json(truth: str) -> No
     ],
 )
 def test_an_instruction_that_no_rule_stands_for_is_left_out(truth: dict[str, Any], why: str) -> None:
-    with pytest.raises(InputError, match=why):
+    with pytest.raises(LeftOutError, match=why):
         record_of(rlvr(**truth))
     with pytest.raises(BadReferenceError):
         record_of({"key": 1, "prompt": "?", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}, {}]})

@@ -16,6 +16,13 @@ class InputError(EtalonError):
     """A problem file, a model directory or another input that is missing, unreadable or malformed."""
 
 
+class LeftOutError(InputError):
+    """The row can be read and is left out: it says itself that it has no answer, or nobody here decides its kind.
+
+    Importers count such a row by its reason; it is no unreadable one.
+    """
+
+
 class RunError(EtalonError):
     """A run directory that cannot be continued: made by another recipe, in use, or out of disk."""
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.errors import InputError
+from etalon.errors import InputError, LeftOutError
 from etalon.problems.syntax import literal
 from etalon.rows.bad import shown
 
@@ -77,7 +77,7 @@ def names_constraints(truth: Any) -> bool:
 def constraints_in(truth: Any) -> tuple[list[str], list[Any]] | None:
     """The ids and the kwargs of the instructions of a ground truth, None where it names none.
 
-    Raises InputError for a function that no rule stands for, and for one that lacks an argument.
+    Raises LeftOutError for a function that no rule stands for, and for one that lacks an argument.
     """
     if not names_constraints(truth):
         return None
@@ -92,7 +92,7 @@ def constraints_in(truth: Any) -> tuple[list[str], list[Any]] | None:
             try:
                 rules = rules_of(name, one)
             except InputError as error:
-                raise InputError(f"ground_truth: found {shown(truth)}; {error}") from None
+                raise LeftOutError(f"ground_truth: found {shown(truth)}; {error}") from None
             ids += [rule for rule, _ in rules]
             kwargs += [arguments for _, arguments in rules]
             continue

@@ -43,9 +43,9 @@ from etalon.problems.cases.pairs import (
     read_input_output,
     read_pairs,
 )
-from etalon.problems.cases.reading import BadRowError, read_json
+from etalon.problems.cases.reading import BadRowError, NoTestsError, read_json
 
-__all__ = ["GROUPS", "LISTS", "BadRowError", "called", "has_tests", "read_json", "read_tests"]
+__all__ = ["GROUPS", "LISTS", "BadRowError", "NoTestsError", "called", "has_tests", "read_json", "read_tests"]
 
 LISTS = ("official_tests", "test_cases", "test_case", "examples")  # the first that is there counts
 GROUPS = ("public_tests", "private_tests", "generated_tests")  # all of them count
@@ -114,7 +114,7 @@ def read_tests(row: Any, function: str | None = None) -> dict[str, Any]:
     tests = {**limits_of(row), **found, **{name: row[name] for name in OURS if row.get(name) is not None}}
     if isinstance(language := tests.get("language"), str) and "judge" not in tests:
         if language.lower() in OTHER_LANGUAGES:
-            raise BadRowError(f"language: found {language}; programs are run in Python and C++ only")
+            raise NoTestsError(f"language: found {language}; programs are run in Python and C++ only")
         tests["language"] = LANGUAGES.get(language.lower(), language)
     if row.get("generated_checker"):
         tests.setdefault("checker", row["generated_checker"])
@@ -125,7 +125,7 @@ def _counted(tests: dict[str, Any]) -> dict[str, Any]:
     """The tests, when there are any, and as many outputs as inputs."""
     if "inputs" in tests and not 0 < len(tests["inputs"]) == len(tests["outputs"]):
         found = f"{len(tests['inputs'])} inputs and {len(tests['outputs'])} outputs"
-        raise BadRowError(f"tests: found {found}, expected as many of each, and one at least")
+        raise NoTestsError(f"tests: found {found}, expected as many of each, and one at least")
     return tests
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etalon.problems.cases.reading import BadRowError, read_json
+from etalon.problems.cases.reading import BadRowError, NoTestsError, read_json
 
 _CALLS = ("function_call", "functional")
 NAMES = (("inputs", "outputs"), ("input", "output"), ("stdin", "stdout"))  # of the two columns, or of the two of a pair
@@ -98,7 +98,7 @@ def called(tests: Mapping[str, Any]) -> str | None:
 def merge(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Several groups of tests of one program as one."""
     if not parts:
-        raise BadRowError("the row has no tests")
+        raise NoTestsError("the row has no tests")
     return {
         **parts[0],
         "inputs": [text for part in parts for text in part["inputs"]],
@@ -112,7 +112,7 @@ def read_input_output(row: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(tests, list):
         return read_pairs("input_output", tests)
     if tests == {}:
-        raise BadRowError("input_output: empty, the row has no tests")
+        raise NoTestsError("input_output: empty, the row has no tests")
     if not isinstance(tests, dict) or not isinstance(tests.get("inputs"), list):
         raise BadRowError("input_output: expected {inputs, outputs, fn_name}")
     return _foreign(tests["inputs"], tests.get("outputs"), called(tests))

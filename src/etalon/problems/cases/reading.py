@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from etalon.errors import InputError
+from etalon.errors import InputError, LeftOutError
 from etalon.problems.syntax import literal
 
 LONGEST_INTEGER = 4300  # digits that Python turns into an integer, and back, at most
@@ -14,6 +14,10 @@ _LITERAL = ("{'", "[{'", "['", "[[", "[(")
 
 class BadRowError(InputError):
     """Tests that are not what their columns promise."""
+
+
+class NoTestsError(BadRowError, LeftOutError):
+    """Columns of tests in which nothing can be tested: the row can be read, and is left out."""
 
 
 def read_json(column: str, value: Any) -> Any:

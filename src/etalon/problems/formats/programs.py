@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.errors import InputError
+from etalon.errors import InputError, LeftOutError
 from etalon.problems.cases import GROUPS, LISTS, has_tests
 from etalon.problems.formats.columns import OPTIONS, STATED, date_of, first_of, kind_of, row_id, source_of
 from etalon.problems.formats.foreign_code import task_in
@@ -69,7 +69,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     assert column is not None
     tests = tests_of(row)
     if tests is None and (name := _empty_tests(row)):
-        raise InputError(f"{name}: empty, the row has no tests")
+        raise LeftOutError(f"{name}: empty, the row has no tests")
     if tests is None and reading.needs_reference:
         raise missing(row, "tests")
     text = said(row[column], "user")

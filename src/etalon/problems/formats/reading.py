@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etalon.errors import InputError
+from etalon.errors import InputError, LeftOutError
 from etalon.problems.formats.foreign import without_frame, without_switches
 from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
+__all__ = ["BadReferenceError", "LeftOutError", "Reading"]
+
 
 class BadReferenceError(InputError):
     """The row can be read; what a response would be held against cannot be used."""
-
-
-class LeftOutError(InputError):
-    """The row can be read and is left out: it says itself that it has no answer, or nobody here decides its kind.
-
-    Importers count such a row by its reason; it is no unreadable one.
-    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from etalon.errors import InputError
-from etalon.problems.cases import BadRowError, read_json, read_tests
+from etalon.errors import InputError, LeftOutError
+from etalon.problems.cases import BadRowError, NoTestsError, read_json, read_tests
 from etalon.problems.constraints import constraints_in
 from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id, source_of
 from etalon.problems.formats.foreign import without_frame
@@ -117,6 +117,10 @@ def _tests(truth: object) -> dict[str, Any]:
         tests = read_json("ground_truth", truth)
         if isinstance(tests, dict):
             tests = {name: value for name, value in tests.items() if value is not None}
+            if not tests:
+                raise NoTestsError("nothing but nulls")
         return read_tests(tests)
+    except NoTestsError as error:
+        raise LeftOutError(f"{TRUTH}: found {shown(truth)} ({error})") from None
     except BadRowError as error:
         raise InputError(f"{TRUTH}: found {shown(truth)}, {expected} ({error})") from None
