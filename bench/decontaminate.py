@@ -9,14 +9,19 @@ same JSON lines, in turns of 2,000 rows; ratios are of CPU time, building is tim
 
 Where all rows and items come of a few templates, every row is near dozens of items: the set throws them all away, the
 index has to look at each. A tenth of the rows shows what that costs.
+
+Then the same rows as a file, over one process and over two. What two idle cores could give follows from CPU time: that
+of one process over half of what the command and its workers take together; seconds tell only when nothing else runs.
 """
 
 import json
 import random
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -24,8 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import contamination_cases as cases
 
-from etalon.data.contamination.index import index
+from etalon.data.contamination.index import Rule, index, rule
 from etalon.data.contamination.items import Item
+from etalon.rows.files import Row
+from etalon.rows.spread import map_rows
 
 Problem = Callable[[random.Random, list[str]], str]
 ROWS, ITEMS, BENCHMARKS, TURN = 100_000, 8_000, 10, 2_000
@@ -154,10 +161,56 @@ def compare(name: str, count: int, problem: Problem) -> None:
     print(f"  ratio    {spent['8-grams'] / spent['etalon']:.2f}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The index as work that travels: + for a row that stays, - for one that holds an item."""
+
+    rule: Rule
+    threads: int = 1
+
+    def start(self) -> Callable[[Row], bytes]:
+        ours = self.rule.start()
+
+        def work(row: Row) -> bytes:
+            assert row.columns is not None
+            hit = ours.find([row.columns["problem"]])
+            return (b"+" if hit is None or hit.is_near else b"-") + row.line()
+
+        return work
+
+
+def cpu_seconds() -> tuple[float, float]:
+    """(this process, those it started and that have ended)."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return used[0].ru_utime + used[0].ru_stime, used[1].ru_utime + used[1].ru_stime
+
+
+def over_processes(count: int) -> None:
+    rng = random.Random(0)
+    nouns = vocabulary(rng, 4_000)
+    found = items(rng, nouns, free)
+    import decontaminate  # not __main__: the workers import it
+
+    work = decontaminate.Finding(rule=rule(found))
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(f"{line}\n" for line in lines(count, rng, nouns, found, free))
+        file.flush()
+        alone = 0.0
+        for processes in (1, 2):
+            start, before = time.perf_counter(), cpu_seconds()
+            stay = sum(line.startswith(b"+") for _, line in map_rows(file.name, work, processes=processes))
+            seconds = time.perf_counter() - start
+            own, workers = (after - old for after, old in zip(cpu_seconds(), before, strict=True))
+            alone = alone or own
+            print(f"{processes} process(es): {seconds:.1f} s; CPU here {own:.1f} s, workers {workers:.1f} s; {stay:,} stay")
+    print(f"  two idle cores could be {2 * alone / (own + workers):.2f} times as fast as one")
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     compare("words by chance", count, free)
     compare("a few templates", count // 10, from_templates)
+    over_processes(count)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 

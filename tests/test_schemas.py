@@ -276,7 +276,9 @@ def test_any_of_several_references_counts_and_no_other() -> None:
     assert verify(science, "\\boxed{300 cm}").score == 1.0
     assert are_equal(listed.answer, "0.5")
     assert not are_equal(listed.answer, "0.4")
-    for problem in (skywork, listed, science):
+    quoted = record_of(verl(Q, "['0', 'zero']")).problem
+    assert (quoted.answer, record_of(verl(Q, "['72']")).problem.answer) == ('["0", "zero"]', "72")
+    for problem in (skywork, listed, science, quoted):
         assert verify(problem, "\\boxed{7}").score == 0.0
 
 

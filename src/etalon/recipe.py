@@ -108,13 +108,17 @@ class DataSpec(Spec):
     agreement: Share = 0.6  # (ours) smallest share of the majority answer that still makes a label
     paths: Positive = 4  # (ours) traces sampled per query
     max_paths: Positive = 4  # (ours) distinct valid traces kept per query
-    ngram: Positive = 10  # 1.5B: n of the overlap gate, in words
     max_repetition: Share = 0.5  # (ours) share of repeated n-grams above which a text counts as degenerate
     # (ours) of traces: "whole": none, or one with something in it; "any": may be empty; "needed": every trace has one
     thoughts: Literal["any", "whole", "needed"] = "whole"
     max_tokens: Positive = 65536  # (ours) longest trace that is kept
     claims: Count = 500  # (ours) math queries that are also answered in the form CLR asks for (answer and claims)
     expand: Count = 0  # (ours) new queries asked for per seed; needs a teacher that can write queries
+    expand_share: Share = 1.0  # (ours) share of the seeds that are expanded
+    # (ours) benchmarks that nothing may be trained on, by their names or as files, beside what the run holds out itself
+    against: tuple[str, ...] = ()
+    overlap: Share = 0.7  # (ours) covered share of a held-out item from which a text overlaps with it
+    drop_near: bool = False  # (ours) also drop what differs from a held-out item in its numbers only
 
 
 class SftSpec(Spec):

@@ -28,6 +28,10 @@ AnswersOption = Annotated[
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, whole or not at all.")]
 TopPOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Nucleus of the sampling distribution.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the sampling.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes; with --ray parts at a time.", show_default="1; with --ray all CPUs"),
+]
 ConcurrencyOption = Annotated[int, typer.Option(min=1, help="Requests at the same time, per URL.")]
 IsolationOption = Annotated[
     str | None,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from etalon.data.decontaminate import OverlapIndex
+from etalon.data.contamination.index import Hit, Index
 from etalon.data.traces import Fault, Thoughts, fault
 from etalon.types import Problem, Trace, Verdict
 
@@ -165,14 +165,39 @@ def trace_gate(traces: Sequence[Trace], *, max_repetition: float = 0.5, thoughts
     return sift("trace", ((trace, decide(trace)) for trace in traces))
 
 
-def overlap_gate(problems: Sequence[Problem], evaluation: OverlapIndex) -> Gated[Problem]:
-    """Drop queries that overlap with an evaluation set, before anything is sampled for them."""
+def overlap_gate(problems: Sequence[Problem], held_out: Index, *, drop_near: bool = False) -> Gated[Problem]:
+    """Drop problems that hold a held-out item in any of their texts, before anything is sampled for them.
 
-    def decide(problem: Problem) -> Decision:
-        overlap = evaluation.overlap(problem.prompt)
-        return KEEP if overlap is None else drop(OVERLAP, f"{overlap} | {problem.prompt}")
+    drop_near: also those that differ from one in its numbers only.
+    """
 
-    return sift("overlap", ((problem, decide(problem)) for problem in problems))
+    sieve, kept = Sieve("overlap"), []
+    for problem in problems:
+        decision = of_hit(held_out.find(texts_of(problem)), problem.prompt, drop_near=drop_near)
+        if sieve.passes(decision, (problem.domain.value, problem.source)):
+            kept.append(problem)
+    return Gated(kept=tuple(kept), report=sieve.report())
+
+
+def trace_overlap_gate(traces: Sequence[Trace], held_out: Index, *, drop_near: bool = False) -> Gated[Trace]:
+    """Drop traces that hold a held-out item: a problem that a teacher made up stands in a response."""
+
+    def decide(trace: Trace) -> Decision:
+        return of_hit(held_out.find([trace.prompt, trace.response]), trace.response, drop_near=drop_near)
+
+    return sift("overlap of traces", ((trace, decide(trace)) for trace in traces))
+
+
+def texts_of(problem: Problem) -> list[str]:
+    """Every text of a problem that may hold an item: its prompt, its options, the solutions that came with it."""
+    return [problem.prompt, *(problem.options or {}).values(), *problem.solutions]
+
+
+def of_hit(hit: Hit | None, text: str, *, drop_near: bool = False) -> Decision:
+    """The decision that an item found in a row stands for; a near one passes unless it is asked for."""
+    if hit is None or (hit.is_near and not drop_near):
+        return KEEP
+    return drop(OVERLAP, f"{hit.benchmark} {hit.row}, {hit.share:.2f} of it: {hit.span} | {text}")
 
 
 def quality_gate(

@@ -2,7 +2,8 @@
 
     {step, etalon, inputs: [{file, sha256}], output: {file, sha256}, settings, seconds,
      groups: [{domain, source, in: {records, problems?, traces}, out: {...}}],
-     gates: [GateReport.to_row()], lengths: {in: {"<=1024": 3, ...}, out}, error_rates: {MODEL: {"<=0.25": 3, ...}},
+     gates: [GateReport.to_row()], lengths: {in: {"<=1024": 3, ...}, out},
+     error_rates: {in: {MODEL: {"<=0.25": 3, ...}}, out},
      calls: [{model, asked, answered, failed, remembered, prompt_tokens, tokens, cost}], licenses: {"mit": 3}}
 
 An input is the output of an earlier step where file hashes are equal, so the order of the steps is found, not told.
@@ -67,19 +68,19 @@ class StepLog:
         self.read: defaultdict[tuple[str, str], Side] = defaultdict(Side)
         self.wrote: defaultdict[tuple[str, str], Side] = defaultdict(Side)
         self.lengths: dict[str, Counter[str]] = {"in": Counter(), "out": Counter()}
-        self.error_rates: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.error_rates: dict[str, defaultdict[str, Counter[str]]] = {
+            "in": defaultdict(Counter), "out": defaultdict(Counter),
+        }  # fmt: skip
         self.licenses: Counter[str] = Counter()
 
     def takes(self, record: Record) -> None:
         """One record read."""
-        _count(self.read[record.group], self.lengths["in"], record)
+        _count(self.read[record.group], self.lengths["in"], self.error_rates["in"], record)
 
     def gives(self, record: Record) -> None:
         """One record written."""
-        _count(self.wrote[record.group], self.lengths["out"], record)
+        _count(self.wrote[record.group], self.lengths["out"], self.error_rates["out"], record)
         self.licenses[record.license] += 1
-        for model, rate in record.error_rates.items():
-            self.error_rates[model][binned(rate.share, RATE_EDGES)] += 1
 
     def to_row(self, output: Path, *, seconds: float) -> dict[str, Any]:
         """The report as JSON values; the files are hashed now."""
@@ -102,7 +103,10 @@ class StepLog:
             ],
             "gates": [gate.to_row() for gate in self.gates],
             "lengths": {side: dict(counts) for side, counts in self.lengths.items()},
-            "error_rates": {model: dict(counts) for model, counts in self.error_rates.items()},
+            "error_rates": {
+                side: {model: dict(counts) for model, counts in models.items()}
+                for side, models in self.error_rates.items()
+            },
             "calls": [asdict(one) for one in self.calls],
             "licenses": dict(self.licenses),
         }
@@ -125,9 +129,16 @@ def binned(value: float, edges: Sequence[float]) -> str:
     return f"<={edges[place]:g}" if place < len(edges) else f">{edges[-1]:g}"
 
 
-def _count(side: Side, lengths: Counter[str], record: Record) -> None:
+def bins(edges: Sequence[float]) -> tuple[str, ...]:
+    """The names of all bins, in order."""
+    return (*(f"<={edge:g}" for edge in edges), f">{edges[-1]:g}")
+
+
+def _count(side: Side, lengths: Counter[str], rates: defaultdict[str, Counter[str]], record: Record) -> None:
     side.records += 1
     side.traces += len(record.traces)
     for trace in record.traces:
         length = trace.num_tokens or len(trace.response) // CHARACTERS_PER_TOKEN
         lengths[binned(length, LENGTH_EDGES)] += 1
+    for model, rate in record.error_rates.items():
+        rates[model][binned(rate.share, RATE_EDGES)] += 1

@@ -230,11 +230,14 @@ class Work:
 
     def problems(self, split: str, *domains: Domain) -> list[Problem]:
         """The problems of a split, of some domains or of all."""
+        problems = [problem_from_row(row) for row in read_jsonl(self.problem_file(split))]
+        return [p for p in problems if not domains or p.domain in domains]
+
+    def problem_file(self, split: str) -> Path:
+        """Where the problems of a split lie."""
         assert PROBLEMS in self.stage.needs
         assert split in self.stage.splits, f"{self.stage.name} reads {split} without saying so"
-        rows = read_jsonl(self.directories[PROBLEMS] / f"{split}.jsonl")
-        problems = [problem_from_row(row) for row in rows]
-        return [p for p in problems if not domains or p.domain in domains]
+        return self.directories[PROBLEMS] / f"{split}.jsonl"
 
     def show(self, total: int, *names: str) -> Callable[[int, Mapping[str, Any]], None]:
         """A callback that shows a logged row's numbers in the progress bar."""

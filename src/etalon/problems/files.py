@@ -90,7 +90,7 @@ class _Collected:
     def add(self, place: str, format_: Format, problem: Problem) -> None:
         """One more; InputError for another format than the first row's, and for an id that names another problem."""
         self._format = self._format or format_
-        if format_ is not self._format:
+        if format_ is not self._format and not (format_.is_mixed and self._format.is_mixed):
             raise InputError(
                 f"a {format_.name} row in a file that began as {self._format.name}; put each format in its own file"
             )

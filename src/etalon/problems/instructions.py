@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from etalon.prompts import load
 from etalon.types import Domain
 
 # What a prompt that already says how to answer contains.
 MARKERS = {Domain.MATH: r"\boxed", Domain.STEM: r"\boxed", Domain.CODE: "```python"}
+
+# a block of code that a question shows, which asks for nothing
+_SHOWN = re.compile(r"```python[ \t]*\n(?=\s*\S)(?!\s*#?\s*[<(\[]?your\b)[^`]*+```", re.IGNORECASE)
 
 
 def instruction(domain: Domain, *, has_options: bool = False, prompts: str = "default") -> str:
@@ -35,7 +40,7 @@ def with_instruction(
     is_own = name not in ("", domain)
     if marker and is_own and is_template(name, prompts=prompts):
         return _filled(load(f"{name}_starter" if starter else name, folder=prompts), question, starter)
-    if marker is None or marker in question:
+    if marker is None or marker in (_SHOWN.sub("", question) if domain is Domain.CODE else question):
         return question
     if is_own:
         return f"{question}\n\n{load(name, folder=prompts).strip()}"

@@ -10,13 +10,13 @@ A row is told by its columns, never by the name of its file; a column that has a
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from etalon.problems import syntax
 from etalon.problems.golds import is_sentinel
 from etalon.problems.texts import CONVERSATIONS
 from etalon.rows.packed import inflated
@@ -26,7 +26,6 @@ Row = Mapping[str, Any]
 INFO = {"answer": "reference_answer", "tests": "test_case", "source": "source"}  # our columns, AM's
 LITERALS = ("verification_info", "metadata")
 PACKED = ("reward_model", "extra_info")
-MAX_LITERAL = 1 << 22  # (ours) characters of a Python literal that is parsed: the parser takes 100 times as much memory
 _ZLIB = ("eJ", "eN", "eA")  # how base64 of a zlib stream begins
 _RAW_ZLIB = ("x\x9c", "x\xda", "x\x01", "x^")
 
@@ -48,12 +47,7 @@ def arranged(row: Row) -> Row:
 
 def literal(text: str) -> dict[str, Any] | None:
     """The object that a text writes as a Python literal; None for anything else. Nothing is executed."""
-    if not text.lstrip().startswith("{") or len(text) > MAX_LITERAL:
-        return None
-    try:
-        value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
+    value = syntax.literal(text) if text.lstrip().startswith("{") else None
     return value if isinstance(value, dict) else None
 
 

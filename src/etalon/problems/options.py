@@ -33,9 +33,10 @@ _LETTERS = re.compile(  # A, C   AC   (A) and (C)   Both A and C   a, c
 OWN_LETTER = re.compile(r"\s*\(?(\w)\s*[.):]\s*(\S.*)", re.DOTALL)  # that an option, or an answer, begins with
 _AT_LINES = re.compile(r"^[ \t]*\(?([A-Z])[.):：、][ \t]+", re.MULTILINE)
 _IN_LATEX = re.compile(
-    r"\$?\(?\\(?:textbf|text|mathrm|mathbf|bf|rm)\s*\{\s*\(?\s*([A-H])\s*\)?[.:]?\s*\}\s*[):.]?(?:\\[ ,;~]|~)*"
+    r"\$?\(?\\(?:textbf|text|mathrm|mathbf|bf|rm)\s*\{\s*\(?\s*([A-H])\s*\)?[.:]?(?:\\[ ,;~]|~|\s)*\}\s*[):.]?"
+    r"(?:\\[ ,;~]|~)*"
 )
-_INLINE = re.compile(r"(?<![\w(\\^_$])(?:\(([A-H])\)|\b([A-H])[.):：、](?=\s|\$|\\|\d))\s*")
+_INLINE = re.compile(r"(?<![\w(\\^_$])(?:\(\s?(?:\\text\{)?([A-H])\}?\s?\)|\b([A-H])[.):：、](?=\s|\$|\\|\d))\s*")
 _SPACING = re.compile(r"^(?:\\[ ,;!]|~|\s)+|(?:\\q?quad|\\[ ,;!]|~|\s|\\\\)+$")
 _STAYS = re.compile(
     r"\b(?:all|none|any|both|neither|each)\b.{0,20}\b(?:above|below|these|those|others?)\b", re.IGNORECASE
@@ -103,14 +104,14 @@ def as_asked(problem: Problem, order: Sequence[str] | None) -> Problem:
     return replace(problem, options=options, answer=answer, prompt=prompt)
 
 
-def listed_options(question: str) -> dict[str, str]:
-    """The options that a question lists in its text, letter to content; none where it lists none.
+def listed_options(question: str, *, fewest: int = 2) -> dict[str, str]:
+    """The options that a question lists in its text, letter to content; none where it lists fewer than `fewest`.
 
     The last list of lines "A. .." counts, and ends at a blank line at the latest. Inline ("(A) 1 (B) 2", "A: 1 B: 2")
     and in LaTeX (\\textbf{(A)}\\ 1 \\qquad \\textbf{(B)}\\ 2) three are asked for, as a point A is no option.
     """
     question = question[-MAX_LISTING_CHARS:]
-    for pattern, least in ((_AT_LINES, 2), (_IN_LATEX, 3), (_INLINE, 3)):
+    for pattern, least in ((_AT_LINES, fewest), (_IN_LATEX, max(fewest, 3)), (_INLINE, max(fewest, 3))):
         markers = list(pattern.finditer(question))
         letters = [marker[marker.lastindex or 1] for marker in markers]
         first = max((i for i, letter in enumerate(letters) if letter == "A"), default=len(markers))

@@ -9,14 +9,23 @@ from typing import Any
 from etalon.problems.cases import COLUMNS
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
-from etalon.problems.formats.foreign import without_frame
+from etalon.problems.formats.foreign_code import task_in
 from etalon.problems.traces import traces_of
 from etalon.types import Problem
 
 LONG = 200  # (ours) characters of a text that may be a response, or a solution
 PROBE = 40  # (ours) characters by which a text is found again in what was read
 # columns whose texts are taken apart, so that they are not found again as they stand
-REFERENCES = COLUMNS | {"tests", "rules", "rubric", "reward_model", "verification_info", "ground_truth", "test_info"}
+REFERENCES = COLUMNS | {
+    "outputs",
+    "tests",
+    "rules",
+    "rubric",
+    "reward_model",
+    "verification_info",
+    "ground_truth",
+    "test_info",
+}
 
 
 def unread_columns(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -48,8 +57,8 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping) and value.get("role", value.get("from")) != "system":  # of another model
-        for inner in value.values():
-            yield from _texts(inner)
+        for name, inner in value.items():
+            yield from _texts(inner) if name not in REFERENCES else ()
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner)
@@ -57,7 +66,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _is_in(text: str, read: Sequence[str]) -> bool:
     """Whether a piece from inside a text stands in what was read: tags and instructions may be gone from its ends."""
-    text = without_frame(text)
+    text = task_in(text).question
     starts = (len(text) * quarter // 4 for quarter in (1, 2, 3))
     probes = [text[start : start + PROBE] for start in starts]
     return any(probe in one for probe in probes for one in read)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from etalon.data.funnel.chains import Funnel
 from etalon.report.read import Anything, Number, Numbers, Part, Rows, Table, Texts, Words
 from etalon.report.trials import Trial
 
@@ -239,6 +240,7 @@ class Run:
     listed: tuple[str, ...]  # the stages of the recipe, in its order
     folders: tuple[Folder, ...]  # of these and of what every run has, where there are any
     clr: tuple[Measured, ...]
+    funnel: Funnel  # of the steps of its data, where any left a report
     folded: Mapping[str, str]  # recipe.toml, resolved.toml
     env: Mapping[str, str]
     is_plain: bool  # programs ran without walls

@@ -11,6 +11,7 @@ from typing import Any
 
 from etalon.config import OVERRIDES
 from etalon.config.stages import EVALUATION, RESERVED
+from etalon.data.funnel.chains import funnel_below
 from etalon.report.files import (
     Folder,
     Gate,
@@ -37,6 +38,7 @@ def load_run(directory: Path) -> Run:
     listed = [text(row.get("name")) for row in objects(config.get("stages"))]
     present = {path.name for path in directory.glob("stages/*") if path.is_dir()}
     folders = [_folder(reader, name) for name in _in_order(listed, present)]
+    funnel = funnel_below(directory / "stages")
     listed = listed or [row.name for row in summary.stages]
     return Run(
         name=summary.name or text(config.get("name")) or directory.resolve().name,
@@ -46,10 +48,11 @@ def load_run(directory: Path) -> Run:
         listed=tuple(listed),
         folders=tuple(folders),
         clr=_measured(reader, summary, [folder for folder in folders if folder.kind == "clr"]),
+        funnel=funnel,
         folded={"recipe.toml": recipe, "resolved.toml": resolved},
         env={name: text(value) for name, value in mapping(reader.json("env.json", expected=True)).items()},
         is_plain=mapping(config.get("sandbox")).get("isolation") == "plain",
-        missing=tuple(reader.missing),
+        missing=(*reader.missing, *funnel.left_out),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from etalon.report import svg
-from etalon.report.files import Bucket, Gate, Probe, Run, Skill, Step, Stratum
+from etalon.report.data import LEAD as STEPS_LEAD
+from etalon.report.data import chain_name, chain_parts, example, tiles
+from etalon.report.files import Bucket, Folder, Gate, Probe, Run, Skill, Step, Stratum
 from etalon.report.html import (
     Html,
-    clip,
     count,
     figure,
     folded,
@@ -48,22 +49,33 @@ def curves(title: str, named: Sequence[tuple[str, str, list[svg.Point]]], y_name
 
 
 def data_section(run: Run) -> Html:
-    folders = [folder for folder in run.folders if folder.gates or folder.strata]
-    lead = "Three gates, each with what it dropped and why (2.1.1). A gate that drops nothing has not been tested."
-    head = ("Gate", "Kept", "Dropped", "Undecided", "Share dropped", "")
+    """The funnel of the steps that left reports, the gates of the stages that left none, and the strata of traces."""
+    told = {step.place.partition("/")[0] for chain in run.funnel.chains for step in chain.steps}
+    folders = [folder for folder in run.folders if folder.strata or (folder.gates and folder.name not in told)]
     parts: list[Html] = []
+    for chain in run.funnel.chains:
+        parts += [tag("h3", chain_name(chain)), tiles(chain), *chain_parts(chain)]
     for folder in folders:
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
-        parts += [grid(head, [_gate_cells(gate) for gate in folder.gates])] if folder.gates else []
-        parts += [
-            folded(f"{gate.gate}: examples of what was dropped", *(_example(e.reason, e.text) for e in gate.examples))
-            for gate in folder.gates
-            if gate.examples
-        ]
+        parts += _gate_parts(folder) if folder.name not in told else []
         if folder.strata:
             title = f"{folder.name}: traces by length in tokens and error rate of the query"
             parts.append(folded(title, _strata_table(folder.strata)))
-    return section("data", "Data", lead, *parts) if folders else join([])
+    lead = STEPS_LEAD if run.funnel.chains else "Three gates, each with what it dropped and why (2.1.1)."
+    lead += " A gate that drops nothing has not been tested."
+    return section("data", "Data", lead, *parts) if parts else join([])
+
+
+def _gate_parts(folder: Folder) -> list[Html]:
+    head = ("Gate", "Kept", "Dropped", "Undecided", "Share dropped", "")
+    return [
+        *([grid(head, [_gate_cells(gate) for gate in folder.gates])] if folder.gates else []),
+        *(
+            folded(f"{gate.gate}: examples of what was dropped", *(example(e.reason, e.text) for e in gate.examples))
+            for gate in folder.gates
+            if gate.examples
+        ),
+    ]
 
 
 def _gate_cells(gate: Gate) -> list[str]:
@@ -90,10 +102,6 @@ def _strata_table(strata: Sequence[Stratum]) -> Html:
 
 def _range(low: Number, high: Number, *, decimals: int = 0) -> str:
     return f"{count(low, decimals)} and more" if high is None else f"{count(low, decimals)} to {count(high, decimals)}"
-
-
-def _example(reason: str, words: str) -> Html:
-    return join([tag("p", reason, class_="note"), tag("pre", clip(words, 600))])
 
 
 # ---- supervised fine-tuning

@@ -62,7 +62,7 @@ class Lines:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TableRows:
     """Rows of a parquet file, [start, stop)."""
 
     path: Path
@@ -97,7 +97,7 @@ def parts_of(file: str | Path) -> Iterator[Part]:
     """All rows of a file, "-" for standard input, in parts; they are what `read_rows` gives, with the same errors."""
     with content_of(file) as content:
         if content.kind == "parquet":
-            yield from (Table(path=Path(file), start=start, stop=stop) for start, stop in row_ranges(Path(file)))
+            yield from (TableRows(path=Path(file), start=start, stop=stop) for start, stop in row_ranges(Path(file)))
             return
         if content.kind != "lines":
             yield from _given(rows_of(file, content))

@@ -6,6 +6,7 @@ import typer
 
 from etalon.commands.data import build, distill, expand, exporting, importing, label, stratify
 from etalon.commands.data import filter as filtering
+from etalon.commands.data import funnel as funnels
 
 app = typer.Typer(name="data")
 
@@ -21,5 +22,6 @@ app.command("distill")(distill.distill)
 app.command("build")(build.build)
 app.command("stratify")(stratify.stratify)
 app.command("filter")(filtering.sift)
+app.command("funnel")(funnels.funnel)
 app.command("import")(importing.bring)
 app.command("export")(exporting.send)

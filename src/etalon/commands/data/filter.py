@@ -1,11 +1,15 @@
-"""`etalon data filter`: the n-gram gates over a file of rows, on this machine or on a Ray cluster (2.1.1 step 4a)."""
+"""`etalon data filter`: the gates over files of rows, on this machine or on a Ray cluster (2.1.1 step 4a)."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,72 +19,181 @@ from etalon.commands.options import (
     MapOption,
     MaxBadOption,
     OutOption,
+    WorkersOption,
     check_place,
     need_out,
     refuse_same,
     written,
 )
+from etalon.errors import ConfigError
 
 if TYPE_CHECKING:
+    from etalon.data.contamination.index import Rule
+    from etalon.data.duplicates import Decisions
+    from etalon.data.filtering import Dropped, GateRows, Sifted
+    from etalon.data.step_reports import StepLog
     from etalon.rows.mapping import ColumnMap
+    from etalon.rows.work import RowWork
 
 
 def sift(
     file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
     against: Annotated[
-        list[Path] | None,
-        typer.Option("--against", metavar="FILE", help="Problems that no query may overlap with; may be repeated."),
+        list[str] | None,
+        typer.Option("--against", metavar="NAME|FILE", help="A benchmark that no row may hold; may be repeated."),
     ] = None,
     out: OutOption = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the counts, reasons and examples of every gate as JSON.")
     ] = None,
-    ngram: Annotated[int, typer.Option(min=1, help="Words in a row that make an overlap.")] = 10,
+    dropped: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what did not pass, and what is near a benchmark's item.")
+    ] = None,
+    overlap: Annotated[
+        float, typer.Option(min=0.05, max=1.0, help="Share of an item that a row must cover to hold it.")
+    ] = 0.7,
+    drop_near: Annotated[
+        bool, typer.Option("--drop-near", help="Also drop rows that differ from an item in its numbers only.")
+    ] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies/--no-copies", help="Drop copies, and all copies that disagree on the answer.")
+    ] = True,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hold responses against the references of their rows; drop wrong ones.")
+    ] = False,
+    thoughts: Annotated[
+        str,
+        typer.Option(metavar="any|whole|needed", help="Thoughts: any, none that is empty, or one in every response."),
+    ] = "any",
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes; with --ray parts at a time.", show_default="1; with --ray all CPUs"),
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
-    """Drop rows that overlap with an evaluation set or repeat themselves; the others stay as they are, in order.
+    """Drop rows that hold a benchmark's item, whose responses are broken, or that are copies; others stay in order.
 
-    A row's query is its `prompt`, `question`, `problem`, `query` or what users say in `messages`, its answer its
-    `response`, `completion` or last message. A row without either, or that cannot be read, is not kept and counts as
-    undecided; more of them than --max-bad end the command. Counts go to standard error.
+    Every text of a row is searched for the items of --against: names of `etalon eval --list`, or files. Its responses
+    are looked at wherever they stand: `response`, `generations`, the last message, ... A row of records (`traces`)
+    loses single traces, any other goes as a whole. What cannot be read is undecided and not kept; more of it than
+    --max-bad ends the command. Counts go to standard error, and with -o all of them to OUT.report.json.
     """
     need_out(ray, out)
     refuse_same(file, out)
-    if report is not None:
-        check_place("--report", report)
-    from etalon.data.row_gates import GateRows, Sifted
-    from etalon.problems.instructions import instructions
-    from etalon.rows.bad import BadRows
+    for option, place in (("--report", report), ("--dropped", dropped)):
+        if place is not None:
+            check_place(option, place)
+    if thoughts not in ("any", "whole", "needed"):
+        raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
+    from etalon.data.filtering import GateRows
     from etalon.rows.mapping import ColumnMap
-    from etalon.rows.packed import name_of
     from etalon.rows.spread import map_rows
-    from etalon.store import write_json_atomic, writing
 
     names = ColumnMap.read(columns or [])
-    prompts, known = _prompts(against or [], names, max_bad), tuple(instructions())
-    work = GateRows(evaluation=prompts, boilerplate=known, ngram=ngram, max_repetition=max_repetition, columns=names)
-    sifted = Sifted(bad := BadRows(name_of(file), max_bad))
-    with writing(out or Path("standard output")), written(out) as stream:
-        for line in sifted.kept(map_rows(file, work, ray=ray, workers=workers, processes=workers or 1)):
+    mapped = partial(map_rows, file, ray=ray, workers=workers, processes=workers or 1)
+    decisions = _decisions(mapped, names) if copies and file != "-" else None
+    work = GateRows(
+        against=_rule(file, against or [], names, max_bad, overlap), drop_near=drop_near, verifies=verify,
+        max_repetition=max_repetition, thoughts=cast("Any", thoughts), columns=names,
+    )  # fmt: skip
+    places = _Places(file=file, out=out, report=report, dropped=dropped)
+    _run(places, work, mapped(work), decisions, max_bad)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Places:
+    """What is read, and what is written."""
+
+    file: str
+    out: Path | None
+    report: Path | None
+    dropped: Path | None
+
+
+def _run(
+    places: _Places,
+    work: GateRows,
+    lines: Iterator[tuple[str, bytes]],
+    decisions: Decisions | None,
+    max_bad: float,
+) -> None:
+    from etalon.data.filtering import Sifted
+    from etalon.rows.bad import BadRows
+    from etalon.rows.packed import name_of
+    from etalon.store import write_json_atomic, writing
+
+    started, out = time.monotonic(), places.out
+    with writing(out or Path("standard output")), written(out) as stream, _telling(places.dropped) as tell:
+        sifted = Sifted(bad=BadRows(name_of(places.file), max_bad), duplicates=decisions, dropped=tell)
+        for line in sifted.kept(lines):
             stream.write(line + b"\n")
-        if report is not None:
-            write_json_atomic(report, sifted.rows())
+        if places.report is not None:
+            write_json_atomic(places.report, sifted.rows())
+        if work.against is not None:
+            print(sifted.sweep.table(), file=sys.stderr)  # noqa: T201
         print(sifted, file=sys.stderr)  # noqa: T201
-        bad.check()
+        sifted.bad.check()
+    if out is not None and out.is_file():
+        _log(places.file, work, sifted).write(out, seconds=time.monotonic() - started)
 
 
-def _prompts(files: Sequence[Path], columns: ColumnMap, max_bad: float) -> tuple[str, ...]:
-    """The questions of evaluation sets; answers are not asked for."""
-    from etalon.problems.files import read_problems
+def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
+    from etalon.data.step_reports import StepLog
 
-    found = [read_problems(path, columns=columns, max_bad=max_bad, needs_reference=False) for path in files]
-    return tuple(problem.prompt for problems in found for problem in problems)
+    settings: dict[str, Any] = {
+        "verify": work.verifies, "max_repetition": work.max_repetition, "thoughts": work.thoughts,
+    }  # fmt: skip
+    if work.against is not None:
+        items = work.against.items
+        settings |= {"against": sorted({item.benchmark for item in items}), "items": len(items)}
+        settings |= {"overlap": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.counts()}
+    log = StepLog(step="filter", inputs=[] if file == "-" else [Path(file)], settings=settings)
+    log.gates = sifted.reports()
+    for group, (taken, given) in sifted.groups.items():
+        log.read[group], log.wrote[group] = taken, given
+    return log
+
+
+def _decisions(mapped: Callable[[RowWork], Iterator[tuple[str, bytes]]], columns: ColumnMap) -> Decisions:
+    from etalon.data.filtering.copies import KeyRows, compared
+
+    return compared(mapped(KeyRows(columns=columns)))
+
+
+def _rule(file: str, against: Sequence[str], columns: ColumnMap, max_bad: float, overlap: float) -> Rule | None:
+    """The rule that finds the items of benchmarks; what many rows of the file share is boilerplate."""
+    if not against:
+        return None
+    from etalon.data.contamination.index import rule
+    from etalon.data.contamination.items import items_in
+    from etalon.evaluate.benchmarks import choose
+
+    items = items_in(choose(against), columns=columns, max_bad=max_bad)
+    return rule(items, threshold=overlap, common=() if file == "-" else _texts(file))
+
+
+def _texts(file: str) -> Iterator[str]:
+    from etalon.data.filtering.strings import strings_of
+    from etalon.rows.files import read_rows
+    from etalon.rows.spread import files_of
+
+    rows = (row for one in files_of(file) for row in read_rows(one))
+    return ("\n".join(strings_of(row.columns)) for row in rows if row.columns is not None)
+
+
+@contextmanager
+def _telling(path: Path | None) -> Iterator[Callable[[Dropped], None] | None]:
+    """What is told of each row that does not pass, written whole or not at all."""
+    if path is None:
+        yield None
+        return
+    from etalon.store import to_json
+
+    with written(path) as stream:
+
+        def tell(one: Dropped) -> None:
+            stream.write(to_json(one.to_row()) + b"\n")
+
+        yield tell

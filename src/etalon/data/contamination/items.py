@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from etalon.errors import InputError
 from etalon.problems.formats import Reading, read_row
@@ -26,6 +27,27 @@ class Item:
     row: str
     text: str
     options: tuple[str, ...] = ()
+
+
+class Benchmark(Protocol):
+    """A named set of problems: in files, or drawn where it has none (`evaluate.benchmarks.Chosen`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def files(self) -> tuple[Path, ...]: ...
+
+    def problems(self) -> list[Problem]: ...
+
+
+def items_in(benchmarks: Iterable[Benchmark], *, columns: ColumnMap = AS_NAMED, max_bad: float = MAX_BAD) -> list[Item]:
+    """The items of benchmarks, every row of their files; for errors see `read_items`."""
+    found: list[Item] = []
+    for one in benchmarks:
+        files = [(one.name, path) for path in one.files]
+        found += read_items(files, columns=columns, max_bad=max_bad) if files else items_of(one.name, one.problems())
+    return found
 
 
 def read_items(

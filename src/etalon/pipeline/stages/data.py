@@ -1,31 +1,37 @@
-"""Kind `data` (2.1.1): how traces are made of the training queries."""
+"""Kind `data` (2.1.1): how traces are made of the training queries.
+
+train problems -> labelled queries (pipeline.queries) -> responses of a teacher, with verdicts -> gates -> traces
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
+from etalon import __version__
 from etalon.clr.claims import generation_conversation, load_templates
-from etalon.data import decontaminate, gates, label, paths, strata
-from etalon.data.expand import expand
+from etalon.data import gates, paths, strata
+from etalon.data.calls import Remembered
+from etalon.data.contamination.index import Index
+from etalon.data.records import Record
 from etalon.data.trace_rows import trace_to_row
 from etalon.errors import InputError
+from etalon.pipeline import held_out
+from etalon.pipeline.queries import labelled_queries
 from etalon.pipeline.stage import Outputs, Stage, Work
+from etalon.pipeline.steps import Steps
 from etalon.pipeline.teachers import TEACHERS, teacher_of
-from etalon.problems.instructions import instructions
+from etalon.problems import nano
 from etalon.problems.options import as_asked
-from etalon.problems.rows import problem_to_row
+from etalon.problems.traces import GivenTrace
 from etalon.sampling import attempt
-from etalon.sampling.source import is_endpoint, named_sampler
-from etalon.store import append_jsonl, hash_tree, write_json_atomic
+from etalon.sampling.source import contents_of, identity_of, named_sampler
+from etalon.store import hash_file, stable_hash, write_json_atomic
 from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop, Trace, Verdict, ask
-from etalon.verifiers.judges import Judge, judge_queries
-from etalon.verifiers.math import answer
-from etalon.verifiers.text import answer_of
 
-Row = TypeVar("Row")
+CALLS = "calls"  # folder of the run: answers that were paid for outlive a stage that is done anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,38 +53,83 @@ class Data(Stage):
 
     @property
     def knobs(self) -> Any:
-        return [self.spec.model_dump(), self.recipe.clr.m, self.recipe.prompts]
+        return [self.spec.model_dump(), self.recipe.data.against, self.recipe.clr.m, self.recipe.prompts]
 
     @property
     def outside(self) -> Mapping[str, str]:
-        named = [name for name in (self.spec.teacher, self.spec.judge) if name and name not in TEACHERS]
-        return {name: hash_tree(Path(name)) for name in named if not is_endpoint(name) and Path(name).is_dir()}
+        named = [name for name in (self.spec.teacher, self.spec.judge) if name not in TEACHERS]
+        return contents_of(*named) | held_out.files_of(self.recipe)
 
     def run(self, work: Work) -> Outputs:
-        teacher = teacher_of(work, self.spec)
-        log = GateLog()
-        queries, agreement = _queries(work, teacher, log)
-        _rewrite(work.directory / "queries.jsonl", [problem_to_row(p) for p in queries])
-        groups = _sampled_paths(work, queries, teacher)
-        failures = failed_calls(groups)
-        if failures:
+        spec = self.spec
+        steps = Steps(work.directory, work.problem_file("train"))
+        splits = {split: work.problems(split) for split in held_out.HELD_OUT}
+        forbidden = held_out.index_of(work.recipe, splits, common=(p.prompt for p in work.problems("train")))
+        with ExitStack() as open_files:
+            teacher = open_files.enter_context(_remembered(work, teacher_of(work, spec), "teacher", spec.teacher))
+            judge = None
+            if spec.judge:
+                named = named_sampler(spec.judge, work.recipe)
+                judge = open_files.enter_context(_remembered(work, named, "judge", spec.judge))
+            queries, agreement = labelled_queries(work, teacher, judge, forbidden, steps)
+            labels = {} if agreement is None else {"label_agreement": agreement}
+            steps.done("label", queries, queries, file="queries.jsonl", calls=[teacher.calls], settings=labels)
+            groups = _sampled_paths(work, [query.problem for query in queries], teacher)
+            calls = teacher.calls
+        if failures := failed_calls(groups):
             work.view.note(failures)
-        traces = _gated(work, _judged_traces(work, groups, teacher.name), log)
+        traces = _gated(work, _judged_traces(work, groups, teacher.name), forbidden, steps)
+        write_json_atomic(work.directory / "gates.json", [report.to_row() for report in steps.all_gates])
         if not traces:
             raise InputError(
-                f"{self.name}: no trace to train on is left: {failures}{'; ' if failures else ''}{log}; examples are "
+                f"{self.name}: no trace to train on is left: {failures}{'; ' if failures else ''}{steps}; examples are "
                 f"in {work.directory / 'gates.json'}; use problems that come with solutions, or another data.teacher; "
                 "questions and answers alone are enough for a path of rl stages"
             )
-        _rewrite(work.directory / "traces.jsonl", [trace_to_row(trace) for trace in traces])
+        steps.done(
+            "distill", _with(queries, _sampled(groups)), _with(queries, _by_problem(traces)), file="traces.jsonl",
+            calls=[calls], rows=[trace_to_row(trace) for trace in traces],
+        )  # fmt: skip
         write_json_atomic(work.directory / "strata.json", strata.table(strata.strata(traces)))
-        work.view.note(str(log))
+        work.view.note(str(steps))
         return {"traces": len(traces), "queries": len(queries), "label_agreement": agreement}
 
 
-def _rewrite(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    path.unlink(missing_ok=True)
-    append_jsonl(path, rows)
+def _remembered(work: Work, sampler: Sampler, role: str, name: str) -> Remembered:
+    """A teacher or a judge whose answers are kept beside the stages, for as long as they would be the same."""
+    folder = work.directory.parent.parent / CALLS
+    folder.mkdir(exist_ok=True)
+    if name in TEACHERS:  # programs of ours, and solutions of these very problems
+        world = [name, __version__, nano.FINGERPRINT, work.recipe.clr.m, hash_file(work.problem_file("train"))]
+        identity = stable_hash(world)
+    else:
+        identity = identity_of(name)
+    path = folder / f"{work.stage.name}-{role}.jsonl"
+    return Remembered(sampler, path, identity=identity, retry_failed=True, watch=work.watch)
+
+
+def _with(queries: Sequence[Record], traces: Mapping[str, Sequence[GivenTrace]]) -> list[Record]:
+    """The queries with these traces, by their ids."""
+    return [replace(query, traces=tuple(traces.get(query.problem.id, ()))) for query in queries]
+
+
+def _sampled(groups: Sequence[Group]) -> dict[str, list[GivenTrace]]:
+    return {
+        group.problem.id: [
+            GivenTrace(response=rollout.text, num_tokens=rollout.num_tokens)
+            for rollout in group.rollouts
+            if rollout.stop is not Stop.ERROR
+        ]
+        for group in groups
+    }
+
+
+def _by_problem(traces: Sequence[Trace]) -> dict[str, list[GivenTrace]]:
+    found: dict[str, list[GivenTrace]] = {}
+    for trace in traces:
+        given = GivenTrace(response=trace.response, num_tokens=trace.num_tokens)
+        found.setdefault(trace.problem_id, []).append(given)
+    return found
 
 
 def _judged_traces(work: Work, groups: Sequence[Group], teacher: str) -> list[tuple[Trace, Verdict]]:
@@ -95,35 +146,17 @@ def _judged_traces(work: Work, groups: Sequence[Group], teacher: str) -> list[tu
     ]
 
 
-def _gated(work: Work, judged: Sequence[tuple[Trace, Verdict]], log: GateLog) -> list[Trace]:
-    """The traces that every gate lets pass; what each dropped goes to gates.json."""
+def _gated(work: Work, judged: Sequence[tuple[Trace, Verdict]], forbidden: Index, steps: Steps) -> list[Trace]:
+    """The traces that every gate lets pass."""
     spec = work.stage.spec
     verdicts = {id(trace): verdict for trace, verdict in judged}
-    traces = log.passed(
+    traces = steps.passed(
         gates.trace_gate([trace for trace, _ in judged], max_repetition=spec.max_repetition, thoughts=spec.thoughts)
     )
-    traces = log.passed(gates.correctness_gate([(trace, verdicts[id(trace)]) for trace in traces]))
-    traces = log.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
-    traces = log.passed(paths.distinct_paths(traces, max_paths=spec.max_paths))
-    write_json_atomic(work.directory / "gates.json", [report.to_row() for report in log.reports])
-    return traces
-
-
-class GateLog:
-    """Gates in the order they were passed, with what each dropped."""
-
-    def __init__(self) -> None:
-        self.reports: list[gates.GateReport] = []
-
-    def passed(self, gated: gates.Gated[Row]) -> list[Row]:
-        self.reports.append(gated.report)
-        return list(gated.kept)
-
-    def __str__(self) -> str:
-        return "; ".join(
-            f"{r.gate}: {r.kept} kept, {r.dropped} dropped{f', {r.undecided} undecided' if r.undecided else ''}"
-            for r in self.reports
-        )
+    traces = steps.passed(gates.trace_overlap_gate(traces, forbidden, drop_near=spec.drop_near))
+    traces = steps.passed(gates.correctness_gate([(trace, verdicts[id(trace)]) for trace in traces]))
+    traces = steps.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
+    return steps.passed(paths.distinct_paths(traces, max_paths=spec.max_paths))
 
 
 def failed_calls(groups: Sequence[Group]) -> str:
@@ -131,50 +164,6 @@ def failed_calls(groups: Sequence[Group]) -> str:
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     failed = [rollout for rollout in rollouts if rollout.stop is Stop.ERROR]
     return f"{len(failed)} of {len(rollouts)} calls of the teacher gave nothing ({failed[0].error})" if failed else ""
-
-
-def _queries(work: Work, teacher: Sampler, log: GateLog) -> tuple[list[Problem], float | None]:
-    """Train problems without overlap with probe or test, new ones if asked for, all of them labelled."""
-    spec, prompts = work.stage.spec, work.recipe.prompts
-    index = decontaminate.index(
-        (p.prompt for split in ("probe", "test") for p in work.problems(split)),
-        n=spec.ngram,
-        boilerplate=instructions(prompts),
-    )
-    queries = log.passed(gates.overlap_gate(work.problems("train"), index))
-    if spec.judge:
-        judge = Judge(named_sampler(spec.judge, work.recipe), folder=prompts)
-        said = judge_queries(judge, [problem.prompt for problem in queries])
-        verdicts = {problem.id: verdict for problem, verdict in zip(queries, said, strict=True)}
-        queries = log.passed(gates.quality_gate(queries, lambda problem: verdicts[problem.id]))
-    if spec.expand:
-        params = SamplingParams(max_tokens=spec.max_tokens)
-        grown = expand(queries, teacher, count=spec.expand, params=params, seed=work.seed, prompts=prompts)
-        queries += log.passed(gates.overlap_gate(log.passed(grown), index))
-    return _labelled(work, queries, teacher, log)
-
-
-def _labelled(work: Work, queries: list[Problem], teacher: Sampler, log: GateLog) -> tuple[list[Problem], float | None]:
-    """Pseudo-labels for queries without an answer, and for a share of the labelled ones as a check of the vote.
-
-    Returns the labelled queries and the share of voted labels that equal the withheld ones (None without any).
-    """
-    spec = work.stage.spec
-    votable = [p for p in queries if p.domain in (Domain.MATH, Domain.FACTS, Domain.STEM)]
-    known = [p for p in votable if p.answer is not None and p.domain is Domain.MATH]
-    withheld = {p.id: p.answer for i, p in enumerate(known) if (i * spec.relabel) % 1 < spec.relabel}
-    unlabelled = [replace(p, answer=None) for p in votable if p.answer is None or p.id in withheld]
-    if not unlabelled:
-        return queries, None
-    params = SamplingParams(max_tokens=spec.max_tokens)
-    conversations = [ask(p.prompt) for p in unlabelled]
-    sampled = dict(teacher.sample(conversations, n=spec.label_votes, params=params, seed=work.seed + 1))
-    pairs = [(p, [answer_of(r) for r in sampled[i] if r.stop is not Stop.ERROR]) for i, p in enumerate(unlabelled)]
-    labelled = log.passed(label.label_problems(pairs, agreement=spec.agreement))
-    checked = [answer.are_equal(p.answer, withheld[p.id]) for p in labelled if p.id in withheld]
-    asked = {p.id for p in unlabelled}
-    others = [p for p in queries if p.id not in asked]
-    return others + labelled, sum(checked) / len(checked) if checked else None
 
 
 def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> list[Group]:

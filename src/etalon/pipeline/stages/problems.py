@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from etalon.config.stages import listed
-from etalon.data import decontaminate, gates
+from etalon.data import gates
 from etalon.data.ngrams import normalise
 from etalon.data.split import split_problems
 from etalon.errors import InputError
+from etalon.pipeline import held_out
 from etalon.pipeline.stage import SPLITS, Outputs, Stage, Work, known
 from etalon.problems import nano
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.problems.files import read_problems
 from etalon.problems.formats import Reading
-from etalon.problems.instructions import instructions
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe, RlSpec
 from etalon.rows.mapping import ColumnMap
@@ -57,12 +57,13 @@ class Problems(Stage):
         cut = sorted(self.wanted) if is_from_files else []
         needs_reference = not is_from_files or reading_of(recipe).needs_reference
         spec = recipe.problems.model_dump(exclude={"max_bad"})
-        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference, recipe.data.ngram]
+        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference, *_rule(recipe)]
 
     @property
     def outside(self) -> Mapping[str, str]:
         spec = self.recipe.problems
-        return {file: hash_file(Path(file)) for file in (*spec.files, *spec.test_files)}
+        named = {file: hash_file(Path(file)) for file in (*spec.files, *spec.test_files)}
+        return named | held_out.files_of(self.recipe)
 
     def run(self, work: Work) -> Outputs:
         recipe = work.recipe
@@ -92,12 +93,8 @@ class Problems(Stage):
         What reads them (rl, distillation, own claims, the look at a model) reads them from here.
         """
         recipe = work.recipe
-        held_out = decontaminate.index(
-            (p.prompt for split in ("probe", "test") for p in splits[split]),
-            n=recipe.data.ngram,
-            boilerplate=instructions(recipe.prompts),
-        )
-        gated = gates.overlap_gate(splits["rl"], held_out)
+        forbidden = held_out.index_of(recipe, splits, common=(problem.prompt for problem in splits["rl"]))
+        gated = gates.overlap_gate(splits["rl"], forbidden, drop_near=recipe.data.drop_near)
         write_json_atomic(work.directory / "gates.json", [gated.report.to_row()])
         if splits["rl"] and not gated.kept:
             raise InputError(
@@ -114,6 +111,11 @@ class Problems(Stage):
         write_json_atomic(work.directory / CLUSTERS, clusters)
         if clusters:
             work.view.note(f"test: {len(test)} problems are {distinct(test, clusters)} when near copies count as one")
+
+
+def _rule(recipe: Recipe) -> list[Any]:
+    """What decides which rl problems are held out."""
+    return [recipe.data.against, recipe.data.overlap, recipe.data.drop_near]
 
 
 def _nano_splits(recipe: Recipe) -> dict[str, list[Problem]]:

@@ -10,6 +10,7 @@ from typing import Any
 from etalon.cost import work as costs
 from etalon.cost.work import Cost
 from etalon.data import strata
+from etalon.data.records import record_of
 from etalon.data.trace_rows import trace_from_row
 from etalon.errors import ConfigError, InputError
 from etalon.pipeline import reckoning
@@ -17,7 +18,6 @@ from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.problems import at_most
 from etalon.pipeline.stages.training import fit, fitting, load, passed_through
 from etalon.problems.formats.columns import structured
-from etalon.problems.rows import problem_from_row
 from etalon.problems.texts import prompt_of, response_of
 from etalon.recipe import Recipe
 from etalon.rows.bad import BadRows
@@ -183,7 +183,7 @@ def hard_traces(work: Work, traces: Sequence[Trace], data_stage: str) -> list[Tr
     """Those of queries that the model mostly fails (2.1.2; that the reference model is the stage's own is (ours))."""
     recipe, spec = work.recipe, work.stage.spec
     asked_about = {trace.problem_id for trace in traces}
-    queries = [problem_from_row(row) for row in read_jsonl(work.directories[data_stage] / "queries.jsonl")]
+    queries = [record_of(row).problem for row in read_jsonl(work.directories[data_stage] / "queries.jsonl")]
     candidates = at_most([p for p in queries if p.id in asked_about], dict.fromkeys(Domain, spec.queries))
     with sampling_from(work.source, recipe, folder=work.directory) as reference:
         groups = attempt(

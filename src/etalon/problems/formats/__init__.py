@@ -53,27 +53,29 @@ class Format:
     """A format: whether a row is in it, and the problem such a row describes.
 
     `read` gets the row and what its reader asks for; it leaves `id` empty when the row has none, and raises InputError
-    (column, what was found, what was expected) for a row it cannot read.
+    (column, what was found, what was expected) for a row it cannot read. is_mixed: sets of several domains have rows of
+    such formats side by side (SYNTHETIC-1, OpenThoughts).
     """
 
     name: str
     recognises: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Mapping[str, Any], Reading], Problem]
+    is_mixed: bool = False
 
 
 FORMATS = (
     Format(name="native", recognises=native.recognises, read=native.read),
     Format(name="verl", recognises=verl.recognises, read=verl.read),
     Format(name="HumanEval", recognises=humaneval.recognises, read=humaneval.read),
-    Format(name="programs", recognises=programs.recognises, read=programs.read),
-    Format(name="IFEval", recognises=ifeval.recognises, read=ifeval.read),
+    Format(name="programs", recognises=programs.recognises, read=programs.read, is_mixed=True),
+    Format(name="IFEval", recognises=ifeval.recognises, read=ifeval.read, is_mixed=True),
     Format(name="OJBench", recognises=ojbench.recognises, read=ojbench.read),
     Format(name="GPQA", recognises=gpqa.recognises, read=gpqa.read),
-    Format(name="multiple choice", recognises=choice.recognises, read=choice.read),
+    Format(name="multiple choice", recognises=choice.recognises, read=choice.read, is_mixed=True),
     Format(name="SVAMP", recognises=svamp.recognises, read=svamp.read),
     Format(name="IMO-AnswerBench", recognises=imo.recognises, read=imo.read),
     Format(name="GSM8K", recognises=gsm8k.recognises, read=gsm8k.read),
-    Format(name="question and answer", recognises=generic.recognises, read=generic.read),
+    Format(name="question and answer", recognises=generic.recognises, read=generic.read, is_mixed=True),
 )
 
 

@@ -5,7 +5,6 @@ Where a row has several columns of one kind, the first of the names here counts,
 
 from __future__ import annotations
 
-import ast
 import itertools
 import json
 import math
@@ -17,8 +16,10 @@ from typing import Any
 
 from etalon.errors import InputError
 from etalon.problems.cases import has_tests
-from etalon.problems.golds import any_of, is_sentinel
+from etalon.problems.constraints import constraints_in, names_constraints
+from etalon.problems.golds import MAX_ANSWER_CHARS, any_of, is_sentinel
 from etalon.problems.layouts import arranged
+from etalon.problems.syntax import literal
 from etalon.problems.texts import RESPONSES, num_texts
 from etalon.rows.bad import shown
 from etalon.rows.mapping import value_at
@@ -34,6 +35,7 @@ ANSWERS = (*STATED, *GOLDS)
 METADATA = "metadata"
 IN_METADATA = ("test", "entry_point", "prompt", "test_list", "instruction_id_list", "kwargs")
 INFO = "verification_info"
+IN_INFO = ("ground_truth", "test_cases", "language", "fn_name", "instruction_id_list", "kwargs")
 TRUTH = "reward_model.ground_truth"
 SOLUTIONS = ("solution", "ground_truth_solution")  # worked out; where there is no answer, it is at their end
 # what other people call our domains, in columns that tell one
@@ -46,10 +48,15 @@ KINDS = {
     "programming": Domain.CODE,
     "stem": Domain.STEM,
     "science": Domain.STEM,
+    "physics": Domain.STEM,
+    "chemistry": Domain.STEM,
+    "biology": Domain.STEM,
     "chat": Domain.INSTRUCT,
     "safety": Domain.INSTRUCT,
     "instruction following": Domain.INSTRUCT,
 }
+OPTIONS = ("options", "choices")
+LITERALS = (*OPTIONS, "instruction_id_list", "kwargs")  # columns that tables write as Python does
 IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid")
 # columns whose values are lists or objects; where a file has only text (CSV), they hold it as JSON
 STRUCTURED = frozenset(
@@ -74,19 +81,19 @@ OF_A_RESPONSE = frozenset({*RESPONSES, "messages", "stop", "order", "mode", "dom
 
 def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
-    if not STRUCTURED.isdisjoint(row) or _names_rules(row.get("ground_truth")):
+    if not STRUCTURED.isdisjoint(row) or _decides(row.get("ground_truth")):
         row = _unlogged(_replied(_informed(arranged(_read(row)))))
     return _with_options(row) if "A" in row and "B" in row else row
 
 
-def _names_rules(truth: Any) -> bool:
-    """Whether a ground truth may be instructions: text that says so, or objects that have them."""
+def _decides(truth: Any) -> bool:
+    """Whether a ground truth is no answer: instructions, or assertions about a program."""
+    return names_constraints(truth) or _are_assertions(truth)
+
+
+def _are_assertions(truth: Any) -> bool:
     first = truth[0] if isinstance(truth, list) and truth else truth
-    return (
-        "instruction_id" in truth[:200]
-        if isinstance(truth, str)
-        else isinstance(first, dict) and "instruction_id" in first
-    )
+    return isinstance(first, str) and first.lstrip("[\"' ").startswith("assert ")
 
 
 def _with_options(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -100,7 +107,7 @@ def _with_options(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def _informed(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with what decides it, where that stands in a column of its own (verification_info)."""
     found: dict[str, Any] = {}
-    for column, names in ((INFO, ("ground_truth", "test_cases")), (METADATA, IN_METADATA)):
+    for column, names in ((INFO, IN_INFO), (METADATA, IN_METADATA)):
         if isinstance(info := row.get(column), dict):
             found |= {name: info[name] for name in names if info.get(name) is not None}
     if isinstance(found.get("test"), str) and not has_tests(row):  # the log of a run on programs
@@ -109,21 +116,11 @@ def _informed(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _ruled(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of IFEval out of a ground truth that names instructions, as IF_multi_constraints has it."""
+    """What decides in place of an answer, where a ground truth is no answer: columns of IFEval, or tests."""
     told = row.get("ground_truth")
-    if isinstance(told, str) and "instruction_id" in told:
-        try:
-            told = ast.literal_eval(told)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            return {}
-    rules = told if isinstance(told, list) else [told]
-    ids = [name for one in rules if isinstance(one, dict) for name in _listed(one.get("instruction_id"))]
-    kwargs = [value for one in rules if isinstance(one, dict) for value in _listed(one.get("kwargs"))]
-    return {"instruction_id_list": ids, "kwargs": kwargs} if ids and len(kwargs) in (0, len(ids)) else {}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    if constraints := constraints_in(told):
+        return dict(zip(("instruction_id_list", "kwargs"), constraints, strict=True))
+    return {"test_cases": told} if _are_assertions(told) else {}
 
 
 def _replied(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,6 +152,9 @@ def _is_answer(value: Any) -> bool:
 def _read(row: Mapping[str, Any]) -> Mapping[str, Any]:
     texts = {name: value for name, value in row.items() if name in STRUCTURED and isinstance(value, str)}
     read = {name: _json(value) for name, value in texts.items() if value[:1] in ("[", "{")}
+    for name in LITERALS:
+        if name in read and read[name] is None:
+            read[name] = literal(texts[name])
     for name in MAYBE_TALK & read.keys():  # a prompt may begin with a bracket
         if not _is_conversation(read[name]):
             del read[name]
@@ -189,10 +189,16 @@ def reference_of(row: Mapping[str, Any], names: Sequence[str] = ANSWERS) -> tupl
 
 
 def only(value: Any) -> Any:
-    """The value in a list of one, also where that is JSON text, '["72"]'; else the value ("[1, 2]" is an interval)."""
-    if isinstance(value, str) and value.startswith('["'):
-        value = _json(value) or value
+    """The value in a list of one, also of a list in text, '["72"]' or "['72']"; else the value ("[1, 2]" is none)."""
+    if isinstance(value, str) and value.startswith(('["', "['")):
+        value = _json(value) or _texts(value) or value
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _texts(text: str) -> list[str] | None:
+    """The texts in a Python list; None for anything else."""
+    value = literal(text) if len(text) <= MAX_ANSWER_CHARS else None
+    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None
 
 
 def text(row: Mapping[str, Any], name: str) -> str:

@@ -12,11 +12,13 @@ and of a last sentence that asks for something, only the clause behind it goes: 
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 WINDOW = 3000  # (ours) characters at either end that may be foreign
+MAX_CLAUSE = 400  # (ours) characters of a clause behind a task
 MARK = "\ue000"  # stands for what is a sign of an instruction, character by character
 
 # the words of sentences that tell how to respond; a question's own content needs others
@@ -61,7 +63,7 @@ _WORDS = frozenset(
     )
 )
 _FORMULA = re.compile(  # signs that are hidden before words are looked at
-    r"""
+    r"""(?=[\\$\x08`<"'“‘«「#/]|[bf]?box|oxed|detailed)(?:
     \$*\\{0,2}(?:\\|\x08)?[fb]?(?:boxed|oxed|fbox)(?![a-zA-Z])\s*(?:\{(?:[^{}$\d=^]{0,40}|\\text\{[^{}\d]{0,30}\}|\.\.\.)\}(?!\$?\s*[=<>]))?\$*
     |```\w*\s*\n?\s*(?:\#\s*)?(?:(?:your|the|write|insert|put|place|code|solution|program|here|python|goes|\.\.\.|and|
         enter|answer|final)[ \t\n#.]*){0,12}```
@@ -73,7 +75,7 @@ _FORMULA = re.compile(  # signs that are hidden before words are looked at
     |(?<=after\s)\#{4}|(?<=with\s)\#{4}|(?<=by\s)\#{4}|(?<=following\s)\#{4}
     |(?<![\w/])/(?:no_)?think\b|\bdetailed\ thinking\ (?:on|off)\b
     |["'“‘]\s*(?:without\s+quotes|choice|letter)\s*["'”’]
-    """,
+    )""",
     re.IGNORECASE | re.VERBOSE,
 )
 _SWITCH = re.compile(r"(?<![\w/])/(?:no_)?think\b|\bdetailed thinking (?:on|off)\b", re.IGNORECASE)
@@ -140,11 +142,12 @@ _HINT = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sentence:
-    start: int
-    end: int
-    is_sign: bool  # says how to respond
-    is_beside: bool  # may belong to one that does
+class _Judgement:
+    is_sign: bool  # says how to respond, and nothing else
+    is_beside: bool  # may stand beside a sentence that does
+
+
+_CONTENT = _Judgement(is_sign=False, is_beside=False)
 
 
 def without_switches(text: str) -> str:
@@ -170,41 +173,42 @@ def _of_user(text: str) -> str:
 
 
 def _without_start(text: str) -> str:
-    cut = _run(list(_sentences(text[:WINDOW])))
-    return text[cut[-1].end :].strip() if cut else text
+    masked = _masked(text[:WINDOW])
+    cut = _run(masked, _sentences(masked))
+    return text[cut[-1].stop :].strip() if cut else text
 
 
 def _without_end(text: str) -> str:
     begin = max(0, len(text) - WINDOW)
     tail = text[begin:]
-    sentences = list(_sentences(tail))
-    cut = _run(sentences[::-1])
-    end = cut[-1].start if cut else len(tail)
-    left = [sentence for sentence in sentences if sentence.end <= end]
-    kept = tail[:end].rstrip()
-    if left and (clause := _clause(tail[left[-1].start : left[-1].end])) is not None:
+    masked = _masked(tail)
+    sentences = list(_sentences(masked))
+    cut = _run(masked, reversed(sentences))
+    left = sentences[: len(sentences) - len(cut)]
+    kept = tail[: cut[-1].start if cut else len(tail)].rstrip()
+    if left and (clause := _clause(tail[left[-1]], masked[left[-1]])) is not None:
         kept = tail[: left[-1].start] + clause
     return (text[:begin] + kept).strip()
 
 
-def _run(sentences: Sequence[_Sentence]) -> list[_Sentence]:
+def _run(masked: str, sentences: Iterable[slice]) -> list[slice]:
     """The first sentences as long as they are foreign, if one of them is surely so."""
-    run: list[_Sentence] = []
+    run, is_sure = [], False
     for sentence in sentences:
-        if not (sentence.is_sign or sentence.is_beside):
+        judgement = _judged(masked[sentence])
+        if not (judgement.is_sign or judgement.is_beside):
             break
         run.append(sentence)
-    return run if any(sentence.is_sign for sentence in run) else []
+        is_sure = is_sure or judgement.is_sign
+    return run if is_sure else []
 
 
-def _sentences(text: str) -> Iterator[_Sentence]:
-    masked = _masked(text)
+def _sentences(masked: str) -> Iterator[slice]:
+    """Where the sentences of a text stand; blanks belong to the one before them."""
     start = 0
-    for end in [*(found.end() for found in _ENDS.finditer(masked)), len(masked)]:
-        sentence = masked[start:end]
-        if sentence.strip():
-            is_sign, is_beside = _judged(sentence)
-            yield _Sentence(start=start, end=end, is_sign=is_sign, is_beside=is_beside)
+    for end in (*(found.end() for found in _ENDS.finditer(masked)), len(masked)):
+        if not masked[start:end].isspace() and start < end:
+            yield slice(start, end)
             start = end
 
 
@@ -213,19 +217,18 @@ def _masked(text: str) -> str:
     return _FORMULA.sub(lambda found: MARK * len(found[0]), text)
 
 
-def _judged(sentence: str) -> tuple[bool, bool]:
-    """(says how to respond, may stand beside one that does) of a masked sentence."""
+@functools.lru_cache(maxsize=4096)  # the sentences of a frame are those of the next row, too
+def _judged(sentence: str) -> _Judgement:
+    """What a masked sentence is."""
     plain = " ".join(_BULLET.sub("", sentence).lower().replace("’", "'").split())
     if plain.endswith(("?", "？")) or not _says_nothing_else(plain):
-        return False, False
+        return _CONTENT
     words = plain.replace(MARK, " ").strip(" .,:;!()\"'*_#-")
     has_han = _HAN.search(plain) is not None
     if MARK in plain or (has_han and _CHINESE_SIGN.search(plain)) or _LABEL.fullmatch(plain.strip("#* ")):
-        return True, True
-    if has_han or not words:
-        return False, True
-    is_sign = bool(_TOPIC.search(words) and (_STRONG.search(words) or _BOXING.search(words)))
-    return is_sign, is_sign or _STARTERS.match(words) is not None
+        return _Judgement(is_sign=True, is_beside=True)
+    is_sign = bool(not has_han and _TOPIC.search(words) and (_STRONG.search(words) or _BOXING.search(words)))
+    return _Judgement(is_sign=is_sign, is_beside=has_han or not words or _STARTERS.match(words) is not None)
 
 
 def _says_nothing_else(plain: str) -> bool:
@@ -238,15 +241,14 @@ def _says_nothing_else(plain: str) -> bool:
     return _BESIDE_WORDS.fullmatch(_WORD.sub(" ", plain)) is not None
 
 
-def _clause(sentence: str) -> str | None:
+def _clause(sentence: str, masked: str) -> str | None:
     """A sentence without its last clause, where that alone is foreign; None where it is not."""
-    masked = _masked(sentence)
-    for found in _CLAUSE.finditer(masked):
+    for found in _CLAUSE.finditer(masked, max(0, len(masked) - MAX_CLAUSE)):
         clause = masked[found.end() :]
         if MARK not in clause and not _STRONG.search(clause) and not _CHINESE_SIGN.search(clause):
             continue
         kept = sentence[: found.start()].rstrip()
-        if kept and _judged(clause.strip("() "))[0]:
+        if kept and _judged(clause.strip("() ")).is_sign:
             end = sentence.rstrip()[-1:]
             return kept + (end if end in ".。" and kept[-1] not in ".!?。" else "")
     return None

@@ -32,6 +32,7 @@ from etalon.problems.formats.columns import (
     row_id,
     source_of,
 )
+from etalon.problems.formats.foreign_code import asks_for_code, task_in
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import Options, hidden, options, rules, tests
 from etalon.problems.golds import MARK, final_reference, is_sentinel, last_boxed
@@ -69,7 +70,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     name, value = _answer(row) or ("", None)
     found = options(row) if domain is Domain.STEM else None
     if found is None and question and _is_choice(row) and not _states(row, reading):
-        found = hidden(question, value)
+        found = hidden(question, value, is_choice=True)
         domain = Domain.STEM if found else domain
     answer = None
     if is_answered and value is not None:
@@ -142,7 +143,9 @@ def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -
         return Domain.CODE
     if _answer(row):
         return answered
-    return Domain.MATH if reading.needs_reference else kind or reading.alone
+    if reading.needs_reference:
+        return Domain.MATH
+    return kind or (Domain.CODE if question and asks_for_code(question) else reading.alone)
 
 
 def _states(row: Mapping[str, Any], reading: Reading) -> bool:
@@ -173,7 +176,7 @@ def _answer(row: Mapping[str, Any]) -> tuple[str, Any] | None:
 def _prompt(question: str, domain: Domain, found: Options | None, reading: Reading) -> str:
     """The question with the options, unless it lists them, and how to answer."""
     if found is None:
-        return reading.asked(question, domain)
+        return reading.asked(task_in(question).question if domain is Domain.CODE else question, domain)
     if not all(content in question for content in found.shown.values()):
         question += "\n\n" + "\n".join(f"{letter}. {content}" for letter, content in found.shown.items())
     return reading.asked(question, domain, has_options=True)

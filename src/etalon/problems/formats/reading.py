@@ -52,7 +52,7 @@ class Reading:
         """
         if domain not in MARKERS:
             question = without_switches(question)
-        else:
+        elif domain is not Domain.CODE:  # of programs, `foreign_code` takes the frame off
             own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
             alone, asked = without_frame(question), question.strip()
             question = asked if own and asked.removesuffix(own).strip() == alone else alone

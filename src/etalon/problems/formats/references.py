@@ -13,17 +13,26 @@ from string import ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.cases import has_tests, read_tests
-from etalon.problems.formats.columns import gold
+from etalon.problems.cases import called, has_tests, read_tests
+from etalon.problems.formats.columns import first_of, gold
 from etalon.problems.formats.reading import BadReferenceError
-from etalon.problems.golds import final_reference
-from etalon.problems.options import OWN_LETTER, listed_options
+from etalon.problems.golds import final_reference, last_boxed
+from etalon.problems.options import OWN_LETTER, listed_options, several_letters
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem, Rule
 
 Row = Mapping[str, Any]
 MAX_OPTIONS = len(ascii_uppercase)
-_BARE_LETTER = re.compile(r"\$?\(?(?:\\(?:text|textbf|mathrm|mathbf)\{)?\(?([A-H])\)?\}?\)?\.?\$?")
+FEWEST = 2  # options
+PADDING = frozenset({"N/A", "n/a", "nan", ""})
+LETTERS = ("answer_letter", "answer_idx", "correct_letter", "correct_option", "answer_option")  # SuperGPQA, MedQA
+POSITIONS = ("answer_index", "answer_idx", "correct_index", "gold_index")  # from 0: MMLU-Pro
+LABELS = ("label", "letter", "key", "id", "option_id", "name")  # of options that are objects
+CONTENTS = ("text", "content", "value", "option", "body", "answer")
+MAX_LETTER_CHARS = 20  # (ours) of a letter in markup
+FEWEST_CHARS = 6  # (ours) of a text that is more than a letter in markup
+_ABOUT_LETTER = re.compile(r"^(?:the )?(?:correct |right )?(?:option|choice|answer)\b(?: is)?[:\s]*", re.IGNORECASE)
+_BARE_LETTER = re.compile(r"\$?\(?(?:\\(?:text|textbf|mathrm|mathbf)\{)?\(?([A-Z])\)?\}?\)?\.?\$?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +56,7 @@ class Options:
         wanted = gold("answer", answer)
         if (beside := OWN_LETTER.fullmatch(wanted)) and beside[2] in self.shown.values():
             wanted = beside[2]
-        in_markup = _BARE_LETTER.fullmatch(wanted)
-        for text in (wanted, wanted.strip("()."), final_reference(wanted) or "", in_markup[1] if in_markup else ""):
+        for text in (wanted, wanted.strip("()."), final_reference(wanted) or "", *_bare(wanted)):
             places = self._places(text)
             if len(places) == 1:
                 return letters[places.pop()]
@@ -57,12 +65,23 @@ class Options:
                 raise BadReferenceError(f"answer: {found}; expected one of {', '.join(letters)}")
         return wanted
 
+    def is_named_by(self, answer: str) -> bool:
+        """Whether an answer is the letter of an option, or the letters of several."""
+        return answer in self.shown or several_letters(answer, self.shown) is not None
+
     def _places(self, text: str) -> set[int]:
         """Where the option stands that a text names, by its name or by its content."""
         by_name = {i for i, name in enumerate(self.names) if name == text or name == text.strip("().").upper()}
         if by_name and self.are_named:  # a content may read like another option's name: the name decides
             return by_name
         return by_name | {i for i, content in enumerate(self.shown.values()) if text and content.strip() == text}
+
+
+def _bare(answer: str) -> tuple[str, ...]:
+    """The letter in an answer that is a letter in markup: "**B**", "option B", "$B$"; none in any other."""
+    inside = _ABOUT_LETTER.sub("", (last_boxed(answer) or answer).strip("()[]{}.:*$ "))
+    found = _BARE_LETTER.fullmatch(inside.strip("()[]{}.:*$ ").upper() if len(inside) < FEWEST_CHARS else inside)
+    return (found[1],) if found else ()
 
 
 def options(row: Row, *, relabel: bool = False) -> Options | None:
@@ -73,7 +92,7 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
     column = next((name for name in ("options", "choices") if row.get(name) is not None), None)
     if column is None:
         return None
-    value = row[column]
+    value = _unfolded(row[column])
     names: list[str] | None = None
     contents: Any = value
     if isinstance(value, dict):
@@ -87,17 +106,81 @@ def options(row: Row, *, relabel: bool = False) -> Options | None:
         letters = names or list(ascii_uppercase)
         there = [(name, one) for name, one in zip(letters, contents, strict=False) if one is not None]
         names, contents = [name for name, _ in there], [one for _, one in there]
+    names, contents = _without_padding(row, names, contents)
     are_texts = isinstance(contents, list) and all(isinstance(one, str | int | float) for one in contents)
     if not are_texts or not 1 <= len(contents) <= MAX_OPTIONS:
         raise InputError(f"{column}: found {shown(value)}, expected at most {MAX_OPTIONS} texts, or letters and texts")
     return _lettered(names, [str(one).strip() if relabel else str(one) for one in contents], relabel=relabel)
 
 
-def hidden(question: str, answer: object) -> Options | None:
-    """The options in the text of a choice, where the answer is one of them: its letter, or what it says; else None."""
+def _unfolded(value: Any) -> Any:
+    """Options that are a list of objects, or lines of one text, as letters with contents; any others as they are."""
+    if isinstance(value, str) and len(listed := listed_options(value)) > 1:
+        return listed
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+        return value
+    if all(len(one) == 1 for one in value):  # [{"A": "12 m"}, {"B": "7 m"}]
+        return {name: content for one in value for name, content in one.items()}
+    name, text = (first_of(value[0], names) for names in (LABELS, CONTENTS))
+    if not text or not all(isinstance(one.get(text), str | int | float) for one in value):
+        return value
+    contents = [one[text] for one in value]
+    return {"label": [one.get(name) for one in value], "text": contents} if name else contents
+
+
+def _without_padding(row: Row, names: list[str] | None, contents: Any) -> tuple[list[str] | None, Any]:
+    """The options without those at the end that only fill a table (MMLU-Pro's mirrors have ten, "N/A" where none is).
+
+    One that the answer names is an option.
+    """
+    if not isinstance(contents, list):
+        return names, contents
+    kept = len(contents)
+    while kept > FEWEST and isinstance(contents[kept - 1], str) and contents[kept - 1].strip() in PADDING:
+        kept -= 1
+    said = {str(row.get(name)).strip("() .").upper() for name in ("answer", *LETTERS)}
+    letters = names or list(ascii_uppercase)
+    named = [letter.upper() for letter in letters[kept : len(contents)]]
+    if said & {*named, *(PADDING - {""})}:
+        return names, contents
+    return (None if names is None else names[:kept]), contents[:kept]
+
+
+def stated_letter(row: Row, found: Options) -> str | None:
+    """The letter in a column that holds nothing but letters or positions; it decides, whatever a content reads like.
+
+    None where the row has no such column. Raises BadReferenceError where the answer is another letter.
+    """
+    letters = list(found.shown)
+    by_letter = [str(row[name]).strip("() .").upper() for name in LETTERS if isinstance(row.get(name), str)]
+    by_place = [row[name] for name in POSITIONS if isinstance(row.get(name), int) and not isinstance(row[name], bool)]
+    stated = [letter for letter in by_letter if letter in letters]
+    stated += [letters[place] for place in by_place if 0 <= place < len(letters)]
+    if not stated:
+        return None
+    answer = row.get("answer")
+    written = answer.strip("() .") if isinstance(answer, str) else ""
+    is_letter = written in letters and written not in [content.strip() for content in found.shown.values()]
+    if len({*stated, *([written] if is_letter else [])}) > 1:
+        told = ", ".join(f"{name} {shown(row[name])}" for name in ("answer", *LETTERS, *POSITIONS) if name in row)
+        raise BadReferenceError(f"answer: found {told}, which disagree")
+    return stated[0]
+
+
+def hidden(question: str, answer: object, *, is_choice: bool = True) -> Options | None:
+    """The options in the text of a choice, where the answer is one of them: its letter, or what it says; else None.
+
+    is_choice: the row says that it is one. Then the letter of an option that is not there is a BadReferenceError.
+    """
     listed = listed_options(question)
     found = Options(shown=listed, names=tuple(listed), are_named=True)
-    return found if isinstance(answer, str) and found.letter(answer) in listed else None
+    if not listed or not isinstance(answer, str):
+        return None
+    if found.letter(answer) in listed:
+        return found
+    if is_choice and _bare(answer):
+        raise BadReferenceError(f"answer: found {shown(answer)}; the question lists {', '.join(listed)}")
+    return None
 
 
 def _lettered(names: list[str] | None, contents: list[str], *, relabel: bool) -> Options:
@@ -124,7 +207,7 @@ def tests(row: Row) -> dict[str, Any] | None:
         return read_tests(row)
     if given is None:
         return None
-    read = read_tests(given)
+    read = read_tests(given, called(row))
     if "assert_code" in read and isinstance(row.get("entry_point"), str):
         read.setdefault("entry_point", row["entry_point"])
     is_ours = isinstance(given, Mapping) and {name: one for name, one in given.items() if one is not None} == read

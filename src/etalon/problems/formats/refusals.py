@@ -15,7 +15,7 @@ from typing import Any
 from etalon.errors import InputError
 from etalon.problems.formats.columns import INFO, first_of, reference_of
 from etalon.problems.golds import is_sentinel
-from etalon.problems.layouts import MAX_LITERAL
+from etalon.problems.syntax import MAX_LITERAL
 from etalon.rows.bad import shown
 
 Row = Mapping[str, Any]
@@ -47,7 +47,9 @@ def refusal(row: Row) -> str:
 
 
 def _unanswered(row: Row) -> str:
-    if first_of(row, DECIDED) or (found := reference_of(row)) is None or not is_sentinel(found[1]):
+    extra = row.get("extra_info")
+    is_decided = first_of(row, DECIDED) or (isinstance(extra, Mapping) and first_of(extra, DECIDED))
+    if is_decided or (found := reference_of(row)) is None or not is_sentinel(found[1]):
         return ""
     name, value = found
     return f"{name}: found {shown(value)}, which is no answer"

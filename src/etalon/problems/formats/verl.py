@@ -7,24 +7,26 @@ options and whose truth is one of the letters is multiple choice (VibeThinker's 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from etalon.errors import InputError
-from etalon.problems.cases import BadRowError, read_tests
-from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id
+from etalon.problems.cases import BadRowError, read_json, read_tests
+from etalon.problems.constraints import constraints_in
+from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id, source_of
 from etalon.problems.formats.foreign import without_frame
+from etalon.problems.formats.foreign_code import task_in
+from etalon.problems.formats.programs import completed
 from etalon.problems.formats.reading import Reading
-from etalon.problems.options import listed_options
+from etalon.problems.formats.references import hidden, rules
+from etalon.problems.options import can_shuffle
+from etalon.problems.solutions import given_programs
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 
 ABILITIES = {name: domain for name, domain in KINDS.items() if domain is not Domain.INSTRUCT}
-TEST_KEYS = (
-    *("inputs", "outputs", "fn_name", "compare", "checker", "language", "time_limit_s", "memory_limit_mb"),
-    *("assert_code", "assert_case", "entry_point"),
-)
+IN_EXTRA = ("reference", "solution", "canonical_solution")  # columns of extra_info with a program that is right
 
 
 def recognises(row: Mapping[str, Any]) -> bool:
@@ -35,6 +37,9 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
     reward_model = row["reward_model"]
     truth = reward_model.get("ground_truth") if isinstance(reward_model, dict) else None
     ability = row.get("ability")
+    for place in (truth, row.get("extra_info"), row):
+        if constraints := constraints_in(place):
+            return _instructed(row, constraints)
     domain = ABILITIES.get(ability.lower()) if isinstance(ability, str) else reading.domain
     if domain is None and ability is None:
         are_tests = isinstance(truth, dict) or (isinstance(truth, str) and truth.startswith('{"'))
@@ -43,23 +48,51 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         raise InputError(f"ability: found {shown(ability)}, expected one of {', '.join(ABILITIES)}")
     if truth is None and reading.needs_reference:
         raise InputError(f"reward_model: found {shown(reward_model)}, expected {{ground_truth, style}}")
-    is_code = domain is Domain.CODE
     question = _question(row["prompt"])
-    answer = None if is_code or truth is None else gold(TRUTH, only(truth))
-    options = listed_options(without_frame(question)) if answer else {}
-    if answer not in options:
-        options = {}
-    domain = Domain.STEM if options else domain
-    return Problem(
+    if domain is Domain.CODE:
+        return _program(row, question, None if truth is None else _tests(truth), reading)
+    answer = None if truth is None else gold(TRUTH, only(truth))
+    is_letter = answer is not None and len(answer) == 1 and answer.isupper()
+    found = hidden(without_frame(question), answer, is_choice=False) if is_letter or domain is Domain.STEM else None
+    domain = Domain.STEM if found else domain
+    problem = Problem(
         id=row_id(row, *IDS),
         domain=domain,
-        prompt=reading.asked(question, domain, has_options=bool(options)),
-        answer=answer,
-        options=options or None,
-        shuffle=bool(options),
-        tests=_tests(truth) if is_code and truth is not None else None,
+        prompt=reading.asked(question, domain, has_options=found is not None),
+        answer=found.letter(answer) if found else answer,
+        options=found.shown if found else None,
         skill=domain.value,
         source=str(row.get("data_source") or ""),
+    )
+    return replace(problem, shuffle=found is not None and can_shuffle(problem))
+
+
+def _program(row: Mapping[str, Any], question: str, tests: dict[str, Any] | None, reading: Reading) -> Problem:
+    task = task_in(question)
+    extra = row.get("extra_info")
+    known = {"solutions": [extra.get(name) for name in IN_EXTRA]} if isinstance(extra, dict) else {}
+    apart = task.starter if reading.is_template else ""
+    question = completed(task.question, tests or {}, starter=task.starter, apart=apart, row={})
+    return Problem(
+        id=row_id(row, *IDS),
+        domain=Domain.CODE,
+        prompt=reading.asked(question, Domain.CODE, starter=apart),
+        tests=tests,
+        skill=Domain.CODE.value,
+        source=source_of(row),
+        solutions=given_programs(known),
+    )
+
+
+def _instructed(row: Mapping[str, Any], constraints: tuple[list[str], list[Any]]) -> Problem:
+    ids, kwargs = constraints
+    return Problem(
+        id=row_id(row, *IDS),
+        domain=Domain.INSTRUCT,
+        prompt=_question(row["prompt"]),
+        rules=rules({"instruction_id_list": ids, "kwargs": kwargs}),
+        skill=Domain.INSTRUCT.value,
+        source=source_of(row),
     )
 
 
@@ -81,16 +114,9 @@ def _question(prompt: object) -> str:
 def _tests(truth: object) -> dict[str, Any]:
     expected = "expected {inputs, outputs} or {assert_code}, as an object or as JSON text"
     try:
-        tests = json.loads(truth) if isinstance(truth, str) else truth
-    except ValueError:
-        raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}") from None
-    if not isinstance(tests, dict):
-        raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}")
-    try:
-        tests = read_tests({name: tests[name] for name in TEST_KEYS if tests.get(name) is not None})
-    except BadRowError:
-        raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}") from None
-    is_even = 0 < len(tests.get("inputs", ())) == len(tests["outputs"]) if "inputs" in tests else False
-    if not is_even and not isinstance(tests.get("assert_code"), str):
-        raise InputError(f"reward_model.ground_truth: found {shown(truth)}, {expected}")
-    return tests
+        tests = read_json("ground_truth", truth)
+        if isinstance(tests, dict):
+            tests = {name: value for name, value in tests.items() if value is not None}
+        return read_tests(tests)
+    except BadRowError as error:
+        raise InputError(f"{TRUTH}: found {shown(truth)}, {expected} ({error})") from None

@@ -22,6 +22,7 @@ __all__ = [
     "verify_instruct", "verify_rules",
 ]  # fmt: skip
 
+PARAGRAPHS, SPACED = "length_constraints:number_paragraphs", "* * *"
 Mode = Literal["strict", "loose"]
 Reward = Literal["all", "fraction"]
 
@@ -114,6 +115,8 @@ def follows(text: str, rule: Rule, *, mode: Mode = "strict", prompt: str = "") -
     kwargs = {} if rule.kwargs is None else rule.kwargs
     if rule.id == "combination:repeat_prompt" and isinstance(kwargs, dict) and kwargs.get("prompt_to_repeat") is None:
         kwargs = {**kwargs, "prompt_to_repeat": prompt}
+    if rule.id == PARAGRAPHS and SPACED in prompt:  # open-instruct's prompts ask for another divider than IFEval's
+        text = text.replace(SPACED, "***")
     arguments = read_arguments(check, kwargs)
     return any(check(variant, **arguments) for variant in _variants(text, mode) if variant.strip())
 
