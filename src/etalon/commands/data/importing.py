@@ -82,7 +82,8 @@ def bring(
     told = {"map": columns or [], "max_bad": max_bad, "license": license_, "source": source, "split": split}
     log = StepLog(step="import", inputs=[one.path for one in found if one.path.is_file()], settings=told)
     started = time.monotonic()
-    aside = None if dry_run else skipped or (out and out.with_name(out.name + SKIPPED))
+    is_plain = out is not None and (out.is_file() or not out.exists())  # beside a pipe or a device nothing is written
+    aside = None if dry_run else skipped or (out.with_name(out.name + SKIPPED) if out and is_plain else None)
     with ExitStack() as stack:
         progress = stack.enter_context(_progress())
         skip = stack.enter_context(_skipping(aside))
