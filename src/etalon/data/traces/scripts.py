@@ -48,9 +48,10 @@ DENSE = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL"})  # written without 
 UNSPACED = frozenset({"THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
 TOGETHER = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "BOPOMOFO": "CJK"}  # a language of one is written in the other, too
 
-_ASIDE = re.compile(r"\([^()\n]{1,40}\)|（[^（）\n]{1,40}）|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”"
-    r"|「[^」\n]{1,40}」|(?<!\w)'[^'\n]{1,60}'(?!\w)"
-                    r"|«[^»\n]{1,80}»|《[^》\n]{1,40}》|\*[^*\n]{1,40}\*")  # fmt: skip
+_ASIDE = re.compile(
+    r"\([^()\n]{1,30}\)|（[^（）\n]{1,40}）|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”|「[^」\n]{1,40}」|«[^»\n]{1,80}»|《[^》\n]{1,40}》"
+    r"|(?<!\w)'[^'\n]{1,60}'(?!\w)|\*[^*\s][^*\n]{0,38}(?<!\s)\*"
+)
 _BETWEEN = r"[\s,.;:!?，。；：！？、（）()\"“”'\d=+*/^$\\{}<>_–—-]{0,24}"
 
 
