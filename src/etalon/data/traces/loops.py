@@ -23,7 +23,7 @@ from etalon.data.traces.response import without_code
 
 N = 8  # words in an n-gram
 SEEN = 3  # (ours) a solution is stated in the thought, checked, and stated again; that is no loop
-MIN_EXCESS = 100  # (ours) stale n-grams in a stretch, fresh ones taken off
+MIN_EXCESS = 150  # (ours) stale n-grams in a stretch, fresh ones taken off
 MIN_WORDS = 4  # (ours) different words, no numbers or letters, in an n-gram that counts: T F T F is a table
 MIN_TURNS = 4  # (ours) sentences of one template whose numbers are looked at
 MASK = "#"
