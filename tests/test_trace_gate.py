@@ -51,14 +51,14 @@ def sources(rng: random.Random) -> list[Source]:
 def test_planted_faults_are_found(make: Callable[[random.Random, Sequence[Source]], Case]) -> None:
     rng = random.Random(11)
     worlds = sources(rng)
-    missed = [case for case in (make(rng, worlds) for _ in range(60)) if kind_of(case) is None]
+    missed = [case for case in (make(rng, worlds) for _ in range(40)) if kind_of(case) is None]
     assert len(missed) <= 1, missed[0]
 
 
 def test_honest_traces_pass() -> None:
     rng = random.Random(12)
-    lost = [(case.kind, found) for case in good(rng, sources(rng), 500) if (found := kind_of(case))]
-    assert len(lost) <= 2, lost
+    lost = [(case.kind, found) for case in good(rng, sources(rng), 200) if (found := kind_of(case))]
+    assert len(lost) <= 1, lost
 
 
 @pytest.mark.slow
@@ -99,6 +99,22 @@ def test_a_template_with_a_counter_is_a_loop_and_one_that_computes_is_not() -> N
     assert found is not None
     assert found.kind == "template loop"
     assert loop_in(computes) is None
+
+
+@pytest.mark.parametrize(
+    ("turn", "is_loop"),
+    [
+        (lambda n: f"Case {n}: x = {n}.", True),
+        (lambda n: f"Trying a = {n}, b = {n + 1}: no.", True),
+        (lambda n: f"{n}. Let me reconsider the problem from the start.", True),
+        (lambda n: f"{n} is {'prime' if all(n % d for d in range(2, n)) else 'not prime'}.", False),
+        (lambda n: f"Day {n}: she saves {3 * n} dollars, {3 * n * (n + 1) // 2} in all.", False),
+        (lambda n: f"f({n}) = {n * n},", False),
+        (lambda n: f"Toss {n}: {random.Random(n).choice(('heads', 'tails'))}.", False),
+    ],
+)
+def test_short_turns_are_loops_when_nothing_but_a_counter_changes(turn: Callable[[int], str], is_loop: bool) -> None:
+    assert (loop_in(" ".join(map(turn, range(2, 80)))) is not None) == is_loop
 
 
 def test_a_solution_stated_checked_and_stated_again_is_no_loop() -> None:
@@ -174,6 +190,8 @@ def test_a_thought_is_asked_for_only_where_it_is_needed() -> None:
         "\\boxed{5}\n\nI hope this helps you a lot",
         "She pays 5 * 10 = $50"
         " dollars", "This runs in O(n) time.", "$$x = 5$$", "| a | b |\n|---|---|\n| 1 | 2 |", "So we are done :)",
+        "Here is one:\n\nThere once was a man from Peru\nWhose limericks stopped at line two",
+        "The capital of France, as one can read in every atlas, is the city of Paris",
         "It costs $5 and the other one costs $7, so $12 in all.", "Use `$x` in the shell.", "a \\\\[2pt] b",
     ],
 )  # fmt: skip
@@ -186,7 +204,7 @@ def test_endings_without_a_full_stop_are_endings(text: str) -> None:
     "text",
     [
         "So x = 5 and therefore the", "Now $x = \\frac{1}{2", "We get \\boxed{12", "```python\nprint(1)\n", "Hence 2 +",
-        "\\[ x = 5", "The sum is large, and by the triangle inequality we may conclude that every side mus",
+        "\\[ x = 5", "The sum is large. By the triangle inequality we may conclude that every side mus",
         "It is \\boxed{5}. We can now go on and look at what happens for larger number", "<answer>5", "and so 3 </thi",
     ],
 )  # fmt: skip
@@ -205,6 +223,9 @@ def test_cut_texts_are_cut(text: str) -> None:
         ("If the answer is 12, then x is 3.", "\\boxed{15}", None),
         ("Could the answer be 12? The answer is (B).", "\\boxed{C}", "contradicts its thought"),
         ("The answer is B.", "\\boxed{15}", None),
+        ("She has 3 + 4 = 7. So she has 7 apples.", "\\boxed{9}", "contradicts its thought"),
+        ("She has 3 + 4 = 7. So she has 7 apples.", "Twice as many: 2 * 7 = \\boxed{14}", None),
+        ("So the time is 90 minutes.", "\\boxed{1.5}", None),
         ("The total is 72.", "It is \\boxed{72}. Actually, it must be \\boxed{74}.", "two answers"),
         ("x is 2, y is 3.", "So x = \\boxed{2} and y = \\boxed{3}.", None),
         ("(a) 2 (b) 3", "(a) \\boxed{2}\n(b) \\boxed{3}", None),

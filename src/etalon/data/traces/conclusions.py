@@ -23,6 +23,7 @@ from etalon.verifiers.text import extract_answer
 BEFORE = 80  # (ours) characters before a statement that may take it back: "if the answer is"
 MIN_NUMBERS = 8  # (ours) in a thought that computes
 SMALL = 20  # (ours) a value up to it may be counted without being written
+LAST = 300  # (ours) characters of a thought in which it concludes
 SHORT_FINAL = 300  # (ours) characters of a final part that derives nothing itself
 UNITS = frozenset(
     (7, 12, 24, 60, 3600, *(10**power for power in range(1, 13)))
@@ -46,6 +47,12 @@ _CONVERTED = re.compile(
     r"\b(?:mod(?:ulo)?|remainder|[map] ?\+ ?[nbq]|round\w*|nearest|convert\w*|percent\w*|express\w*|mistake|wrong"
     r"|incorrect"
     r"|asked|asks|per (?:hour|day|week|month|year))\b",
+    re.IGNORECASE,
+)
+_ENDS_IN = re.compile(
+    r"(?:^|[.!?\n])\s*(?:so|thus|therefore|hence|altogether|in total|this (?:gives|means)|that gives)\b[^.!?\n]{0,100}?"
+    r"(?:=|\b(?:is|are|ha[sd]|have|(?:equal|give|get|make|cost|earn|need|take|pay|receive|spend)s?))"
+    r" \$?(?P<value>[^=.!?\n]{1,60}(?:\.\d+)?)[.!]?\s*$",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
@@ -75,7 +82,7 @@ def contradiction(response: Response) -> Fault | None:
         return None
     before, behind = _thought_and_rest(response)
     if (stated := last_statement(before)) is None:
-        return _not_derived(response, boxed) if behind else None
+        return (_other_end(response, boxed) or _not_derived(response, boxed)) if behind else None
     value, rest = stated
     mine, theirs = value_of(value), value_of(boxed)
     if mine is None or theirs is None or isinstance(mine, str) != isinstance(theirs, str) or _are_close(mine, theirs):
@@ -160,6 +167,21 @@ def _thought_and_rest(response: Response) -> tuple[str, bool]:
     return response.final[: max(start, 0) + 1], False
 
 
+def _other_end(response: Response, boxed: str) -> Fault | None:
+    """A thought whose last sentence comes to one number, and a final one that is nowhere in it."""
+    thought, theirs = (response.thought or "").rstrip(), value_of(boxed)
+    found = _ENDS_IN.search(thought[-LAST:])
+    mine = value_of(found["value"]) if found else None
+    if found is None or not _is_number(mine) or not _is_number(theirs) or "=" in response.final.replace(boxed, ""):
+        return None
+    known = [one for one in values_in(thought) | values_in(response.prompt) if _is_number(one)]
+    if _CONVERTED.search(response.final) or any(_are_close(abs(theirs), one) for one in known):
+        return None
+    if theirs in _derived(mine) or any(_is_converted(one, theirs) for one in known):
+        return None
+    return Fault(kind="contradicts its thought", detail=f"{found[0].strip()[:80]} | {boxed}")
+
+
 def _not_derived(response: Response, boxed: str) -> Fault | None:
     """A whole number that a thought full of numbers never comes to, with nothing in the final part that does."""
     value = value_of(boxed)
@@ -197,7 +219,7 @@ def _derived(value: Fraction) -> set[Fraction]:
     return {value % 1000} if value.denominator == 1 else {Fraction(value.numerator + value.denominator)}
 
 
-def _is_number(value: Fraction | str) -> TypeGuard[Fraction]:
+def _is_number(value: Fraction | str | None) -> TypeGuard[Fraction]:
     return isinstance(value, Fraction)
 
 

@@ -130,6 +130,10 @@ def _is_open_sentence(text: str) -> bool:
     sentence = line[ends[-1].end() :] if ends else line
     if len(text.split()) < MIN_WORDS or _NO_SENTENCE.match(line) or _SIGN_OFF.search(sentence) or "=" in sentence:
         return False
+    above = text[: len(text) - len(sentence)]
+    is_verse = above[-1:] == "\n" and above[-2:-1].isalpha()
+    if is_verse or "```" in text or not _SENTENCE.search(above):
+        return False
     if len(sentence.split()) < SENTENCE_WORDS:
         return _has_no_answer(text) and not any(map(str.isdigit, sentence))
     return _has_no_answer(sentence)

@@ -6,7 +6,7 @@
 A runaway was 92% unique in blocks of 120 characters and 96% recycled in phrases, since a counter ran through them; what
 told it from honest work was the novelty of 8-grams with the numbers masked. An honest enumeration is a template with
 numbers, too: "n = 7: 7^2 + 7 + 41 = 97". It differs in that its numbers say something: of the numbers in one sentence
-at least two change, each in its own way, and there is an operation between them, or both change without a pattern.
+at least two change, each in its own way, and there is an operation between them, or one changes without a pattern.
 Such numbers are not masked.
 """
 
@@ -23,7 +23,7 @@ from etalon.data.traces.response import without_code
 
 N = 8  # words in an n-gram
 SEEN = 3  # (ours) a solution is stated in the thought, checked, and stated again; that is no loop
-MIN_EXCESS = 100  # (ours) stale n-grams in a stretch, fresh ones taken off
+MIN_EXCESS = 150  # (ours) stale n-grams in a stretch, fresh ones taken off
 MIN_WORDS = 4  # (ours) different words, no numbers or letters, in an n-gram that counts: T F T F is a table
 MIN_TURNS = 4  # (ours) sentences of one template whose numbers are looked at
 MASK = "#"
@@ -31,8 +31,9 @@ MARKS = " \t\r.,;:!?*_#>-"
 SENTENCE_END = re.compile(r"\n+|(?<=[.!?])(?<!\d!)\s+")
 
 ROW_N = 6  # (ours) words in an n-gram that finds blocks: one that a block has twice hides it
-IN_A_ROW = ((1, 30), (3, 60))  # (ours) words of one block: how many words in a row are a loop; of longer blocks:
+IN_A_ROW = ((1, 24), (3, 48))  # (ours) words of one block: how many words in a row are a loop; of longer blocks:
 TURNS, ROW_WORDS = 4, 30  # (ours)
+COUNTING_TURNS, COUNTING_WORDS = 25, 60  # (ours) of a block with a counter
 MAX_LOOP = 256  # (ours) words in a row, of numbers and code, too
 
 _SENTENCE = re.compile(r"[^.!?;\n。！？；]+(?:(?:[.!?;](?!\s)|(?<=\d)!)[^.!?;\n。！？；]+)*")
@@ -101,7 +102,7 @@ def _computes(members: Sequence[Sentence]) -> bool:
     if len(members) < MIN_TURNS:
         return True
     shapes = changes([sentence.words for sentence in members])
-    return len(shapes) > 1 and (members[0].has_operation or sum(map(_is_erratic, shapes)) > 1)
+    return len(shapes) > 1 and (members[0].has_operation or any(map(_is_erratic, shapes)))
 
 
 def changes(turns: Sequence[Key]) -> set[tuple[float, ...]]:
@@ -119,16 +120,37 @@ def _is_erratic(shape: Sequence[float]) -> bool:
 
 def template_loop(found: Sequence[Sentence], *, max_share: float = 0.5, min_excess: int = MIN_EXCESS) -> Loop | None:
     """The stretch of a text in which more than max_share of the n-grams are stale, if it is long enough."""
-    prose = [sentence for sentence in found if not sentence.is_code]
-    is_honest = computing(prose)
-    words: list[str] = []
-    starts: list[int] = []
-    for sentence in prose:
-        words += sentence.words if sentence.key in is_honest else sentence.key
-        starts += [sentence.start] * len(sentence.words)
+    words, starts = _masked([sentence for sentence in found if not sentence.is_code])
+    if (start := _counting(words)) is not None:
+        return Loop(kind="template loop", start=starts[start])
     fresh_costs = max_share / (1 - max_share) if max_share < 1 else float("inf")
     end, excess = _stalest(words, fresh_costs)
     return Loop(kind="template loop", start=starts[max(0, end - N)]) if excess >= min_excess else None
+
+
+def _masked(found: Sequence[Sentence]) -> tuple[list[str], list[int]]:
+    """The words of sentences and where each sentence begins, numbers masked unless they compute."""
+    is_honest = computing(found)
+    words: list[str] = []
+    starts: list[int] = []
+    for sentence in found:
+        words += sentence.words if sentence.key in is_honest else sentence.key
+        starts += [sentence.start] * len(sentence.words)
+    return words, starts
+
+
+def _counting(words: Sequence[str]) -> int | None:
+    """Where a block of words with a counter begins that follows itself again and again; None without one."""
+    at = 0
+    for distance, stretch in groupby(distances(words, ROW_N)):
+        length = sum(1 for _ in stretch)
+        start, at = at - distance, at + length
+        total = length + ROW_N - 1 + distance
+        if distance and total >= max(COUNTING_WORDS, COUNTING_TURNS * distance):
+            block = [word for word in words[start : start + distance] if word != MASK]
+            if len(block) < distance and any(map(_is_word, block)) and _is_prose(block):
+                return start
+    return None
 
 
 def _stalest(words: Sequence[str], fresh_costs: float) -> tuple[int, float]:

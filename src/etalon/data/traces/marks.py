@@ -10,12 +10,13 @@ from itertools import chain
 
 from etalon.data.traces.response import Fault, Response, around, without_code
 
-LETTER_RUN = 20  # (ours) of one letter or mark
+LETTER_RUN = 16  # (ours) of one letter
+MARK_RUN = 12  # (ours) of what ends sentences
 STRING_RUN = 200  # (ours) of a quoted one
-RULE_RUN = 400  # (ours) of what draws lines, and dots
+RULE_RUN = 250  # (ours) of what draws lines, and dots
 DIGIT_RUN = 160  # (ours) a googol has 100 zeros
-NEWLINE_RUN = 40  # (ours)
-BLANK_RUN = 500  # (ours) of blanks and tabs
+NEWLINE_RUN = 25  # (ours)
+BLANK_RUN = 300  # (ours) of blanks and tabs
 GARBAGE_RUN = 120  # (ours) characters without a blank: a sha512 in hex has 128, but is quoted from the prompt or code
 CHUNK_RUN = 120  # (ours) characters of one short block, without a blank
 INVISIBLE = 20  # (ours) zero-width characters in all
@@ -25,17 +26,19 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 _INVISIBLE = re.compile("[\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]")
 _NAMES = (
     "im_start|im_end|im_sep|endoftext|startoftext|assistant|user|system|developer|tool|end|start|channel|message"
-    "|return|call|constrain|observation|endofprompt|endofturn|eos|bos|pad|unk|sep|cls|think|context|thinking|image"
+    "|return|call|constrain|observation|endofprompt|endofturn|eos|bos|pad|unk|sep|cls|eot|eom|eod|think|context|thinking|image"
     "|audio|video|begin|endofchunk"
 )
 _CHAT = re.compile(
     rf"<\|/?(?:{_NAMES}|[a-z0-9]+(?:_[a-z0-9]+)+)\|>|<[|｜][^\s<>|｜]{{1,20}}(?:▁[^\s<>|｜]{{1,20}}){{1,5}}[|｜]>"
     r"|<｜[^\s<>｜]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_(?:turn|image|utterance)>"
     r"|</?tool_(?:call|response)s?>|</?function_calls?>|\[/?(?:TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS)\]"
-    r"|<\|(?:START|END)_[A-Z_]{2,40}\|>",
+    r"|(?<=\n)### ?(?:Instruction|Response|Human|Assistant|User|Input):",
     re.IGNORECASE,
 )
-_PLAIN_TOKEN = re.compile(r"</?s>|<(?:eos|bos|pad|unk|mask)>|</?assistant>", re.IGNORECASE)
+_PLAIN_TOKEN = re.compile(
+    r"</?s>|<(?:eos|bos|pad|unk|mask)>|\[(?:PAD|CLS|SEP|MASK|UNK|BOS|EOS)\]|</?assistant>", re.IGNORECASE
+)
 
 # what two, three and four bytes of UTF-8 become where they are read as Windows-1252 or Latin-1
 _TAIL = "\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022"
@@ -47,7 +50,7 @@ _SURE = re.compile(
 )
 _LIKELY = re.compile(f"[\xc2-\xdf][{_TAIL}](?=\\w)|[\xe1-\xef][{_TAIL}][{_TAIL}]|\xe0[\xa4-\xbf][{_TAIL}]")
 
-_RUN = re.compile(r"(\S)\1{19,}")
+_RUN = re.compile(rf"(\S)\1{{{MARK_RUN - 1},}}")
 _SPACED_RUN = re.compile(r"(?<!\S)([^\s\w]{1,3})(?:\s\1){39,}+")
 _BLANKS = re.compile(rf"(?:[ \t\r]*\n){{{NEWLINE_RUN},}}+|[ \t\xa0\u3000]{{{BLANK_RUN},}}+")
 _LONG = re.compile(rf"[^\s]{{{CHUNK_RUN},}}")
@@ -116,7 +119,7 @@ def character_runs(response: Response) -> Fault | None:
 def _longest(character: str) -> int:
     if character.isdigit():
         return DIGIT_RUN
-    return RULE_RUN if character in _RULES else LETTER_RUN
+    return RULE_RUN if character in _RULES else MARK_RUN if character in "!?" else LETTER_RUN
 
 
 def garbage(response: Response) -> Fault | None:

@@ -24,31 +24,13 @@ _NOT = (
 )
 _DO = (
     r"(?:help|assist|comply|fulfill?|provide|answer|solve|do (?:that|this)|continue|complete|create|generate|engage"
-    r"|respond|support|offer|give|process|proceed|discuss|share|participate|work on|address|handle|carry out"
-    r"|perform|accept|accommodate|follow)"
+    r"|respond|support|offer|give|process|proceed|discuss|share|participate|work on|address|handle|carry out|perform"
+    r"|accept|accommodate|follow)"
 )
-_REFUSAL = re.compile(
-    rf"\bI\s?{_NOT} (?:\w+ly )?{_DO}\b"
-    rf"|\bsorry,? (?:but |for [^.\n]{{1,60}}, but )?I\s?{_NOT} (?:\w+ly )?{_DO}\b"
-    r"|\bI(?: am|'m) sorry,? (?:but )?(?:I don't|I do not|as an|there is no way|no )"
-    r"|\bI (?:apologi[sz]e|must apologi[sz]e),? but (?:I|as an)\b"
-    r"|\b(?:this|the|your) (?:request|question) (?:is (?:outside|beyond|against)|goes (?:beyond|against)|violates)\b"
-    r"|\bI(?: do not| don't) (?:know (?:the answer|how to (?:solve|answer))|feel comfortable|have the (?:ability"
-    r"|capability))"
-    r"|\bI(?:'d| would) (?:rather not|prefer not to)\b|\bI give up\b"
-    r"|我(?:无法|不能|不会)(?:回答|提供|帮助|协助|完成|满足)|(?:抱歉|对不起)[，,]?\s*(?:但)?我(?:无法|不能)",
-    re.IGNORECASE,
-)
-_SORRY = re.compile(rf"\bsorry,? (?:but )?(?:I|we)\s?{_NOT}", re.IGNORECASE)
-_AS_AI = re.compile(
-    r"\bas an? (?:AI|artificial intelligence|large language|language)(?: language)?(?: (?:model|assistant|system"
-    r"|chatbot))?"
-    r"(?=[\s,.])[^.\n]{0,20}?(?:,| I\b)|\bI(?: am|'m) (?:just |only |merely )?an? (?:AI|artificial intelligence"
-    r"|large language"
-    r"|language)(?: language)? (?:model|assistant|system|chatbot)\b|作为(?:一个|一名)?(?:AI|人工智能|语言模型)",
-    re.IGNORECASE,
-)
-_GIVEN = r"(?:reference|ground[- ]truth|gold(?:en|[- ]standard)?|provided|supplied|given|expert(?:'s)?|teacher's)"
+_MODEL = r"(?:AI|artificial intelligence|(?:large )?language)(?: language)?"
+_KIND = r"(?:model|assistant|system|chatbot)"
+_REFERENCE = r"(?:reference|ground[- ]truth|gold(?:en|[- ]standard)?)"
+_GIVEN = rf"(?:{_REFERENCE}|provided|supplied|given|expert(?:'s)?|teacher's)"
 _WORK = (
     r"(?:solution|answer|response|rationale|explanation|derivation)(?! (?:choices?|options?|format|set|space|type|box))"
 )
@@ -57,28 +39,51 @@ _SAYS = (
     r"|provides?|arrives?|matches|agrees|reads|mentions|goes)"
 )
 _POINTS = (
-    r"(?:according to|as (?:given|stated|shown|written|described|noted|seen|indicated|mentioned|provided|per)"
-    r" ?(?:in|by)?"
-    r"|based on|match(?:es|ing)?|consistent with|agrees? with|in line with|from|compar(?:e|ed|ing) (?:it |this"
-    r" )?(?:with|to)"
-    r"|looking at|look at|follow(?:s|ing)?|per|see|checking|check|in|with|against|copy(?:ing)?|use|using|by)"
+    r"(?:according to|as (?:given|stated|shown|written|described|noted|seen|indicated|mentioned|per) ?(?:in|by)?"
+    r"|based on|match(?:es|ing)?|consistent with|agrees? with|in line with|from|compar(?:e|ed|ing) (?:it |this )?with"
+    r"|look(?:ing)? at|follow(?:s|ing)?|per|see|check(?:ing)?|in|with|against|copy(?:ing)?|use|using|by)"
 )
-_STRONG = r"(?:reference|ground[- ]truth|gold(?:en|[- ]standard)?)"
-_TALK = re.compile(
-    rf"\b(?:the|this|their|my) {_GIVEN} (?:final )?{_WORK} {_SAYS}\b"
-    rf"|\b{_POINTS} (?:the|this) {_GIVEN} (?:final )?{_WORK}\b"
-    rf"|\b(?:the|this) {_STRONG} (?:final )?{_WORK}\b"
-    r"|\b(?:the|an|this) (?:answer key|answer sheet|solution manual|solution key|marking scheme)\b"
-    r"|\b(?:the|this) (?:ground truth|solution|answer) (?:that )?(?:(?:was|is) (?:provided|given|supplied) to (?:me|us)"
-    r"|(?:I|we) (?:was|were|am|have been|had been) (?:given|provided|shown|told))\b"
-    r"|\b(?:I|we)(?: am| was| were| are|'m|'re)(?: already)? (?:given|told|provided with) (?:that )?the (?:final "
-    r"|correct |right )?"
-    r"answer(?: (?:is|should be|equals|to be|as)| ?[:=])? \W{0,4}(?:\d|\\)"
-    r"|\bsince (?:I|we) (?:already )?know (?:that )?the (?:final |correct )?answer (?:is|should be|must be)"
-    r" \W{0,4}(?:\d|\\)",
-    re.IGNORECASE,
-)
+_TOLD = r"(?: am| was| were| are|'m|'re)(?: already)? (?:given|told|provided with) (?:that )?"
+_ANSWER = r"the (?:final |correct |right )?answer"
+_VALUE = r" \W{0,4}(?:\d|\\)"
 
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_REFUSAL = _any(
+    rf"\bI\s?{_NOT} (?:\w+ly )?{_DO}\b",
+    rf"\bsorry,? (?:but |for [^.\n]{{1,60}}, but )?I\s?{_NOT} (?:\w+ly )?{_DO}\b",
+    r"\bI(?: am|'m) sorry,? (?:but )?(?:I don't|I do not|as an|there is no way|no )",
+    r"\bI (?:apologi[sz]e|must apologi[sz]e),? but (?:I|as an)\b",
+    r"\b(?:this|the|your) (?:request|question) (?:is (?:outside|beyond|against)|goes (?:beyond|against)|violates)\b",
+    r"\bI(?: do not| don't) (?:know (?:the answer|how to (?:solve|answer))|feel comfortable|have the (?:cap)?ability)",
+    r"\bI(?:'d| would) (?:rather not|prefer not to)\b|\bI give up\b|\bI (?:must|have to) decline\b",
+    r"\bI(?: am|'m) not comfortable\b|\bit is not possible for me to\b",
+    r"我(?:无法|不能|不会)(?:回答|提供|帮助|协助|完成|满足)|(?:抱歉|对不起)[，,]?\s*(?:但)?我(?:无法|不能)",
+)
+_SORRY = _any(rf"\bsorry,? (?:but )?(?:I|we)\s?{_NOT}")
+_AS_AI = _any(
+    rf"\bas an? {_MODEL}(?: {_KIND})?(?=[\s,.])[^.\n]{{0,20}}?(?:,| I\b)",
+    rf"\bI(?: am|'m) (?:just |only |merely )?an? {_MODEL} {_KIND}\b|\bI(?: am|'m) an AI\b",
+    r"\bI(?: am|'m) (?:ChatGPT|Claude|Qwen|DeepSeek|Gemini|GPT-\d)",
+    r"作为(?:一个|一名)?(?:AI|人工智能|语言模型)",
+)
+_TALK = _any(
+    rf"\b(?:the|this|their|my) {_GIVEN} (?:final )?{_WORK} {_SAYS}\b",
+    rf"\b{_POINTS} (?:the|this) {_GIVEN} (?:final )?{_WORK}\b",
+    rf"\b{_POINTS} the (?:solution|answer) (?:provided|supplied)\b",
+    rf"\b(?:the|this) {_REFERENCE} (?:final )?{_WORK}\b",
+    r"\bthe (?:provided |given )?reference (?:says|states|gives|claims|confirms|indicates)\b",
+    r"\b(?:the|an|this) (?:answer key|answer sheet|solution manual|solution key|marking scheme)\b",
+    r"\b(?:match|reach|arrive at|get to)(?:es|ing)? the (?:expected|reference|known|target) (?:final )?answer\b",
+    r"\b(?:the|this) (?:ground truth|solution|answer) (?:that )?(?:was|is) (?:provided|given|supplied) to (?:me|us)\b",
+    r"\b(?:the|this) (?:ground truth|solution|answer) (?:that )?(?:I|we) (?:was|were|am|ha(?:ve|d) been)"
+    r" (?:given|provided|shown|told)\b",
+    rf"\b(?:I|we){_TOLD}{_ANSWER}(?: (?:is|should be|equals|to be|as)| ?[:=])?{_VALUE}",
+    rf"\bsince (?:I|we) (?:already )?know (?:that )?{_ANSWER} (?:is|should be|must be){_VALUE}",
+)
 _NOUNS = (" key", " sheet", " manual", " scheme", "reference", "ground", "gold")
 _BRINGS = re.compile(
     r"(?:student|provided|given|following|proposed|claimed|attempted|incorrect|wrong|this|'s) (?:\w+ )?"

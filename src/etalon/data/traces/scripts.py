@@ -16,8 +16,8 @@ from etalon.data.traces.response import Fault, Response, around, without_code
 
 SHARE = 0.05  # (ours) of the letters of a prompt, in a script that is its own
 UNKNOWN_SHARE = 0.2  # (ours) the same of a response whose prompt nobody knows
-IDEOGRAPHS = 10  # (ours) in one passage: a sentence; a name has 2 to 4, that of a theorem 6
-LETTERS, WORDS = 24, 4  # (ours) in one passage of a script with an alphabet
+IDEOGRAPHS = 8  # (ours) in one passage: a sentence; a name has 2 to 4, that of a theorem 6
+LETTERS, WORDS = 20, 3  # (ours) in one passage of a script with an alphabet
 ALL_IDEOGRAPHS = 40  # (ours) in all passages, the short ones included
 ALL_LETTERS = 120
 SYMBOLS = 4  # (ours) Greek letters in a row that are a word, no product
@@ -48,9 +48,10 @@ DENSE = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL"})  # written without 
 UNSPACED = frozenset({"THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
 TOGETHER = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "BOPOMOFO": "CJK"}  # a language of one is written in the other, too
 
-_ASIDE = re.compile(r"\([^()\n]{1,40}\)|（[^（）\n]{1,40}）|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”"
-    r"|「[^」\n]{1,40}」|(?<!\w)'[^'\n]{1,60}'(?!\w)"
-                    r"|«[^»\n]{1,80}»|《[^》\n]{1,40}》|\*[^*\n]{1,40}\*")  # fmt: skip
+_ASIDE = re.compile(
+    r"\([^()\n]{1,30}\)|（[^（）\n]{1,40}）|\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”|「[^」\n]{1,40}」|«[^»\n]{1,80}»|《[^》\n]{1,40}》"
+    r"|(?<!\w)'[^'\n]{1,60}'(?!\w)|\*[^*\s][^*\n]{0,38}(?<!\s)\*"
+)
 _BETWEEN = r"[\s,.;:!?，。；：！？、（）()\"“”'\d=+*/^$\\{}<>_–—-]{0,24}"
 
 
