@@ -7,6 +7,7 @@ row   -> no anchor in it: nothing, the common case -> items with several anchors
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there
 FEWEST_NUMBERS = 2  # (ours) with so many numbers in part, but with all of these
 RELATED = 0.9  # (ours) of the anchors of an item: the row is a copy of it
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
+_INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,9 +299,12 @@ class _Rarity:
         return tuple(m * (LITTLE if word in names else 1.0) for m, word in zip(means, own.masked, strict=True))
 
     def names(self, text: str) -> set[str]:
-        """The words that begin with a capital and stand in no item without one."""
+        """The words with a capital inside a sentence, and those that no item has without one."""
         capital = {one for one in text.split() if one[:1].isupper() and len(one) > 2}
-        return {word for one in capital for word in words(one) if word not in self._lower and not word[0].isdigit()}
+        inside = {word for one in _INSIDE.findall(text) for word in words(one)} - set(text.split())
+        return inside | {
+            word for one in capital for word in words(one) if word not in self._lower and not word[0].isdigit()
+        }
 
     def anchors(self, own: Sequence[str]) -> list[Run]:
         """The runs of ANCHOR words that are rare whatever their numbers are; where hardly one is, the rarest ones."""
