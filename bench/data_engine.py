@@ -1,8 +1,9 @@
 """The data engine end to end, on real problems with faults that are known because they were planted.
 
-GSM8K train and MATH -> import -> filter (planted copies of the test set, copies, copies that disagree) -> label (a share
-without answers) -> distill (a scripted teacher with known shares of right, wrong, looping, cut and failing responses)
--> filter --verify -> stratify (a scripted reference model with known error rates, then a real one) -> build -> funnel
+GSM8K train and MATH -> import -> filter (planted copies of the test set, copies, copies that disagree) -> label (a
+share without answers) -> distill (a scripted teacher with known shares of right, wrong, looping, cut and failing
+responses) -> filter --verify -> stratify (a scripted reference model with known error rates, then a real one) -> build
+-> funnel
 
     python bench/data_engine.py --benchmarks DIR [--rows 300] [--folder DIR] [--model DIR]
 

@@ -47,7 +47,7 @@ def test_the_trace_gate_shows_the_passage_and_the_overlap_gate_looks_at_the_quer
     assert gated.report.reasons == {"loop": 1, "nothing after the thought": 1}
     assert "wait let me check" in gated.report.examples[0].text
     gated_queries = overlap_gate([problem(QUESTION, 1)], index([HELD_OUT]))
-    assert gated_queries.report.examples[0].text.startswith("held out 7 (100%): a train leaves")
+    assert gated_queries.report.examples[0].text.startswith("held out 7, 1.00 of it: a train leaves")
     assert max(len(example.text) for example in gated.report.examples) < 400
     other = problem(QUESTION.replace("three", "five"), 3)
     assert overlap_gate([other], index([HELD_OUT])).kept == (other,)  # near: another problem

@@ -95,9 +95,10 @@ def sift(
     names = ColumnMap.read(columns or [])
     mapped = partial(map_rows, file, ray=ray, workers=workers, processes=workers or 1)
     decisions = _decisions(mapped, names) if copies and file != "-" else None
+    rule = _rule(file, against or [], names, max_bad, threshold=threshold, short=ngram)
     work = GateRows(
-        against=_rule(file, against or [], names, max_bad, threshold=threshold, short=ngram), drop_near=drop_near, verifies=verify,
-        max_repetition=max_repetition, thoughts=cast("Any", thoughts), columns=names,
+        against=rule, drop_near=drop_near, verifies=verify, max_repetition=max_repetition,
+        thoughts=cast("Any", thoughts), columns=names,
     )  # fmt: skip
     places = _Places(file=file, out=out, report=report, dropped=dropped)
     _run(places, work, mapped(work), decisions, max_bad)
