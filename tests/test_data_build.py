@@ -272,9 +272,10 @@ def test_stratify_counts_tokens_and_keeps_what_was_not_measured_apart(
     assert {one["error_low"]: one["problems"] for one in found["problems"]} == {None: 1, 0.0: 1, 0.5: 1, 0.75: 1}
     assert read_json(tmp_path / "out.jsonl.report.json")["step"] == "stratify"
     assert "error rate of small" in capfd.readouterr().out
-    with pytest.raises(EtalonError, match="of which nobody counted the tokens; --tokenizer DIR counts them"):
-        data("stratify", str(source), "-o", str(tmp_path / "no.jsonl"))
-    assert not (tmp_path / "no.jsonl").exists()
+    data("stratify", str(source), "-o", str(tmp_path / "no.jsonl"))
+    assert "4 traces have no count of tokens" in capfd.readouterr().err
+    found = read_json(tmp_path / "no.jsonl.strata.json")
+    assert (found["uncounted"], found["traces"], len(found["problems"])) == (4, [], 4)
 
 
 def test_stratify_measures_a_reference_model_and_build_takes_its_rates(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from etalon.problems.traces import traces_of
 from etalon.types import Problem
 
 LONG = 200  # (ours) characters of a text that may be a response, or a solution
-PROBE = 40  # (ours) characters by which a text is found again in what was read
+PROBE, PROBES = 24, 16  # (ours) characters of a piece by which a text is found again, and how many of them are tried
 # columns whose texts are taken apart, so that they are not found again as they stand
 REFERENCES = COLUMNS | {
     "outputs",
@@ -67,6 +67,6 @@ def _texts(value: Any) -> Iterator[str]:
 def _is_in(text: str, read: Sequence[str]) -> bool:
     """Whether a piece from inside a text stands in what was read: tags and instructions may be gone from its ends."""
     text = task_in(text).question
-    starts = (len(text) * quarter // 4 for quarter in (1, 2, 3))
+    starts = (len(text) * place // (PROBES + 1) for place in range(1, PROBES + 1))
     probes = [text[start : start + PROBE] for start in starts]
     return any(probe in one for probe in probes for one in read)

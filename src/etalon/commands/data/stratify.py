@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -147,6 +148,9 @@ class _Work:
 
         write_json_atomic(out.with_name(out.name + SUFFIX), dict(self._table))
         Console().print(_shown(self._table))
+        if uncounted := self._table["uncounted"]:
+            told = f"{uncounted:,} traces have no count of tokens and stand in no cell; --tokenizer DIR counts them"
+            print(told, file=sys.stderr)  # noqa: T201
 
 
 def _alone(files: Sequence[Path], out: Path | None, work: _Work, columns: Sequence[str], max_bad: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from etalon.data.records import Record
 from etalon.data.strata import Strata, table
-from etalon.errors import ConfigError, InputError
+from etalon.errors import ConfigError
 
 TOGETHER = 64  # (ours) records whose traces are counted at once
 
@@ -48,13 +48,11 @@ class Stratified:
 
     def __init__(self) -> None:
         self._bare, self._of_model = _Counts(), dict[str, _Counts]()
+        self.uncounted = 0  # traces whose tokens nobody counted; they are in no cell
 
     def add(self, record: Record) -> None:
-        """One record. Raises InputError for a trace without a count of tokens."""
-        if not all(trace.num_tokens for trace in record.traces if trace.response):
-            raise InputError(
-                f"{record.problem.id}: has a trace of which nobody counted the tokens; --tokenizer DIR counts them"
-            )
+        """One record more."""
+        self.uncounted += sum(not trace.num_tokens for trace in record.traces)
         for model in record.error_rates.keys() - self._of_model.keys():
             self._of_model[model] = self._bare.copied()  # nobody before had a rate of this model
         self._bare.add(record, None)
@@ -62,13 +60,14 @@ class Stratified:
             counts.add(record, model)
 
     def table(self, model: str | None = None) -> dict[str, Any]:
-        """{model, traces: [Stratum], problems: [Stratum]}; problems stand there with and without traces, lengths open.
+        """{model, uncounted, traces: [Stratum], problems: [Stratum]}; problems with and without traces, lengths open.
 
         Raises ConfigError where it is not clear whose error rates count.
         """
         name = whose(self._of_model, model, option="--model")
         counts = self._of_model[name] if name else self._bare
-        return {"model": name, "traces": table(counts.traces.cells()), "problems": table(counts.problems.cells())}
+        cells = {"traces": table(counts.traces.cells()), "problems": table(counts.problems.cells())}
+        return {"model": name, "uncounted": self.uncounted, **cells}
 
 
 class _Counts:
@@ -85,5 +84,5 @@ class _Counts:
         share = None if rate is None else rate.share
         domain, name = record.problem.domain, record.problem.id
         self.problems.add(domain=domain, num_tokens=0, error_rate=share, problem_id=name)
-        for trace in record.traces:
+        for trace in (one for one in record.traces if one.num_tokens):
             self.traces.add(domain=domain, num_tokens=trace.num_tokens, error_rate=share, problem_id=name)
