@@ -158,7 +158,7 @@ class Index:
     def _candidates(self, found: Sequence[str]) -> list[int]:
         """The patterns of which enough anchors stand in a row, the best first."""
         held = list(filter(None, map(self._anchors.get, runs(found, ANCHOR))))
-        if not held:
+        if not held or (len(held) == 1 and all(self._num_anchors[number] > 1 for number in held[0])):
             return []
         counts = Counter(chain.from_iterable(held))
         enough = [
