@@ -78,21 +78,26 @@ SPELLED = (
     | {"fourty": 40}
 )
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-_NUMERALS = SPELLED.keys() | SCALES.keys()
+NUMERALS = frozenset({*SPELLED, *SCALES})
+LOOSE = frozenset({*_SILENT, *_ALIASES, *_ALIASES.values(), *NUMERALS, "and"})  # words that a copy may have otherwise
 
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text; numbers in digits, one of several words is several."""
-    undone = _undone(text)
-    is_latex = "\\" in undone and undone.isascii() and "**" not in undone and "`" not in undone and "~" not in undone
-    pieces = _PIECES.findall(undone) if is_latex else undone.split()
+    return words_of(undone(text))
+
+
+def words_of(text: str) -> list[str]:
+    """The same, of a text that is `undone`."""
+    is_latex = "\\" in text and text.isascii() and "**" not in text and "`" not in text and "~" not in text
+    pieces = _PIECES.findall(text) if is_latex else text.split()
     return list(chain.from_iterable(map(_WORDS.__getitem__, pieces)))
 
 
 def tokens(text: str) -> list[str]:
     """The words, numbers and operators of a text; numbers in digits, those of several words put together."""
-    found = list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split())))
-    return found if _NUMERALS.isdisjoint(found) else _put_together(found)
+    found = list(chain.from_iterable(map(_TOKENS.__getitem__, undone(text).split())))
+    return found if NUMERALS.isdisjoint(found) else _put_together(found)
 
 
 def masked(found: Iterable[str]) -> tuple[str, ...]:
@@ -100,7 +105,7 @@ def masked(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(NUMBER if token[0].isdigit() else token for token in found)
 
 
-def _undone(text: str) -> str:
+def undone(text: str) -> str:
     """The text without what may reach over white space: entities, tags, targets of links."""
     if "&" in text:
         text = html.unescape(text)
@@ -118,7 +123,7 @@ class _Remembered(dict[str, tuple[str, ...]]):
     def __missing__(self, chunk: str) -> tuple[str, ...]:
         found = _tokens_of(chunk)
         if not self._is_exact:
-            found = found if _NUMERALS.isdisjoint(found) else _put_together(found)
+            found = found if NUMERALS.isdisjoint(found) else _put_together(found)
             found = [token for token in found if token not in OPERATORS]
         meant = tuple(found)
         if len(chunk) <= LONGEST_CHUNK:
