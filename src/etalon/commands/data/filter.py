@@ -142,8 +142,6 @@ def _run(
 
 
 def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
-    from etalon.data.step_reports import StepLog
-
     settings: dict[str, Any] = {
         "verify": work.verifies, "max_repetition": work.max_repetition, "thoughts": work.thoughts,
     }  # fmt: skip
@@ -151,10 +149,8 @@ def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
         items = work.against.items
         settings |= {"against": sorted({item.benchmark for item in items}), "items": len(items)}
         settings |= {"threshold": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.to_row()}
-    log = StepLog(step="filter", inputs=[] if file == "-" else [Path(file)], settings=settings)
-    log.gates = sifted.reports()
-    for group, (taken, given) in sifted.groups.items():
-        log.read[group], log.wrote[group] = taken, given
+    log = sifted.log
+    log.inputs, log.settings, log.gates = [] if file == "-" else [Path(file)], settings, sifted.reports()
     return log
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from etalon.data.contamination.rows import Sweep
 from etalon.data.duplicates import Decisions
-from etalon.data.filtering.notes import DUPLICATES, GATES, PER_TRACE, Note, Overlap, Stop, from_line
+from etalon.data.filtering.notes import DUPLICATES, GATES, PER_TRACE, READ, Note, Overlap, Stop, from_line
 from etalon.data.gates import KEEP, Fate, GateReport, Sieve
-from etalon.data.step_reports import Side
+from etalon.data.step_reports import StepLog
 from etalon.rows.bad import BadRows
 from etalon.rows.files import BLANK
 
@@ -21,20 +21,34 @@ NEAR = "near a held-out item, with other numbers: kept"
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A row that did not pass, or passed near a benchmark's item, as `--dropped` writes it."""
+    """What did not pass, or passed near a benchmark's item, as `--dropped` writes it: a row, or a trace of a record.
+
+    trace: what stopped it; None where the row is meant.
+    """
 
     place: str
     note: Note
     content: bytes
+    trace: Stop | None = None
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {"id": self.note.id or self.place, "place": self.place}
 
     def to_row(self) -> dict[str, Any]:
-        """{id, place, kept, gate, reason, benchmark, row, share, span, near, text, content}, as far as it is known."""
+        """{id, place, kept, gate, reason, benchmark, row, share, span, near, text, content}, as far as it is known.
+
+        Of a trace: {id, place, kept, gate, reason, text, response}.
+        """
+        if self.trace is not None:
+            told = {"gate": self.trace.gate, "reason": self.trace.reason, "text": self.trace.text}
+            return {**self._named, "kept": False, **told, "response": self.trace.response}
         stop = self.note.stop
-        row: dict[str, Any] = {"id": self.note.id or self.place, "place": self.place, "kept": stop is None}
+        row = {**self._named, "kept": stop is None}
         row |= {"gate": stop.gate, "reason": stop.reason} if stop else {"gate": "overlap", "reason": NEAR}
         if (hit := self.note.hit) is not None:
-            told = asdict(hit)
-            row |= {"near": told.pop("is_near"), **told}
+            found = asdict(hit)
+            row |= {"near": found.pop("is_near"), **found}
         if stop is not None and stop.gate != "overlap":
             row["text"] = stop.text
         return row | ({"content": json.loads(self.content)} if self.content else {})
@@ -55,7 +69,7 @@ class Sifted:
 
     def __post_init__(self) -> None:
         self.sieves = {gate: Sieve(gate) for gate in GATES}
-        self.groups: dict[tuple[str, str], tuple[Side, Side]] = {}
+        self.log = StepLog(step="filter", inputs=())
         self.near: Counter[str] = Counter()
         self._number = -1  # of the row, blank ones left out
 
@@ -67,14 +81,17 @@ class Sifted:
             if note.stop is None or note.stop.told != BLANK:
                 self.bad.count(place, note.stop.told if note.stop else "")
             self._count(note)
-            if self.dropped is not None and (note.stop or note.hit) and not (note.stop and note.stop.told == BLANK):
-                self.dropped(Dropped(place=place, note=note, content=row))
+            if self.dropped is not None and not (note.stop and note.stop.told == BLANK):
+                for stop in note.traces:
+                    self.dropped(Dropped(place=place, note=note, content=row, trace=stop))
+                if note.stop or note.hit:
+                    self.dropped(Dropped(place=place, note=note, content=row))
             if note.stop is None or note.stop.outcome == Fate.UNDECIDED_KEPT.value:
                 yield row
 
     def _compared(self, note: Note) -> Note:
         """The note with the decision on copies, of a row that the other gates let pass."""
-        if note.stop is not None and note.stop.gate == "read":
+        if note.stop is not None and note.stop.gate == READ:
             return note
         self._number += 1
         if note.stop is not None or self.duplicates is None:
@@ -94,12 +111,11 @@ class Sifted:
                 break
             else:
                 sieve.passes(KEEP, note.group)
-        taken, given = self.groups.setdefault(note.group, (Side(), Side()))
-        taken.records += 1
-        taken.traces += note.read or 0
+        if note.stop is None or note.stop.gate != READ:
+            self.log.count("in", note.group, note.sizes, note.rates)
         if note.stop is None:
-            given.records += 1
-            given.traces += (note.read or 0) - len(note.traces)
+            self.log.count("out", note.group, note.left, note.rates)
+            self.log.licenses[note.license] += 1
 
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
@@ -114,7 +130,7 @@ class Sifted:
         first = reports["read"]
         read = first.kept + first.dropped + first.undecided
         stopped = [f"{reason} {count}" for report in reports.values() for reason, count in report.reasons.items()]
-        kept = sum(given.records for _, given in self.groups.values())
+        kept = sum(side.records for side in self.log.wrote.values())
         near = f", {sum(self.near.values())} near a held-out item with other numbers (kept)" if self.near else ""
         return f"{read} rows: {kept} kept{''.join(f', {one}' for one in stopped)}{near}"
 
