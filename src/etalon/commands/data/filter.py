@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from etalon.data.contamination.index import Rule
     from etalon.data.duplicates import Decisions
     from etalon.data.filtering import Dropped, GateRows, Sifted
+    from etalon.data.filtering.judged import Judges
     from etalon.data.step_reports import StepLog
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.work import RowWork
@@ -69,6 +70,12 @@ def sift(
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Ask a model about what passed: MODEL@http://..., a directory, FILE.py:NAME."
+        ),
+    ] = None,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
@@ -88,8 +95,10 @@ def sift(
             check_place(option, place)
     if thoughts not in ("any", "whole", "needed"):
         raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
-    from etalon.data.filtering import GateRows
+    from etalon.data.filtering import GateRows, Sifted
+    from etalon.rows.bad import BadRows
     from etalon.rows.mapping import ColumnMap
+    from etalon.rows.packed import name_of
     from etalon.rows.spread import map_rows
 
     names = ColumnMap.read(columns or [])
@@ -101,7 +110,9 @@ def sift(
         thoughts=cast("Any", thoughts), columns=names,
     )  # fmt: skip
     places = _Places(file=file, out=out, report=report, dropped=dropped)
-    _run(places, work, mapped(work), decisions, max_bad)
+    with _asking(judge, out, names) as judges:
+        sifted = Sifted(bad=BadRows(name_of(file), max_bad), duplicates=decisions, judges=judges)
+        _run(places, work, mapped(work), sifted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,21 +125,12 @@ class _Places:
     dropped: Path | None
 
 
-def _run(
-    places: _Places,
-    work: GateRows,
-    lines: Iterator[tuple[str, bytes]],
-    decisions: Decisions | None,
-    max_bad: float,
-) -> None:
-    from etalon.data.filtering import Sifted
-    from etalon.rows.bad import BadRows
-    from etalon.rows.packed import name_of
+def _run(places: _Places, work: GateRows, lines: Iterator[tuple[str, bytes]], sifted: Sifted) -> None:
     from etalon.store import write_json_atomic, writing
 
     started, out = time.monotonic(), places.out
     with writing(out or Path("standard output")), written(out) as stream, _telling(places.dropped) as tell:
-        sifted = Sifted(bad=BadRows(name_of(places.file), max_bad), duplicates=decisions, dropped=tell)
+        sifted.dropped = tell
         for line in sifted.kept(lines):
             stream.write(line + b"\n")
         if places.report is not None:
@@ -141,6 +143,25 @@ def _run(
         _log(places.file, work, sifted).write(out, seconds=time.monotonic() - started)
 
 
+@contextmanager
+def _asking(judge: str | None, out: Path | None, columns: ColumnMap) -> Iterator[Judges | None]:
+    """A judge whose answers are kept beside what is written."""
+    if judge is None:
+        yield None
+        return
+    if out is None:
+        raise ConfigError("--judge: needs --out FILE; its answers are kept beside it")
+    from etalon.commands.data.asking import CALLS_SUFFIX, open_model
+    from etalon.data.calls import Remembered
+    from etalon.data.filtering.judged import Judges
+    from etalon.sampling.source import check_named, identity_of
+
+    check_named(judge, key="--judge")
+    sampler = open_model(judge, key="--judge", concurrency=None)
+    with Remembered(sampler, out.with_name(out.name + CALLS_SUFFIX), identity=identity_of(judge)) as model:
+        yield Judges(model, columns=columns)
+
+
 def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
     settings: dict[str, Any] = {
         "verify": work.verifies, "max_repetition": work.max_repetition, "thoughts": work.thoughts,
@@ -151,6 +172,7 @@ def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
         settings |= {"threshold": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.to_row()}
     log = sifted.log
     log.inputs, log.settings, log.gates = [] if file == "-" else [Path(file)], settings, sifted.reports()
+    log.calls = [sifted.judges.model.calls] if sifted.judges else []
     return log
 
 
