@@ -30,7 +30,7 @@ FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be
 SAMPLE = 20_000  # (ours) rows that say what is common
 LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole, or
 FEWEST_NUMBERS = 2  # (ours) with so many numbers in part, but with all of these
-RELATED = 0.7  # (ours) share of an item from which a row is taken for a copy of it, when it is asked what is common
+RELATED = 0.9  # (ours) share of an item from which a row is taken for a copy of it, when it is asked what is common
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
 _INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 
