@@ -176,7 +176,7 @@ class Index:
 
     def shared(self, text: str) -> set[Run]:
         """The runs of items that a text holds, without those of the items that it is a copy of."""
-        found = words(text)
+        found = Words.of(tokens(text)).exact
         held = self._rarity.known & set(runs(masked(found), RUN))
         wide = self._anchors.keys() & set(runs(found, ANCHOR))
         counts = Counter(number for run in wide for number in self._anchors[run])

@@ -57,6 +57,8 @@ class Sifted:
         self.sieves = {gate: Sieve(gate) for gate in GATES}
         self.groups: dict[tuple[str, str], tuple[Side, Side]] = {}
         self.near: Counter[str] = Counter()
+        self._rows_by_reason: Counter[str] = Counter()
+        self._traces_by_reason: Counter[str] = Counter()
         self._number = -1  # of the row, blank ones left out
 
     def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -94,6 +96,8 @@ class Sifted:
                 break
             else:
                 sieve.passes(KEEP, note.group)
+        self._rows_by_reason.update([note.stop.reason] if note.stop else [])
+        self._traces_by_reason.update(stop.reason for stop in note.traces)
         taken, given = self.groups.setdefault(note.group, (Side(), Side()))
         taken.records += 1
         taken.traces += note.read or 0
@@ -110,13 +114,21 @@ class Sifted:
         return [report.to_row() for report in self.reports()]
 
     def __str__(self) -> str:
-        reports = {report.gate: report for report in self.reports()}
-        first = reports["read"]
-        read = first.kept + first.dropped + first.undecided
-        stopped = [f"{reason} {count}" for report in reports.values() for reason, count in report.reasons.items()]
-        kept = sum(given.records for _, given in self.groups.values())
-        near = f", {sum(self.near.values())} near a held-out item with other numbers (kept)" if self.near else ""
-        return f"{read} rows: {kept} kept{''.join(f', {one}' for one in stopped)}{near}"
+        sides = list(self.groups.values())
+        kept, traces = sum(given.records for _, given in sides), sum(taken.traces for taken, _ in sides)
+        told = f"{sum(taken.records for taken, _ in sides)} rows: {kept} kept{_told(self._rows_by_reason)}"
+        if self.near:
+            told += f", {sum(self.near.values())} near a held-out item with other numbers (kept)"
+        if traces:
+            left = sum(given.traces for _, given in sides)
+            told += f"; {traces} traces in records: {left} kept{_told(self._traces_by_reason)}"
+            lost = traces - left - self._traces_by_reason.total()
+            told += f", {lost} of rows that went" if lost else ""
+        return told
+
+
+def _told(reasons: Counter[str]) -> str:
+    return "".join(f", {reason} {count}" for reason, count in reasons.most_common())
 
 
 def _count_traces(sieve: Sieve, note: Note) -> None:
