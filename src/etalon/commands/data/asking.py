@@ -222,9 +222,9 @@ def _summary(name: str, read: int, gated: Gated[Record], log: StepLog) -> str:
     told = [f"{name}: {read} records read, {len(gated.kept)} written"]
     told += [f"{count} {reason}" for reason, count in report.reasons.items()]
     told.append(f"{calls.asked} calls of {calls.model}, {calls.failed} failed, {calls.remembered} kept from before")
-    told.append(
-        f"{calls.prompt_tokens + calls.tokens:,} tokens{'' if calls.cost is None else f', cost {calls.cost:g}'}"
-    )
+    tokens = calls.prompt_tokens + calls.tokens
+    counted = f"{tokens:,} tokens" if tokens or not calls.answered else "its tokens counted by nobody"
+    told.append(f"{counted}{'' if calls.cost is None else f', cost {calls.cost:g}'}")
     return "; ".join(told)
 
 

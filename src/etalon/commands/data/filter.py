@@ -163,7 +163,6 @@ def _name(files: Sequence[str]) -> str:
 
 
 def _log(files: Sequence[str], work: GateRows, sifted: Sifted) -> StepLog:
-    from etalon.data.step_reports import StepLog
     from etalon.rows.spread import files_of
 
     settings: dict[str, Any] = {
@@ -173,10 +172,9 @@ def _log(files: Sequence[str], work: GateRows, sifted: Sifted) -> StepLog:
         items = work.against.items
         settings |= {"against": sorted({item.benchmark for item in items}), "items": len(items)}
         settings |= {"threshold": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.to_row()}
-    log = StepLog(step="filter", inputs=[Path(file) for file in files_of(files) if file != "-"], settings=settings)
-    log.gates = sifted.reports()
-    for group, (taken, given) in sifted.groups.items():
-        log.read[group], log.wrote[group] = taken, given
+    log = sifted.log
+    log.inputs = [Path(file) for file in files_of(files) if file != "-"]
+    log.settings, log.gates = settings, sifted.reports()
     return log
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from etalon.data.contamination.rows import Sweep
 from etalon.data.duplicates import Decisions
-from etalon.data.filtering.notes import DUPLICATES, GATES, PER_TRACE, Note, Overlap, Stop, from_line
+from etalon.data.filtering.notes import DUPLICATES, GATES, PER_TRACE, READ, Note, Overlap, Stop, from_line
 from etalon.data.gates import KEEP, Fate, GateReport, Sieve
-from etalon.data.step_reports import Side
+from etalon.data.step_reports import StepLog
 from etalon.rows.bad import BadRows
 from etalon.rows.files import BLANK
 
@@ -21,20 +21,34 @@ NEAR = "near a held-out item, with other numbers: kept"
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A row that did not pass, or passed near a benchmark's item, as `--dropped` writes it."""
+    """What did not pass, or passed near a benchmark's item, as `--dropped` writes it: a row, or a trace of a record.
+
+    trace: what stopped it; None where the row is meant.
+    """
 
     place: str
     note: Note
     content: bytes
+    trace: Stop | None = None
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {"id": self.note.id or self.place, "place": self.place}
 
     def to_row(self) -> dict[str, Any]:
-        """{id, place, kept, gate, reason, benchmark, row, share, span, near, text, content}, as far as it is known."""
+        """{id, place, kept, gate, reason, benchmark, row, share, span, near, text, content}, as far as it is known.
+
+        Of a trace: {id, place, kept, gate, reason, text, response}.
+        """
+        if self.trace is not None:
+            told = {"gate": self.trace.gate, "reason": self.trace.reason, "text": self.trace.text}
+            return {**self._named, "kept": False, **told, "response": self.trace.response}
         stop = self.note.stop
-        row: dict[str, Any] = {"id": self.note.id or self.place, "place": self.place, "kept": stop is None}
+        row = {**self._named, "kept": stop is None}
         row |= {"gate": stop.gate, "reason": stop.reason} if stop else {"gate": "overlap", "reason": NEAR}
         if (hit := self.note.hit) is not None:
-            told = asdict(hit)
-            row |= {"near": told.pop("is_near"), **told}
+            found = asdict(hit)
+            row |= {"near": found.pop("is_near"), **found}
         if stop is not None and stop.gate != "overlap":
             row["text"] = stop.text
         return row | ({"content": json.loads(self.content)} if self.content else {})
@@ -55,10 +69,11 @@ class Sifted:
 
     def __post_init__(self) -> None:
         self.sieves = {gate: Sieve(gate) for gate in GATES}
-        self.groups: dict[tuple[str, str], tuple[Side, Side]] = {}
+        self.log = StepLog(step="filter", inputs=())
         self.near: Counter[str] = Counter()
         self._rows_by_reason: Counter[str] = Counter()
         self._traces_by_reason: Counter[str] = Counter()
+        self._traces = self._traces_kept = 0
         self._number = -1  # of the row, blank ones left out
 
     def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -69,14 +84,17 @@ class Sifted:
             if note.stop is None or note.stop.told != BLANK:
                 self.bad.count(place, note.stop.told if note.stop else "")
             self._count(note)
-            if self.dropped is not None and (note.stop or note.hit) and not (note.stop and note.stop.told == BLANK):
-                self.dropped(Dropped(place=place, note=note, content=row))
+            if self.dropped is not None and not (note.stop and note.stop.told == BLANK):
+                for stop in note.traces:
+                    self.dropped(Dropped(place=place, note=note, content=row, trace=stop))
+                if note.stop or note.hit:
+                    self.dropped(Dropped(place=place, note=note, content=row))
             if note.stop is None or note.stop.outcome == Fate.UNDECIDED_KEPT.value:
                 yield row
 
     def _compared(self, note: Note) -> Note:
         """The note with the decision on copies, of a row that the other gates let pass."""
-        if note.stop is not None and note.stop.gate == "read":
+        if note.stop is not None and note.stop.gate == READ:
             return note
         self._number += 1
         if note.stop is not None or self.duplicates is None:
@@ -98,12 +116,13 @@ class Sifted:
                 sieve.passes(KEEP, note.group)
         self._rows_by_reason.update([note.stop.reason] if note.stop else [])
         self._traces_by_reason.update(stop.reason for stop in note.traces)
-        taken, given = self.groups.setdefault(note.group, (Side(), Side()))
-        taken.records += 1
-        taken.traces += note.read or 0
+        self._traces += note.read or 0
+        if note.stop is None or note.stop.gate != READ:
+            self.log.count("in", note.group, note.sizes, note.rates)
         if note.stop is None:
-            given.records += 1
-            given.traces += (note.read or 0) - len(note.traces)
+            self.log.count("out", note.group, note.left, note.rates)
+            self.log.licenses[note.license] += 1
+            self._traces_kept += (note.read or 0) - len(note.traces)
 
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
@@ -114,16 +133,15 @@ class Sifted:
         return [report.to_row() for report in self.reports()]
 
     def __str__(self) -> str:
-        sides = list(self.groups.values())
-        kept, traces = sum(given.records for _, given in sides), sum(taken.traces for taken, _ in sides)
-        told = f"{sum(taken.records for taken, _ in sides)} rows: {kept} kept{_told(self._rows_by_reason)}"
+        first = self.sieves[READ].report()
+        kept = sum(side.records for side in self.log.wrote.values())
+        told = f"{first.kept + first.dropped + first.undecided} rows: {kept} kept{_told(self._rows_by_reason)}"
         if self.near:
             told += f", {sum(self.near.values())} near a held-out item with other numbers (kept)"
-        if traces:
-            left = sum(given.traces for _, given in sides)
-            told += f"; {traces} traces in records: {left} kept{_told(self._traces_by_reason)}"
-            lost = traces - left - self._traces_by_reason.total()
-            told += f", {lost} of rows that went" if lost else ""
+        if self._traces:
+            told += f"; {self._traces} traces in records: {self._traces_kept} kept{_told(self._traces_by_reason)}"
+            beside = self._traces - self._traces_kept - self._traces_by_reason.total()
+            told += f", {beside} of rows that went" if beside else ""
         return told
 
 
