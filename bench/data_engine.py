@@ -160,6 +160,7 @@ def main() -> None:
     found += [("records labelled, of those withheld", len(withheld), len(voted))]
     found += [("labels that equal the withheld", len(voted), sum(voted))]
 
+    (folder / "told.jsonl").unlink()  # of the votes
     etalon(
         folder, "distill", "labelled.jsonl", "-o", "traced.jsonl", "--teacher", "teacher.py:teach", "-n", 4, "--seed", 2
     )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from etalon.data.contamination.index import Rule
     from etalon.data.duplicates import Decisions
     from etalon.data.filtering import Dropped, GateRows, Sifted
+    from etalon.data.filtering.judged import Judges
     from etalon.data.step_reports import StepLog
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.work import RowWork
@@ -70,6 +71,12 @@ def sift(
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Ask a model about what passed: MODEL@http://..., a directory, FILE.py:NAME."
+        ),
+    ] = None,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
@@ -92,7 +99,8 @@ def sift(
             check_place(option, place)
     if thoughts not in ("any", "whole", "needed"):
         raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
-    from etalon.data.filtering import GateRows
+    from etalon.data.filtering import GateRows, Sifted
+    from etalon.rows.bad import BadRows
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.spread import map_rows
 
@@ -105,7 +113,9 @@ def sift(
         thoughts=cast("Any", thoughts), columns=names,
     )  # fmt: skip
     places = _Places(files=files, out=out, report=report, dropped=dropped)
-    _run(places, work, mapped(work), decisions, max_bad)
+    with _asking(judge, out, names) as judges:
+        sifted = Sifted(bad=BadRows(_name(files), max_bad), duplicates=decisions, judges=judges)
+        _run(places, work, mapped(work), sifted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,20 +128,12 @@ class _Places:
     dropped: Path | None
 
 
-def _run(
-    places: _Places,
-    work: GateRows,
-    lines: Iterator[tuple[str, bytes]],
-    decisions: Decisions | None,
-    max_bad: float,
-) -> None:
-    from etalon.data.filtering import Sifted
-    from etalon.rows.bad import BadRows
+def _run(places: _Places, work: GateRows, lines: Iterator[tuple[str, bytes]], sifted: Sifted) -> None:
     from etalon.store import write_json_atomic, writing
 
     started, out = time.monotonic(), places.out
     with writing(out or Path("standard output")), written(out) as stream, _telling(places.dropped) as tell:
-        sifted = Sifted(bad=BadRows(_name(places.files), max_bad), duplicates=decisions, dropped=tell)
+        sifted.dropped = tell
         for line in sifted.kept(_watched(lines, "look at every row")):
             stream.write(line + b"\n")
         if places.report is not None:
@@ -162,6 +164,25 @@ def _name(files: Sequence[str]) -> str:
     return name_of(found[0]) if len(found) == 1 else ""
 
 
+@contextmanager
+def _asking(judge: str | None, out: Path | None, columns: ColumnMap) -> Iterator[Judges | None]:
+    """A judge whose answers are kept beside what is written."""
+    if judge is None:
+        yield None
+        return
+    if out is None:
+        raise ConfigError("--judge: needs --out FILE; its answers are kept beside it")
+    from etalon.commands.data.asking import CALLS_SUFFIX, open_model
+    from etalon.data.calls import Remembered
+    from etalon.data.filtering.judged import Judges
+    from etalon.sampling.source import check_named, identity_of
+
+    check_named(judge, key="--judge")
+    sampler = open_model(judge, key="--judge", concurrency=None)
+    with Remembered(sampler, out.with_name(out.name + CALLS_SUFFIX), identity=identity_of(judge)) as model:
+        yield Judges(model, columns=columns)
+
+
 def _log(files: Sequence[str], work: GateRows, sifted: Sifted) -> StepLog:
     from etalon.rows.spread import files_of
 
@@ -175,6 +196,7 @@ def _log(files: Sequence[str], work: GateRows, sifted: Sifted) -> StepLog:
     log = sifted.log
     log.inputs = [Path(file) for file in files_of(files) if file != "-"]
     log.settings, log.gates = settings, sifted.reports()
+    log.calls = [sifted.judges.model.calls] if sifted.judges else []
     return log
 
 

@@ -14,8 +14,9 @@ from etalon.data.gates import Decision, Fate, excerpt
 from etalon.store import to_json
 
 READ, OVERLAP, TRACE, CORRECTNESS, DUPLICATES = "read", "overlap", "trace", "correctness", "duplicates"
-GATES = (READ, OVERLAP, TRACE, CORRECTNESS, DUPLICATES)  # in the order that a row passes them
-PER_TRACE = frozenset({TRACE, CORRECTNESS})  # in records, whose traces go one by one
+QUALITY, JUDGE = "quality", "judge"  # of a model, where one is named
+GATES = (READ, OVERLAP, TRACE, CORRECTNESS, DUPLICATES, QUALITY, JUDGE)  # in the order that a row passes them
+PER_TRACE = frozenset({TRACE, CORRECTNESS, JUDGE})  # in records, whose traces go one by one
 
 SIZES = ("sizes", "left")
 PLAIN = ("id", "share", "rates", "license", *SIZES)  # of a note, as they are in JSON; left out where they say nothing
@@ -45,7 +46,13 @@ class Stop:
         )
 
     @property
+    def passes(self) -> bool:
+        """Whether what could not be decided passes all the same."""
+        return self.outcome == Fate.UNDECIDED_KEPT.value
+
+    @property
     def decision(self) -> Decision:
+        """What the gate said."""
         return Decision(outcome=Fate(self.outcome), reason=self.reason, text=self.text)
 
 
@@ -81,6 +88,11 @@ class Note:
     left: tuple[int, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
     license: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether the row goes on."""
+        return self.stop is None or self.stop.passes
 
 
 def to_line(note: Note, row: bytes) -> bytes:

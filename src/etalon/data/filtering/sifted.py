@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from etalon.data.contamination.rows import Sweep
 from etalon.data.duplicates import Decisions
-from etalon.data.filtering.notes import DUPLICATES, GATES, PER_TRACE, READ, Note, Overlap, Stop, from_line
+from etalon.data.filtering.judged import Judges, Passing
+from etalon.data.filtering.notes import DUPLICATES, GATES, OVERLAP, PER_TRACE, QUALITY, READ, Note, Stop, from_line
 from etalon.data.gates import KEEP, Fate, GateReport, Sieve
 from etalon.data.step_reports import StepLog
 from etalon.rows.bad import BadRows
@@ -44,12 +45,12 @@ class Dropped:
             told = {"gate": self.trace.gate, "reason": self.trace.reason, "text": self.trace.text}
             return {**self._named, "kept": False, **told, "response": self.trace.response}
         stop = self.note.stop
-        row = {**self._named, "kept": stop is None}
-        row |= {"gate": stop.gate, "reason": stop.reason} if stop else {"gate": "overlap", "reason": NEAR}
+        row = {**self._named, "kept": self.note.passes}
+        row |= {"gate": stop.gate, "reason": stop.reason} if stop else {"gate": OVERLAP, "reason": NEAR}
         if (hit := self.note.hit) is not None:
             found = asdict(hit)
             row |= {"near": found.pop("is_near"), **found}
-        if stop is not None and stop.gate != "overlap":
+        if stop is not None and stop.gate != OVERLAP:
             row["text"] = stop.text
         return row | ({"content": json.loads(self.content)} if self.content else {})
 
@@ -60,37 +61,52 @@ class Sifted:
 
     bad: counts the rows that cannot be read. duplicates: what is to become of each row beside the others, by its place
     in the file; None where nobody compared them. dropped: told of every row that does not pass or is near an item.
+    judges: a model that is asked about what passed everything else.
     """
 
     bad: BadRows = field(default_factory=lambda: BadRows("rows"))
     duplicates: Decisions | None = None
-    dropped: Any = None
+    dropped: Callable[[Dropped], None] | None = None
+    judges: Judges | None = None
     sweep: Sweep = field(default_factory=Sweep)
 
     def __post_init__(self) -> None:
-        self.sieves = {gate: Sieve(gate) for gate in GATES}
+        used = GATES if self.judges else GATES[: GATES.index(QUALITY)]
+        self.sieves = {gate: Sieve(gate) for gate in used}
         self.log = StepLog(step="filter", inputs=())
         self.near: Counter[str] = Counter()
         self._rows_by_reason: Counter[str] = Counter()
         self._traces_by_reason: Counter[str] = Counter()
-        self._traces = self._traces_kept = 0
+        self._traces = self._traces_gone = self._traces_kept = 0
         self._number = -1  # of the row, blank ones left out
 
     def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
         """The rows that passed, without line ends; lines: (place, line of `notes.to_line`)."""
+        rows = self._read(lines)
+        for one in self.judges.passed(rows) if self.judges else rows:
+            self._count(one.note)
+            if self.dropped is not None:
+                self._tell(one, self.dropped)
+            if one.note.passes:
+                yield one.row
+
+    def _read(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[Passing]:
         for place, line in lines:
             note, row = from_line(line)
-            note = self._compared(note)
             if note.stop is None or note.stop.told != BLANK:
                 self.bad.count(place, note.stop.told if note.stop else "")
-            self._count(note)
-            if self.dropped is not None and not (note.stop and note.stop.told == BLANK):
-                for stop in note.traces:
-                    self.dropped(Dropped(place=place, note=note, content=row, trace=stop))
-                if note.stop or note.hit:
-                    self.dropped(Dropped(place=place, note=note, content=row))
-            if note.stop is None or note.stop.outcome == Fate.UNDECIDED_KEPT.value:
-                yield row
+            yield Passing(place, self._compared(note), row)
+
+    def _tell(self, one: Passing, tell: Callable[[Dropped], None]) -> None:
+        """Say of a row, or of traces of it, that they do not pass, or that it is near an item."""
+        stop = one.note.stop
+        if stop is not None and stop.told == BLANK:
+            return
+        for trace in one.note.traces:
+            if not trace.passes:
+                tell(Dropped(place=one.place, note=one.note, content=one.row, trace=trace))
+        if not one.note.passes or one.note.hit:
+            tell(Dropped(place=one.place, note=one.note, content=one.row))
 
     def _compared(self, note: Note) -> Note:
         """The note with the decision on copies, of a row that the other gates let pass."""
@@ -111,18 +127,21 @@ class Sifted:
                 _count_traces(sieve, note)
             elif note.stop is not None and note.stop.gate == gate:
                 sieve.passes(note.stop.decision, note.group)
-                break
+                if not note.stop.passes:
+                    break
             else:
                 sieve.passes(KEEP, note.group)
         self._rows_by_reason.update([note.stop.reason] if note.stop else [])
         self._traces_by_reason.update(stop.reason for stop in note.traces)
+        gone = sum(not stop.passes for stop in note.traces)
         self._traces += note.read or 0
+        self._traces_gone += gone
         if note.stop is None or note.stop.gate != READ:
             self.log.count("in", note.group, note.sizes, note.rates)
-        if note.stop is None:
+        if note.passes:
             self.log.count("out", note.group, note.left, note.rates)
             self.log.licenses[note.license] += 1
-            self._traces_kept += (note.read or 0) - len(note.traces)
+            self._traces_kept += (note.read or 0) - gone
 
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
@@ -140,7 +159,7 @@ class Sifted:
             told += f", {sum(self.near.values())} near a held-out item with other numbers (kept)"
         if self._traces:
             told += f"; {self._traces} traces in records: {self._traces_kept} kept{_told(self._traces_by_reason)}"
-            beside = self._traces - self._traces_kept - self._traces_by_reason.total()
+            beside = self._traces - self._traces_kept - self._traces_gone
             told += f", {beside} of rows that went" if beside else ""
         return told
 
@@ -159,6 +178,3 @@ def _count_traces(sieve: Sieve, note: Note) -> None:
     earlier = len(note.traces) - len(stops)
     for _ in range((note.read or 0) - earlier - len(own)):
         sieve.passes(KEEP, note.group)
-
-
-__all__ = ["Dropped", "Overlap", "Sifted"]

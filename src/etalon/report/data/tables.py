@@ -51,7 +51,8 @@ def tables(chain: Chain, *, is_short: bool = False) -> Iterator[Table]:
     rates = [_two_sided(f"Error rate of {model}", "Error rate", rate_bars(chain, model)) for model in chain.models]
     every = [
         steps(chain), gates(chain), reasons(chain), groups(chain),
-        gate_groups(chain, is_short=is_short), _two_sided("Length of traces", "Tokens", length_bars(chain)), *rates, calls(chain), licenses(chain),
+        gate_groups(chain, is_short=is_short), _two_sided("Length of traces", "Tokens", length_bars(chain)),
+        *rates, calls(chain), licenses(chain),
     ]  # fmt: skip
     return (table for table in every if table.rows)
 
