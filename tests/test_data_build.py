@@ -248,6 +248,10 @@ def test_what_cannot_be_built_is_one_line(tmp_path: Path) -> None:
     useless = [problem("a", story(1), answer=None, traces=[trace("x", correct=False)])]
     assert "nothing is left to write: " in failed(*out, rows=useless)
     assert not (tmp_path / "out" / "manifest.json").exists()
+    built(tmp_path, rows=[solved(n) for n in range(12)])
+    before = hash_file(tmp_path / "out" / "manifest.json")
+    assert "--reference tiny: no record has" in failed(*out, "--reference", "tiny", rows=two)
+    assert hash_file(tmp_path / "out" / "manifest.json") == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     assert "holds other files" in failed("-o", str(tmp_path / "mine"), rows=two)
