@@ -75,6 +75,9 @@ class Sifted:
         self.sieves = {gate: Sieve(gate) for gate in used}
         self.log = StepLog(step="filter", inputs=())
         self.near: Counter[str] = Counter()
+        self._rows_by_reason: Counter[str] = Counter()
+        self._traces_by_reason: Counter[str] = Counter()
+        self._traces = self._traces_gone = self._traces_kept = 0
         self._number = -1  # of the row, blank ones left out
 
     def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -128,11 +131,17 @@ class Sifted:
                     break
             else:
                 sieve.passes(KEEP, note.group)
+        self._rows_by_reason.update([note.stop.reason] if note.stop else [])
+        self._traces_by_reason.update(stop.reason for stop in note.traces)
+        gone = sum(not stop.passes for stop in note.traces)
+        self._traces += note.read or 0
+        self._traces_gone += gone
         if note.stop is None or note.stop.gate != READ:
             self.log.count("in", note.group, note.sizes, note.rates)
         if note.passes:
             self.log.count("out", note.group, note.left, note.rates)
             self.log.licenses[note.license] += 1
+            self._traces_kept += (note.read or 0) - gone
 
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
@@ -143,13 +152,20 @@ class Sifted:
         return [report.to_row() for report in self.reports()]
 
     def __str__(self) -> str:
-        reports = {report.gate: report for report in self.reports()}
-        first = reports["read"]
-        read = first.kept + first.dropped + first.undecided
-        stopped = [f"{reason} {count}" for report in reports.values() for reason, count in report.reasons.items()]
+        first = self.sieves[READ].report()
         kept = sum(side.records for side in self.log.wrote.values())
-        near = f", {sum(self.near.values())} near a held-out item with other numbers (kept)" if self.near else ""
-        return f"{read} rows: {kept} kept{''.join(f', {one}' for one in stopped)}{near}"
+        told = f"{first.kept + first.dropped + first.undecided} rows: {kept} kept{_told(self._rows_by_reason)}"
+        if self.near:
+            told += f", {sum(self.near.values())} near a held-out item with other numbers (kept)"
+        if self._traces:
+            told += f"; {self._traces} traces in records: {self._traces_kept} kept{_told(self._traces_by_reason)}"
+            beside = self._traces - self._traces_kept - self._traces_gone
+            told += f", {beside} of rows that went" if beside else ""
+        return told
+
+
+def _told(reasons: Counter[str]) -> str:
+    return "".join(f", {reason} {count}" for reason, count in reasons.most_common())
 
 
 def _count_traces(sieve: Sieve, note: Note) -> None:
