@@ -42,13 +42,14 @@ def labelled_queries(
         found = _not_held_out(steps.passed(grown), held_out, steps, drop_near=spec.drop_near)
         steps.done("expand", queries, [*found, *others], file="expanded.jsonl", calls=[teacher.calls])
         queries = [*found, *others]
-    if spec.teacher == REFERENCE:
-        queries = steps.passed(_answered(queries))
-    if not to_label(queries, spec.relabel):
+    relabel = spec.relabel
+    if spec.teacher == REFERENCE:  # what came with a problem checks no vote
+        queries, relabel = steps.passed(_answered(queries)), 0.0
+    if not to_label(queries, relabel):
         return queries, None
     labelled = label_records(
         queries, teacher, n=spec.label_votes, agreement=spec.agreement, params=params, seed=work.seed + 1,
-        relabel=spec.relabel,
+        relabel=relabel,
     )  # fmt: skip
     steps.passed(labelled.gated)
     return list(labelled.gated.kept), labelled.confirmed / labelled.checked if labelled.checked else None
