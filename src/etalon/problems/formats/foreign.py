@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 WINDOW = 3000  # (ours) characters at either end that may be foreign
 MAX_CLAUSE = 400  # (ours) characters of a clause behind a task
+MOST_EXAMPLES = 1 << 16  # (ours) characters of a prompt with examples
 FEWEST_TURNS = 3  # (ours) questions of a prompt, of which all but the last are examples
 MARK = "\ue000"  # stands for what is a sign of an instruction, character by character
 
@@ -183,7 +184,7 @@ def _of_user(text: str) -> str:
 
 def _after_examples(text: str) -> str:
     """The last question of a prompt that shows questions with their answers before it (RLVR-GSM)."""
-    if not (label := _FIRST_LABEL.match(text)):
+    if len(text) > MOST_EXAMPLES or not (label := _FIRST_LABEL.match(text)):
         return text
     turns = re.split(rf"^{re.escape(label[0])}", text[label.end() :], flags=re.MULTILINE)
     answered = [_ANSWERED.search(turn) for turn in turns]
