@@ -184,7 +184,8 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     )
     templates = load_templates(recipe.prompts)
     asked = []
-    for problem in [p for p in queries if p.domain is Domain.MATH][: spec.claims]:
+    count = 0 if spec.teacher == REFERENCE else spec.claims  # no problem comes with claims
+    for problem in [p for p in queries if p.domain is Domain.MATH][:count]:
         text = generation_conversation(ask(problem.prompt), templates.generate, recipe.clr.m)[-1].content
         asked.append(replace(problem, id=f"{problem.id}-claims", prompt=text))
     path = work.directory / "claims.jsonl"
