@@ -34,7 +34,9 @@ def labelled_queries(
     steps.done(
         "filter", read, queries, file="seeds.jsonl", calls=[judge.calls] if judge else [], settings={"against": named}
     )
-    if spec.expand:
+    if spec.expand and spec.teacher == REFERENCE:
+        work.view.note("no expansion: solutions that came with the problems write no queries; name a data.teacher")
+    elif spec.expand:
         seeds, others = _seeds(queries, spec.expand_share)
         grown = expand_records(
             seeds, teacher, count=spec.expand, params=params, seed=work.seed, prompts=recipe.prompts
