@@ -65,7 +65,7 @@ def sift(
     thoughts: Annotated[
         str,
         typer.Option(metavar="any|whole|needed", help="Thoughts: any, none that is empty, or one in every response."),
-    ] = "any",
+    ] = "whole",
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
