@@ -34,6 +34,8 @@ _COMMAND_END = re.compile(
     r"\\(?:d?frac|sqrt|left|right|cdot|times|text|mathrm|begin|end|sum|int|boxed|le|ge|neq?|in|to)$"
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
+_COMMAND = re.compile(r"\\(?!boxed|text)[A-Za-z(\[]")
+_FORMULA_START = re.compile(r"-?\d*[A-Za-z]\w?(?:\^|_| ?[=+<>-])|[^\n]*\^")
 _IS_FORMULA = re.compile(r"(?:\\[A-Za-z]+|[^\sA-Za-z.]|[A-Za-z]{1,2}(?![A-Za-z])|[ .](?! *\n)){1,300}")
 _DISPLAY = re.compile(r"(?<!\\)\\([\[\]()])")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -46,6 +48,7 @@ _SIGN_OFF = re.compile(
 )
 _SENTENCE = re.compile(r"[.!?][\s*_$)\"”]+")
 _NO_SENTENCE = re.compile(r"\s*(?:[-*•>#|]|\d+[.)]|\[|@)")
+_HEADING = re.compile(r"#{1,3} [^\W\d_]{3}")
 _ITEM = re.compile(r"[ \t]*(?:\*\*)?(?:\d{1,3}[.)]|[-*•]|(?:Step|Case) \d{1,3}[.:]?)[ \t]*")
 _JSON = re.compile(r"\s*[{\[][\s{\[]*\"[^\"\n]{1,80}\"\s*[:,]")
 _STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"")
@@ -98,8 +101,9 @@ def open_row(text: str) -> str | None:
 
 
 def _breaks_off(text: str, response: Response) -> bool:
-    """Whether the last three words begin what the response says in full elsewhere: "the red rope wa"."""
-    if len(line := text[text.rfind("\n") + 1 :]) > 2 and line.startswith("**") and line.count("**") == 1:
+    """Whether it ends in a heading, or the last three words begin what stands in full elsewhere: "the red rope wa"."""
+    line = text[text.rfind("\n") + 1 :]
+    if (len(line) > 2 and line.startswith("**") and line.count("**") == 1) or _HEADING.match(line):
         return True
     words = text[-TAIL:].split()[-3:]
     if len(words) < 3 or not text[-1].isalpha():
@@ -156,7 +160,8 @@ def _is_open_formula(text: str) -> bool:
         return True
     behind = plain[plain.rfind("$") + 1 :]
     is_odd = plain.replace("$$", "").count("$") % 2 == 1  # or an amount of dollars stands somewhere
-    is_formula = "\\" in behind or re.match(r"-?\d*[A-Za-z]\w?(?:\^|_| ?[=+<>-])|[^\n]*\^", behind) is not None
+    is_latex = _COMMAND.search(text) is not None and re.match(r"\S[^=+<>-]*[=+<>-]", behind) is not None
+    is_formula = "\\" in behind or is_latex or _FORMULA_START.match(behind) is not None
     return is_odd and is_formula and _IS_FORMULA.fullmatch(behind) is not None
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-from etalon.data.traces.response import Fault, Response, around, without_code
+from etalon.data.traces.response import Fault, Response, around, without_fences
 from etalon.types import Domain
 
 SHARE = 0.05  # (ours) of the letters of a prompt, in a script that is its own
@@ -65,7 +65,7 @@ def other_scripts(response: Response) -> Fault | None:
     """A sentence, or many words, in a script that the problem does not have."""
     if response.text.isascii():
         return None
-    mixed = list(_MIXED.finditer(without_code(response.text)))
+    mixed = list(_MIXED.finditer(without_fences(response.text)))
     if len(mixed) >= MIXED and not _CYRILLIC.search(response.prompt):
         return Fault(kind="other script", detail=f"in a word: {around(response.text, mixed[0].start())}")
     counts = census(response.text)
@@ -126,7 +126,7 @@ def own_scripts(response: Response, counts: Counter[str]) -> set[str]:
 
 def without_asides(text: str) -> str:
     """The text with code, and what stands in quotes, brackets and emphasis, blanked out; places stay."""
-    return _ASIDE.sub(lambda aside: " " * len(aside[0]), without_code(text))
+    return _ASIDE.sub(lambda aside: " " * len(aside[0]), without_fences(text))
 
 
 def _passage(text: str, script: str) -> tuple[int, int] | None:
