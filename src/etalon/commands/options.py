@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -108,3 +109,16 @@ def written(out: Path | None) -> Iterator[BinaryIO]:
         with open(partial, "wb") as stream:
             yield stream
         os.replace(partial, out)
+
+
+@contextmanager
+def counting(name: str, purpose: str) -> Iterator[Callable[[int], None]]:
+    """Shows how many rows have been read and how fast, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from etalon.show.progress import Progress
+
+    started = time.monotonic()
+    with Progress().stage(name, purpose) as view:
+        yield lambda rows: view.update(0, 0, rows=rows, per_second=int(rows / max(0.1, time.monotonic() - started)))

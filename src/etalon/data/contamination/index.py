@@ -30,7 +30,7 @@ FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be
 SAMPLE = 20_000  # (ours) rows that say what is common
 LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole, or
 FEWEST_NUMBERS = 2  # (ours) with so many numbers in part, but with all of these
-RELATED = 0.9  # (ours) of the anchors of an item: the row is a copy of it
+RELATED = 0.9  # (ours) share of an item from which a row is taken for a copy of it, when it is asked what is common
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
 _INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 
@@ -175,13 +175,17 @@ class Index:
         return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
 
     def shared(self, text: str) -> set[Run]:
-        """The runs of items that a text holds, without those of the items that it is a copy of."""
+        """The runs of items that a text holds, without those of the items that it may be a copy of."""
         found = words(text)
         held = self._rarity.known & set(runs(masked(found), RUN))
         wide = self._anchors.keys() & set(runs(found, ANCHOR))
-        counts = Counter(number for run in wide for number in self._anchors[run])
-        for number, count in counts.items():
-            if count >= RELATED * self._num_anchors[number]:
+        if not held and not wide:
+            return set()
+        exact = tuple(tokens(text))
+        row = Words.of(exact)
+        for number in {*self._candidates(found), *self._shorts(found)}:
+            match = _match(self.patterns[number], exact, row)
+            if match is not None and match.share >= RELATED:
                 own = self.patterns[number].words
                 held -= set(runs(own.masked, RUN))
                 wide -= set(runs(own.exact, ANCHOR))

@@ -62,6 +62,10 @@ _SIGNS = str.maketrans(
 _TOKEN = re.compile(rf"[^\W\d_{CJK}]+|\d+(?:\.\d+)?|\.\d+|[{CJK}]|(?<=[\d)])!|[-+/=]")
 _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-|-(?=[^\W\d_]{2})|--+")
 _ASCII_SIGNS = (("'", ""), ("`", ""), ("**", ""), ("~~", ""))
+_PIECES = re.compile(  # of LaTeX, whose chunks hardly ever come twice
+    r"[A-Za-z]+(?:[-'][A-Za-z]+)*'?|\d+(?:(?:,|\{,\}|\\[,;!])\d{3}(?!\d))*(?:\.\d+)?|\.\d+"
+    r"|\\[dtc]?frac\d\d|\\[A-Za-z]+|\\[^A-Za-z]|\0"
+)
 _PLAIN = re.compile(r"[A-Za-z]+[.,;:?!]?")
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905
@@ -79,7 +83,10 @@ _NUMERALS = SPELLED.keys() | SCALES.keys()
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text; numbers in digits, one of several words is several."""
-    return list(chain.from_iterable(map(_WORDS.__getitem__, _undone(text).split())))
+    undone = _undone(text)
+    is_latex = "\\" in undone and undone.isascii() and "**" not in undone and "`" not in undone and "~" not in undone
+    pieces = _PIECES.findall(undone) if is_latex else undone.split()
+    return list(chain.from_iterable(map(_WORDS.__getitem__, pieces)))
 
 
 def tokens(text: str) -> list[str]:
