@@ -6,7 +6,7 @@ Each check is one pass over the text. What the problem itself is about, because 
 from __future__ import annotations
 
 import re
-from itertools import chain
+from itertools import chain, pairwise
 
 from etalon.data.traces.response import Fault, Response, around, without_code
 
@@ -19,6 +19,7 @@ NEWLINE_RUN = 25  # (ours)
 BLANK_RUN = 300  # (ours) of blanks and tabs
 GARBAGE_RUN = 120  # (ours) characters without a blank: a sha512 in hex has 128, but is quoted from the prompt or code
 CHUNK_RUN = 120  # (ours) characters of one short block, without a blank
+MIXED, MIXED_KINDS = 32, 9  # (ours) different characters, and kinds of them, in random ones
 INVISIBLE = 20  # (ours) zero-width characters in all
 CLEAR = 2  # (ours) hits of mojibake that could be two real characters
 
@@ -123,11 +124,12 @@ def _longest(character: str) -> int:
 
 
 def garbage(response: Response) -> Fault | None:
-    """Base64, hex and random letters: a long word of letters of both cases and digits, or of hex digits."""
-    for found in _BASE64.finditer(response.text):
-        if _is_random(found[0]) and not response.is_asked(found[0][:16]):
-            return Fault(kind="garbage", detail=around(response.text, found.start()))
-    return None
+    """Base64, hex, random letters and random characters: a long word in which the kinds of characters are mixed."""
+    text = response.text
+    words = [one for one in _BASE64.finditer(text) if _is_random(one[0])]
+    words += [one for one in _LONG.finditer(without_code(text)) if _is_mixed(one[0])]
+    found = next((one for one in words if not response.is_asked(one[0][:16])), None)
+    return Fault(kind="garbage", detail=around(text, found.start())) if found else None
 
 
 def _is_periodic(chunk: str) -> bool:
@@ -148,3 +150,12 @@ def _is_random(chunk: str) -> bool:
         return True
     is_hex = all(one in "0123456789abcdefABCDEF" for one in chunk)
     return is_hex and min(digits, upper + lower) > size // 8
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether a long word changes between letters, digits and many kinds of marks as no formula or program does."""
+    chunk = word[:CHUNK_RUN]
+    if "\\" in chunk or len(set(chunk)) < MIXED:
+        return False
+    kinds = ["a" if one.isalpha() else "0" if one.isdigit() else one for one in chunk]
+    return len(set(kinds)) > MIXED_KINDS and sum(a != b for a, b in pairwise(kinds)) > 0.55 * len(chunk)
