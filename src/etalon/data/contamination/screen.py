@@ -4,15 +4,15 @@
     -> every second run of ANCHOR words in the anchors, or a word and a run of a short item -> None, or its words
 
 What a copy may change is undone by the second look alone. So that plain words meet an item's nevertheless, it stands
-here in three forms: as it is, with its numbers in digits, and with small ones in words.
+here in several forms: as it is, with small numbers in digits, and with its numbers in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from etalon.data.contamination.match import RUN, runs
-from etalon.data.contamination.text import SPELLED, words
+from etalon.data.contamination.text import SPELLED, spelled, words
 
 Run = tuple[str, ...]
 
@@ -24,7 +24,7 @@ _PLAIN = bytes.maketrans(
     bytes(range(ord("A"), ord("Z") + 1)) + _SPACES, bytes(range(ord("a"), ord("z") + 1)) + b" " * len(_SPACES)
 )
 _DIGITS = {word: str(value) for word, value in SPELLED.items()}
-_IN_WORDS = {str(value): word for word, value in reversed(SPELLED.items())}
+_LONGEST_NUMBER = 6  # digits of one that is written in words
 
 
 def is_plain(text: str) -> bool:
@@ -77,5 +77,19 @@ def plain_forms(text: str) -> list[list[str]]:
     """The words of an item as plain texts may have them, forms that are equal once; none where it never is plain."""
     own = plain_words(text)
     in_digits = [_DIGITS.get(word, word) for word in own]
-    in_words = [_IN_WORDS.get(word, word) for word in own]
-    return [form for at, form in enumerate((own, in_digits, in_words)) if form not in (own, in_digits)[:at]]
+    in_words = [word for one in own for word in _spelled(one)]
+    joined = [word for one in own for word in _joined(_spelled(one))]
+    forms = own, in_digits, in_words, joined
+    return [form for at, form in enumerate(forms) if form not in forms[:at]]
+
+
+def _spelled(word: str) -> list[str]:
+    return spelled(int(word)) if word.isdecimal() and len(word) <= _LONGEST_NUMBER else [word]
+
+
+def _joined(number: Sequence[str]) -> Iterator[str]:
+    """The words of a number with "and" after hundreds, as in "two hundred and five"."""
+    for word, after in zip(number, [*number[1:], "thousand"], strict=True):
+        yield word
+        if word == "hundred" and after != "thousand":
+            yield "and"
