@@ -78,7 +78,7 @@ class GateRows:
         is_record = isinstance(found.get("traces"), list)
         if note.stop is None and traces:
             note, kept = self._traced(note, found, prompt, traces, is_record=is_record)
-            if is_record and note.traces:
+            if is_record and kept != list(traces):
                 content = {**(row.columns or {}), "traces": [trace_to_row(trace) for trace in kept]}
                 return to_line(note, json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         return to_line(note, row.line())

@@ -14,6 +14,7 @@ from etalon.data.filtering.judged import Judges, Passing
 from etalon.data.filtering.notes import DUPLICATES, GATES, OVERLAP, PER_TRACE, QUALITY, READ, Note, Stop, from_line
 from etalon.data.gates import KEEP, Fate, GateReport, Sieve
 from etalon.data.step_reports import StepLog
+from etalon.errors import InputError, RunError
 from etalon.rows.bad import BadRows
 from etalon.rows.files import BLANK
 
@@ -75,6 +76,7 @@ class Sifted:
         self.sieves = {gate: Sieve(gate) for gate in used}
         self.log = StepLog(step="filter", inputs=())
         self.near: Counter[str] = Counter()
+        self._alone = 0  # traces that records lost which pass
         self._number = -1  # of the row, blank ones left out
 
     def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -131,8 +133,27 @@ class Sifted:
         if note.stop is None or note.stop.gate != READ:
             self.log.count("in", note.group, note.sizes, note.rates)
         if note.passes:
+            self._alone += sum(not trace.passes for trace in note.traces)
             self.log.count("out", note.group, note.left, note.rates)
             self.log.licenses[note.license] += 1
+
+    def check(self) -> None:
+        """InputError where more rows than may be are unreadable, or there are none; RunError where none is kept."""
+        self.bad.check()
+        if not self.bad.rows:
+            raise InputError(f"{self.bad.name}: has no rows")
+        if not self.num_kept:
+            raise RunError(
+                f"{self.bad.name}: no row of {self.bad.rows} is kept, nothing is written ({self._reasons()})"
+            )
+
+    @property
+    def num_kept(self) -> int:
+        """Rows that passed."""
+        return sum(side.records for side in self.log.wrote.values())
+
+    def _reasons(self) -> str:
+        return ", ".join(f"{reason} {count}" for report in self.reports() for reason, count in report.reasons.items())
 
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
@@ -146,10 +167,11 @@ class Sifted:
         reports = {report.gate: report for report in self.reports()}
         first = reports["read"]
         read = first.kept + first.dropped + first.undecided
-        stopped = [f"{reason} {count}" for report in reports.values() for reason, count in report.reasons.items()]
-        kept = sum(side.records for side in self.log.wrote.values())
+        stopped = f", {told}" if (told := self._reasons()) else ""
+        taken = sum(side.traces for side in self.log.read.values())
+        alone = f"; {self._alone} of {taken} traces went, their records stayed" if self._alone else ""
         near = f", {sum(self.near.values())} near a held-out item with other numbers (kept)" if self.near else ""
-        return f"{read} rows: {kept} kept{''.join(f', {one}' for one in stopped)}{near}"
+        return f"{read} rows: {self.num_kept} kept{stopped}{near}{alone}"
 
 
 def _count_traces(sieve: Sieve, note: Note) -> None:
