@@ -140,6 +140,10 @@ class Remembered:
                 came.setdefault(key, []).append(rollout)
                 if is_single or len(came[key]) == together[key]:
                     yield from self._keep(key, came.pop(key))
+        if missing := sum(key not in self._kept for key in places):
+            raise RunError(
+                f"{self.name}: said nothing at all to {missing} of {len(asks)} calls; a sampler owes each one"
+            )
 
     @contextmanager
     def _keeping(self, asks: Sequence[Ask]) -> Iterator[None]:
