@@ -20,6 +20,7 @@ from etalon.data.expand import expand_records
 from etalon.data.records import Record, read_records
 from etalon.data.step_reports import StepLog
 from etalon.errors import EtalonError, InputError, RunError
+from etalon.model.tokens import token_counter
 from etalon.sampling.program import ProgramSampler
 from etalon.store import hash_file, read_json, read_jsonl
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams
@@ -54,13 +55,19 @@ RIGHT, WRONG = "<think>two and three</think>\\boxed{5}", "<think>two and four</t
 
 
 def test_what_was_verified_is_called_right_also_where_no_trace_of_the_record_goes(tmp_path: Path) -> None:
-    source = file(tmp_path / "in.jsonl", [row(1, RIGHT), row(2, RIGHT, WRONG), row(3, WRONG)])
+    unknown = row(4, RIGHT)
+    del unknown["answer"]
+    source = file(tmp_path / "in.jsonl", [row(1, RIGHT), row(2, RIGHT, WRONG), row(3, WRONG), unknown])
     data("filter", source, "-o", tmp_path / "out.jsonl", "--verify")
     assert [one["traces"] for one in read_jsonl(tmp_path / "out.jsonl")] == [
         [{"response": RIGHT, "correct": True}],
         [{"response": RIGHT, "correct": True}],
         [],
+        [{"response": RIGHT}],
     ]
+    gates = {gate["gate"]: gate for gate in read_json(tmp_path / "out.jsonl.report.json")["gates"]}
+    assert gates["correctness"]["reasons"] == {"different": 2, "undecided: no reference, kept": 1}
+    assert [gates["correctness"][name] for name in ("kept", "dropped", "undecided")] == [3, 2, 1]
     data("filter", source, "-o", tmp_path / "plain.jsonl")
     assert (tmp_path / "plain.jsonl").read_bytes() == source.read_bytes()
 
@@ -105,6 +112,13 @@ def test_what_was_made_of_a_question_is_in_one_part_with_it(tmp_path: Path, has_
             places.setdefault(family[one["prompt"]], set()).add(name)
     assert len(places) == 30
     assert {len(names) for names in places.values()} == {1}
+
+
+def test_a_build_says_whose_error_rates_it_took(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rates = {"llama8b": {"stated": 0.9}}
+    source = file(tmp_path / "in.jsonl", [row(n, RIGHT, error_rates=rates) for n in range(9)])
+    data("build", source, "-o", tmp_path / "out")
+    assert "difficulty is the error rate of llama8b\n" in capsys.readouterr().err
 
 
 def test_two_builds_never_write_one_folder(tmp_path: Path) -> None:
@@ -201,6 +215,14 @@ def test_a_sampler_that_leaves_calls_out_and_a_program_that_exits_are_told(tmp_p
         pytest.raises(RunError, match="SystemExit: bye"),
     ):
         expand_records([seed()], teacher, count=1, params=PARAMS, seed=0)
+
+
+def test_half_of_a_character_is_counted_by_a_tokenizer(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "?": 1}, unk_token="?"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert token_counter(tmp_path)(["a \ud83d a", "a"]) == [3, 1]
 
 
 def test_a_file_that_holds_no_calls_is_never_cut(tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def _report(built: Built, log: StepLog, out: Path, started: float) -> None:
     told = [f"{name}: {file['rows']:,} rows, {file['problems']:,} problems" for name, file in built.files.items()]
     for gate in log.gates:
         told += [f"{gate.gate}: {count:,} {reason}" for reason, count in gate.reasons.items()]
+    if built.reference:
+        told.append(f"difficulty is the error rate of {built.reference}")
     if built.unmeasured:
         whose = f" of {built.reference}" if built.reference else ""
         told.append(f"{built.unmeasured:,} traces of stage 1 have no measured error rate{whose}: not in stage 2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -177,10 +177,9 @@ class Sifted:
 def _count_traces(sieve: Sieve, note: Note) -> None:
     """What a gate did with the traces of one record: those that an earlier gate stopped never came to it."""
     before = GATES.index(sieve.gate)
-    stops: Sequence[Stop] = [stop for stop in note.traces if GATES.index(stop.gate) >= before]
-    own = [stop for stop in stops if stop.gate == sieve.gate]
+    earlier = sum(not stop.passes for stop in note.traces if GATES.index(stop.gate) < before)
+    own = [stop for stop in note.traces if stop.gate == sieve.gate]
     for stop in own:
         sieve.passes(stop.decision, note.group)
-    earlier = len(note.traces) - len(stops)
     for _ in range((note.read or 0) - earlier - len(own)):
         sieve.passes(KEEP, note.group)
