@@ -160,9 +160,25 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_several_files_are_filtered_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{ROWS[1]}\n{{broken\n")
+    (tmp_path / "b.jsonl").write_text(f"{ROWS[7]}\n{ROWS[1]}\n")
+    words = ("data", "filter", "a.jsonl", "b.jsonl", "-o", "kept.jsonl")
+    failed = etalon(*words, folder=tmp_path)
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1].startswith("etalon: a.jsonl: line 2: not JSON")
+    done = etalon(*words, "--max-bad", "0.3", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "4 rows: 2 kept, unreadable: not JSON 1, copy of another row 1"
+    assert (tmp_path / "kept.jsonl").read_bytes().count(b"\n") == 2
+    report = json.loads((tmp_path / "kept.jsonl.report.json").read_text())
+    assert [one["file"] for one in report["inputs"]] == ["a.jsonl", "b.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["data", "filter", "-", "rows.jsonl"], "-: standard input is read alone; name files only"),
         (["data", "filter", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
         (["data", "filter", "none.jsonl", "--workers", "2"], "none.jsonl: no such file"),
         (["data", "filter", "none.jsonl"], "none.jsonl: no such file"),

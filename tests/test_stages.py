@@ -253,7 +253,7 @@ DOMAINS = "'math', 'code', 'stem', 'instruct', 'claims' or 'facts'"
         ),
         (
             stage("a", "etalon.errors:Rl"),
-            "x.toml: a.kind: etalon.errors has no 'Rl'; it has ConfigError, EtalonError, InputError, RunError, "
+            "x.toml: a.kind: etalon.errors has no 'Rl'; it has ConfigError, EtalonError, InputError, LeftOutError, RunError, "
             "StoppedError, UnsupportedModelError",
         ),
         (stage("a", "json:dumps"), "a.kind: json:dumps: is no subclass of etalon.pipeline.stage.Stage"),

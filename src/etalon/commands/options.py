@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -139,3 +140,16 @@ def _is_at(stream: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(stream.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def counting(name: str, purpose: str) -> Iterator[Callable[[int], None]]:
+    """Shows how many rows have been read and how fast, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from etalon.show.progress import Progress
+
+    started = time.monotonic()
+    with Progress().stage(name, purpose) as view:
+        yield lambda rows: view.update(0, 0, rows=rows, per_second=int(rows / max(0.1, time.monotonic() - started)))

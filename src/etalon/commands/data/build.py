@@ -106,6 +106,12 @@ def _report(built: Built, log: StepLog, out: Path, started: float) -> None:
         told += [f"{gate.gate}: {count:,} {reason}" for reason, count in gate.reasons.items()]
     if built.reference:
         told.append(f"difficulty is the error rate of {built.reference}")
+    traces, problems = built.unverified
+    if traces:
+        told.append(
+            f"{traces:,} traces of {problems:,} problems are neither right nor wrong by anybody's word, and not taken: "
+            "`etalon data filter --verify` decides; --unverified takes them"
+        )
     if built.unmeasured:
         whose = f" of {built.reference}" if built.reference else ""
         told.append(f"{built.unmeasured:,} traces of stage 1 have no measured error rate{whose}: not in stage 2")

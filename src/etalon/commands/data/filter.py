@@ -21,6 +21,7 @@ from etalon.commands.options import (
     OutOption,
     WorkersOption,
     check_place,
+    counting,
     need_out,
     refuse_same,
     written,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def sift(
-    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
+    files: Annotated[list[str], typer.Argument(metavar="FILE ...", help=FILE_HELP)],
     against: Annotated[
         list[str] | None,
         typer.Option("--against", metavar="NAME|FILE", help="A benchmark that no row may hold; may be repeated."),
@@ -66,7 +67,7 @@ def sift(
     thoughts: Annotated[
         str,
         typer.Option(metavar="any|whole|needed", help="Thoughts: any, none that is empty, or one in every response."),
-    ] = "any",
+    ] = "whole",
     max_repetition: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
     ] = 0.5,
@@ -90,7 +91,10 @@ def sift(
     looked for. Counts go to standard error, and with -o all of them to OUT.report.json.
     """
     need_out(ray, out)
-    refuse_same(file, out)
+    if "-" in files and len(files) > 1:
+        raise ConfigError("-: standard input is read alone; name files only")
+    for file in files:
+        refuse_same(file, out)
     for option, place in (("--report", report), ("--dropped", dropped)):
         if place is not None:
             check_place(option, place)
@@ -100,23 +104,22 @@ def sift(
     from etalon.rows.bad import BadRows
     from etalon.rows.files import unchanged
     from etalon.rows.mapping import ColumnMap
-    from etalon.rows.packed import name_of
     from etalon.rows.spread import files_of, map_rows
 
     names = ColumnMap.read(columns or [])
-    mapped = partial(map_rows, file, ray=ray, workers=workers, processes=workers or 1)
-    places = _Places(file=file, out=out, report=report, dropped=dropped)
+    mapped = partial(map_rows, files, ray=ray, workers=workers, processes=workers or 1)
+    places = _Places(files=files, out=out, report=report, dropped=dropped)
     with ExitStack() as stack:
-        for one in files_of(file):
+        for one in files_of(files):
             stack.enter_context(unchanged(one))
-        decisions = _decisions(mapped, names) if copies and not _is_stream(file) else None
-        rule = _rule(file, against or [], names, max_bad, threshold=threshold, short=ngram)
+        decisions = None if not copies or _is_stream(files) else _decisions(mapped, names)
+        rule = _rule(files, against or [], names, max_bad, threshold=threshold, short=ngram)
         work = GateRows(
             against=rule, drop_near=drop_near, verifies=verify, max_repetition=max_repetition,
             thoughts=cast("Any", thoughts), columns=names,
         )  # fmt: skip
         judges = stack.enter_context(_asking(judge, out, names))
-        sifted = Sifted(bad=BadRows(name_of(file), max_bad), duplicates=decisions, judges=judges)
+        sifted = Sifted(bad=BadRows(_name(files), max_bad), duplicates=decisions, judges=judges)
         _run(places, work, mapped(work), sifted)
 
 
@@ -124,7 +127,7 @@ def sift(
 class _Places:
     """What is read, and what is written."""
 
-    file: str
+    files: Sequence[str]
     out: Path | None
     report: Path | None
     dropped: Path | None
@@ -137,7 +140,7 @@ def _run(places: _Places, work: GateRows, lines: Iterator[tuple[str, bytes]], si
     with writing(out or Path("standard output")), written(out) as stream:
         with _telling(places.dropped) as tell:  # whole before it is said that nothing is left: it holds why
             sifted.dropped = tell
-            for line in sifted.kept(lines):
+            for line in sifted.kept(_watched(lines, "look at every row")):
                 stream.write(line + b"\n")
         if places.report is not None:
             write_json_atomic(places.report, sifted.rows())
@@ -146,7 +149,25 @@ def _run(places: _Places, work: GateRows, lines: Iterator[tuple[str, bytes]], si
         print(sifted, file=sys.stderr)  # noqa: T201
         sifted.check()
     if out is not None and out.is_file():
-        _log(places.file, work, sifted).write(out, seconds=time.monotonic() - started)
+        _log(places.files, work, sifted).write(out, seconds=time.monotonic() - started)
+
+
+def _watched(lines: Iterator[tuple[str, bytes]], purpose: str) -> Iterator[tuple[str, bytes]]:
+    """The lines as they are; how many there were is shown on a terminal."""
+    with counting("filter", purpose) as count:
+        for number, line in enumerate(lines):
+            if not number % 256:
+                count(number)
+            yield line
+
+
+def _name(files: Sequence[str]) -> str:
+    """What bad rows are called by in front of their places, which name the file where there are several."""
+    from etalon.rows.packed import name_of
+    from etalon.rows.spread import files_of
+
+    found = files_of(files)
+    return name_of(found[0]) if len(found) == 1 else ""
 
 
 @contextmanager
@@ -168,7 +189,7 @@ def _asking(judge: str | None, out: Path | None, columns: ColumnMap) -> Iterator
         yield Judges(model, columns=columns)
 
 
-def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
+def _log(files: Sequence[str], work: GateRows, sifted: Sifted) -> StepLog:
     from etalon.rows.spread import files_of
 
     settings: dict[str, Any] = {
@@ -179,27 +200,29 @@ def _log(file: str, work: GateRows, sifted: Sifted) -> StepLog:
         settings |= {"against": sorted({item.benchmark for item in items}), "items": len(items)}
         settings |= {"threshold": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.to_row()}
     log = sifted.log
-    log.inputs = [] if _is_stream(file) else [Path(one) for one in files_of(file)]
+    log.inputs = [] if _is_stream(files) else [Path(file) for file in files_of(files)]
     log.settings, log.gates = settings, sifted.reports()
     log.calls = [sifted.judges.model.calls] if sifted.judges else []
     return log
 
 
-def _is_stream(file: str) -> bool:
-    """Whether the rows can be read once only: no copies are looked for then, and no boilerplate."""
-    return file == "-" or (Path(file).exists() and not Path(file).is_file() and not Path(file).is_dir())
+def _is_stream(files: Sequence[str]) -> bool:
+    """Whether rows can be read once only: no copies are looked for then, and no boilerplate."""
+    return any(
+        file == "-" or (Path(file).exists() and not Path(file).is_file() | Path(file).is_dir()) for file in files
+    )
 
 
 def _decisions(mapped: Callable[[RowWork], Iterator[tuple[str, bytes]]], columns: ColumnMap) -> Decisions:
     from etalon.data.filtering.copies import KeyRows, compared
 
-    return compared(mapped(KeyRows(columns=columns)))
+    return compared(_watched(mapped(KeyRows(columns=columns)), "compare the rows"))
 
 
 def _rule(
-    file: str, against: Sequence[str], columns: ColumnMap, max_bad: float, *, threshold: float, short: int
+    files: Sequence[str], against: Sequence[str], columns: ColumnMap, max_bad: float, *, threshold: float, short: int
 ) -> Rule | None:
-    """The rule that finds the items of benchmarks; what many rows of the file share is boilerplate."""
+    """The rule that finds the items of benchmarks; what many rows of the files share is boilerplate."""
     if not against:
         return None
     from etalon.data.contamination.index import rule
@@ -207,15 +230,15 @@ def _rule(
     from etalon.evaluate.benchmarks import choose
 
     items = items_in(choose(against), columns=columns, max_bad=max_bad)
-    return rule(items, threshold=threshold, short=short, common=() if _is_stream(file) else _texts(file))
+    return rule(items, threshold=threshold, short=short, common=() if _is_stream(files) else _texts(files))
 
 
-def _texts(file: str) -> Iterator[str]:
+def _texts(files: Sequence[str]) -> Iterator[str]:
     from etalon.data.contamination.rows import texts_of
     from etalon.rows.files import read_rows
     from etalon.rows.spread import files_of
 
-    rows = (row for one in files_of(file) for row in read_rows(one))
+    rows = (row for one in files_of(files) for row in read_rows(one))
     return ("\n".join(texts_of(row.columns)) for row in rows if row.columns is not None)
 
 

@@ -1,6 +1,7 @@
 """The files of a curriculum: written beside their names, renamed together, the manifest last.
 
-DIR/manifest.json is removed first and written last: where it stands, every file is whole and of one build.
+DIR/manifest.json is removed before the first and written after the last: where it stands, every file is whole and of
+one build. A build that fails before leaves an earlier one as it was.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Outputs:
         for stream in self._streams.values():
             stream.flush()
             os.fsync(stream.fileno())
+        for name in (MANIFEST, REPORT):
+            (self.folder / name).unlink(missing_ok=True)
         for name in self._names:
             if name in self._streams:
                 os.replace(self._part(name), self.folder / name)
@@ -97,8 +100,6 @@ def outputs(folder: Path, names: Collection[str], always: Iterable[str]) -> Iter
     with writing(folder), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
         _lock(folder, stack)
-        for name in (MANIFEST, REPORT):
-            (folder / name).unlink(missing_ok=True)
         found = Outputs(folder, stack, names)
         for name in always:
             found.open(name)

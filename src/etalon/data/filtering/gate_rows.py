@@ -52,7 +52,7 @@ class GateRows:
     against: Rule | None = None
     drop_near: bool = False
     max_repetition: float = 0.5
-    thoughts: Thoughts = "any"
+    thoughts: Thoughts = "whole"
     verifies: bool = False
     columns: ColumnMap = AS_NAMED
     threads: int = 1

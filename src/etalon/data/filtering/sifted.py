@@ -76,7 +76,9 @@ class Sifted:
         self.sieves = {gate: Sieve(gate) for gate in used}
         self.log = StepLog(step="filter", inputs=())
         self.near: Counter[str] = Counter()
-        self._alone = 0  # traces that records lost which pass
+        self._rows_by_reason: Counter[str] = Counter()
+        self._traces_by_reason: Counter[str] = Counter()
+        self._traces = self._traces_gone = self._traces_kept = 0
         self._number = -1  # of the row, blank ones left out
 
     def kept(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -130,30 +132,32 @@ class Sifted:
                     break
             else:
                 sieve.passes(KEEP, note.group)
+        self._rows_by_reason.update([note.stop.reason] if note.stop else [])
+        self._traces_by_reason.update(stop.reason for stop in note.traces)
+        gone = sum(not stop.passes for stop in note.traces)
+        self._traces += note.read or 0
+        self._traces_gone += gone
         if note.stop is None or note.stop.gate != READ:
             self.log.count("in", note.group, note.sizes, note.rates)
         if note.passes:
-            self._alone += sum(not trace.passes for trace in note.traces)
             self.log.count("out", note.group, note.left, note.rates)
             self.log.licenses[note.license] += 1
+            self._traces_kept += (note.read or 0) - gone
 
     def check(self) -> None:
         """InputError where more rows than may be are unreadable, or there are none; RunError where none is kept."""
         self.bad.check()
+        name = self.bad.name or "all files"
         if not self.bad.rows:
-            raise InputError(f"{self.bad.name}: has no rows")
+            raise InputError(f"{name}: has no rows")
         if not self.num_kept:
-            raise RunError(
-                f"{self.bad.name}: no row of {self.bad.rows} is kept, nothing is written ({self._reasons()})"
-            )
+            why = _told(self._rows_by_reason).removeprefix(", ")
+            raise RunError(f"{name}: no row of {self.bad.rows} is kept, nothing is written ({why})")
 
     @property
     def num_kept(self) -> int:
         """Rows that passed."""
         return sum(side.records for side in self.log.wrote.values())
-
-    def _reasons(self) -> str:
-        return ", ".join(f"{reason} {count}" for report in self.reports() for reason, count in report.reasons.items())
 
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
@@ -164,14 +168,19 @@ class Sifted:
         return [report.to_row() for report in self.reports()]
 
     def __str__(self) -> str:
-        reports = {report.gate: report for report in self.reports()}
-        first = reports["read"]
-        read = first.kept + first.dropped + first.undecided
-        stopped = f", {told}" if (told := self._reasons()) else ""
-        taken = sum(side.traces for side in self.log.read.values())
-        alone = f"; {self._alone} of {taken} traces went, their records stayed" if self._alone else ""
-        near = f", {sum(self.near.values())} near a held-out item with other numbers (kept)" if self.near else ""
-        return f"{read} rows: {self.num_kept} kept{stopped}{near}{alone}"
+        first = self.sieves[READ].report()
+        told = f"{first.kept + first.dropped + first.undecided} rows: {self.num_kept} kept{_told(self._rows_by_reason)}"
+        if self.near:
+            told += f", {sum(self.near.values())} near a held-out item with other numbers (kept)"
+        if self._traces:
+            told += f"; {self._traces} traces in records: {self._traces_kept} kept{_told(self._traces_by_reason)}"
+            beside = self._traces - self._traces_kept - self._traces_gone
+            told += f", {beside} of rows that went" if beside else ""
+        return told
+
+
+def _told(reasons: Counter[str]) -> str:
+    return "".join(f", {reason} {count}" for reason, count in reasons.most_common())
 
 
 def _count_traces(sieve: Sieve, note: Note) -> None:

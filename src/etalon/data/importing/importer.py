@@ -37,6 +37,7 @@ MOST_LOOKED_AT = 1 << 20  # (ours) characters of such a record
 SHOWN = 3  # records that a dry run shows
 # columns that a step of ours has left: such a row is a record, and says all there is
 LEFT_BY_STEPS = ("votes", "cluster", "parent", "dimension")
+MOST_SHOWN = 9  # (ours) with the first of each further file
 MOST_REASONS = 50  # (ours) that are counted one by one
 COPY = "an exact copy of an earlier row"
 UNKNOWN = "unknown"  # domain of a row that is no problem
@@ -93,6 +94,7 @@ class Import:
         self.formats: Counter[str] = Counter()
         self.unread: Counter[str] = Counter()
         self.mappings: dict[str, dict[str, str]] = {}
+        self._mapped: set[tuple[str, str]] = set()
         self.examples: list[Record] = []
         self.empty: list[str] = []
         self._readable, self._usable, self._copies = Sieve("read"), Sieve("usable"), Sieve("copies")
@@ -119,7 +121,8 @@ class Import:
                     continue
                 if looked_at < LOOKED_AT:
                     looked_at += 1
-                    self._look(row, names, found.format, record)
+                    self._look(row, names, found.format, record, source)
+                    self._show(record, is_first=looked_at == 1)
                 yield record
         self._check(bad, first_bad)
 
@@ -184,16 +187,22 @@ class Import:
         origin = record.origin or ("" if is_ours else f"{source.name}: {row.place}")
         return replace(record, problem=problem, origin=origin, license=record.license or self.settings.license)
 
-    def _look(self, row: Row, names: ColumnMap, format_: str, record: Record) -> None:
-        """Keep what a dry run shows, and the names of columns that are in no record."""
+    def _look(self, row: Row, names: ColumnMap, format_: str, record: Record, source: Source) -> None:
+        """What became of the columns, by format and where files differ by file; the names of those in no record."""
         assert row.columns is not None
-        if format_ not in self.mappings:
-            self.mappings[format_] = mapping(row.columns, record)
+        if (source.name, format_) not in self._mapped:
+            self._mapped.add((source.name, format_))
+            found = mapping(row.columns, record)
+            if self.mappings.setdefault(format_, found) != found:
+                self.mappings[f"{format_}, {source.name}"] = found
         if len(record.problem.prompt) + sum(len(trace.response) for trace in record.traces) < MOST_LOOKED_AT:
             self.looked_at += 1
             with suppress(InputError):  # what the row leaves open is known here, not there
                 self.unread.update(unread_columns(names.apply(row.columns)))
-        if len(self.examples) < SHOWN:
+
+    def _show(self, record: Record, *, is_first: bool) -> None:
+        """Keep a record for a dry run. is_first: of its file."""
+        if len(self.examples) < (MOST_SHOWN if is_first else SHOWN):
             self.examples.append(record)
 
     def _check(self, bad: BadRows, first: Row | None) -> None:

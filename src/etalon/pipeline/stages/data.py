@@ -22,7 +22,7 @@ from etalon.pipeline import held_out
 from etalon.pipeline.queries import labelled_queries
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.steps import Steps
-from etalon.pipeline.teachers import TEACHERS, teacher_of
+from etalon.pipeline.teachers import REFERENCE, TEACHERS, teacher_of
 from etalon.problems import nano
 from etalon.problems.options import as_asked
 from etalon.problems.traces import GivenTrace
@@ -170,7 +170,7 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     """Several responses per query; some math queries once more in the form CLR asks for."""
     recipe, spec = work.recipe, work.stage.spec
     params = SamplingParams(max_tokens=spec.max_tokens)
-    if spec.teacher == "reference":  # its solutions name the letters of the order they were written for
+    if spec.teacher == REFERENCE:  # its solutions name the letters of the order they were written for
         queries = [replace(problem, shuffle=False) for problem in queries]
     groups = attempt(
         teacher,
