@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from etalon.errors import ConfigError, InputError
+from etalon.errors import ConfigError, InputError, RunError
 from etalon.types import ISOLATION_ENV, Answers
 
 MapOption = Annotated[
@@ -106,9 +107,39 @@ def written(out: Path | None) -> Iterator[BinaryIO]:
     else:
         check_place("--out", out)
         partial = out.with_name(f"{out.name}.part")
-        with open(partial, "wb") as stream:
-            yield stream
-        os.replace(partial, out)
+        with _alone(partial, out) as stream:
+            try:
+                yield stream
+                stream.flush()
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+            os.replace(partial, out)
+
+
+def _alone(partial: Path, out: Path) -> BinaryIO:
+    """An empty file that no other process writes; RunError while one does. The kernel frees it when a process dies."""
+    while True:
+        stream = open(partial, "ab")  # noqa: SIM115
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(stream, partial):
+                stream.truncate(0)
+                return stream
+        except BlockingIOError:
+            stream.close()
+            raise RunError(f"--out {out}: another process writes it; wait for its end, or name another") from None
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()  # the other process has just given it its name
+
+
+def _is_at(stream: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -66,6 +66,7 @@ class StepLog:
     calls: list[Calls] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._hashes = {path: _hash(path) for path in self.inputs}  # of what will be read, whatever comes of it later
         self.read: defaultdict[tuple[str, str], Side] = defaultdict(Side)
         self.wrote: defaultdict[tuple[str, str], Side] = defaultdict(Side)
         self.lengths: dict[str, Counter[str]] = {"in": Counter(), "out": Counter()}
@@ -101,7 +102,7 @@ class StepLog:
         return {
             "step": self.step,
             "etalon": __version__,
-            "inputs": [{"file": path.name, "sha256": hash_file(path)} for path in self.inputs],
+            "inputs": [{"file": path.name, "sha256": self._hashes.get(path) or _hash(path)} for path in self.inputs],
             "output": {"file": output.name, "sha256": hash_file(output)},
             "settings": dict(self.settings),
             "seconds": round(seconds, 3),
@@ -129,6 +130,11 @@ class StepLog:
         path = to or report_path(output)
         write_json_atomic(path, self.to_row(output, seconds=seconds))
         return path
+
+
+def _hash(path: Path) -> str:
+    """Of a file's content; "" of a pipe, which can be read once."""
+    return "" if path.exists() and not path.is_file() else hash_file(path)
 
 
 def report_path(output: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,7 +87,8 @@ def sift(
     Every text of a row is searched for the items of --against: names of `etalon eval --list`, or files. Its responses
     are looked at wherever they stand: `response`, `generations`, the last message, ... A row of records (`traces`)
     loses single traces, any other goes as a whole. What cannot be read is undecided and not kept; more of it than
-    --max-bad ends the command. Counts go to standard error, and with -o all of them to OUT.report.json.
+    --max-bad ends the command, and so does a filter that keeps nothing. In a pipe, which is read once, copies are not
+    looked for. Counts go to standard error, and with -o all of them to OUT.report.json.
     """
     need_out(ray, out)
     if "-" in files and len(files) > 1:
@@ -101,19 +102,23 @@ def sift(
         raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
     from etalon.data.filtering import GateRows, Sifted
     from etalon.rows.bad import BadRows
+    from etalon.rows.files import unchanged
     from etalon.rows.mapping import ColumnMap
-    from etalon.rows.spread import map_rows
+    from etalon.rows.spread import files_of, map_rows
 
     names = ColumnMap.read(columns or [])
     mapped = partial(map_rows, files, ray=ray, workers=workers, processes=workers or 1)
-    decisions = _decisions(mapped, names) if copies and files != ["-"] else None
-    rule = _rule(files, against or [], names, max_bad, threshold=threshold, short=ngram)
-    work = GateRows(
-        against=rule, drop_near=drop_near, verifies=verify, max_repetition=max_repetition,
-        thoughts=cast("Any", thoughts), columns=names,
-    )  # fmt: skip
     places = _Places(files=files, out=out, report=report, dropped=dropped)
-    with _asking(judge, out, names) as judges:
+    with ExitStack() as stack:
+        for one in files_of(files):
+            stack.enter_context(unchanged(one))
+        decisions = None if not copies or _is_stream(files) else _decisions(mapped, names)
+        rule = _rule(files, against or [], names, max_bad, threshold=threshold, short=ngram)
+        work = GateRows(
+            against=rule, drop_near=drop_near, verifies=verify, max_repetition=max_repetition,
+            thoughts=cast("Any", thoughts), columns=names,
+        )  # fmt: skip
+        judges = stack.enter_context(_asking(judge, out, names))
         sifted = Sifted(bad=BadRows(_name(files), max_bad), duplicates=decisions, judges=judges)
         _run(places, work, mapped(work), sifted)
 
@@ -132,16 +137,17 @@ def _run(places: _Places, work: GateRows, lines: Iterator[tuple[str, bytes]], si
     from etalon.store import write_json_atomic, writing
 
     started, out = time.monotonic(), places.out
-    with writing(out or Path("standard output")), written(out) as stream, _telling(places.dropped) as tell:
-        sifted.dropped = tell
-        for line in sifted.kept(_watched(lines, "look at every row")):
-            stream.write(line + b"\n")
+    with writing(out or Path("standard output")), written(out) as stream:
+        with _telling(places.dropped) as tell:  # whole before it is said that nothing is left: it holds why
+            sifted.dropped = tell
+            for line in sifted.kept(_watched(lines, "look at every row")):
+                stream.write(line + b"\n")
         if places.report is not None:
             write_json_atomic(places.report, sifted.rows())
         if work.against is not None:
             print(sifted.sweep, file=sys.stderr)  # noqa: T201
         print(sifted, file=sys.stderr)  # noqa: T201
-        sifted.bad.check()
+        sifted.check()
     if out is not None and out.is_file():
         _log(places.files, work, sifted).write(out, seconds=time.monotonic() - started)
 
@@ -194,10 +200,17 @@ def _log(files: Sequence[str], work: GateRows, sifted: Sifted) -> StepLog:
         settings |= {"against": sorted({item.benchmark for item in items}), "items": len(items)}
         settings |= {"threshold": work.against.threshold, "drop_near": work.drop_near, "sweep": sifted.sweep.to_row()}
     log = sifted.log
-    log.inputs = [Path(file) for file in files_of(files) if file != "-"]
+    log.inputs = [] if _is_stream(files) else [Path(file) for file in files_of(files)]
     log.settings, log.gates = settings, sifted.reports()
     log.calls = [sifted.judges.model.calls] if sifted.judges else []
     return log
+
+
+def _is_stream(files: Sequence[str]) -> bool:
+    """Whether rows can be read once only: no copies are looked for then, and no boilerplate."""
+    return any(
+        file == "-" or (Path(file).exists() and not Path(file).is_file() | Path(file).is_dir()) for file in files
+    )
 
 
 def _decisions(mapped: Callable[[RowWork], Iterator[tuple[str, bytes]]], columns: ColumnMap) -> Decisions:
@@ -217,7 +230,7 @@ def _rule(
     from etalon.evaluate.benchmarks import choose
 
     items = items_in(choose(against), columns=columns, max_bad=max_bad)
-    return rule(items, threshold=threshold, short=short, common=() if "-" in files else _texts(files))
+    return rule(items, threshold=threshold, short=short, common=() if _is_stream(files) else _texts(files))
 
 
 def _texts(files: Sequence[str]) -> Iterator[str]:

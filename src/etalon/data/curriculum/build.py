@@ -21,6 +21,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from etalon.data.curriculum.families import Families
 from etalon.data.curriculum.merge import merged
 from etalon.data.curriculum.outputs import Outputs, outputs
 from etalon.data.curriculum.parts import Candidate, Part, Sizes, cut
@@ -105,7 +106,7 @@ def build(
     """
     with outputs(folder, NAMES, ALWAYS) as files, tempfile.TemporaryFile(dir=folder) as stream:
         pool = _Pool(stream, spec)
-        decisions = duplicates(pool.keyed(records, log))
+        decisions = pool.compared(records, log)
         writer = _Writer(files, spec, log, whose(pool.models, spec.reference, option="--reference"))
         parts = cut(pool.candidates(decisions), spec.sizes)
         for done, (node, rows) in enumerate(pool.problems(decisions)):
@@ -133,11 +134,16 @@ class _Pool:
         self._domains: list[Domain] = []
         self._ids = array("q")
         self._shared: set[int] = set()
+        self._families = Families()
         self.models: set[str] = set()
         self.unverified = self.unverified_traces = 0
 
-    def keyed(self, records: Iterable[Record], log: StepLog) -> Iterator[Keyed]:
-        """Keep every record; what `duplicates` looks at."""
+    def compared(self, records: Iterable[Record], log: StepLog) -> Decisions:
+        """Keep every record; which are copies, and clusters in which near copies, parents and children are together."""
+        found = duplicates(self._keyed(records, log))
+        return replace(found, clusters=self._families.joined(found.clusters, found.nodes))
+
+    def _keyed(self, records: Iterable[Record], log: StepLog) -> Iterator[Keyed]:
         for record in records:
             log.takes(record)
             line = to_json(record_to_row(record)) + b"\n"
@@ -151,6 +157,7 @@ class _Pool:
             self.unverified += open_ones > 0
             self._domains.append(record.problem.domain)
             self._ids.append(hash(record.problem.id))
+            self._families.add(record)
             self.models |= record.error_rates.keys()
             yield keyed(record)
 

@@ -37,6 +37,7 @@ from etalon.verifiers import verify
 OPEN = Reading(needs_reference=False)
 SOURCES = ("source", "data_source", "dataset")
 CALLED_WRONG = "the data set calls it wrong"
+NO_REFERENCE = "undecided: no reference, kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,9 @@ class GateRows:
         for trace in traces:
             if (stop := self._stop(trace, found, prompt, problem)) is None:
                 kept.append(replace(trace, is_correct=True) if problem else trace)
+                if self.verifies and problem is None and is_record:
+                    unknown = Decision(outcome=Fate.UNDECIDED_KEPT, reason=NO_REFERENCE, text=trace.response)
+                    stops.append(Stop.of(CORRECTNESS, unknown))
             else:
                 stops.append(replace(stop, response=trace.response) if is_record else stop)
         if is_record:

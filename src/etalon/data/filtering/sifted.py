@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from etalon.data.filtering.judged import Judges, Passing
 from etalon.data.filtering.notes import DUPLICATES, GATES, OVERLAP, PER_TRACE, QUALITY, READ, Note, Stop, from_line
 from etalon.data.gates import KEEP, Fate, GateReport, Sieve
 from etalon.data.step_reports import StepLog
+from etalon.errors import InputError, RunError
 from etalon.rows.bad import BadRows
 from etalon.rows.files import BLANK
 
@@ -143,6 +144,21 @@ class Sifted:
             self.log.licenses[note.license] += 1
             self._traces_kept += (note.read or 0) - gone
 
+    def check(self) -> None:
+        """InputError where more rows than may be are unreadable, or there are none; RunError where none is kept."""
+        self.bad.check()
+        name = self.bad.name or "all files"
+        if not self.bad.rows:
+            raise InputError(f"{name}: has no rows")
+        if not self.num_kept:
+            why = _told(self._rows_by_reason).removeprefix(", ")
+            raise RunError(f"{name}: no row of {self.bad.rows} is kept, nothing is written ({why})")
+
+    @property
+    def num_kept(self) -> int:
+        """Rows that passed."""
+        return sum(side.records for side in self.log.wrote.values())
+
     def reports(self) -> list[GateReport]:
         """The report of every gate, in their order."""
         return [sieve.report() for sieve in self.sieves.values()]
@@ -153,8 +169,7 @@ class Sifted:
 
     def __str__(self) -> str:
         first = self.sieves[READ].report()
-        kept = sum(side.records for side in self.log.wrote.values())
-        told = f"{first.kept + first.dropped + first.undecided} rows: {kept} kept{_told(self._rows_by_reason)}"
+        told = f"{first.kept + first.dropped + first.undecided} rows: {self.num_kept} kept{_told(self._rows_by_reason)}"
         if self.near:
             told += f", {sum(self.near.values())} near a held-out item with other numbers (kept)"
         if self._traces:
@@ -171,10 +186,9 @@ def _told(reasons: Counter[str]) -> str:
 def _count_traces(sieve: Sieve, note: Note) -> None:
     """What a gate did with the traces of one record: those that an earlier gate stopped never came to it."""
     before = GATES.index(sieve.gate)
-    stops: Sequence[Stop] = [stop for stop in note.traces if GATES.index(stop.gate) >= before]
-    own = [stop for stop in stops if stop.gate == sieve.gate]
+    earlier = sum(not stop.passes for stop in note.traces if GATES.index(stop.gate) < before)
+    own = [stop for stop in note.traces if stop.gate == sieve.gate]
     for stop in own:
         sieve.passes(stop.decision, note.group)
-    earlier = len(note.traces) - len(stops)
     for _ in range((note.read or 0) - earlier - len(own)):
         sieve.passes(KEEP, note.group)

@@ -206,6 +206,7 @@ def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], 
 def _token_counter(work: Work) -> Callable[[str], int]:
     """Length in tokens of the real tokenizer (2.1.1)."""
     from etalon.model import loader
+    from etalon.model.tokens import encodable
 
     tokenizer = loader.load_tokenizer(work.source)
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+    return lambda text: len(tokenizer.encode(encodable(text), add_special_tokens=False))
