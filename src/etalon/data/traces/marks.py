@@ -38,7 +38,9 @@ _CHAT = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_TOKEN = re.compile(
-    r"</?s>|<(?:eos|bos|pad|unk|mask)>|\[(?:PAD|CLS|SEP|MASK|UNK|BOS|EOS)\]|</?assistant>", re.IGNORECASE
+    r"</?s>|<(?:eos|bos|pad|unk|mask)>|\[(?:PAD|CLS|SEP|[gs]?MASK|UNK|BOS|EOS)\]|</?assistant>"
+    r"|<(?:extra_id_|unused_?|reserved_(?:token_)?)\d+>|\[UNUSED_TOKEN_\d+\]",
+    re.IGNORECASE,
 )
 
 # what two, three and four bytes of UTF-8 become where they are read as Windows-1252 or Latin-1
@@ -52,7 +54,7 @@ _SURE = re.compile(
 _LIKELY = re.compile(f"[\xc2-\xdf][{_TAIL}](?=\\w)|[\xe1-\xef][{_TAIL}][{_TAIL}]|\xe0[\xa4-\xbf][{_TAIL}]")
 
 _RUN = re.compile(rf"(\S)\1{{{MARK_RUN - 1},}}")
-_SPACED_RUN = re.compile(r"(?<!\S)([^\s\w]{1,3})(?:\s\1){39,}+")
+_SPACED_RUN = re.compile(r"(?<!\S)([^\s\w]{1,3}|\\q?quad)(?:\s\1){39,}+")
 _BLANKS = re.compile(rf"(?:[ \t\r]*\n){{{NEWLINE_RUN},}}+|[ \t\xa0\u3000]{{{BLANK_RUN},}}+")
 _LONG = re.compile(rf"[^\s]{{{CHUNK_RUN},}}")
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_=-]{{{GARBAGE_RUN},}}")
@@ -104,7 +106,8 @@ def character_runs(response: Response) -> Fault | None:
     """One character, or one short block without a blank, over and over; floods of blanks and empty lines."""
     text = response.text
     for run in chain(_RUN.finditer(text), _SPACED_RUN.finditer(text)):
-        is_string = text[run.start() - 1 : run.start()] in _QUOTES and len(run[0]) < STRING_RUN
+        before = text[max(0, run.start() - 2) : run.start()]
+        is_string = (before[-1:] in _QUOTES or before.lower() == "0x") and len(run[0]) < STRING_RUN
         if len(run[0]) >= _longest(run[1][0]) and not is_string and not response.is_asked(run[1] * 5):
             return Fault(kind="character run", detail=around(text, run.start()))
     if flood := _BLANKS.search(text.rstrip()):
