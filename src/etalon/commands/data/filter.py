@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -82,10 +82,7 @@ def sift(
     --max-bad ends the command. Counts go to standard error, and with -o all of them to OUT.report.json.
     """
     need_out(ray, out)
-    refuse_same(file, out)
-    for option, place in (("--report", report), ("--dropped", dropped)):
-        if place is not None:
-            check_place(option, place)
+    _check_places(file, against or [], {"--out": out, "--report": report, "--dropped": dropped})
     if thoughts not in ("any", "whole", "needed"):
         raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
     from etalon.data.filtering import GateRows
@@ -102,6 +99,20 @@ def sift(
     )  # fmt: skip
     places = _Places(file=file, out=out, report=report, dropped=dropped)
     _run(places, work, mapped(work), decisions, max_bad)
+
+
+def _check_places(file: str, against: Sequence[str], places: Mapping[str, Path | None]) -> None:
+    """ConfigError where a file would be written over one that is read, or over another that is written."""
+    named: dict[Path, str] = {}
+    for option, place in places.items():
+        if place is None:
+            continue
+        for one in (file, *against):
+            refuse_same(one, place, option=option)
+        if option != "--out":
+            check_place(option, place)
+        if (other := named.setdefault(place.resolve(), option)) != option and not place.is_char_device():
+            raise ConfigError(f"{option} {place}: is also {other}; name another")
 
 
 @dataclass(frozen=True, kw_only=True)
