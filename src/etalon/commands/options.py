@@ -88,10 +88,10 @@ def isolation_of(option: str | None, *, service: str = "") -> str:
     return option or ("" if service else os.environ.get(ISOLATION_ENV, "")) or "walls"
 
 
-def refuse_same(file: str, out: Path | None) -> None:
+def refuse_same(file: str, out: Path | None, *, option: str = "--out") -> None:
     """ConfigError where a command would write over the file that it reads."""
     if out is not None and file != "-" and out.exists() and Path(file).exists() and out.samefile(file):
-        raise ConfigError(f"--out {out}: is the file that is read; name another")
+        raise ConfigError(f"{option} {out}: is the file that is read; name another")
 
 
 @contextmanager

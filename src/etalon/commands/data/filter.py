@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -93,11 +93,7 @@ def sift(
     need_out(ray, out)
     if "-" in files and len(files) > 1:
         raise ConfigError("-: standard input is read alone; name files only")
-    for file in files:
-        refuse_same(file, out)
-    for option, place in (("--report", report), ("--dropped", dropped)):
-        if place is not None:
-            check_place(option, place)
+    _check_places(files, against or [], {"--out": out, "--report": report, "--dropped": dropped})
     if thoughts not in ("any", "whole", "needed"):
         raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
     from etalon.data.filtering import GateRows, Sifted
@@ -121,6 +117,20 @@ def sift(
         judges = stack.enter_context(_asking(judge, out, names))
         sifted = Sifted(bad=BadRows(_name(files), max_bad), duplicates=decisions, judges=judges)
         _run(places, work, mapped(work), sifted)
+
+
+def _check_places(files: Sequence[str], against: Sequence[str], places: Mapping[str, Path | None]) -> None:
+    """ConfigError where a file would be written over one that is read, or over another that is written."""
+    named: dict[Path, str] = {}
+    for option, place in places.items():
+        if place is None:
+            continue
+        for one in (*files, *against):
+            refuse_same(one, place, option=option)
+        if option != "--out":
+            check_place(option, place)
+        if (other := named.setdefault(place.resolve(), option)) != option and not place.is_char_device():
+            raise ConfigError(f"{option} {place}: is also {other}; name another")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,7 +121,7 @@ class Sifted:
 
     def _count(self, note: Note) -> None:
         self.sweep.add(note.share)
-        if note.hit is not None and note.hit.is_near:
+        if note.hit is not None and note.hit.is_near and note.stop is None:
             self.near[note.hit.benchmark] += 1
         for gate, sieve in self.sieves.items():
             if gate in PER_TRACE and note.read is not None:
