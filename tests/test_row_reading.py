@@ -136,6 +136,8 @@ def test_a_filter_writes_over_nothing_that_is_read_and_counts_near_rows_as_kept_
     texts = {"rows.jsonl": asked.format(27), "eval.jsonl": asked.format(29)}
     for name, text in texts.items():
         (tmp_path / name).write_text(json.dumps({"id": "q", "question": text, "answer": "5"}) + "\n")
+    with (tmp_path / "rows.jsonl").open("a") as rows:
+        rows.write(json.dumps({"id": "other", "question": "Name a colour of the sky at noon.", "answer": "5"}) + "\n")
     before = {name: (tmp_path / name).read_bytes() for name in texts}
     words = ("data", "filter", "rows.jsonl", "--against", "eval.jsonl")
     for more, said in (
