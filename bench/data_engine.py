@@ -30,6 +30,7 @@ TEACHER = """
 import json, random
 from pathlib import Path
 KNOWN = json.loads(Path(__file__).with_name("known.json").read_text())
+TOLD = Path(__file__).with_name("told.jsonl")  # what became of each call
 SHARES = (("fails", .03), ("loops", .05), ("cut", .04), ("wrong", .2))
 
 def fate(prompt, index, seed):
@@ -45,6 +46,8 @@ def wrong(answer, rng):
 
 def teach(prompt, index, seed):
     kind, rng = fate(prompt, index, seed), random.Random(f"{seed} {index} {prompt} words")
+    with TOLD.open("a") as told:
+        told.write(json.dumps({"prompt": prompt, "kind": kind}) + "\\n")
     if kind == "fails":
         raise RuntimeError("overloaded")
     known = KNOWN[prompt]
@@ -54,9 +57,10 @@ def teach(prompt, index, seed):
     if rng.random() < .5:
         checks += ["Wait, let me check that once more.", *checks[::-1]]
     thought = " ".join([opening, *checks])
+    answer = wrong(known["answer"], rng) if kind == "wrong" else known["answer"]
+    thought += f" So it has to be {answer}."
     if kind == "loops":
         thought += "".join(f" Wait, case {number} has to be looked at again before going on." for number in range(300))
-    answer = wrong(known["answer"], rng) if kind == "wrong" else known["answer"]
     text = f"<think>\\n{thought}\\n</think>\\n\\nThe answer is \\\\boxed{{{answer}}}."
     return text[: text.index("</think>") // 2] if kind == "cut" else text
 
@@ -156,17 +160,20 @@ def main() -> None:
     found += [("records labelled, of those withheld", len(withheld), len(voted))]
     found += [("labels that equal the withheld", len(voted), sum(voted))]
 
+    (folder / "told.jsonl").unlink()  # of the votes
     etalon(
         folder, "distill", "labelled.jsonl", "-o", "traced.jsonl", "--teacher", "teacher.py:teach", "-n", 4, "--seed", 2
     )
-    module = teacher(folder)
-    fates = Counter(module.fate(prompt, index, 2) for prompt in labelled for index in range(4))
+    module, told = teacher(folder), rows(folder / "told.jsonl")
+    fates = Counter(row["kind"] for row in told)
     etalon(folder, "filter", "traced.jsonl", *against, "--verify", "--dropped", "bad.jsonl", "-o", "right.jsonl")
     gates = {gate["gate"]: gate for gate in json.loads((folder / "right.jsonl.report.json").read_text())["gates"]}
     found += [("looping and cut traces dropped", fates["loops"] + fates["cut"], gates["trace"]["dropped"])]
     found += [("wrong traces dropped", fates["wrong"], gates["correctness"]["dropped"])]
+    mislabelled = {prompt for prompt, answer in withheld.items() if labelled.get(prompt, answer) != answer}
+    fates["right"] -= sum(row["kind"] == "right" for row in told if row["prompt"] in mislabelled)
     kept = sum(len(row.get("traces", ())) for row in rows(folder / "right.jsonl"))
-    found += [("right traces kept", fates["right"], kept)]
+    found += [("right traces of right labels kept", fates["right"], kept)]
 
     etalon(folder, "stratify", "right.jsonl", "-o", "rated.jsonl", "--reference", "teacher.py:attempt", "-n", 8)
     rates = [(row["error_rates"]["teacher.py:attempt"]["wrong"], module.error_rate(row["prompt"]))

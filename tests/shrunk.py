@@ -38,6 +38,7 @@ paths = 2
 max_paths = 2
 relabel = 0.1
 claims = 60
+thoughts = "any"
 max_tokens = 200
 
 [sft]

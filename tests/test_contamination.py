@@ -100,11 +100,68 @@ def test_other_numbers_make_another_problem(own: Index, changed: str, is_near: b
     assert hit.is_near == is_near
 
 
+def test_sentences_in_another_order_have_no_other_numbers() -> None:
+    told = ["Ten of the pots are made of clay.", "Nina grows 24 lilies in pots.", "Seventeen of the pots have a crack."]
+    asked = "How many of the cracked pots are made of clay at least?"
+    seen = index(of(" ".join([*told, asked])))
+    for order in ((1, 0, 2), (2, 1, 0), (0, 2, 1)):
+        hit = seen.find([" ".join([*(told[at] for at in order), asked])])
+        assert hit is not None
+        assert not hit.is_near
+    hit = seen.find([" ".join([told[1], told[0].replace("Ten", "Nine"), told[2], asked])])
+    assert hit is not None
+    assert hit.is_near
+
+
+def test_an_item_is_found_without_its_diagram_but_not_beside_another() -> None:
+    drawn = "[asy] size(150); draw((0,0)--(3,4)--(5,0)--cycle); dot((3,4)); label((3,4), N); fill((1,1)--(2,1)); [/asy]"
+    asked = "The rhombus is drawn inside a kite whose longer diagonal is 14. What is the perimeter of the shaded part?"
+    seen = index(of(f"{asked}\n{drawn}", STORY))
+    for text in (f"{asked} {drawn}", asked, f"As shown.\n\n{asked}"):
+        hit = seen.find([text])
+        assert hit is not None
+        assert (hit.row, hit.is_near) == ("line 1", False)
+    other = "[asy] unitsize(2cm); pair A = (7,9); draw(A--(8,8)--(6,0)--(9,1)); draw(circle(A, 6)); label(A, S); [/asy]"
+    assert (hit := seen.find([f"{asked} {other}"])) is None or hit.is_near
+    assert seen.find([f"Find the angle that is marked. {drawn}"]) is None  # how to draw says little
+
+
+def test_words_without_any_of_the_numbers_are_no_copy() -> None:
+    seen = index(
+        of(
+            "Two different positive integers less than 100 are randomly chosen and multiplied together. What is the "
+            "probability that the resulting product is a multiple of 3?"
+        )
+    )
+    asked = (
+        "Some numbers are randomly chosen and multiplied together. What is the probability that the resulting product"
+    )
+    assert seen.find([f"{asked} is even?"]) is None
+    assert (
+        seen.find([f"Of all less than 100, two different positive integers {asked[13:]} is a multiple of?"]) is not None
+    )
+
+
 def test_short_items_are_there_whole_with_their_operators() -> None:
     seen = index(of("Evaluate $3! + 17 - 4$.", r"Compute $\sin 75^\circ$.", "2+2?"))
-    for text in ("So evaluate 3! + 17 - 4 now.", r"Compute \( \sin 75^{\circ} \)", "2 + 2"):
-        assert seen.find([text]) is not None, text
-    for text in ("Evaluate 3! + 17 + 4.", r"Compute $\sin 15^\circ$.", r"Compute $\cos 75^\circ$.", "2 - 2", "", "?"):
+    copies = (
+        "So evaluate 3! + 17 - 4 now.",
+        "- Evaluate $3!+17-4$ - thanks",
+        r"Compute \( \sin 75^{\circ} \)",
+        "2 + 2",
+    )
+    for text in copies:
+        assert (hit := seen.find([text])) is not None, text
+        assert not hit.is_near, text
+    for text in (
+        "Evaluate 3! + 17 + 4.",
+        "Evaluate 3! + 17 - 4 - 5.",
+        r"Compute $\sin 15^\circ$.",
+        r"Compute $\cos 75^\circ$.",
+        "2 - 2",
+        "",
+        "?",
+    ):
         assert (hit := seen.find([text])) is None or hit.is_near, text
 
 
@@ -145,6 +202,15 @@ def test_a_passage_in_many_unrelated_rows_is_boilerplate() -> None:
         (r"1{,}250\,cm", "1250 cm"),
         ("twenty-one well\u200b-known ducks", "21 **well** known _ducks_"),
         (r"x \leq 3 \cdot \pi", "x ≤ 3 × π"),
+        (r"A $3 \TIMES 9$ GRID, \DFRAC12", r"a $3 \times 9$ grid, $\frac12$"),
+        (r"of $\\left(\\dfrac{1}{2}\\right)$?\nThe", r"of $\left(\frac{1}{2}\right)$? The"),
+        ("4\u202f000 pounds, 11\u2009600 and 400 000", "4,000 pounds, 11,600 and 400,000"),
+        ("eight hundred and forty, nine hundred sixty, and three. Two", "840, 960, and 3. 2"),
+        ("She has $200.\n2. She buys\n5 hats", "She has $200. She buys 5 hats"),
+        (r"\$\.40 \- 3", "$.40 - 3"),
+        ("4。50 of 7。Then", "4.50 of 7. Then"),
+        ("a &amp;lt; b &amp;amp;&nbsp;c", "a < b & c"),
+        ("соруіng ٣٤", "copying 34"),
     ],
 )
 def test_spellings_of_one_text_have_the_same_tokens(one: str, other: str) -> None:
@@ -168,7 +234,9 @@ def test_a_rule_travels_and_a_sweep_counts() -> None:
     assert str(sweep).splitlines()[1].split() == ["0.40", "2", "66.67%"]
 
 
-def test_items_are_read_from_any_format_and_an_empty_benchmark_is_an_error(tmp_path: Path) -> None:
+def test_items_are_read_from_any_format_and_an_empty_benchmark_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a.jsonl").write_text("\n" + json.dumps({"question": STORY, "answer": "#### 144"}) + "\n")
     asked = "Which planet is the largest?\nA. Mars\nB. Jupiter"
     row = {"id": "x1", "domain": "stem", "prompt": asked, "answer": "B", "options": {"A": "Mars", "B": "Jupiter"}}
@@ -178,6 +246,9 @@ def test_items_are_read_from_any_format_and_an_empty_benchmark_is_an_error(tmp_p
         Item(benchmark="a", row="line 2", text=STORY),
         Item(benchmark="b", row="x1", text="Which planet is the largest?", options=("Mars", "Jupiter")),
     ]
+    (tmp_path / "part.jsonl").write_text(json.dumps(row) + "\n{no\n")
+    assert [item.row for item in read_items([("d", tmp_path / "part.jsonl")], max_bad=0.5)] == ["x1"]
+    assert "part.jsonl: line 2" in caplog.text  # what is not searched for is told
     (tmp_path / "none.jsonl").write_text("\n")
     (tmp_path / "bad.jsonl").write_text("{no\n")
     for name in ("none.jsonl", "bad.jsonl", "absent.jsonl"):

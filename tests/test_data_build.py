@@ -137,6 +137,21 @@ def test_stages_hold_right_distinct_traces_and_the_hard_ones_among_them(tmp_path
     assert all(row["error_rate"] is not None for row in easy)
 
 
+def test_traces_that_filter_held_against_their_answers_are_right_and_others_are_asked_about(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [problem(f"v{n}", story(n), traces=[trace(f"way {n}", correct=None)]) for n in range(30)]
+    options = ("--probe", "0", "--test", "0", "--rl", "0")
+    assert not built(tmp_path, *options, rows=rows)["stage1.jsonl"]
+    assert "30 traces of 30 problems are neither right nor wrong by anybody's word" in capfd.readouterr().err
+    rows[0]["traces"].append(trace("no way", correct=None) | {"response": "\\boxed{34}"})
+    data("filter", str(written(tmp_path / "rows.jsonl", rows)), "--verify", "-o", str(tmp_path / "kept.jsonl"))
+    assert "30 rows: 30 kept; 31 traces in records: 30 kept, different 1" in capfd.readouterr().err
+    found = built(tmp_path, *options, rows=read_jsonl(tmp_path / "kept.jsonl"))
+    assert len(found["stage1.jsonl"]) == 30
+    assert "anybody's word" not in capfd.readouterr().err
+
+
 def test_nothing_held_out_is_trained_on_not_even_with_other_numbers(tmp_path: Path) -> None:
     found = built(tmp_path)
     assert {name for name, rows in found.items() if not rows} == {"rl-stem.jsonl"}
@@ -233,6 +248,10 @@ def test_what_cannot_be_built_is_one_line(tmp_path: Path) -> None:
     useless = [problem("a", story(1), answer=None, traces=[trace("x", correct=False)])]
     assert "nothing is left to write: " in failed(*out, rows=useless)
     assert not (tmp_path / "out" / "manifest.json").exists()
+    built(tmp_path, rows=[solved(n) for n in range(12)])
+    before = hash_file(tmp_path / "out" / "manifest.json")
+    assert "--reference tiny: no record has" in failed(*out, "--reference", "tiny", rows=two)
+    assert hash_file(tmp_path / "out" / "manifest.json") == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     assert "holds other files" in failed("-o", str(tmp_path / "mine"), rows=two)

@@ -306,6 +306,11 @@ def test_the_command_writes_records_a_report_and_what_it_skipped(tmp_path: Path)
     assert "question  <- problem" in dry.stdout
     assert dry.stdout.count("record ") == 3
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+    (tmp_path / "more.jsonl").write_bytes(lines({"question": "What is 7 + 8?", "target": "15"}))
+    two = etalon("import", "rows.jsonl", "more.jsonl", "--dry-run", folder=tmp_path)
+    assert "question and answer, more.jsonl:\n  question  <- question\n  answer    <- target" in two.stdout
+    assert two.stdout.count("record ") == 4
+    (tmp_path / "more.jsonl").unlink()
     done = etalon("import", "rows.jsonl", "-o", "out.jsonl", "--license", "mit", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "202 rows of 1 file -> 200 records: 200 problems" in done.stderr

@@ -163,10 +163,10 @@ def shown_commands(document: Path) -> list[list[str]]:
 
 
 def parameters(commands: Mapping[str, Any], words: Sequence[str]) -> list[Any]:
-    """What the command that a line starts with takes; `data filter` is one command."""
+    """What the command that a line starts with takes; `data filter` is one command, `data` alone a group."""
     command = commands[words[0]]
     inner = getattr(command, "commands", {})
-    return list(inner[words[1]].params if inner else command.params)
+    return list((inner[words[1]] if inner and len(words) > 1 else command).params)
 
 
 def test_every_command_shown_exists_with_its_options() -> None:

@@ -128,3 +128,32 @@ def test_a_line_without_an_end_is_no_row(tmp_path: Path, monkeypatch: pytest.Mon
     assert next(rows).columns == {"a": 1}
     with pytest.raises(InputError, match="line 2 is longer than"):
         next(rows)
+
+
+@pytest.mark.live
+def test_a_filter_writes_over_nothing_that_is_read_and_counts_near_rows_as_kept_only_where_they_are(tmp_path):
+    asked = "Nina put 16 red beads and {} blue beads into 3 boxes of one size. How many beads are in each of the boxes?"
+    texts = {"rows.jsonl": asked.format(27), "eval.jsonl": asked.format(29)}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(json.dumps({"id": "q", "question": text, "answer": "5"}) + "\n")
+    with (tmp_path / "rows.jsonl").open("a") as rows:
+        rows.write(json.dumps({"id": "other", "question": "Name a colour of the sky at noon.", "answer": "5"}) + "\n")
+    before = {name: (tmp_path / name).read_bytes() for name in texts}
+    words = ("data", "filter", "rows.jsonl", "--against", "eval.jsonl")
+    for more, said in (
+        (("-o", "eval.jsonl"), "--out eval.jsonl: is the file that is read"),
+        (("-o", "out.jsonl", "--dropped", "rows.jsonl"), "--dropped rows.jsonl: is the file that is read"),
+        (("-o", "out.jsonl", "--report", "eval.jsonl"), "--report eval.jsonl: is the file that is read"),
+        (("-o", "out.jsonl", "--dropped", "out.jsonl"), "--dropped out.jsonl: is also --out"),
+    ):
+        failed = etalon(*words, *more, folder=tmp_path)
+        assert (failed.returncode, failed.stderr.count("\n")) == (2, 1), failed.stderr
+        assert said in failed.stderr
+    assert {name: (tmp_path / name).read_bytes() for name in texts} == before
+    for more, kept in (((), True), (("--drop-near",), False)):
+        done = etalon(*words, "-o", "out.jsonl", "--dropped", "gone.jsonl", *more, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ("1 near a held-out item with other numbers (kept)" in done.stderr) == kept
+        (gone,) = map(json.loads, (tmp_path / "gone.jsonl").read_text().splitlines())
+        told = {key: gone[key] for key in ("id", "benchmark", "row", "share", "near", "kept")}
+        assert told == {"id": "q", "benchmark": "eval", "row": "q", "share": 1.0, "near": True, "kept": kept}

@@ -149,6 +149,18 @@ SETS: dict[str, tuple[dict[str, Any], Domain, str | None, list[str]]] = {
     "II-Thought": (
         {"id": "ii", "problem": Q, "answer": "0", "type": "math", "verification_info": "{'answer': {'value': '0'}}",
          "data_source": "numina", "domain": "math"}, Domain.MATH, "0", []),
+    "II-Thought, prose": (
+        {"id": "ii", "problem": Q, "answer": "They cancel in pairs, which leaves 0.", "type": "math-verifiable",
+         "verification_info": '{"answer": {"value": "0"}}'}, Domain.MATH, "0", []),
+    "RLVR-GSM": (
+        {"messages": talk("".join(f"Question: What is {n} + 1?\nAnswer: {n} and 1 make {n + 1}. So the answer is "
+         f"{n + 1}.\n\n" for n in range(4)) + f"Question: {Q}", "")[:1], "ground_truth": "0", "dataset": "gsm8k"},
+        Domain.MATH, "0", []),
+    "TheoremQA": ({"Question": Q, "Answer": "0", "Answer_type": "integer", "Picture": None}, Domain.MATH, "0", []),
+    "AIME": ({"ID": "2024-I-1", "Problem": Q, "Solution": DONE, "Answer": 25}, Domain.MATH, "25", []),
+    "Dolphin-R1": (
+        {"messages": talk(Q, "")[:1], "reasoning": THOUGHT, "answer": DONE, "model": "gemini"},
+        Domain.MATH, DONE, [TRACE]),
     "s1K": (S1K, Domain.MATH, "0", [TRACE, "<think>One?</think>$\\boxed{1}$"]),
     "s1K, a solution": (
         S1K | {"solution": "There are seven. Hence \\boxed{0}."}, Domain.MATH, "0",
@@ -216,6 +228,7 @@ def test_a_row_of_a_published_set_is_read_whole_and_without_foreign_text(name: s
          'task_type: found "reasoning_gym"'),
         ({"prompt": Q, "verification_info": '{"rubric_of": "a judge"}', "problem_id": "r"}, "verification_info"),
         (AM | {"question_type": "PROOF"}, "has no answer"),
+        ({"input": "-", "output": TRACE, "solution": "print(1)", "dataset": "taco"}, 'input: found "-", which asks'),
     ],
 )  # fmt: skip
 def test_a_row_without_an_answer_or_a_verifier_is_left_out_with_the_reason(row: dict[str, Any], reason: str) -> None:
@@ -333,6 +346,12 @@ def test_a_point_called_a_is_no_option() -> None:
         "You are given a math problem. QUESTION Show your work and put the final numerical answer in \\boxed{}.",
         "请通过逐步推理来解答问题，并把最终答案放置于\\boxed{}中。\nQUESTION",
         "QUESTION /no_think",
+        "Solve the following math problem efficiently and clearly. The last line of your response should be of the "
+        "following format: 'Therefore, the final answer is: $\\boxed{{ANSWER}}$. I hope it is correct' (without "
+        "quotes) where ANSWER is just the final number or expression that solves the problem.\n\nQUESTION",
+        "QUESTION\n\nIf you cannot solve the problem, still give your best guess. Put it in \\boxed{}.",
+        "Question: What is 1 + 1?\nAnswer: It is 2.\n\nQuestion: What is 1 + 2?\nAnswer: It is 3.\n\nQuestion: QUESTION"
+        "\nAnswer:",
     ],
 )
 def test_instructions_at_either_end_go_and_the_question_stays(asked: str) -> None:
@@ -394,6 +413,11 @@ def test_tables_with_lists_and_structs_say_the_same_as_json(tmp_path: Path) -> N
         [record] = read_records(path)
         expected: Record = record_of(SETS[name][0])
         assert (record.problem, record.traces) == (expected.problem, expected.traces), name
+        for write in (json.dumps, str):  # as CSV holds lists
+            cells = {
+                key: write(value) if isinstance(value, list | dict) else value for key, value in SETS[name][0].items()
+            }
+            assert record_of(cells).traces == expected.traces, (name, write)
 
 
 def test_a_column_of_long_texts_that_nobody_reads_is_named() -> None:
@@ -401,7 +425,7 @@ def test_a_column_of_long_texts_that_nobody_reads_is_named() -> None:
     assert unread_columns(OPENR1 | {"rationale": long, "note": "short"}) == ("rationale",)
     assert unread_columns(S1K | {"deepseek_thinking_trajectory": long}) == ()
     thought = long.replace("step", "stride")
-    told = LLAMA | {"output": f"<think>{thought}</think>{DONE}", "system_prompt": long}
+    told = LLAMA | {"output": f"<think>{thought}</think>{DONE}", "system_prompt": "Be kind to all, always. " * 9}
     assert unread_columns(told) == ("system_prompt",)
     with pytest.raises(InputError):
         unread_columns({"text": long})

@@ -254,6 +254,8 @@ def test_code_without_tests_is_a_problem_that_nothing_decides() -> None:
     assert record_of(row | {"is_passed": False}).problem.solutions == ()
     with pytest.raises(InputError, match="tests: missing"):
         read_row(row)
+    given = record_of({"input": ASKED, "output": row["response"], "solution": SUM, "dataset": "code_contests"})
+    assert (given.problem.domain, given.problem.answer, len(given.traces)) == (Domain.CODE, None, 1)
 
 
 class _Payload:
@@ -319,6 +321,11 @@ def test_tests_that_cannot_be_read_are_no_row(row: dict[str, Any], why: str, cap
             f"# Problem\n\n{ASKED}",
             ASKED,
         ),
+        (
+            f"Solve the following coding problem using the programming language python:\n\n{ASKED}\n\nThe input will "
+            "be stdin and you should print your solution to stdout\n\n\nNow solve the problem and return the code.",
+            ASKED,
+        ),
         ("Add.\n\nInput\n\nTwo.\n\n```\n1 2\n```", "Add.\n\nInput\n\nTwo.\n\n```\n1 2\n```"),
         ("What does this print?\n```python\nprint(1)\n```", "What does this print?\n```python\nprint(1)\n```"),
         ("Your code is a word of four letters.", "Your code is a word of four letters."),
@@ -378,6 +385,22 @@ def test_choices_of_published_sets() -> None:
     written = json.dumps(problem_to_row(record_of(GPQA).problem))
     assert not [word for word in ("Canary", "BENCHMARK", "Old", "old") if word in written]
     assert record_of(GPQA).problem.options is not None
+    asked = "Which follows?"
+    for row in (
+        {"question_stem": asked, "choices": {"text": ["no", "yes"], "label": ["A", "B"]}, "answerKey": "B"},
+        {"question": asked, "opa": "no", "opb": "yes", "opc": "never", "cop": 1},
+        {"question": asked, "option_1": "no", "option_2": "yes", "answer": "yes"},
+        {"context": "All birds fly.", "query": asked, "options": ["no", "yes"], "correct_option": 1},
+    ):
+        problem = record_of(row).problem
+        assert (problem.answer, (problem.options or {})["B"]) == ("B", "yes")
+        assert problem.prompt.startswith(("" if "context" not in row else "All birds fly.\n\n") + asked)
+    sciq = {"question": asked, "correct_answer": "yes", "distractor1": "no", "distractor2": "maybe",
+            "distractor3": "never", "support": "It is known."}  # fmt: skip
+    problem = record_of(sciq).problem
+    assert (problem.options or {})[problem.answer or ""] == "yes"
+    assert len(problem.options or {}) == 4
+    assert "support" not in problem.prompt
     for bad in (
         pro | {"answer": "J", "answer_index": 3},
         pro | {"options": ["a", "b"], "answer": "Z", "answer_index": None},

@@ -160,9 +160,25 @@ def test_filter_writes_what_passed_and_reports_the_rest(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_several_files_are_filtered_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{ROWS[1]}\n{{broken\n")
+    (tmp_path / "b.jsonl").write_text(f"{ROWS[7]}\n{ROWS[1]}\n")
+    words = ("data", "filter", "a.jsonl", "b.jsonl", "-o", "kept.jsonl")
+    failed = etalon(*words, folder=tmp_path)
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1].startswith("etalon: a.jsonl: line 2: not JSON")
+    done = etalon(*words, "--max-bad", "0.3", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "4 rows: 2 kept, unreadable: not JSON 1, copy of another row 1"
+    assert (tmp_path / "kept.jsonl").read_bytes().count(b"\n") == 2
+    report = json.loads((tmp_path / "kept.jsonl.report.json").read_text())
+    assert [one["file"] for one in report["inputs"]] == ["a.jsonl", "b.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["data", "filter", "-", "rows.jsonl"], "-: standard input is read alone; name files only"),
         (["data", "filter", "rows.jsonl", "--ray", "auto"], "--ray: needs --out FILE"),
         (["data", "filter", "none.jsonl", "--workers", "2"], "none.jsonl: no such file"),
         (["data", "filter", "none.jsonl"], "none.jsonl: no such file"),
@@ -192,3 +208,39 @@ def test_what_the_user_can_fix_is_one_line(words: list[str], told: str, tmp_path
     [line] = failed.stderr.splitlines()
     assert told in line
     assert not (tmp_path / "x").exists()
+
+
+JUDGE = """
+def say(prompt, index, seed):
+    if "silent" in prompt:
+        return "I like it."
+    return "It is not.\\nNo" if "unsound" in prompt else "It is.\\nYes"
+"""
+
+
+@pytest.mark.live
+def test_a_judge_says_what_rules_cannot_see_and_every_trace_that_goes_is_told(tmp_path: Path) -> None:
+    (tmp_path / "judge.py").write_text(JUDGE)
+    good, bad = {"response": "So it is \\boxed{7}."}, {"response": "An unsound way to \\boxed{7}."}
+    rows = [
+        {"id": "a", "domain": "math", "prompt": "What is 3 + 4?", "answer": "7", "traces": [good, bad]},
+        {"id": "b", "domain": "math", "prompt": "What is unsound in 3 + 5?", "answer": "8"},
+        {"question": "What is a silent 3 + 9?", "answer": "12", "response": "It is \\boxed{12}."},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    words = ("data", "filter", "rows.jsonl", "--judge", "judge.py:say", "-o", "kept.jsonl", "--dropped", "gone.jsonl")
+    done = etalon(*words, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text().splitlines()]
+    assert kept == [rows[0] | {"traces": [good]}, rows[2]]
+    gone = [json.loads(line) for line in (tmp_path / "gone.jsonl").read_text().splitlines()]
+    assert [(one["id"], one["gate"], one.get("response")) for one in gone] == [
+        ("a", "judge", bad["response"]), ("b", "quality", None),
+    ]  # fmt: skip
+    report = json.loads((tmp_path / "kept.jsonl.report.json").read_text())
+    gates = {gate["gate"]: (gate["kept"], gate["dropped"], gate["undecided"]) for gate in report["gates"]}
+    assert (gates["quality"], gates["judge"]) == ((2, 1, 1), (2, 1, 0))
+    (tmp_path / "rows.jsonl").write_text(json.dumps(rows[2]) + "\n")
+    silent = etalon(*words, folder=tmp_path)
+    assert silent.returncode == 2
+    assert "no verdict on any of 2 questions and responses" in silent.stderr

@@ -253,8 +253,8 @@ DOMAINS = "'math', 'code', 'stem', 'instruct', 'claims' or 'facts'"
         ),
         (
             stage("a", "etalon.errors:Rl"),
-            "x.toml: a.kind: etalon.errors has no 'Rl'; it has ConfigError, EtalonError, InputError, RunError, "
-            "StoppedError, UnsupportedModelError",
+            "x.toml: a.kind: etalon.errors has no 'Rl'; it has ConfigError, EtalonError, InputError, LeftOutError, "
+            "RunError, StoppedError, UnsupportedModelError",
         ),
         (stage("a", "json:dumps"), "a.kind: json:dumps: is no subclass of etalon.pipeline.stage.Stage"),
         (stage("a", "rl", from_="bse"), "x.toml: a.from: no stage 'bse'; did you mean 'base'? stages are base, a"),

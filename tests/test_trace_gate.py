@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from etalon.data.filtering import GateRows, Sifted
 from etalon.data.traces import fault
 from etalon.data.traces.conclusions import last_statement, value_of
-from etalon.data.traces.endings import is_cut, open_part
+from etalon.data.traces.endings import is_cut, open_part, open_row
 from etalon.data.traces.loops import Loop, distances, repeated_lines, row_loop, sentences, template_loop
 from etalon.problems import nano
 from etalon.problems.nano.models import NanoTeacher
@@ -159,6 +159,9 @@ def test_repeated_lines_count_from_the_third_time_on_by_their_length() -> None:
         ("The regex `a <|> b` and ⟨|x|⟩ or <|x|> are fine.", "?", None),
         ("It is <s>5</s> 6.", "?", None),
         ("<s>It is 6.", "?", "control token"),
+        ("It is <extra_id_0> 6.", "?", "control token"),
+        ("It is 6." + "\\quad " * 60, "?", "character run"),
+        ("The mask is 0xFFFFFFFFFFFFFFFF.", "?", None),
         ("The angle is 90Â° here.", "?", "mojibake"),
         ("“É” is an É—naïve, voilà…», façade.", "?", None),
         ("Each has a half: " + "0" * 100 + "1.", "?", None),
@@ -170,6 +173,16 @@ def test_repeated_lines_count_from_the_third_time_on_by_their_length() -> None:
         ("I cannot help but notice that the answer is \\boxed{2}.", "1+1?", None),
         ("The reference solution states that it is 2, so \\boxed{2}.", "1+1?", "speaks of a given answer"),
         ("The given solution is acidic, so \\boxed{A}.", "A solution of HCl is given. (A) acid (B) base", None),
+        ("Lo siento, pero no puedo ayudar con eso.", "1+1?", "refusal"),
+        ("It is \\boxed{2}.\n\nUser: And 2+2?\n\nAssistant: 4.", "1+1?", "two roles"),
+        ("It is \\boxed{2}.\n\nQuestion: What is 2+2?\nAnswer: 4", "1+1?", "two roles"),
+        ("User: Hi!\nAssistant: Hello.", "Write a dialogue of a user and a model.", None),
+        ("It is two.\n\nQ: What is 2+2?\nA: 4", "Write a FAQ.", None),
+        ("You are a helpful AI assistant. Be kind.\n\nIt is \\boxed{2}.", "1+1?", "pasted prompt"),
+        ("Hm, Ġthe Ġsum Ġis \\boxed{2}.", "1+1?", "garbage"),
+        ("Hm, xkrtv bnwq prstk lmvvz qwrtp zxcvb dfgh jklm is \\boxed{2}.", "1+1?", "garbage"),
+        ("Flights, lengths, months, eighths, heights, strengths, twelfths, weights.", "1+1?", None),
+        ("The rаtіо of the cаsеs is \\boxed{2}.", "1+1?", "other script"),  # Cyrillic letters in Latin words
         ("What is the sum of odd numbers below 9?", "What is the sum of odd numbers below 9?", "echo of the prompt"),
     ],
 )  # fmt: skip
@@ -197,6 +210,7 @@ def test_a_thought_is_asked_for_only_where_it_is_needed() -> None:
 )  # fmt: skip
 def test_endings_without_a_full_stop_are_endings(text: str) -> None:
     assert open_part(text) is None
+    assert open_row(text) is None
     assert not is_cut(text)
 
 
@@ -204,12 +218,13 @@ def test_endings_without_a_full_stop_are_endings(text: str) -> None:
     "text",
     [
         "So x = 5 and therefore the", "Now $x = \\frac{1}{2", "We get \\boxed{12", "```python\nprint(1)\n", "Hence 2 +",
-        "\\[ x = 5", "The sum is large. By the triangle inequality we may conclude that every side mus",
+        "\\[ x = 5", "1. Add 3.\n2. Add 4.\n3. ", "| a | b |\n|---|---|\n| 1 | 2", '[{"id": 1, "tags": ["a", "b',
+        "So $x^2 - 5 = 3", "The sum is large. By the triangle inequality we may conclude that every side mus",
         "It is \\boxed{5}. We can now go on and look at what happens for larger number", "<answer>5", "and so 3 </thi",
     ],
 )  # fmt: skip
 def test_cut_texts_are_cut(text: str) -> None:
-    assert open_part(text) is not None or is_cut(text)
+    assert open_part(text) or open_row(text.rstrip()) or is_cut(text)
     assert kind(f"<think>Hm, let me see.</think>{text}") is not None
 
 
@@ -221,6 +236,12 @@ def test_cut_texts_are_cut(text: str) -> None:
         ("So the answer is 9/7, and m + n is asked for.", "\\boxed{16}", None),
         ("So the answer is 0.5.", "\\boxed{\\frac{1}{2}}", None),
         ("If the answer is 12, then x is 3.", "\\boxed{15}", None),
+        ("It is 7 * 3. That gives 21, and the check agrees.", "\\boxed{24}", "contradicts its thought"),
+        ("So the height is 9.4 cm.", "To a whole centimetre: \\boxed{9}", None),
+        ("The answer is \\boxed{(-6, 0)}.", "\\boxed{(-12, 0)}", "contradicts its thought"),
+        ("The answer is \\boxed{(\\frac{2}{4}, 0)}.", "\\boxed{(\\frac{1}{2}, 0)}", None),
+        ("The total is 72.", "**Final Answer:** 70\n\nThus \\boxed{72}.", "two answers"),
+        ("It takes 90 minutes.", "**Final Answer:** 90 minutes.\n\nIn hours: \\boxed{1.5}", None),
         ("Could the answer be 12? The answer is (B).", "\\boxed{C}", "contradicts its thought"),
         ("The answer is B.", "\\boxed{15}", None),
         ("She has 3 + 4 = 7. So she has 7 apples.", "\\boxed{9}", "contradicts its thought"),
@@ -235,6 +256,45 @@ def test_cut_texts_are_cut(text: str) -> None:
 )  # fmt: skip
 def test_answers_beside_their_thoughts(thought: str, final: str, expected: str | None) -> None:
     assert kind(f"<think>{thought}</think>{final}", domain=Domain.MATH) == expected
+
+
+def test_an_option_that_the_thought_does_not_choose_contradicts_it() -> None:
+    prompt = "Which gas is lightest? A. He B. Ne C. H2 D. Ar"
+    thought = "<think>Is it A? Option A has 4 g/mol, and option C has 2. So C.</think>"
+    finals = ("**A**", "The answer is \\boxed{A}.", "**C**", "Answer: C")
+    found = [kind(thought + final, prompt=prompt, domain=Domain.STEM) for final in finals]
+    assert found == ["contradicts its thought"] * 2 + [None] * 2
+
+
+def test_a_loop_in_other_words_each_turn_is_one_and_a_table_of_words_is_none() -> None:
+    rng = random.Random(7)
+    parts = (
+        ("Wait,", "Hmm,", "But", "Okay,"), ("maybe I should check", "let me verify", "I need to look at"),
+        ("the equation again", "that value once more"), ("because it may be off.", "since it might be wrong."),
+    )  # fmt: skip
+    turns = [" ".join(rng.choice(part) for part in parts) for _ in range(80)]
+    assert kind("\n".join(turns)) in ("loop in other words", "template loop")
+    rows = [" ".join(rng.choice(("true", "false")) for _ in range(9)) for _ in range(200)]
+    assert kind("\n".join(rows)) is None
+
+
+def test_single_words_of_other_languages_in_a_solution_are_a_drift() -> None:
+    drift = "We 因此 add 3 and 4, 然后 we check 结果 and get \\boxed{7}."
+    named = "The remainder theorem (孙子定理) of Sunzi 孙子 gives \\boxed{7}."
+    found = [kind(text, prompt="What is 3+4?", domain=Domain.MATH) for text in (drift, named)]
+    assert found == ["other script", None]
+
+
+def test_lines_of_code_json_and_grids_may_come_again() -> None:
+    row = '{\n  "name": "Ann",\n  "tags": [\n    "a",\n    "b"\n  ]\n},\n'
+    assert kind("[\n" + row * 4 + row[:-2] + "\n]") is None
+    grid = "\n".join(". Q . Q Q . ."[n % 3 : n % 3 + 9] for n in range(40))
+    assert kind(f"<think>We look at\n{grid}\nrow by row.</think>Done.") is None
+    stub = "    def get(self, key):\n        return self.connection.fetch(self.table, key)\n"
+    classes = "\n".join(f"class {name}:\n{stub}" for name in ("Alpha", "Beta", "Gamma", "Delta", "Zeta", "Eta"))
+    assert kind(f"```python\n{classes}```", domain=Domain.CODE) is None
+    endless = "    rows.append(value)\n" * 60
+    assert kind(f"```python\ndef f(rows, value):\n{endless}```", domain=Domain.CODE) == "loop"
 
 
 def test_statements_are_read_with_what_follows_them() -> None:

@@ -117,7 +117,7 @@ def from_benchmarks(folder: Path) -> list[Source]:
         for row in map(json.loads, lines):
             if answer := last_boxed(row["solution"]):
                 found.append(Source(prompt=row["problem"], solution=row["solution"], answer=answer))
-    for row in map(json.loads, (folder / "gsm8k_train_2000.jsonl").open()):
+    for row in map(json.loads, (folder / "gsm8k_train_2000.jsonl").read_text(encoding="utf-8").splitlines()):
         solution, _, answer = row["answer"].rpartition("####")
         found.append(Source(prompt=row["question"], solution=solution.strip(), answer=answer.strip()))
     return [one for one in found if "answer key" not in one.prompt + one.solution]

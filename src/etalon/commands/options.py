@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 
-from etalon.errors import ConfigError, InputError
+from etalon.errors import ConfigError, InputError, RunError
 from etalon.types import ISOLATION_ENV, Answers
 
 MapOption = Annotated[
@@ -86,10 +88,10 @@ def isolation_of(option: str | None, *, service: str = "") -> str:
     return option or ("" if service else os.environ.get(ISOLATION_ENV, "")) or "walls"
 
 
-def refuse_same(file: str, out: Path | None) -> None:
+def refuse_same(file: str, out: Path | None, *, option: str = "--out") -> None:
     """ConfigError where a command would write over the file that it reads."""
     if out is not None and file != "-" and out.exists() and Path(file).exists() and out.samefile(file):
-        raise ConfigError(f"--out {out}: is the file that is read; name another")
+        raise ConfigError(f"{option} {out}: is the file that is read; name another")
 
 
 @contextmanager
@@ -105,6 +107,49 @@ def written(out: Path | None) -> Iterator[BinaryIO]:
     else:
         check_place("--out", out)
         partial = out.with_name(f"{out.name}.part")
-        with open(partial, "wb") as stream:
-            yield stream
-        os.replace(partial, out)
+        with _alone(partial, out) as stream:
+            try:
+                yield stream
+                stream.flush()
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+            os.replace(partial, out)
+
+
+def _alone(partial: Path, out: Path) -> BinaryIO:
+    """An empty file that no other process writes; RunError while one does. The kernel frees it when a process dies."""
+    while True:
+        stream = open(partial, "ab")  # noqa: SIM115
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(stream, partial):
+                stream.truncate(0)
+                return stream
+        except BlockingIOError:
+            stream.close()
+            raise RunError(f"--out {out}: another process writes it; wait for its end, or name another") from None
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()  # the other process has just given it its name
+
+
+def _is_at(stream: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def counting(name: str, purpose: str) -> Iterator[Callable[[int], None]]:
+    """Shows how many rows have been read and how fast, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from etalon.show.progress import Progress
+
+    started = time.monotonic()
+    with Progress().stage(name, purpose) as view:
+        yield lambda rows: view.update(0, 0, rows=rows, per_second=int(rows / max(0.1, time.monotonic() - started)))

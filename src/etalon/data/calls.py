@@ -61,6 +61,7 @@ class Remembered:
         self.inner, self.name = sampler, name or sampler.name
         self.watch = watch
         self._identity = identity or self.name
+        self._again = "the same command asks again" if retry_failed else "ask again with --retry-failed"
         self._kept = KeptCalls(path, without_failed=retry_failed)
         self._counted: set[Key] = set()
         self._counts: Counter[str] = Counter()
@@ -92,7 +93,7 @@ class Remembered:
             self._read(keys[0])  # for the reason
             raise RunError(
                 f"{self.name}: none of {len(wanted)} calls gave an answer (the last: {self._error}); failed calls are "
-                f"kept in {self._kept.path}: mend the cause, then ask again with --retry-failed"
+                f"kept in {self._kept.path}: mend the cause, then {self._again}"
             )
 
     def rollout(self, conversation: Conversation, index: int, *, params: SamplingParams, seed: int) -> Rollout:
@@ -140,6 +141,10 @@ class Remembered:
                 came.setdefault(key, []).append(rollout)
                 if is_single or len(came[key]) == together[key]:
                     yield from self._keep(key, came.pop(key))
+        if missing := sum(key not in self._kept for key in places):
+            raise RunError(
+                f"{self.name}: said nothing at all to {missing} of {len(asks)} calls; a sampler owes each one"
+            )
 
     @contextmanager
     def _keeping(self, asks: Sequence[Ask]) -> Iterator[None]:
@@ -170,7 +175,7 @@ class Remembered:
         if len(self._kept.failed) >= GIVE_UP and not self._kept.num_answered:
             raise RunError(
                 f"{self.name}: the first {len(self._kept.failed)} calls all failed (the last: {self._error}); they are "
-                f"kept in {self._kept.path}: mend the cause, then ask again with --retry-failed"
+                f"kept in {self._kept.path}: mend the cause, then {self._again}"
             )
 
     def _read(self, key: Key) -> Rollout:

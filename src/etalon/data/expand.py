@@ -190,7 +190,7 @@ def parse_queries(text: str) -> list[str]:
 
 def new_problem(request: Request, query: str, *, prompts: str = "default") -> Problem:
     """An unlabelled problem in the domain of its seed, asked like any question with a final answer."""
-    digest = hashlib.sha256(query.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(query.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return Problem(
         id=f"{request.seed.id}+{request.dimension}-{digest}",
         domain=request.seed.domain,

@@ -24,6 +24,7 @@ from etalon.types import Rollout, Stop
 Key = tuple[str, int]  # of the conversation and how it is asked; number of the sample
 LOCK_SECONDS = 10.0  # (ours) for the end of a process that was killed
 LOOK_SECONDS = 0.05
+START = b'{"key": '  # of every line
 
 
 class KeptCalls:
@@ -101,7 +102,7 @@ class KeptCalls:
         offset = 0
         with open(self._descriptor, "rb", closefd=False) as stream:
             for number, line in enumerate(stream, start=1):
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n") and START.startswith(line[: len(START)]):
                     break
                 try:
                     self._note(json.loads(line), offset, without_failed)

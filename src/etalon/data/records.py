@@ -22,7 +22,7 @@ from etalon.problems.formats.columns import structured
 from etalon.problems.rows import content_id, problem_to_row
 from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
 from etalon.rows.bad import MAX_BAD, BadRows
-from etalon.rows.files import Row, read_rows
+from etalon.rows.files import Row, read_rows, unchanged
 from etalon.rows.mapping import AS_NAMED, ColumnMap
 from etalon.types import Problem
 
@@ -132,20 +132,21 @@ def read_records(
 ) -> Iterator[Record]:
     """The records of a file, one after the other. InputError at its end where more than `max_bad` were unreadable."""
     bad, left_out = BadRows(str(path), max_bad), 0
-    for row in read_rows(path):
-        if row.is_blank:
-            continue
-        try:
-            record = _record(row, columns, reading)
-        except LeftOutError:
+    with unchanged(path):
+        for row in read_rows(path):
+            if row.is_blank:
+                continue
+            try:
+                record = _record(row, columns, reading)
+            except LeftOutError:
+                bad.count(row.place)
+                left_out += 1
+                continue
+            except (InputError, RecursionError) as error:
+                bad.count(row.place, str(error) or "nested too deep")
+                continue
             bad.count(row.place)
-            left_out += 1
-            continue
-        except (InputError, RecursionError) as error:
-            bad.count(row.place, str(error) or "nested too deep")
-            continue
-        bad.count(row.place)
-        yield record
+            yield record
     bad.check()
     bad.warn()
     if left_out:

@@ -120,4 +120,4 @@ def _sizes(total: int, requested: Mapping[str, int]) -> dict[str, int]:
 
 
 def _rank(prompt: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}\n{prompt}".encode()).digest()
+    return hashlib.sha256(f"{seed}\n{prompt}".encode("utf-8", "surrogatepass")).digest()

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from etalon import __version__
 from etalon.data.gates import GateReport
 from etalon.data.records import Record
+from etalon.problems.traces import GivenTrace
 from etalon.store import hash_file, write_json_atomic
 
 SUFFIX = ".report.json"
@@ -65,6 +66,7 @@ class StepLog:
     calls: list[Calls] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._hashes = {path: _hash(path) for path in self.inputs}  # of what will be read, whatever comes of it later
         self.read: defaultdict[tuple[str, str], Side] = defaultdict(Side)
         self.wrote: defaultdict[tuple[str, str], Side] = defaultdict(Side)
         self.lengths: dict[str, Counter[str]] = {"in": Counter(), "out": Counter()}
@@ -75,12 +77,24 @@ class StepLog:
 
     def takes(self, record: Record) -> None:
         """One record read."""
-        _count(self.read[record.group], self.lengths["in"], self.error_rates["in"], record)
+        self.count("in", record.group, map(length_of, record.traces), _shares(record))
 
     def gives(self, record: Record) -> None:
         """One record written."""
-        _count(self.wrote[record.group], self.lengths["out"], self.error_rates["out"], record)
+        self.count("out", record.group, map(length_of, record.traces), _shares(record))
         self.licenses[record.license] += 1
+
+    def count(
+        self, side: Literal["in", "out"], group: tuple[str, str], lengths: Iterable[int], rates: Mapping[str, float]
+    ) -> None:
+        """One record of (domain, source), with the lengths of its traces and its error rates by model."""
+        own = (self.read if side == "in" else self.wrote)[group]
+        own.records += 1
+        for length in lengths:
+            own.traces += 1
+            self.lengths[side][binned(length, LENGTH_EDGES)] += 1
+        for model, share in rates.items():
+            self.error_rates[side][model][binned(share, RATE_EDGES)] += 1
 
     def to_row(self, output: Path, *, seconds: float) -> dict[str, Any]:
         """The report as JSON values; the files are hashed now."""
@@ -88,7 +102,7 @@ class StepLog:
         return {
             "step": self.step,
             "etalon": __version__,
-            "inputs": [{"file": path.name, "sha256": hash_file(path)} for path in self.inputs],
+            "inputs": [{"file": path.name, "sha256": self._hashes.get(path) or _hash(path)} for path in self.inputs],
             "output": {"file": output.name, "sha256": hash_file(output)},
             "settings": dict(self.settings),
             "seconds": round(seconds, 3),
@@ -118,6 +132,11 @@ class StepLog:
         return path
 
 
+def _hash(path: Path) -> str:
+    """Of a file's content; "" of a pipe, which can be read once."""
+    return "" if path.exists() and not path.is_file() else hash_file(path)
+
+
 def report_path(output: Path) -> Path:
     """Where the report of a step lies."""
     return output.with_name(output.name + SUFFIX)
@@ -134,11 +153,10 @@ def bins(edges: Sequence[float]) -> tuple[str, ...]:
     return (*(f"<={edge:g}" for edge in edges), f">{edges[-1]:g}")
 
 
-def _count(side: Side, lengths: Counter[str], rates: defaultdict[str, Counter[str]], record: Record) -> None:
-    side.records += 1
-    side.traces += len(record.traces)
-    for trace in record.traces:
-        length = trace.num_tokens or len(trace.response) // CHARACTERS_PER_TOKEN
-        lengths[binned(length, LENGTH_EDGES)] += 1
-    for model, rate in record.error_rates.items():
-        rates[model][binned(rate.share, RATE_EDGES)] += 1
+def _shares(record: Record) -> dict[str, float]:
+    return {model: rate.share for model, rate in record.error_rates.items()}
+
+
+def length_of(trace: GivenTrace) -> int:
+    """Tokens of a trace: as they were counted, else by its characters."""
+    return trace.num_tokens or len(trace.response) // CHARACTERS_PER_TOKEN

@@ -20,6 +20,7 @@ import torch
 from etalon.errors import ConfigError, InputError, UnsupportedModelError
 from etalon.model import packed, template
 from etalon.model.directory import check_model_dir, check_runnable
+from etalon.model.tokens import encodable
 from etalon.recipe import ModelSpec
 from etalon.types import Conversation
 
@@ -94,7 +95,7 @@ class LanguageModel:
         return max(len(self.tokenizer), 1 + max(self.tokenizer.get_vocab().values(), default=-1))
 
     def encode(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = self.tokenizer.encode(encodable(text), add_special_tokens=False)
         return ids
 
     def decode(self, tokens: Sequence[int]) -> str:

@@ -33,6 +33,12 @@ def token_counter(directory: Path) -> Counter:
     tokenizer.no_padding()
 
     def count(texts: Sequence[str]) -> list[int]:
-        return [len(one.ids) for one in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        whole = [encodable(text) for text in texts]
+        return [len(one.ids) for one in tokenizer.encode_batch(whole, add_special_tokens=False)]
 
     return count
+
+
+def encodable(text: str) -> str:
+    """The text as a tokenizer takes it: half of a surrogate pair, which models do emit, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

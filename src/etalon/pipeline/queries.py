@@ -8,12 +8,13 @@ from etalon.data import gates
 from etalon.data.calls import Remembered
 from etalon.data.contamination.index import Index
 from etalon.data.expand import EXPANDABLE, expand_records
-from etalon.data.label import label_records, to_label
+from etalon.data.label import is_open, label_records, to_label
 from etalon.data.quality import judge_records
 from etalon.data.records import Record
 from etalon.pipeline.stage import Work
 from etalon.pipeline.steps import Steps
-from etalon.types import SamplingParams
+from etalon.pipeline.teachers import REFERENCE
+from etalon.types import Problem, SamplingParams
 
 
 def labelled_queries(
@@ -33,7 +34,9 @@ def labelled_queries(
     steps.done(
         "filter", read, queries, file="seeds.jsonl", calls=[judge.calls] if judge else [], settings={"against": named}
     )
-    if spec.expand:
+    if spec.expand and spec.teacher == REFERENCE:
+        work.view.note("no expansion: solutions that came with the problems write no queries; name a data.teacher")
+    elif spec.expand:
         seeds, others = _seeds(queries, spec.expand_share)
         grown = expand_records(
             seeds, teacher, count=spec.expand, params=params, seed=work.seed, prompts=recipe.prompts
@@ -41,11 +44,14 @@ def labelled_queries(
         found = _not_held_out(steps.passed(grown), held_out, steps, drop_near=spec.drop_near)
         steps.done("expand", queries, [*found, *others], file="expanded.jsonl", calls=[teacher.calls])
         queries = [*found, *others]
-    if not to_label(queries, spec.relabel):
+    relabel = spec.relabel
+    if spec.teacher == REFERENCE:  # what came with a problem checks no vote
+        queries, relabel = steps.passed(_answered(queries)), 0.0
+    if not to_label(queries, relabel):
         return queries, None
     labelled = label_records(
         queries, teacher, n=spec.label_votes, agreement=spec.agreement, params=params, seed=work.seed + 1,
-        relabel=spec.relabel,
+        relabel=relabel,
     )  # fmt: skip
     steps.passed(labelled.gated)
     return list(labelled.gated.kept), labelled.confirmed / labelled.checked if labelled.checked else None
@@ -55,6 +61,16 @@ def _not_held_out(records: Sequence[Record], held_out: Index, steps: Steps, *, d
     gated = gates.overlap_gate([record.problem for record in records], held_out, drop_near=drop_near)
     kept = {id(problem) for problem in steps.passed(gated)}
     return [record for record in records if id(record.problem) in kept]
+
+
+def _answered(records: Sequence[Record]) -> gates.Gated[Record]:
+    """Without the open queries that nobody solved: solutions that came with problems are the only votes there are."""
+
+    def decide(problem: Problem) -> gates.Decision:
+        is_lost = is_open(problem) and not problem.solutions
+        return gates.drop("no answer, and no solution to take one from", problem.prompt) if is_lost else gates.KEEP
+
+    return gates.sift("answered", ((record, decide(record.problem)) for record in records))
 
 
 def _seeds(records: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:

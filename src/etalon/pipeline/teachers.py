@@ -10,13 +10,14 @@ from etalon.recipe import DataSpec
 from etalon.sampling.source import named_sampler
 from etalon.types import Conversation, Problem, Rollout, Sampler, SamplingParams, Stop
 
-TEACHERS = ("nano", "reference")  # words that are never taken for a model directory
+REFERENCE = "reference"
+TEACHERS = ("nano", REFERENCE)  # words that are never taken for a model directory
 
 
 class ReferenceTeacher:
     """Answers a prompt with the solutions its problem came with; says so where there are none."""
 
-    name = "reference"
+    name = REFERENCE
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.solutions = {p.prompt: p.solutions for p in problems}
@@ -44,6 +45,6 @@ def teacher_of(work: Work, spec: DataSpec) -> Sampler:
     if spec.teacher == "nano":
         assert recipe.problems.source == "nano", "checked before the run"
         return NanoTeacher(m=recipe.clr.m)
-    if spec.teacher == "reference":
+    if spec.teacher == REFERENCE:
         return ReferenceTeacher(work.problems("train"))
     return named_sampler(spec.teacher, recipe)

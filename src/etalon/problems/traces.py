@@ -119,7 +119,10 @@ def _single(row: Row) -> Iterator[GivenTrace]:
     trajectories = row.get("thinking_trajectories")  # s1K
     if isinstance(trajectories, list) and len(trajectories) == 1:
         thought = thought or _thought(trajectories[0])
-    if thought and (answer := _first_text(row, ANSWERED)) is not None:
+    answer = _first_text(row, ANSWERED) if thought else None
+    if thought and answer is None and not any(_is_talk(row.get(name)) for name in TALKS):
+        answer = _first_text(row, ("answer",))  # Dolphin-R1
+    if thought and answer is not None:
         yield replace(told, response=joined(thought, answer))
         return
     told_elsewhere = {

@@ -21,7 +21,10 @@ def shown(value: object) -> str:
 
 @dataclass
 class BadRows:
-    """Counts the rows of one file. max_bad: share of bad rows above which `check` raises."""
+    """Counts the rows of one file, or of several whose places name them (`name` is "").
+
+    max_bad: share of bad rows above which `check` raises.
+    """
 
     name: str
     max_bad: float = MAX_BAD
@@ -34,7 +37,7 @@ class BadRows:
         self.rows += 1
         if why:
             self.bad += 1
-            self.first = self.first or f"{self.name}: {place}: {why}"
+            self.first = self.first or ": ".join(told for told in (self.name, place, why) if told)
 
     @property
     def are_too_many(self) -> bool:

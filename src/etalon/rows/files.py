@@ -17,7 +17,9 @@ import gzip
 import io
 import json
 import math
+import os
 import re
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -72,6 +74,23 @@ class Row(NamedTuple):
             return json.dumps(self.columns, ensure_ascii=False).encode()
         except UnicodeEncodeError:  # half of a surrogate pair
             return json.dumps(self.columns).encode()
+
+
+@contextmanager
+def unchanged(file: str | Path, name: str = "") -> Iterator[None]:
+    """InputError where a file is another one at the end of the block, or gone; of a pipe nothing is asked."""
+    before = _state(file)
+    yield
+    if _state(file) != before:
+        raise InputError(f"{name or file}: changed while it was read; run the command again when it is complete")
+
+
+def _state(file: str | Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def read_rows(file: str | Path) -> Iterator[Row]:

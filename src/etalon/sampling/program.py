@@ -90,7 +90,7 @@ class ProgramSampler:
             said = self.program(conversation[-1].content, index, seed_from([seed, index]))
         except EtalonError:  # for the user, who can mend it
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return _failed(index, f"{type(error).__name__}: {error}"[:MAX_REASON])
         if said is None:
             return _failed(index, "the program gave no answer")

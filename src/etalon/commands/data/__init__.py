@@ -13,15 +13,18 @@ app = typer.Typer(name="data")
 
 @app.callback()
 def data() -> None:
-    """Work on files of rows before training."""
+    """From files of problems to what is trained on: import, expand, label, distill, filter, stratify, build.
+
+    Each step reads files and writes one, with a report beside it; any of them may be left out.
+    """
 
 
-app.command("expand")(expand.expand)
-app.command("label")(label.label)
-app.command("distill")(distill.distill)
-app.command("build")(build.build)
-app.command("stratify")(stratify.stratify)
-app.command("filter")(filtering.sift)
-app.command("funnel")(funnels.funnel)
-app.command("import")(importing.bring)
-app.command("export")(exporting.send)
+app.command("import", short_help="files of any format -> records")(importing.bring)
+app.command("expand", short_help="new queries by a teacher")(expand.expand)
+app.command("label", short_help="answers by a vote of the teacher")(label.label)
+app.command("distill", short_help="traces by the teacher")(distill.distill)
+app.command("filter", short_help="without benchmarks, broken traces, copies")(filtering.sift)
+app.command("stratify", short_help="lengths and error rates")(stratify.stratify)
+app.command("build", short_help="files for SFT, RL and measurement")(build.build)
+app.command("export", short_help="records as verl or TRL reads them")(exporting.send)
+app.command("funnel", short_help="what every step took, gave and lost")(funnels.funnel)

@@ -124,7 +124,7 @@ def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, o
     log.calls.append(priced(teacher.calls, price))
     log.settings = {**log.settings, **numbers}
     _write(out, gated, log, seconds=time.monotonic() - started)
-    print(_summary(step.name, len(records), gated, log), file=sys.stderr)  # noqa: T201
+    print(_summary(step.name, len(records), gated, log, numbers), file=sys.stderr)  # noqa: T201
 
 
 @contextmanager
@@ -217,14 +217,15 @@ def _write(out: Path, gated: Gated[Record], log: StepLog, *, seconds: float) -> 
         log.write(out, seconds=seconds)
 
 
-def _summary(name: str, read: int, gated: Gated[Record], log: StepLog) -> str:
+def _summary(name: str, read: int, gated: Gated[Record], log: StepLog, numbers: Mapping[str, float]) -> str:
     calls, report = log.calls[-1], gated.report
     told = [f"{name}: {read} records read, {len(gated.kept)} written"]
+    told += [f"{key} {value}" for key, value in numbers.items() if value]
     told += [f"{count} {reason}" for reason, count in report.reasons.items()]
     told.append(f"{calls.asked} calls of {calls.model}, {calls.failed} failed, {calls.remembered} kept from before")
-    told.append(
-        f"{calls.prompt_tokens + calls.tokens:,} tokens{'' if calls.cost is None else f', cost {calls.cost:g}'}"
-    )
+    tokens = calls.prompt_tokens + calls.tokens
+    counted = f"{tokens:,} tokens" if tokens or not calls.answered else "its tokens counted by nobody"
+    told.append(f"{counted}{'' if calls.cost is None else f', cost {calls.cost:g}'}")
     return "; ".join(told)
 
 

@@ -60,9 +60,10 @@ def build(
     probe.jsonl, test.jsonl    held out; no near copy of them is in the other files
     manifest.json   rows, problems, licences and hash of each file; written last
 
-    A problem is for SFT or for RL, not for both; one without a right trace is for RL. A rate that was not measured is
-    never counted as 0: such traces are not hard, and such problems stay in RL. At most a fifth of a domain is held out
-    as probe, and as test. The same records in any order give the same bytes.
+    What a teacher made of a question stays with it. A problem is for SFT or for RL, not for both; one without a right
+    trace is for RL. A rate that was not measured is never counted as 0: such traces are not hard, and such problems
+    stay in RL. At most a fifth of a domain is held out as probe, and as test. The same records in any order give the
+    same bytes.
     """
     from etalon.data.curriculum import build as building
     from etalon.data.curriculum.parts import Sizes
@@ -103,6 +104,14 @@ def _report(built: Built, log: StepLog, out: Path, started: float) -> None:
     told = [f"{name}: {file['rows']:,} rows, {file['problems']:,} problems" for name, file in built.files.items()]
     for gate in log.gates:
         told += [f"{gate.gate}: {count:,} {reason}" for reason, count in gate.reasons.items()]
+    if built.reference:
+        told.append(f"difficulty is the error rate of {built.reference}")
+    traces, problems = built.unverified
+    if traces:
+        told.append(
+            f"{traces:,} traces of {problems:,} problems are neither right nor wrong by anybody's word, and not taken: "
+            "`etalon data filter --verify` decides; --unverified takes them"
+        )
     if built.unmeasured:
         whose = f" of {built.reference}" if built.reference else ""
         told.append(f"{built.unmeasured:,} traces of stage 1 have no measured error rate{whose}: not in stage 2")

@@ -86,7 +86,7 @@ def _tables(found: Funnel, examples: bool) -> None:
         console.width = max(console.width, PIPE_WIDTH)
     for chain in found.chains:
         console.print(Text(_shown(chain_name(chain)), style="bold"), soft_wrap=True)
-        for table in tables.tables(chain):
+        for table in tables.tables(chain, is_short=True):
             _print(table, console)
         for title, told in tables.examples(chain) if examples else ():
             console.print(Text(f"\n{title}: examples of what was dropped"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etalon.commands.options import MapOption, MaxBadOption, OutOption, check_place, refuse_same, written
+from etalon.commands.options import MapOption, MaxBadOption, OutOption, check_place, counting, refuse_same, written
 from etalon.types import Domain
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def bring(
     is_plain = out is not None and (out.is_file() or not out.exists())  # beside a pipe or a device nothing is written
     aside = None if dry_run else skipped or (out.with_name(out.name + SKIPPED) if out and is_plain else None)
     with ExitStack() as stack:
-        progress = stack.enter_context(_progress())
+        progress = stack.enter_context(counting("import", "read rows"))
         skip = stack.enter_context(_skipping(aside))
         reader = Import(settings, log, skip=skip, progress=progress)
         if dry_run:
@@ -144,19 +143,6 @@ def _skipping(path: Path | None) -> Iterator[Callable[[Skipped], None]]:
         else:
             partial.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """Shows how many rows have been read, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from etalon.show.progress import Progress
-
-    started = time.monotonic()
-    with Progress().stage("import", "read rows") as view:
-        yield lambda rows: view.update(0, 0, rows=rows, per_second=int(rows / max(0.1, time.monotonic() - started)))
 
 
 def _lines(reader: Import, found: list[Source], aside: Path | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -26,12 +26,15 @@ WIDE = 0.2  # (ours) of a benchmark's items share a run: an instruction
 WIDEST = 0.01  # (ours) of the rows hold a run: no anchor
 LEAST_SHARE = 0.3  # (ours) that a table of thresholds asks for
 LITTLE = 0.3  # (ours) of what a word weighs is left to a name, which a rewriter changes first
+LEAST = 0.1  # (ours) to one of a diagram, which is mostly how to draw
 FEWEST_NEAR = 6  # (ours) words, not single letters, of a short item that may be near
 SAMPLE = 20_000  # (ours) rows that say what is common
 LEAST_WEIGHT = 3.0  # (ours) an item of nothing but common words has to be there whole, or
 FEWEST_NUMBERS = 2  # (ours) with so many numbers in part, but with all of these
-RELATED = 0.9  # (ours) of the anchors of an item: the row is a copy of it
+RELATED = 0.9  # (ours) share of an item from which a row is taken for a copy of it, when it is asked what is common
 MOST_CANDIDATES = 20  # (ours) items of one row looked at closely
+DRAWN = "asy"
+_DIAGRAM = re.compile(r"\[asy\].*?\[/asy\]", re.I | re.S)
 _INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 
 
@@ -133,7 +136,10 @@ class Index:
         if not numbers:
             return None
         row_words, line = frozenset((*found, NUMBER)), f" {' '.join(found)} "
-        candidates = [one for number in numbers if (one := self.patterns[number]).could_be(row_words, line, threshold)]
+        near = [self.patterns[number] for number in numbers]
+        if DRAWN in row_words:
+            near = [one for one in near if not one.is_undrawn]
+        candidates = [one for one in near if one.could_be(row_words, line, threshold)]
         if not candidates:
             return None
         exact = tuple(tokens(text))
@@ -176,13 +182,17 @@ class Index:
         return [*chain.from_iterable(filter(None, map(self._keys.get, runs(found, RUN))))]
 
     def shared(self, text: str) -> set[Run]:
-        """The runs of items that a text holds, without those of the items that it is a copy of."""
+        """The runs of items that a text holds, without those of the items that it may be a copy of."""
         found = words(text)
         held = self._rarity.known & set(runs(masked(found), RUN))
         wide = self._anchors.keys() & set(runs(found, ANCHOR))
-        counts = Counter(number for run in wide for number in self._anchors[run])
-        for number, count in counts.items():
-            if count >= RELATED * self._num_anchors[number]:
+        if not held and not wide:
+            return set()
+        exact = tuple(tokens(text))
+        row = Words.of(exact)
+        for number in {*self._candidates(found), *self._shorts(found)}:
+            match = _match(self.patterns[number], exact, row)
+            if match is not None and match.share >= RELATED:
                 own = self.patterns[number].words
                 held -= set(runs(own.masked, RUN))
                 wide -= set(runs(own.exact, ANCHOR))
@@ -191,7 +201,7 @@ class Index:
     # --- how it is built -------------------------------------------------------------------------------------------
 
     def _patterns(self, number: int) -> list[Pattern]:
-        """An item with its options and, where its question is long enough to be known by itself, without."""
+        """An item with its options and its diagram and, where it is long enough to be known by itself, without."""
         item = self.rule.items[number]
         spelled = tuple(tokens(item.text))
         whole = Words.of(spelled)
@@ -203,17 +213,33 @@ class Index:
         short = len(whole.exact) < self.rule.short or (is_common and not is_counted)
         bare = Pattern(number, spelled, whole, weights, is_whole=short, needs_numbers=is_common and not short)
         if not options:
-            return [bare]
+            return [bare, *self._undrawn(number, item.text)]
         option_weight = max(1.0, sum(weights) / len(weights)) * sum(map(len, options)) * 0.5
         full = Pattern(number, spelled, whole, weights, options=options, option_weight=option_weight)
         return [full] if short else [full, bare]
+
+    def _undrawn(self, number: int, text: str) -> list[Pattern]:
+        """An item as those have it who leave its diagram out; nothing where it has none, or says little without it."""
+        if not _DIAGRAM.search(text):
+            return []
+        shown = _DIAGRAM.sub(" ", text)
+        spelled = tuple(tokens(shown))
+        whole = Words.of(spelled)
+        weights = self._rarity.weights(shown, whole)
+        if len(whole.exact) < self.rule.short or sum(weights) < LEAST_WEIGHT:
+            return []
+        return [Pattern(number, spelled, whole, weights, is_undrawn=True)]
+
+    def _text(self, pattern: Pattern) -> str:
+        text = self.rule.items[pattern.number].text
+        return _DIAGRAM.sub(" ", text) if pattern.is_undrawn else text
 
     def _place(self) -> None:
         """Fill the look-ups: anchors of long patterns, keys of short ones."""
         anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
         sketches: dict[tuple[str, bool], Sketch] = {}
         for number, pattern in enumerate(self.patterns):
-            own, text = pattern.words.exact, self.rule.items[pattern.number].text
+            own, text = pattern.words.exact, self._text(pattern)
             names = self._rarity.names(text)
             is_long = len(own) >= self.rule.short
             sketches[text, is_long] = Sketch.of(text, names=names, is_whole=not is_long)
@@ -283,7 +309,11 @@ class _Rarity:
             return (1.0,) * size
         names = self.names(text)
         means = [_mean(rarity[max(0, at - RUN + 1) : at + 1]) for at in range(size)]
-        return tuple(m * (LITTLE if word in names else 1.0) for m, word in zip(means, own.masked, strict=True))
+        drawn = _drawn(own.masked)
+        return tuple(
+            mean * (LEAST if is_drawn else LITTLE if word in names else 1.0)
+            for mean, word, is_drawn in zip(means, own.masked, drawn, strict=True)
+        )
 
     def names(self, text: str) -> set[str]:
         """The words with a capital inside a sentence, and those that no item has without one."""
@@ -303,6 +333,14 @@ class _Rarity:
         """Whether few items and few rows have a run of ANCHOR words, with whatever numbers."""
         same = masked(run)
         return self._shapes[same] <= MOST_ITEMS and self._held.get(run, 0) <= WIDEST * self._rows
+
+
+def _drawn(found: Sequence[str]) -> Iterator[bool]:
+    """Whether each word stands between the two marks of a diagram."""
+    is_drawn = False
+    for word in found:
+        is_drawn ^= word == DRAWN
+        yield is_drawn
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -90,6 +90,7 @@ def _items_of(name: str, path: Path, columns: ColumnMap, max_bad: float) -> Sequ
         bad.count(row.place)
         found.append(item_of(name, problem.id or row.place, problem))
     bad.check()
+    bad.warn()
     if not found:
         raise InputError(f"{path}: benchmark {name} has no rows; nothing could be found against it")
     return found

@@ -1,7 +1,7 @@
 """How much of an item a row covers: words on common diagonals, weighted by rarity, in one window of the row (ours).
 
     item words i, row words p -> runs of RUN equal words -> diagonals p - i -> the window that holds most of them
-    -> words covered (equal, and two of the four around) -> share of the item's weight; numbers compared where they stand
+    -> words covered (equal, and two of the four around) -> share of the item's weight; numbers compared
 
 Other names, or one other word, leave the diagonal as it is, so that only these words are lost.
 """
@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress, count
 from operator import eq
 from typing import TypeVar
 
-from etalon.data.contamination.text import NUMBER, OPERATORS, masked
+from etalon.data.contamination.text import NAMED, NUMBER, OPERATORS, masked
 
 Word = TypeVar("Word")
 RUN = 3  # (ours) words in a row that begin a match
+CERTAIN = 0.9  # (ours) an item covered less, that has
+FEWEST_NUMBERS = 2  # (ours) numbers, shows one of them, or is not there
 FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
 MOST_DIAGONALS = 60  # (ours) looked at, those with most runs first
 FEWEST_RUNS = 0.15  # (ours) of the runs of an item: with fewer, no share worth a word is covered
 _FORMULA_GOES_ON = "+-/"
+_IN_FORMULAS = frozenset(
+    NAMED + "sin cos tan cot sec csc log exp lim max min gcd lcm mod frac binom".split()  # noqa: SIM905
+)
 SLACK = 20  # (ours) words of a window beyond 1.5 times those of the item
 _ANY_NUMBER = r"[\d.]+(?: (?:and )?[\d.]+)*+"
 _AT_THE_ENDS = re.compile(rf"^(?: (?:{NUMBER}|and)(?= ))* | (?:(?:{NUMBER}|and) )*$")
@@ -59,6 +64,7 @@ class Pattern:
     options: tuple[tuple[str, ...], ...] = ()
     option_weight: float = 0.0
     is_whole: bool = False  # too short to be covered in part
+    is_undrawn: bool = False  # without its diagram, so that another one in a row is no copy
     needs_numbers: bool = False  # its words are those of many items: its numbers, all of them, tell it from these
 
     @cached_property
@@ -159,6 +165,7 @@ class _Cover:
         self.pattern, self.row = pattern, row
         self.covered = 0
         self.same: set[int] = set()
+        self.used: set[int] = set()  # row words that are the item's numbers
         self.other: dict[int, str] = {}
         self.places: list[int] = []
 
@@ -174,7 +181,8 @@ class _Cover:
         for at in _places(found & self.pattern.numbers & (-1 if is_strong else ~self.covered)):
             if own.exact[at] == row.exact[at + diagonal]:
                 self.same.add(at)
-            else:
+                self.used.add(at + diagonal)
+            elif at + diagonal not in self.used:
                 self.other.setdefault(at, row.exact[at + diagonal])
         if new := found & ~self.covered:
             self.covered |= new
@@ -187,6 +195,8 @@ class _Cover:
         if pattern.needs_numbers and not has_other_numbers and len(self.same) < pattern.words.masked.count(NUMBER):
             return None
         weight = sum(map(pattern.weights.__getitem__, _places(self.covered)))
+        if weight < CERTAIN * pattern.weight and not has_other_numbers and self._shows_no_number():
+            return None
         if pattern.options:
             weight += pattern.option_weight * self._options(max(0, start - SLACK), stop)
         return Match(
@@ -196,6 +206,9 @@ class _Cover:
             stop=max(self.places) + 1,
             has_other_numbers=has_other_numbers,
         )
+
+    def _shows_no_number(self) -> bool:
+        return not self.same and self.pattern.words.masked.count(NUMBER) >= FEWEST_NUMBERS
 
     def _options(self, start: int, stop: int) -> float:
         """The share of the options that stand whole in the window."""
@@ -207,8 +220,12 @@ class _Cover:
         others = {at: found for at, found in self.other.items() if at not in self.same}
         if not others:
             return False
-        own = self.pattern.words.exact
-        return Counter(own[at] for at in others) != Counter(others.values())
+        own, inside = self.pattern.words.exact, self.row.exact[min(self.places) : max(self.places) + 1]
+        return Counter(own[at] for at in others) != Counter(others.values()) and _numbers(own) != _numbers(inside)
+
+
+def _numbers(found: Iterable[str]) -> Counter[str]:
+    return Counter(word for word in found if word[0].isdigit())
 
 
 def _with_neighbours(equal: int) -> int:
@@ -235,9 +252,22 @@ def is_inside(pattern: Sequence[str], row: Sequence[str], *, ends_itself: bool =
         at = row.index(first, at + 1)
         if tuple(row[at : at + size]) != own:
             continue
-        beside = (*row[max(0, at - 1) : at], *row[at + size : at + size + 1])
         if not ends_itself or not any(
-            one in goes_on or (goes_on is OPERATORS and one[0].isdecimal()) for one in beside
+            one in goes_on or (goes_on is OPERATORS and one[0].isdecimal()) for one in _beside(row, at, at + size)
         ):
             return at
     return -1
+
+
+def _beside(row: Sequence[str], start: int, stop: int) -> Iterator[str]:
+    """The words on either side of a stretch, without a dash: the sign of a list, "- find", or one that ends it."""
+    before, after, then = row[max(0, start - 1) : start], row[stop : stop + 1], row[stop + 1 : stop + 2]
+    if not _is_prose(row[start : start + 1]):
+        yield from before
+    if then and not _is_prose(then):
+        yield from after
+
+
+def _is_prose(word: Sequence[str]) -> bool:
+    """Whether a sign in front of it is none of a formula."""
+    return bool(word) and len(word[0]) > 2 and word[0].isalpha() and word[0] not in _IN_FORMULAS

@@ -1,6 +1,6 @@
 """The first look at a row: most hold nothing of any item, and that is to cost a few look-ups (ours).
 
-    text    ASCII: one bytes.translate, one split; anything else: `text.words`
+    text    ASCII: one bytes.translate, one split; anything else: `text.words` (`text.letters`)
     -> sketch: the words in lower case, without numbers and what a copy may have otherwise (`text.LOOSE`)
     -> every second run of ANCHOR and of RUN words, and every word, looked up among those of the items: mostly none is
     -> what is left is held against the items it may be: `_Held.may_be_in`
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain, filterfalse
 
 from etalon.data.contamination.match import RUN, runs
-from etalon.data.contamination.text import LOOSE, NUMERALS, undone, words, words_of
+from etalon.data.contamination.text import LOOSE, NUMERALS, letters, words
 
 Run = tuple[str, ...]
 
@@ -33,13 +33,12 @@ FEWEST_NAMELESS = 2  # (ours) runs of an item without a name: with fewer, it is 
 MOST_KEYS = 4  # (ours) runs by which one item is looked for that has few that tell
 SOME, MOST = 0.4, 0.9  # (ours) of the words of such an item: with some of its digits, and without
 DIGITS = 5  # (ours) of the numbers of an item that hardly stand together by chance
-_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() else ord(" ") for code in range(128)) + b" " * 128
 _NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 
 
 def sketch(text: str) -> list[str]:
     """The words of a text that no copy has otherwise, in order."""
-    return list(filterfalse(LOOSE.__contains__, _letters(text)))
+    return list(filterfalse(LOOSE.__contains__, letters(text)))
 
 
 def digits(text: str) -> str:
@@ -47,14 +46,6 @@ def digits(text: str) -> str:
     if text.isascii():
         return text.encode("ascii").translate(None, _NO_DIGITS).decode("ascii")
     return "".join(filter(str.isdigit, "".join(words(text))))
-
-
-def _letters(text: str) -> list[str]:
-    """The words of a text; where all of it is ASCII, numbers that are in words are among them."""
-    text = undone(text)
-    if text.isascii():
-        return text.encode("ascii").translate(_LETTERS, b"'`").decode("ascii").split()
-    return list(filter(str.isalpha, words_of(text)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,9 +101,9 @@ class _Held:
 class _Row:
     """A row as it is held against items one by one; what not every item asks for is made when one does."""
 
-    def __init__(self, text: str, letters: Sequence[str], found: Sequence[str]) -> None:
+    def __init__(self, text: str, spelled: Sequence[str], found: Sequence[str]) -> None:
         self.found = found
-        self._text, self._letters = text, letters
+        self._text, self._spelled = text, spelled
         self._digits = self._line = ""
         self._words: frozenset[str] = frozenset()
 
@@ -130,7 +121,7 @@ class _Row:
         """Those of its numbers as they are written and, where some are in words, of all again."""
         if not self._digits:
             self._digits = digits(self._text) + " "
-            if not NUMERALS.isdisjoint(self._letters):
+            if not NUMERALS.isdisjoint(self._spelled):
                 self._digits += "".join(filter(str.isdigit, "".join(words(self._text))))
         return self._digits
 
@@ -184,8 +175,8 @@ class Screen:
 
     def passes(self, text: str) -> bool:
         """Whether a row with this text may hold an item."""
-        letters = _letters(text)
-        found = list(filterfalse(LOOSE.__contains__, letters))
+        spelled = letters(text)
+        found = list(filterfalse(LOOSE.__contains__, spelled))
         even, odd = found[::2], found[1::2]
         third = even[1:]
         anchors = self._anchors.intersection(zip(even, odd, third, odd[1:], even[2:], odd[2:], strict=False))
@@ -193,7 +184,7 @@ class Screen:
         tiny = self._tiny_words.intersection(found)
         if not (anchors or keys or tiny or "" in self._tiny):
             return False
-        row = _Row(text, letters, found)
+        row = _Row(text, spelled, found)
         return (
             (bool(anchors) and self._holds_anchors(row, anchors))
             or any(item.may_be_in(row) for key in keys for item in self._keys[key])

@@ -20,6 +20,7 @@ from etalon.data.ngrams import CJK, THOUSANDS
 NUMBER = "0"  # stands for every number where numbers are not compared
 BREAK = "\x00"  # between the texts of a row
 MOST_CHUNKS = 200_000  # (ours) remembered, and
+TIMES_ESCAPED = 2  # (ours) entities of entities: &amp;lt;
 LONGEST_CHUNK = 40  # (ours) characters of one that is
 OPERATORS = "+-/=!"
 
@@ -31,10 +32,15 @@ _BLOCK = (
 _TAGS = re.compile(
     rf"</?(?:(?P<inline>{_INLINE})|{_BLOCK})(?:\s[^<>=]{{0,60}}=[^<>]{{0,500}})?\s*/?>|<!--.{{0,500}}?-->", re.I | re.S
 )
+_FULL_POINT = re.compile(r"(?<=\d)。(?=\d)")
+_NUMBERED = re.compile(r"(?:^|(?<=[.?!:;])[ \t]*\n|\n[ \t]*\n)[ \t>]*\d{1,2}[.)][ \t]+")  # the points of a list
 _LINK = re.compile(r"\]\([^()\s]{1,500}\)")
-_FRACTION = re.compile(r"\\[dtc]?frac(\d)(\d)")
+_FRACTION = re.compile(r"\\[dtc]?frac(\d)(\d)", re.I)
 _SPACED_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,;!]|\{,\})(?=\d{3}(?!\d))")  # 1\,000 1{,}000
-_COMMAND = re.compile(r"\\([a-zA-Z]+)\*?|\\[^a-zA-Z]")
+_THIN_THOUSANDS = re.compile(r"(?<![\d._^])\d{1,3}(?:[\u00a0\u2009\u202f]\d{3}| 000)+(?!\d)")
+_COMMAND = re.compile(r"\\+([a-zA-Z]+)\*?|\\[^a-zA-Z]")  # of several backslashes where LaTeX stands in JSON or repr
+_LINE_END = re.compile(r"\\[ntr](?![a-z])")
+_ESCAPE = re.compile(r"[ntr](?![a-z])")  # the line end of a text in JSON, not \nu
 _ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "degree": "circ",
     "varepsilon": "epsilon", "varphi": "phi", "div": "/", "emptyset": "varnothing", "infin": "infty",
@@ -47,7 +53,7 @@ _SILENT = frozenset(  # commands of layout, and those whose sign is no word eith
     " ne neq lt gt ldots dots cdots dotsc dotsb to rightarrow in colon mid parallel dollar lbrace rbrace"
     " lbrack rbrack langle rangle lvert rvert vert".split()
 )
-_NAMED = (
+NAMED = (
     "circ sqrt infty angle sum triangle triangle int cup cap perp pi theta alpha beta gamma delta lambda mu"  # noqa: SIM905
     " sigma phi omega epsilon".split()
 )
@@ -56,16 +62,19 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("'’‘ʼ′`´\u02b9\u2032", ""),
         **dict.fromkeys("−–‐‑‒﹣－", "-"),
         **dict.fromkeys("÷⁄∕", "/"),
-        **{sign: f" {name} " for sign, name in zip("°√∞∠∑△∆∫∪∩⊥πθαβγδλμσφωε", _NAMED, strict=True)},
+        **dict(zip("авеіјкмнорстухѕο", "abeijkmhopctyxso", strict=True)),  # letters that look the same
+        **{sign: f" {name} " for sign, name in zip("°√∞∠∑△∆∫∪∩⊥πθαβγδλμσφωε", NAMED, strict=True)},
     }
 )
-_TOKEN = re.compile(rf"[^\W\d_{CJK}]+|\d+(?:\.\d+)?|\.\d+|[{CJK}]|(?<=[\d)])!|[-+/=]")
+_TOKEN = re.compile(rf"[^\W\d_{CJK}]+|\d+(?:\.\d+)?|\.\d+|[{CJK}]|(?<=[\d)])!|[-+/=]|(?<=[^\W\d_])[,;:.?]")
 _HYPHEN = re.compile(r"(?<=[^\W\d_]{2})-|-(?=[^\W\d_]{2})|--+")
 _ASCII_SIGNS = (("'", ""), ("`", ""), ("**", ""), ("~~", ""))
 _PIECES = re.compile(  # of LaTeX, whose chunks hardly ever come twice
-    r"[A-Za-z]+(?:[-'][A-Za-z]+)*'?|\d+(?:(?:,|\{,\}|\\[,;!])\d{3}(?!\d))*(?:\.\d+)?|\.\d+"
-    r"|\\[dtc]?frac\d\d|\\[A-Za-z]+|\\[^A-Za-z]|\0"
+    r"[A-Za-z]+(?:[-'][A-Za-z]+)*'?[,;:.?]?|\d+(?:(?:,|\{,\}|\\[,;!])\d{3}(?!\d))*(?:\.\d+)?|\\?\.\d+"
+    r"|\\+[dtcDTC]?(?:frac|FRAC)\d\d|\\+[A-Za-z]+|\\[^A-Za-z]|\0"
 )
+_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() else ord(" ") for code in range(128)) + b" " * 128
+_APOSTROPHES = b"'`"
 _PLAIN = re.compile(r"[A-Za-z]+[.,;:?!]?")
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905
@@ -80,24 +89,35 @@ SPELLED = (
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 NUMERALS = frozenset({*SPELLED, *SCALES})
 LOOSE = frozenset({*_SILENT, *_ALIASES, *_ALIASES.values(), *NUMERALS, "and"})  # words that a copy may have otherwise
+PAUSE = ","  # after a numeral in words, where another one begins: "forty, nine hundred"
+_PAUSES = ",;:.?"
+_PAUSING = SPELLED.keys() | {"hundred"}
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of a text; numbers in digits, one of several words is several."""
-    return words_of(undone(text))
-
-
-def words_of(text: str) -> list[str]:
-    """The same, of a text that is `undone`."""
-    is_latex = "\\" in text and text.isascii() and "**" not in text and "`" not in text and "~" not in text
-    pieces = _PIECES.findall(text) if is_latex else text.split()
-    return list(chain.from_iterable(map(_WORDS.__getitem__, pieces)))
+    """The words and numbers of a text; numbers in digits."""
+    plain = _undone(text)
+    is_latex = "\\" in plain and plain.isascii() and "**" not in plain and "`" not in plain and "~" not in plain
+    pieces = _PIECES.findall(plain) if is_latex else plain.split()
+    found = list(chain.from_iterable(map(_WORDS.__getitem__, pieces)))
+    return found if NUMERALS.isdisjoint(found) else _put_together(found)
 
 
 def tokens(text: str) -> list[str]:
     """The words, numbers and operators of a text; numbers in digits, those of several words put together."""
-    found = list(chain.from_iterable(map(_TOKENS.__getitem__, undone(text).split())))
+    found = list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split())))
     return found if NUMERALS.isdisjoint(found) else _put_together(found)
+
+
+def spelled(number: int) -> list[str]:
+    """The words of a number below a million, without "and"."""
+    if number >= 1000:
+        return [*spelled(number // 1000), "thousand", *(spelled(number % 1000) if number % 1000 else ())]
+    if number >= 100:
+        return [_ONES[number // 100], "hundred", *(spelled(number % 100) if number % 100 else ())]
+    if number >= 20:
+        return [_TENS[number // 10 - 2], *(_ONES[number % 10 : number % 10 + 1] if number % 10 else ())]
+    return [_ONES[number]]
 
 
 def masked(found: Iterable[str]) -> tuple[str, ...]:
@@ -105,13 +125,32 @@ def masked(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(NUMBER if token[0].isdigit() else token for token in found)
 
 
-def undone(text: str) -> str:
-    """The text without what may reach over white space: entities, tags, targets of links."""
-    if "&" in text:
-        text = html.unescape(text)
+def without_markup(text: str) -> str:
+    """The text without entities, tags, and the targets of links."""
+    for _ in range(TIMES_ESCAPED):
+        if "&" in text:
+            text = html.unescape(text)
     if "<" in text:
         text = _TAGS.sub(lambda tag: "" if tag["inline"] else " ", text)
     return _LINK.sub("] ", text) if "](" in text else text
+
+
+def letters(text: str) -> list[str]:
+    """The words of a text as `words` has them, at less cost: without numbers, but with LOOSE ones, which differ."""
+    text = without_markup(text)
+    if not text.isascii():
+        return list(filter(str.isalpha, words(text)))
+    if "\\n" in text:
+        text = _LINE_END.sub(" ", text)
+    return text.encode("ascii").translate(_LETTERS, _APOSTROPHES).decode("ascii").split()
+
+
+def _undone(text: str) -> str:
+    """The text without what may reach over white space: markup, thousands, list numbers."""
+    text = without_markup(text)
+    if not text.isascii() or " 000" in text:
+        text = _THIN_THOUSANDS.sub(lambda number: "".join(number[0].split()), text)
+    return _NUMBERED.sub("\n", text) if "\n" in text else text
 
 
 class _Remembered(dict[str, tuple[str, ...]]):
@@ -123,7 +162,6 @@ class _Remembered(dict[str, tuple[str, ...]]):
     def __missing__(self, chunk: str) -> tuple[str, ...]:
         found = _tokens_of(chunk)
         if not self._is_exact:
-            found = found if NUMERALS.isdisjoint(found) else _put_together(found)
             found = [token for token in found if token not in OPERATORS]
         meant = tuple(found)
         if len(chunk) <= LONGEST_CHUNK:
@@ -139,13 +177,14 @@ _WORDS, _TOKENS = _Remembered(is_exact=False), _Remembered(is_exact=True)
 def _tokens_of(chunk: str) -> list[str]:
     """Words, numbers and operators of a chunk; numbers in words stay words."""
     if _PLAIN.fullmatch(chunk):
-        return [chunk.rstrip(".,;:?!").lower()]
+        word = chunk.rstrip(".,;:?!").lower()
+        return [word, PAUSE] if word in _PAUSING and len(word) < len(chunk) else [word]
     if chunk == BREAK:
         return [BREAK]
     plain = chunk if chunk.isascii() else _folded(chunk)
     if "\\" in plain:
         plain = _SPACED_THOUSANDS.sub("", plain)
-        plain = _FRACTION.sub(r"\\frac \1 \2", plain) if "frac" in plain else plain
+        plain = _FRACTION.sub(r"\\frac \1 \2", plain)
         plain = _COMMAND.sub(_command, plain)
     plain = plain.lower()
     for sign, meant in _ASCII_SIGNS:
@@ -155,20 +194,32 @@ def _tokens_of(chunk: str) -> list[str]:
         plain = THOUSANDS.sub("", plain.replace("{,}", ""))
     if "-" in plain:
         plain = _HYPHEN.sub(" ", plain)
-    return [_canonical(token) if token[0] == "0" or "." in token else token for token in _TOKEN.findall(plain)]
+    found = _TOKEN.findall(plain)
+    return [
+        PAUSE if sign in _PAUSES else _canonical(sign) if sign[0] == "0" or "." in sign else sign
+        for before, sign in zip(["", *found], found, strict=False)
+        if sign not in _PAUSES or before in _PAUSING
+    ]
 
 
 def _folded(chunk: str) -> str:
     """A chunk beyond ASCII: NFKC, case, signs that have a name or another form, nothing invisible."""
     plain = unicodedata.normalize("NFKC", chunk.replace("´", "'")).casefold().translate(_SIGNS)
-    return "".join(one for one in plain if one.isascii() or unicodedata.category(one) not in ("Cf", "Mn", "Cc"))
+    plain = _FULL_POINT.sub(".", plain) if "。" in plain else plain
+    return "".join(
+        str(unicodedata.decimal(one, one))
+        for one in plain
+        if one.isascii() or unicodedata.category(one) not in ("Cf", "Mn", "Cc")
+    )
 
 
 def _command(found: re.Match[str]) -> str:
     name = found[1]
     if name is None:
-        return found[0][1] if found[0][1] in "$%#_" else " "
-    return " " if name in _SILENT else f" {_ALIASES.get(name, name)} "
+        return found[0][1] if found[0][1] in "$%#_.+-=" else " "
+    name = name[1:] if _ESCAPE.match(name) else name
+    known = name if name in _SILENT or name in _ALIASES else name.lower()
+    return " " if known in _SILENT else f" {_ALIASES.get(known, known)} "
 
 
 def _canonical(token: str) -> str:
@@ -180,7 +231,10 @@ def _canonical(token: str) -> str:
 
 
 def _put_together(found: Sequence[str]) -> list[str]:
-    """The tokens with numbers in digits: "one hundred and five" is 105, "5 million" 5000000, "one two" 1 and 2."""
+    """The tokens with numbers in digits: "one hundred and five" is 105, "5 million" 5000000, "one two" 1 and 2.
+
+    Pauses are gone.
+    """
     put: list[str] = []
     place = 0
     while place < len(found):
@@ -189,7 +243,8 @@ def _put_together(found: Sequence[str]) -> list[str]:
             value, place = _value(found, place)
             put.append(str(value))
         else:
-            put.append(token)
+            if token != PAUSE:
+                put.append(token)
             place += 1
     return put
 

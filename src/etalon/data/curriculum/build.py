@@ -21,11 +21,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from etalon.data.curriculum.families import Families
 from etalon.data.curriculum.merge import merged
 from etalon.data.curriculum.outputs import Outputs, outputs
 from etalon.data.curriculum.parts import Candidate, Part, Sizes, cut
 from etalon.data.curriculum.stratify import whose
-from etalon.data.curriculum.traces import right, rows_of, told_by
+from etalon.data.curriculum.traces import UNVERIFIED, right, rows_of, told_by
 from etalon.data.duplicates import DISAGREE, Decisions, Keyed, duplicates, keyed
 from etalon.data.gates import KEEP, Decision, Sieve, drop
 from etalon.data.paths import path_decisions
@@ -77,7 +78,8 @@ class Built:
     """What a build wrote. files: name -> what the manifest says. reference: whose error rates counted, None: nobody's.
 
     unmeasured: traces of stage 1 of problems whose error rate nobody measured; uncounted: those without a count of
-    tokens: neither can be hard. parted: see `parts.Parts`.
+    tokens: neither can be hard. unverified: traces, and the problems they are of, that nothing calls right or wrong,
+    and that are not taken. parted: see `parts.Parts`.
     """
 
     manifest: Path
@@ -85,6 +87,7 @@ class Built:
     reference: str | None
     unmeasured: int
     uncounted: int
+    unverified: tuple[int, int]
     parted: tuple[Domain, ...]
 
 
@@ -103,7 +106,7 @@ def build(
     """
     with outputs(folder, NAMES, ALWAYS) as files, tempfile.TemporaryFile(dir=folder) as stream:
         pool = _Pool(stream, spec)
-        decisions = duplicates(pool.keyed(records, log))
+        decisions = pool.compared(records, log)
         writer = _Writer(files, spec, log, whose(pool.models, spec.reference, option="--reference"))
         parts = cut(pool.candidates(decisions), spec.sizes)
         for done, (node, rows) in enumerate(pool.problems(decisions)):
@@ -117,7 +120,7 @@ def build(
         manifest = files.finish(settings)
         return Built(
             manifest=manifest, files=files.table(), reference=writer.reference, unmeasured=writer.unmeasured,
-            uncounted=writer.uncounted, parted=parts.parted,
+            uncounted=writer.uncounted, unverified=(pool.unverified_traces, pool.unverified), parted=parts.parted,
         )  # fmt: skip
 
 
@@ -131,19 +134,30 @@ class _Pool:
         self._domains: list[Domain] = []
         self._ids = array("q")
         self._shared: set[int] = set()
+        self._families = Families()
         self.models: set[str] = set()
+        self.unverified = self.unverified_traces = 0
 
-    def keyed(self, records: Iterable[Record], log: StepLog) -> Iterator[Keyed]:
-        """Keep every record; what `duplicates` looks at."""
+    def compared(self, records: Iterable[Record], log: StepLog) -> Decisions:
+        """Keep every record; which are copies, and clusters in which near copies, parents and children are together."""
+        found = duplicates(self._keyed(records, log))
+        return replace(found, clusters=self._families.joined(found.clusters, found.nodes))
+
+    def _keyed(self, records: Iterable[Record], log: StepLog) -> Iterator[Keyed]:
         for record in records:
             log.takes(record)
             line = to_json(record_to_row(record)) + b"\n"
             self._stream.write(line)
             self._offsets.append(self._offsets[-1] + len(line))
             self._has_reference.append(not lacks(record.problem))
-            self._has_trace.append(any(right(trace, self._spec) is KEEP for trace in record.traces))
+            fates = [right(trace, self._spec) for trace in record.traces]
+            self._has_trace.append(KEEP in fates)
+            open_ones = sum(fate.reason == UNVERIFIED for fate in fates)
+            self.unverified_traces += open_ones
+            self.unverified += open_ones > 0
             self._domains.append(record.problem.domain)
             self._ids.append(hash(record.problem.id))
+            self._families.add(record)
             self.models |= record.error_rates.keys()
             yield keyed(record)
 

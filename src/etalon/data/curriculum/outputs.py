@@ -1,10 +1,12 @@
 """The files of a curriculum: written beside their names, renamed together, the manifest last.
 
-DIR/manifest.json is removed first and written last: where it stands, every file is whole and of one build.
+DIR/manifest.json is removed before the first and written after the last: where it stands, every file is whole and of
+one build. A build that fails before leaves an earlier one as it was.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections import Counter
@@ -13,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from etalon.errors import InputError
+from etalon.errors import InputError, RunError
 from etalon.store import HASH_DIGITS, to_json, write_json_atomic, writing
 
 MANIFEST, REPORT = "manifest.json", "build.report.json"
@@ -54,6 +56,8 @@ class Outputs:
         for stream in self._streams.values():
             stream.flush()
             os.fsync(stream.fileno())
+        for name in (MANIFEST, REPORT):
+            (self.folder / name).unlink(missing_ok=True)
         for name in self._names:
             if name in self._streams:
                 os.replace(self._part(name), self.folder / name)
@@ -95,9 +99,18 @@ def outputs(folder: Path, names: Collection[str], always: Iterable[str]) -> Iter
         raise InputError(f"--out {folder}: holds other files ({min(others)}); name a new directory")
     with writing(folder), ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (MANIFEST, REPORT):
-            (folder / name).unlink(missing_ok=True)
+        _lock(folder, stack)
         found = Outputs(folder, stack, names)
         for name in always:
             found.open(name)
         yield found
+
+
+def _lock(folder: Path, stack: ExitStack) -> None:
+    """RunError while another process writes to the folder; the kernel frees it when a process dies."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunError(f"--out {folder}: another process writes here; wait for its end, or name another") from None

@@ -1,4 +1,4 @@
-"""Which problems are for SFT, which for RL, and which are held out: clusters of near copies, cut by lot.
+"""Which problems are for SFT, which for RL, and which are held out: clusters of near copies and of seeds, cut by lot.
 
     cluster -> probe and test, until each has as many problems as asked for
             -> rl: has no right trace, or is of the share that is kept for RL although it has traces

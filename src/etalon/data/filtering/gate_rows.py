@@ -19,7 +19,8 @@ from etalon.data.contamination.index import LEAST_SHARE, Index, Rule
 from etalon.data.contamination.rows import texts_of
 from etalon.data.filtering.notes import CORRECTNESS, OVERLAP, READ, TRACE, Group, Note, Overlap, Stop, to_line
 from etalon.data.gates import KEEP, Decision, Fate, drop, of_fault, of_hit, of_verdict
-from etalon.data.records import record_of
+from etalon.data.records import ErrorRate, record_of
+from etalon.data.step_reports import length_of
 from etalon.data.traces import Thoughts, fault
 from etalon.errors import InputError
 from etalon.problems.cases import has_tests
@@ -36,6 +37,7 @@ from etalon.verifiers import verify
 OPEN = Reading(needs_reference=False)
 SOURCES = ("source", "data_source", "dataset")
 CALLED_WRONG = "the data set calls it wrong"
+NO_REFERENCE = "undecided: no reference, kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class GateRows:
     against: Rule | None = None
     drop_near: bool = False
     max_repetition: float = 0.5
-    thoughts: Thoughts = "any"
+    thoughts: Thoughts = "whole"
     verifies: bool = False
     columns: ColumnMap = AS_NAMED
     threads: int = 1
@@ -67,13 +69,17 @@ class GateRows:
             told = str(error)
             undecided = Decision(outcome=Fate.UNDECIDED, reason=_kind(told), text=_shown(row))
             return to_line(Note(stop=Stop.of(READ, undecided, told=told)), b"")
-        note = Note(group=group_of(found), id=row_id(found, *IDS))
+        sizes = tuple(length_of(trace) for trace in traces)
+        note = Note(
+            group=group_of(found), id=row_id(found, *IDS), sizes=sizes, left=sizes, rates=_rates(found),
+            license=str(found.get("license") or ""),
+        )  # fmt: skip
         if index is not None:
             note = self._overlapping(note, row, prompt, index)
         is_record = isinstance(found.get("traces"), list)
         if note.stop is None and traces:
             note, kept = self._traced(note, found, prompt, traces, is_record=is_record)
-            if is_record and note.traces:
+            if is_record and kept != list(traces):
                 content = {**(row.columns or {}), "traces": [trace_to_row(trace) for trace in kept]}
                 return to_line(note, json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         return to_line(note, row.line())
@@ -100,10 +106,14 @@ class GateRows:
         for trace in traces:
             if (stop := self._stop(trace, found, prompt, problem)) is None:
                 kept.append(replace(trace, is_correct=True) if problem else trace)
+                if self.verifies and problem is None and is_record:
+                    unknown = Decision(outcome=Fate.UNDECIDED_KEPT, reason=NO_REFERENCE, text=trace.response)
+                    stops.append(Stop.of(CORRECTNESS, unknown))
             else:
-                stops.append(stop)
+                stops.append(replace(stop, response=trace.response) if is_record else stop)
         if is_record:
-            return replace(note, traces=tuple(stops), read=len(traces)), kept
+            left = tuple(length_of(trace) for trace in kept)
+            return replace(note, traces=tuple(stops), read=len(traces), left=left), kept
         broken = [stop for stop in stops if stop.gate == TRACE]
         worst = broken[0] if broken else stops[0] if stops and not kept else None
         return replace(note, stop=worst), kept
@@ -148,6 +158,12 @@ def group_of(found: Mapping[str, Any]) -> Group:
     source = next((found[name] for name in SOURCES if isinstance(found.get(name), str)), "")
     domain = _domain(found)
     return domain.value if domain else "", source
+
+
+def _rates(found: Mapping[str, Any]) -> dict[str, float]:
+    """The error rates of a record, by model."""
+    own = found.get("error_rates")
+    return {model: ErrorRate(**rate).share for model, rate in own.items()} if isinstance(own, dict) else {}
 
 
 def _domain(found: Mapping[str, Any]) -> Domain | None:

@@ -73,10 +73,10 @@ def _piece(text: str) -> str:
 
 
 def _holding(text: str, leaves: list[tuple[str, Any]]) -> str:
-    """The shortest text that holds the middle of this one, else the longest one in it, by the way without places."""
+    """The shortest text that holds the middle of this one, of equal ones the least deep, else the longest one in it."""
     piece, texts = _piece(text), [(len(leaf), path, leaf) for path, leaf in leaves if isinstance(leaf, str)]
     if holding := [(size, path) for size, path, leaf in texts if piece and piece in leaf]:
-        return _INDEX.sub("", min(holding)[1])
+        return _INDEX.sub("", min(holding, key=lambda one: (one[0], one[1].count("."), one[1]))[1])
     inside = [(size, path) for size, path, leaf in texts if leaf.strip() and leaf.strip() in text]
     return _INDEX.sub("", max(inside)[1]) if inside else "?"
 

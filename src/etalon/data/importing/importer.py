@@ -7,7 +7,6 @@ Memory does not grow with the files, but for some 50 bytes a record that tell ex
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,13 +28,16 @@ from etalon.problems.formats.generic import lacks
 from etalon.problems.rows import content_id
 from etalon.problems.unread import unread_columns
 from etalon.rows.bad import MAX_BAD, BadRows
-from etalon.rows.files import Row, read_rows
+from etalon.rows.files import Row, read_rows, unchanged
 from etalon.rows.mapping import AS_NAMED, ColumnMap
 
 PATIENCE = 1000  # (ours) rows of a file of which none can be read, and no more are tried
 LOOKED_AT = 100  # (ours) first records of a file in which columns are looked for that nothing reads
 MOST_LOOKED_AT = 1 << 20  # (ours) characters of such a record
 SHOWN = 3  # records that a dry run shows
+# columns that a step of ours has left: such a row is a record, and says all there is
+LEFT_BY_STEPS = ("votes", "cluster", "parent", "dimension")
+MOST_SHOWN = 9  # (ours) with the first of each further file
 MOST_REASONS = 50  # (ours) that are counted one by one
 COPY = "an exact copy of an earlier row"
 UNKNOWN = "unknown"  # domain of a row that is no problem
@@ -92,6 +94,7 @@ class Import:
         self.formats: Counter[str] = Counter()
         self.unread: Counter[str] = Counter()
         self.mappings: dict[str, dict[str, str]] = {}
+        self._mapped: set[tuple[str, str]] = set()
         self.examples: list[Record] = []
         self.empty: list[str] = []
         self._readable, self._usable, self._copies = Sieve("read"), Sieve("usable"), Sieve("copies")
@@ -102,26 +105,25 @@ class Import:
         """The records of one file; InputError where it cannot be read, or more rows are bad than may be."""
         bad = BadRows(source.name, self.settings.max_bad)
         first_bad: Row | None = None
-        before = _state(source)
         looked_at = 0
-        for row, is_ours in joined(row for row in read_rows(source.path) if not row.is_blank):
-            names = AS_NAMED if is_ours else self.settings.columns
-            found = read(row, columns=names, reading=self.settings.reading)
-            self._counted(row, found, source, bad)
-            if isinstance(found, Unread):
-                first_bad = first_bad or row
-                if bad.bad == bad.rows == PATIENCE:
-                    break
-                continue
-            record = self._kept(row, found, source, is_ours=is_ours)
-            if record is None or not isinstance(found, Read):
-                continue
-            if looked_at < LOOKED_AT:
-                looked_at += 1
-                self._look(row, names, found.format, record)
-            yield record
-        if _state(source) != before:
-            raise InputError(f"{source.name}: changed while it was read; import it when it is complete")
+        with unchanged(source.path, source.name):
+            for row, is_ours in joined(row for row in read_rows(source.path) if not row.is_blank):
+                names = AS_NAMED if is_ours else self.settings.columns
+                found = read(row, columns=names, reading=self.settings.reading)
+                self._counted(row, found, source, bad)
+                if isinstance(found, Unread):
+                    first_bad = first_bad or row
+                    if bad.bad == bad.rows == PATIENCE:
+                        break
+                    continue
+                record = self._kept(row, found, source, is_ours=is_ours)
+                if record is None or not isinstance(found, Read):
+                    continue
+                if looked_at < LOOKED_AT:
+                    looked_at += 1
+                    self._look(row, names, found.format, record, source)
+                    self._show(record, is_first=looked_at == 1)
+                yield record
         self._check(bad, first_bad)
 
     def gates(self) -> list[GateReport]:
@@ -177,6 +179,7 @@ class Import:
     def _finished(self, record: Record, row: Row, source: Source, news: News, *, is_ours: bool) -> Record:
         """The record with what its row leaves open; one that was exported, or imported before, says all there is."""
         problem = record.problem
+        is_ours |= any(name in (row.columns or {}) for name in LEFT_BY_STEPS)
         is_whole = is_ours or bool(record.origin)
         name = problem.source or self.settings.source or ("" if is_whole else source.set_name)
         if news.is_taken or name != problem.source:
@@ -184,16 +187,22 @@ class Import:
         origin = record.origin or ("" if is_ours else f"{source.name}: {row.place}")
         return replace(record, problem=problem, origin=origin, license=record.license or self.settings.license)
 
-    def _look(self, row: Row, names: ColumnMap, format_: str, record: Record) -> None:
-        """Keep what a dry run shows, and the names of columns that are in no record."""
+    def _look(self, row: Row, names: ColumnMap, format_: str, record: Record, source: Source) -> None:
+        """What became of the columns, by format and where files differ by file; the names of those in no record."""
         assert row.columns is not None
-        if format_ not in self.mappings:
-            self.mappings[format_] = mapping(row.columns, record)
+        if (source.name, format_) not in self._mapped:
+            self._mapped.add((source.name, format_))
+            found = mapping(row.columns, record)
+            if self.mappings.setdefault(format_, found) != found:
+                self.mappings[f"{format_}, {source.name}"] = found
         if len(record.problem.prompt) + sum(len(trace.response) for trace in record.traces) < MOST_LOOKED_AT:
             self.looked_at += 1
             with suppress(InputError):  # what the row leaves open is known here, not there
                 self.unread.update(unread_columns(names.apply(row.columns)))
-        if len(self.examples) < SHOWN:
+
+    def _show(self, record: Record, *, is_first: bool) -> None:
+        """Keep a record for a dry run. is_first: of its file."""
+        if len(self.examples) < (MOST_SHOWN if is_first else SHOWN):
             self.examples.append(record)
 
     def _check(self, bad: BadRows, first: Row | None) -> None:
@@ -217,12 +226,3 @@ def _capped(reason: str, sieve: Sieve) -> str:
 def _line(place: str) -> int:
     """The number of a place, "line 3" or "row 3, line 5": of its line where it says one."""
     return int(re.findall(r"\d+", place)[-1])
-
-
-def _state(source: Source) -> tuple[int, int] | None:
-    """What changes when a file does; None for a stream."""
-    try:
-        found = os.stat(source.path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

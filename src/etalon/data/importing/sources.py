@@ -24,7 +24,7 @@ _ROWS = re.compile(r"\.(?:jsonl|json|ndjson|csv|tsv|parquet)(?:\.gz|\.zst)?$", r
 _SHARD = re.compile(r"-\d+-of-\d+$")
 # files that lie beside rows and are none: a data set's description, what the steps here leave
 _BESIDE = re.compile(
-    r"(?:^(?:dataset_infos?|dataset_dict|state|croissant)\.json|\.report\.json|\.skipped\.jsonl|\.part)$"
+    r"(?:^(?:dataset_infos?|dataset_dict|state|croissant)\.json|\.(?:report|strata)\.json|\.(?:skipped|calls)\.jsonl|\.part)$"
 )
 
 

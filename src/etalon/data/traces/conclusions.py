@@ -11,23 +11,29 @@ what may be the same in another form is left alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from math import ceil, floor
 from typing import TypeGuard
 
 from etalon.data.traces.response import Fault, Response, around
 from etalon.types import Domain
+from etalon.verifiers.conventions import letter_in_sentence
+from etalon.verifiers.math.answer import is_same
 from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.text import extract_answer
 
 BEFORE = 80  # (ours) characters before a statement that may take it back: "if the answer is"
-MIN_NUMBERS = 8  # (ours) in a thought that computes
+MIN_NUMBERS = 5  # (ours) in a thought that computes
+STEPS = 2  # (ours) equations of a short one that does
 SMALL = 20  # (ours) a value up to it may be counted without being written
 LAST = 300  # (ours) characters of a thought in which it concludes
 SHORT_FINAL = 300  # (ours) characters of a final part that derives nothing itself
 UNITS = frozenset(
     (7, 12, 24, 60, 3600, *(10**power for power in range(1, 13)))
 )  # (ours) of time, length and powers of ten
+FORMULA = 60  # (ours) characters of formulas that are compared
 CLOSE = Fraction(1, 100)  # (ours) relative: a rounded value is the same
 
 _STATED = re.compile(
@@ -55,6 +61,24 @@ _ENDS_IN = re.compile(
     r" \$?(?P<value>[^=.!?\n]{1,60}(?:\.\d+)?)[.!]?\s*$",
     re.IGNORECASE,
 )
+_ENDS_WITH = re.compile(
+    r"(?:^|[.!?\n])\s*(?=[^.!?\n]{0,80}\b(?:so|thus|therefore|hence|yes|that gives|which gives|that's|confident"
+    r"|consistent|correct|still|result|total)\b)[^.!?\n\d]{0,80}?"
+    r"(?P<value>[-−$\\]{0,2}\d[\d,]*(?:\.\d+)?)(?: [a-z]{2,20}){0,2}"
+    r"(?:, and the [^.\d\n]{1,40})?"
+    r"[.!]?\s*$",
+    re.IGNORECASE,
+)
+_ENDS_IN_LETTER = re.compile(
+    r"\b(?i:so|thus|therefore|hence|choose|pick|select|is|be|option|choice|answer|go with|going with)\b[\s:,*(]{1,4}"
+    r"(?i:it'?s |it is |it must be |the (?:correct |right )?(?:answer|option|choice)(?: is|:) |option |choice )?"
+    r"[\s*($]{0,3}"
+    r"(?P<letter>[A-J])[\s*)$.!]*$"
+)
+_ALONE = re.compile(
+    r"(?:\W|\b(?:the|correct|right|answer|option|choice|is|final)\b|\\(?:text|boxed|mathrm))*(?P<letter>[A-J])\W*",
+    re.IGNORECASE,
+)
 _VALUE = re.compile(
     r"(?:[\s$*_{]|\\[(\[])*(?:\\boxed\{)?\$?(?P<number>[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?|[-−]?\\[dt]?frac\{?\d+\}?\{?\d+\}?)"
     r"(?P<unit>\\?%| ?(?:\\text|\\mathrm)?\{? ?(?:[a-z]+\b))?"
@@ -70,6 +94,9 @@ _PARTS = re.compile(
     r" *[a-e1-9][).]",
     re.IGNORECASE | re.MULTILINE,
 )
+_ACCEPTED = re.compile(r"\balso (?:be )?(?:accept|correct|acceptable|allowed)", re.IGNORECASE)
+_BLANKS = re.compile(r"\\[,!;: ]|\\left|\\right|[.$]+$")
+_DIGITS = re.compile(r"\d+")
 _TAKES_BACK = re.compile(r"\b(?:wait|actually|correction|rather|no,|mistake|or maybe|alternatively)\b", re.IGNORECASE)
 
 
@@ -77,14 +104,18 @@ def contradiction(response: Response) -> Fault | None:
     """A final answer other than the last one that the thought states and does not take back."""
     if response.domain in (Domain.CODE, Domain.INSTRUCT, Domain.CLAIMS):
         return None
+    if response.domain is Domain.STEM and (why := _other_letter(response)):
+        return why
     boxed = extract_answer(response.final)
-    if boxed is None:
+    if boxed is None or _ACCEPTED.search(response.final):
         return None
     before, behind = _thought_and_rest(response)
     if (stated := last_statement(before)) is None:
         return (_other_end(response, boxed) or _not_derived(response, boxed)) if behind else None
     value, rest = stated
     mine, theirs = value_of(value), value_of(boxed)
+    if behind and mine is None and theirs is None and _are_other_numbers(value, boxed):
+        return Fault(kind="contradicts its thought", detail=f"{value[:60]} | {boxed[:60]}")
     if mine is None or theirs is None or isinstance(mine, str) != isinstance(theirs, str) or _are_close(mine, theirs):
         return None
     if _CONVERTED.search(rest) or any(_are_close(_size(theirs), one) for one in values_in(rest)):
@@ -96,16 +127,56 @@ def contradiction(response: Response) -> Fault | None:
 
 
 def two_answers(response: Response) -> Fault | None:
-    """Two boxes of the final part that are each stated as the answer, and are not the same."""
+    """Two values of the final part that are each stated as the answer, and are not the same."""
     if response.domain in (Domain.CODE, Domain.INSTRUCT, Domain.CLAIMS):
         return None
     boxes = [(found.start(), found["value"]) for found in _BOXED.finditer(response.final)]
+    for (place, text), (later, other_text) in pairwise(boxes):
+        is_stated = all(_states(response.final, at) for at in (place, later))
+        is_formula = value_of(text) is None and value_of(other_text) is None
+        is_part = _PARTS.search(response.final[place:later]) is not None
+        if is_formula and is_stated and not is_part and _are_other_numbers(text, other_text):
+            return Fault(kind="two answers", detail=around(response.final, place, later + 40))
+    return _two_boxes(response, boxes) or _statement_and_box(response, boxes)
+
+
+def _statement_and_box(response: Response, boxes: Sequence[tuple[int, str]]) -> Fault | None:
+    """A line that states an answer in words, and a box with another."""
+    if not boxes:
+        return None
+    later, boxed = boxes[-1]
+    for found in _STATED.finditer(response.final):
+        place = found.start()
+        between = response.final[min(place, later) : max(place, later)]
+        is_doubted = _DOUBT.search(response.final[max(0, place - BEFORE) : place]) or _CONVERTED.search(between)
+        if is_doubted or _PARTS.search(between) or "\\boxed" in found["value"]:
+            continue
+        if _are_different(response, found["value"], boxed):
+            return Fault(kind="two answers", detail=around(response.final, min(place, later), max(place, later) + 40))
+    return None
+
+
+def _are_different(response: Response, stated: str, boxed: str) -> bool:
+    """Whether two statements are of two values, neither of them made of the other nor a part of what is asked for."""
+    mine, theirs = value_of(stated), value_of(boxed)
+    if mine is None or theirs is None:
+        return mine is None and theirs is None and _are_other_numbers(stated, boxed)
+    if isinstance(mine, str) != isinstance(theirs, str) or _are_close(mine, theirs):
+        return False
+    if _is_number(mine) and _is_number(theirs) and (_is_converted(mine, theirs) or theirs in _derived(mine)):
+        return False
+    return not _is_part_of(response.answer, mine, theirs)
+
+
+def _two_boxes(response: Response, boxes: Sequence[tuple[int, str]]) -> Fault | None:
+    """Two boxes with plain values, neither a part of what is asked for."""
     values = [(place, value) for place, text in boxes if (value := value_of(text)) is not None]
     for (place, value), (later, other) in pairwise(values):
         if isinstance(value, str) != isinstance(other, str) or _are_close(value, other):
             continue
         between = response.final[place:later]
-        if _PARTS.search(between) or _is_part_of(response.answer, value, other):
+        is_part = _PARTS.search(between) is not None and not _TAKES_BACK.search(between[-BEFORE:])
+        if is_part or _ACCEPTED.search(response.final[place:]) or _is_part_of(response.answer, value, other):
             continue
         is_stated = all(_states(response.final, at) for at in (place, later))
         is_one = response.answer is not None and value_of(response.answer) is not None and _is_apart(between)
@@ -132,7 +203,7 @@ def value_of(text: str) -> Fraction | str | None:
         return letter["letter"] if not rest or not (rest[0].isalnum() or rest[0] in "+-*/^=<>_\\'") else None
     found = _VALUE.match(text)
     rest = text[found.end() :].lstrip("}$*_)]\\ \t") if found else ""
-    if found is None or (rest and rest[0] not in ".,;!\n") or re.match(r"[.,]\d", rest):
+    if found is None or (rest and rest[0] not in ".,;!\n") or re.match(r"[.,]\d|!\s*[\\$*+=/^-]", rest):
         return None
     plain = found["number"].replace("−", "-").replace(",", "").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
     number = parse_number(plain)
@@ -167,17 +238,27 @@ def _thought_and_rest(response: Response) -> tuple[str, bool]:
     return response.final[: max(start, 0) + 1], False
 
 
+def _other_letter(response: Response) -> Fault | None:
+    """A thought that ends with one option, and a final part that is another."""
+    end = _ENDS_IN_LETTER.search((response.thought or "").rstrip()[-LAST:])
+    final = extract_answer(response.final) or letter_in_sentence(response.final) or response.final
+    mine = _ALONE.fullmatch(final)
+    if end is None or mine is None or end["letter"] == mine["letter"] or response.is_asked(end[0].strip()):
+        return None
+    return Fault(kind="contradicts its thought", detail=f"{' '.join(end[0].split())[-60:]} | {mine['letter']}")
+
+
 def _other_end(response: Response, boxed: str) -> Fault | None:
     """A thought whose last sentence comes to one number, and a final one that is nowhere in it."""
     thought, theirs = (response.thought or "").rstrip(), value_of(boxed)
-    found = _ENDS_IN.search(thought[-LAST:])
+    found = _ENDS_IN.search(thought[-LAST:]) or _ENDS_WITH.search(thought[-LAST:])
     mine = value_of(found["value"]) if found else None
     if found is None or not _is_number(mine) or not _is_number(theirs) or "=" in response.final.replace(boxed, ""):
         return None
     known = [one for one in values_in(thought) | values_in(response.prompt) if _is_number(one)]
     if _CONVERTED.search(response.final) or any(_are_close(abs(theirs), one) for one in known):
         return None
-    if theirs in _derived(mine) or any(_is_converted(one, theirs) for one in known):
+    if theirs in _derived(mine) or _is_converted(mine, theirs):
         return None
     return Fault(kind="contradicts its thought", detail=f"{found[0].strip()[:80]} | {boxed}")
 
@@ -190,7 +271,8 @@ def _not_derived(response: Response, boxed: str) -> Fault | None:
         return None
     found = values_in(thought)
     numbers = [one for one in found if isinstance(one, Fraction)]
-    if len(numbers) < MIN_NUMBERS or "=" in response.final.replace(boxed, "") or value in values_in(response.prompt):
+    is_worked = len(numbers) >= MIN_NUMBERS or (len(numbers) >= STEPS and thought.count("=") >= STEPS)
+    if not is_worked or "=" in response.final.replace(boxed, "") or value in values_in(response.prompt):
         return None
     if any(_are_close(one, abs(value)) or _is_converted(one, value) for one in numbers):
         return None
@@ -215,8 +297,10 @@ def _is_converted(value: Fraction, other: Fraction) -> bool:
 
 
 def _derived(value: Fraction) -> set[Fraction]:
-    """What contests ask for in place of a fraction m/n, or of a large number."""
-    return {value % 1000} if value.denominator == 1 else {Fraction(value.numerator + value.denominator)}
+    """What contests ask for in place of a fraction m/n, or of a large number; and a whole number near it."""
+    if value.denominator == 1:
+        return {value % 1000}
+    return {Fraction(value.numerator + value.denominator), Fraction(floor(value)), Fraction(ceil(value))}
 
 
 def _is_number(value: Fraction | str | None) -> TypeGuard[Fraction]:
@@ -242,6 +326,14 @@ def _first_value(statement: str) -> str:
 def _states(text: str, place: int) -> bool:
     before = text[max(0, place - BEFORE) : place]
     return re.search(r"answer(?:(?!answer)[^.!?])*$", before, re.IGNORECASE) is not None
+
+
+def _are_other_numbers(text: str, other: str) -> bool:
+    """Whether two formulas differ in a number only, and are not the same: (-6, 0) and (-12, 0)."""
+    one, two = ("".join(_BLANKS.sub("", formula).split()) for formula in (text, other))
+    if one == two or max(len(one), len(two)) > FORMULA or _DIGITS.sub("0", one) != _DIGITS.sub("0", two):
+        return False
+    return is_same(text, other) is False
 
 
 def _is_part_of(answer: str | None, *values: Fraction | str) -> bool:

@@ -17,6 +17,7 @@ MIN_WORDS = 12  # (ours) of a final part that ends without a mark
 SENTENCE_WORDS = 6  # (ours) of its last sentence: a heading, an item and a signature are shorter
 BRACKET_WORDS = 30  # (ours) behind the last bracket that is open
 HALF_WORDS = 20_000  # (ours) characters before a word that may be cut, in which it is looked for
+LINES = 12  # that are looked at for the one above the last
 FORMULA = 1500  # (ours) characters behind the last mark of an open formula
 
 _OPENS = frozenset("=+^_({[,<−×·≤≥≈≠→⇒∈&|:;“‘「（《/\\")
@@ -33,6 +34,8 @@ _COMMAND_END = re.compile(
     r"\\(?:d?frac|sqrt|left|right|cdot|times|text|mathrm|begin|end|sum|int|boxed|le|ge|neq?|in|to)$"
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\s*\{(\w+\*?)\}")
+_COMMAND = re.compile(r"\\(?!boxed|text)[A-Za-z(\[]")
+_FORMULA_START = re.compile(r"-?\d*[A-Za-z]\w?(?:\^|_| ?[=+<>-])|[^\n]*\^")
 _IS_FORMULA = re.compile(r"(?:\\[A-Za-z]+|[^\sA-Za-z.]|[A-Za-z]{1,2}(?![A-Za-z])|[ .](?! *\n)){1,300}")
 _DISPLAY = re.compile(r"(?<!\\)\\([\[\]()])")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -45,6 +48,10 @@ _SIGN_OFF = re.compile(
 )
 _SENTENCE = re.compile(r"[.!?][\s*_$)\"”]+")
 _NO_SENTENCE = re.compile(r"\s*(?:[-*•>#|]|\d+[.)]|\[|@)")
+_HEADING = re.compile(r"#{1,3} [^\W\d_]{3}")
+_ITEM = re.compile(r"[ \t]*(?:\*\*)?(?:\d{1,3}[.)]|[-*•]|(?:Step|Case) \d{1,3}[.:]?)[ \t]*")
+_JSON = re.compile(r"\s*[{\[][\s{\[]*\"[^\"\n]{1,80}\"\s*[:,]")
+_STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"")
 _ANSWER_TAGS = re.compile(r"<(/?)(?:answer|solution|output)>", re.IGNORECASE)
 
 
@@ -53,9 +60,10 @@ def truncation(response: Response) -> Fault | None:
     text = response.final.rstrip()
     if response.is_complete is False:
         return _cut("truncated", text or response.text)
-    if reason := open_part(text):
+    if reason := open_part(text) or open_row(text):
         return _cut(reason, text)
-    if response.is_complete is None and response.domain is not Domain.INSTRUCT and is_cut(text):
+    is_asked = response.is_complete is None and response.domain is not Domain.INSTRUCT
+    if is_asked and (is_cut(text) or _breaks_off(text, response)):
         return _cut("truncated", text)
     return None
 
@@ -74,6 +82,38 @@ def open_part(text: str) -> str | None:
     if _OPEN_TAG.search(text) or (tags and tags[-1] == "" and len(tags) % 2):
         return "unclosed tag"
     return None
+
+
+def open_row(text: str) -> str | None:
+    """What a last line begins and does not end: an item without a word, a row of a table, a value of JSON."""
+    *above, line = text.split("\n")[-LINES:]
+    before = next((one.strip() for one in reversed(above) if one.strip()), "")
+    if _ITEM.fullmatch(line) and _ITEM.match(before) and not _ITEM.fullmatch(before):
+        return "unclosed list"
+    is_row = before.startswith("|") and before.endswith("|") and line.startswith("|")
+    if is_row and (not line.endswith("|") or line.count("|") < before.count("|")):
+        return "unclosed table"
+    if _JSON.match(text):
+        plain = _STRING.sub('""', text)
+        if sum(map(plain.count, "{[")) > sum(map(plain.count, "}]")):
+            return "unclosed JSON"
+    return None
+
+
+def _breaks_off(text: str, response: Response) -> bool:
+    """Whether it ends in a heading, or the last three words begin what stands in full elsewhere: "the red rope wa"."""
+    line = text[text.rfind("\n") + 1 :]
+    if (len(line) > 2 and line.startswith("**") and line.count("**") == 1) or _HEADING.match(line):
+        return True
+    words = text[-TAIL:].split()[-3:]
+    if len(words) < 3 or not text[-1].isalpha():
+        return False
+    end, rest = (
+        " ".join(words),
+        " ".join(f"{response.prompt}\n{response.text[: response.text.rfind(text[-TAIL:])]}".split()),
+    )
+    is_whole = re.search(rf"(?<!\w){re.escape(words[-1])}(?!\w)", rest, re.IGNORECASE) is not None
+    return not is_whole and re.search(rf"(?<!\w){re.escape(end)}\w", rest) is not None
 
 
 def is_cut(text: str) -> bool:
@@ -120,7 +160,9 @@ def _is_open_formula(text: str) -> bool:
         return True
     behind = plain[plain.rfind("$") + 1 :]
     is_odd = plain.replace("$$", "").count("$") % 2 == 1  # or an amount of dollars stands somewhere
-    return is_odd and "\\" in behind and _IS_FORMULA.fullmatch(behind) is not None
+    is_latex = _COMMAND.search(text) is not None and re.match(r"\S[^=+<>-]*[=+<>-]", behind) is not None
+    is_formula = "\\" in behind or is_latex or _FORMULA_START.match(behind) is not None
+    return is_odd and is_formula and _IS_FORMULA.fullmatch(behind) is not None
 
 
 def _is_open_sentence(text: str) -> bool:

@@ -9,10 +9,12 @@ from etalon.data.traces.endings import truncation
 from etalon.data.traces.loops import repeated_lines, row_loop, sentences, template_loop
 from etalon.data.traces.marks import character_runs, control_characters, control_tokens, garbage, mojibake
 from etalon.data.traces.programs import program
-from etalon.data.traces.response import Fault, Response, around, response_of
+from etalon.data.traces.response import Fault, Response, around, response_of, without_code
 from etalon.data.traces.sayings import echo, given_answer, refusal
 from etalon.data.traces.scripts import other_scripts
 from etalon.data.traces.thoughts import Thoughts, broken_thought
+from etalon.data.traces.turns import other_turns
+from etalon.data.traces.wording import circling, gibberish
 from etalon.types import Domain
 
 MARKS: tuple[Callable[[Response], Fault | None], ...] = (
@@ -21,11 +23,13 @@ MARKS: tuple[Callable[[Response], Fault | None], ...] = (
     mojibake,
     character_runs,
     garbage,
+    gibberish,
 )
 WORDS: tuple[Callable[[Response], Fault | None], ...] = (
     other_scripts,
     refusal,
     given_answer,
+    other_turns,
     truncation,
     echo,
     program,
@@ -69,8 +73,8 @@ def repetition(response: Response, *, max_share: float = 0.5) -> Fault | None:
     """A loop, or too many repeated lines, in the thought or in the final part, each on its own."""
     for part in response.parts:
         found = sentences(part)
-        if loop := row_loop(found) or template_loop(found, max_share=max_share):
+        if loop := row_loop(found) or template_loop(found, max_share=max_share) or circling(found):
             return Fault(kind=loop.kind, detail=around(part, loop.start))
-        if len(part) > MIN_LINES and repeated_lines(part) > max_share:
+        if len(part) > MIN_LINES and repeated_lines(without_code(part)) > max_share:
             return Fault(kind="repeated lines", detail=around(part, len(part) // 2))
     return None

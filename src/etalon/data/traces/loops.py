@@ -31,13 +31,15 @@ MARKS = " \t\r.,;:!?*_#>-"
 SENTENCE_END = re.compile(r"\n+|(?<=[.!?])(?<!\d!)\s+")
 
 ROW_N = 6  # (ours) words in an n-gram that finds blocks: one that a block has twice hides it
-IN_A_ROW = ((1, 24), (3, 48))  # (ours) words of one block: how many words in a row are a loop; of longer blocks:
+IN_A_ROW = ((1, 24), (3, 33))  # (ours) words of one block: how many words in a row are a loop; of longer blocks:
 TURNS, ROW_WORDS = 4, 30  # (ours)
+CODE_TURNS = 25  # (ours) of a line of code that follows itself
 COUNTING_TURNS, COUNTING_WORDS = 25, 60  # (ours) of a block with a counter
 MAX_LOOP = 256  # (ours) words in a row, of numbers and code, too
 
 _SENTENCE = re.compile(r"[^.!?;\n。！？；]+(?:(?:[.!?;](?!\s)|(?<=\d)!)[^.!?;\n。！？；]+)*")
 _WORD = re.compile(rf"[{CJK}]|(?<!\\)(?<![^\W\d_])[^\W\d_{CJK}]+|\d+(?:\.\d+)?")
+_SAYS = re.compile(rf"(?![\"{{}}\[\]|]).*?(?:[^\W\d_]{{2}}|[{CJK}])")
 _OPERATION = re.compile(
     r"[=+*/^<>≡×÷·→|]|(?<=\d)!|\\(?:times|cdot|equiv|frac|le|ge|mod|bmod|pmod|approx|binom)|(?<=\d) ?[-−] ?\d"
     r"|\b(?:mod|times|plus|minus|divided|equals?|gives?|squared|sum|product|remainder|is|are|has|have|leaves|ends|yields"
@@ -188,8 +190,8 @@ def row_loop(found: Sequence[Sentence]) -> Loop | None:
         total = length + ROW_N - 1 + distance
         if not distance or total < TURNS * distance:
             continue
-        is_prose = _is_prose(words[start : start + distance]) and not owners[start].is_code
-        if total > MAX_LOOP or (is_prose and total >= _row_words(distance)):
+        least = CODE_TURNS * distance if owners[start].is_code else _row_words(distance)
+        if total > MAX_LOOP or (total >= least and _is_prose(words[start : start + distance])):
             return Loop(kind="loop", start=owners[start].start)
     return None
 
@@ -208,13 +210,16 @@ def _is_prose(block: Sequence[str]) -> bool:
 
 
 def repeated_lines(text: str) -> float:
-    """The share of characters in a line or sentence that occurred twice before (case and marks at its ends aside)."""
+    """The share of characters in a line or sentence that occurred twice before (case and marks at its ends aside).
+
+    The rows of a grid and the lines of JSON come again in honest texts.
+    """
     seen: Counter[str] = Counter()
     total = repeated = 0
     for line in SENTENCE_END.split(text.casefold()):
         key = line.strip(MARKS)
         total += len(key)
-        if seen[key] > 1:
+        if seen[key] > 1 and _SAYS.match(key):
             repeated += len(key)
         seen[key] += 1
     return repeated / total if total else 0.0

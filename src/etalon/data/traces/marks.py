@@ -6,7 +6,7 @@ Each check is one pass over the text. What the problem itself is about, because 
 from __future__ import annotations
 
 import re
-from itertools import chain
+from itertools import chain, pairwise
 
 from etalon.data.traces.response import Fault, Response, around, without_code
 
@@ -19,6 +19,7 @@ NEWLINE_RUN = 25  # (ours)
 BLANK_RUN = 300  # (ours) of blanks and tabs
 GARBAGE_RUN = 120  # (ours) characters without a blank: a sha512 in hex has 128, but is quoted from the prompt or code
 CHUNK_RUN = 120  # (ours) characters of one short block, without a blank
+MIXED, MIXED_KINDS = 32, 9  # (ours) different characters, and kinds of them, in random ones
 INVISIBLE = 20  # (ours) zero-width characters in all
 CLEAR = 2  # (ours) hits of mojibake that could be two real characters
 
@@ -37,7 +38,9 @@ _CHAT = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_TOKEN = re.compile(
-    r"</?s>|<(?:eos|bos|pad|unk|mask)>|\[(?:PAD|CLS|SEP|MASK|UNK|BOS|EOS)\]|</?assistant>", re.IGNORECASE
+    r"</?s>|<(?:eos|bos|pad|unk|mask)>|\[(?:PAD|CLS|SEP|[gs]?MASK|UNK|BOS|EOS)\]|</?assistant>"
+    r"|<(?:extra_id_|unused_?|reserved_(?:token_)?)\d+>|\[UNUSED_TOKEN_\d+\]",
+    re.IGNORECASE,
 )
 
 # what two, three and four bytes of UTF-8 become where they are read as Windows-1252 or Latin-1
@@ -51,7 +54,7 @@ _SURE = re.compile(
 _LIKELY = re.compile(f"[\xc2-\xdf][{_TAIL}](?=\\w)|[\xe1-\xef][{_TAIL}][{_TAIL}]|\xe0[\xa4-\xbf][{_TAIL}]")
 
 _RUN = re.compile(rf"(\S)\1{{{MARK_RUN - 1},}}")
-_SPACED_RUN = re.compile(r"(?<!\S)([^\s\w]{1,3})(?:\s\1){39,}+")
+_SPACED_RUN = re.compile(r"(?<!\S)([^\s\w]{1,3}|\\q?quad)(?:\s\1){39,}+")
 _BLANKS = re.compile(rf"(?:[ \t\r]*\n){{{NEWLINE_RUN},}}+|[ \t\xa0\u3000]{{{BLANK_RUN},}}+")
 _LONG = re.compile(rf"[^\s]{{{CHUNK_RUN},}}")
 _BASE64 = re.compile(rf"[A-Za-z0-9+/_=-]{{{GARBAGE_RUN},}}")
@@ -103,7 +106,8 @@ def character_runs(response: Response) -> Fault | None:
     """One character, or one short block without a blank, over and over; floods of blanks and empty lines."""
     text = response.text
     for run in chain(_RUN.finditer(text), _SPACED_RUN.finditer(text)):
-        is_string = text[run.start() - 1 : run.start()] in _QUOTES and len(run[0]) < STRING_RUN
+        before = text[max(0, run.start() - 2) : run.start()]
+        is_string = (before[-1:] in _QUOTES or before.lower() == "0x") and len(run[0]) < STRING_RUN
         if len(run[0]) >= _longest(run[1][0]) and not is_string and not response.is_asked(run[1] * 5):
             return Fault(kind="character run", detail=around(text, run.start()))
     if flood := _BLANKS.search(text.rstrip()):
@@ -123,11 +127,12 @@ def _longest(character: str) -> int:
 
 
 def garbage(response: Response) -> Fault | None:
-    """Base64, hex and random letters: a long word of letters of both cases and digits, or of hex digits."""
-    for found in _BASE64.finditer(response.text):
-        if _is_random(found[0]) and not response.is_asked(found[0][:16]):
-            return Fault(kind="garbage", detail=around(response.text, found.start()))
-    return None
+    """Base64, hex, random letters and random characters: a long word in which the kinds of characters are mixed."""
+    text = response.text
+    words = [one for one in _BASE64.finditer(text) if _is_random(one[0])]
+    words += [one for one in _LONG.finditer(without_code(text)) if _is_mixed(one[0])]
+    found = next((one for one in words if not response.is_asked(one[0][:16])), None)
+    return Fault(kind="garbage", detail=around(text, found.start())) if found else None
 
 
 def _is_periodic(chunk: str) -> bool:
@@ -148,3 +153,12 @@ def _is_random(chunk: str) -> bool:
         return True
     is_hex = all(one in "0123456789abcdefABCDEF" for one in chunk)
     return is_hex and min(digits, upper + lower) > size // 8
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether a long word changes between letters, digits and many kinds of marks as no formula or program does."""
+    chunk = word[:CHUNK_RUN]
+    if "\\" in chunk or len(set(chunk)) < MIXED:
+        return False
+    kinds = ["a" if one.isalpha() else "0" if one.isdigit() else one for one in chunk]
+    return len(set(kinds)) > MIXED_KINDS and sum(a != b for a, b in pairwise(kinds)) > 0.55 * len(chunk)

@@ -10,7 +10,9 @@ from etalon.verifiers.text import final_part
 
 OPEN, CLOSE = "<think>", "</think>"
 SHOWN = 160  # characters of a passage that shows a fault
-_CODE = re.compile(r"```[^`]*```|`[^`\n]{1,200}`|\[asy\][^\[]*(?:\[(?!/asy\])[^\[]*)*\[/asy\]")
+_FENCED = r"```[^`]*```|`[^`\n]{1,200}`"
+_FENCES = re.compile(_FENCED)
+_CODE = re.compile(_FENCED + r"|\[asy\][^\[]*(?:\[(?!/asy\])[^\[]*)*\[/asy\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +85,8 @@ def around(text: str, start: int, end: int | None = None) -> str:
 def without_code(text: str) -> str:
     """The text with closed fences, inline code and drawings blanked out; every place stays where it was."""
     return _CODE.sub(lambda code: " " * len(code[0]), text)
+
+
+def without_fences(text: str) -> str:
+    """The same with drawings left: a sentence in one is no code."""
+    return _FENCES.sub(lambda code: " " * len(code[0]), text)

@@ -62,6 +62,14 @@ _REFUSAL = _any(
     r"\bI(?:'d| would) (?:rather not|prefer not to)\b|\bI give up\b|\bI (?:must|have to) decline\b",
     r"\bI(?: am|'m) not comfortable\b|\bit is not possible for me to\b",
     r"我(?:无法|不能|不会)(?:回答|提供|帮助|协助|完成|满足)|(?:抱歉|对不起)[，,]?\s*(?:但)?我(?:无法|不能)",
+    r"\b(?:es )?tut mir leid,? (?:aber )?[^.\n]{0,40}\bnicht\b"
+    r"|\bich kann (?:ihnen |dir )?(?:dabei |damit )?(?:leider )?nicht",
+    r"\b(?:lo siento|disculp[ae]|lamento)[^.\n]{0,30}\bno puedo\b"
+    r"|\b(?:desculpe|sinto muito|lamento)[^.\n]{0,30}\bnão posso\b",
+    r"\bdésolée?,? [^.\n]{0,30}\bne (?:peux|puis) pas\b|\bmi (?:di)?spiace[^.\n]{0,30}\bnon posso\b",
+    r"(?:извините|простите|к сожалению)[^.\n]{0,20} (?:я )?не (?:могу|можу|смогу) "
+    r"|(?:申し訳|すみません)[^。\n]{0,40}(?:できません|かねます)"
+    r"|(?:죄송|미안)[^.\n]{0,40}(?:수 없|못합)",
 )
 _SORRY = _any(rf"\bsorry,? (?:but )?(?:I|we)\s?{_NOT}")
 _AS_AI = _any(
@@ -134,6 +142,8 @@ def echo(response: Response) -> Fault | None:
     said = tokens(response.final)
     if not said or len(said) < len(asked) // 2:
         return None
+    while said[: len(asked)] == asked == said[len(asked) : 2 * len(asked)]:
+        said = said[len(asked) :]
     joined, whole = f" {' '.join(said)} ", f" {' '.join(asked)} "
     added = len(said) - len(asked)
     is_copy = joined in whole or (whole in joined and added <= max(2, int(NEW * len(asked))))

@@ -12,7 +12,8 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-from etalon.data.traces.response import Fault, Response, around, without_code
+from etalon.data.traces.response import Fault, Response, around, without_fences
+from etalon.types import Domain
 
 SHARE = 0.05  # (ours) of the letters of a prompt, in a script that is its own
 UNKNOWN_SHARE = 0.2  # (ours) the same of a response whose prompt nobody knows
@@ -20,6 +21,8 @@ IDEOGRAPHS = 8  # (ours) in one passage: a sentence; a name has 2 to 4, that of 
 LETTERS, WORDS = 20, 3  # (ours) in one passage of a script with an alphabet
 ALL_IDEOGRAPHS = 40  # (ours) in all passages, the short ones included
 ALL_LETTERS = 120
+DRIFTS = 3  # (ours) different words among those of a solution in other scripts
+MIXED = 2  # (ours) words that mix Latin and Cyrillic letters
 SYMBOLS = 4  # (ours) Greek letters in a row that are a word, no product
 WIDE = 3  # (ours) letters that an ideograph stands for
 
@@ -54,11 +57,17 @@ _ASIDE = re.compile(
 )
 _BETWEEN = r"[\s,.;:!?，。；：！？、（）()\"“”'\d=+*/^$\\{}<>_–—-]{0,24}"
 
+_MIXED = re.compile(r"[A-Za-z][а-яёА-ЯЁ]|[а-яёА-ЯЁ][A-Za-z]")
+_CYRILLIC = re.compile("[а-яё]|(?i:cyrillic|russian)")
+
 
 def other_scripts(response: Response) -> Fault | None:
     """A sentence, or many words, in a script that the problem does not have."""
     if response.text.isascii():
         return None
+    mixed = list(_MIXED.finditer(without_fences(response.text)))
+    if len(mixed) >= MIXED and not _CYRILLIC.search(response.prompt):
+        return Fault(kind="other script", detail=f"in a word: {around(response.text, mixed[0].start())}")
     counts = census(response.text)
     foreign = set(counts) & set(LANGUAGES) - own_scripts(response, counts)
     for script in sorted(foreign, key=lambda name: -counts[name]):
@@ -67,7 +76,17 @@ def other_scripts(response: Response) -> Fault | None:
         if place := _passage(without_asides(response.text), script):
             name = script.capitalize() if script != "CJK" else "Chinese"
             return Fault(kind="other script", detail=f"{name}: {around(response.text, *place)}")
-    return None
+    is_work = response.domain in (Domain.MATH, Domain.CODE, Domain.STEM)
+    return _drifts(response, foreign - {"GREEK"}) if is_work else None
+
+
+def _drifts(response: Response, foreign: set[str]) -> Fault | None:
+    """Single words of other scripts here and there in a solution: names come once, or in brackets."""
+    text = without_asides(response.text)
+    letters = "".join({one for one in text if not one.isascii() and is_letter(one) and script_of(one) in foreign})
+    words = list(re.finditer(f"[{re.escape(letters)}]{{2,}}", text)) if letters else []
+    is_many = len({word[0] for word in words}) >= DRIFTS
+    return Fault(kind="other script", detail=around(response.text, words[0].start())) if is_many else None
 
 
 def census(text: str) -> Counter[str]:
@@ -107,7 +126,7 @@ def own_scripts(response: Response, counts: Counter[str]) -> set[str]:
 
 def without_asides(text: str) -> str:
     """The text with code, and what stands in quotes, brackets and emphasis, blanked out; places stay."""
-    return _ASIDE.sub(lambda aside: " " * len(aside[0]), without_code(text))
+    return _ASIDE.sub(lambda aside: " " * len(aside[0]), without_fences(text))
 
 
 def _passage(text: str, script: str) -> tuple[int, int] | None:

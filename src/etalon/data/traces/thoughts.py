@@ -24,6 +24,7 @@ _BROKEN = re.compile(
     re.IGNORECASE,
 )
 _SAYS_SOMETHING = re.compile(r"[^\W_]")
+_NOTHING = re.compile(r"\W*(?:none|null|n/a|empty)\W*", re.IGNORECASE)
 _NUMBER = re.compile(r"\d")
 
 
@@ -42,7 +43,7 @@ def broken_thought(response: Response, thoughts: Thoughts = "whole") -> Fault | 
         return Fault(kind="no thought", detail=around(text, 0)) if is_missing else None
     start = tags[0].end() if "/" not in tags[0][0] else 0
     inside, behind = text[start : tags[-1].start()], text[tags[-1].end() :]
-    if not _SAYS_SOMETHING.search(inside) and thoughts != "any":
+    if (not _SAYS_SOMETHING.search(inside) or _NOTHING.fullmatch(inside)) and thoughts != "any":
         return Fault(kind="empty thought", detail=around(text, 0))
     if not _SAYS_SOMETHING.search(behind):
         return Fault(kind="nothing after the thought", detail=around(text, max(0, len(text) - 120)))

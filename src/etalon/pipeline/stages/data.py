@@ -22,7 +22,7 @@ from etalon.pipeline import held_out
 from etalon.pipeline.queries import labelled_queries
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.steps import Steps
-from etalon.pipeline.teachers import TEACHERS, teacher_of
+from etalon.pipeline.teachers import REFERENCE, TEACHERS, teacher_of
 from etalon.problems import nano
 from etalon.problems.options import as_asked
 from etalon.problems.traces import GivenTrace
@@ -170,7 +170,7 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     """Several responses per query; some math queries once more in the form CLR asks for."""
     recipe, spec = work.recipe, work.stage.spec
     params = SamplingParams(max_tokens=spec.max_tokens)
-    if spec.teacher == "reference":  # its solutions name the letters of the order they were written for
+    if spec.teacher == REFERENCE:  # its solutions name the letters of the order they were written for
         queries = [replace(problem, shuffle=False) for problem in queries]
     groups = attempt(
         teacher,
@@ -184,7 +184,8 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     )
     templates = load_templates(recipe.prompts)
     asked = []
-    for problem in [p for p in queries if p.domain is Domain.MATH][: spec.claims]:
+    count = 0 if spec.teacher == REFERENCE else spec.claims  # no problem comes with claims
+    for problem in [p for p in queries if p.domain is Domain.MATH][:count]:
         text = generation_conversation(ask(problem.prompt), templates.generate, recipe.clr.m)[-1].content
         asked.append(replace(problem, id=f"{problem.id}-claims", prompt=text))
     path = work.directory / "claims.jsonl"
@@ -205,6 +206,7 @@ def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], 
 def _token_counter(work: Work) -> Callable[[str], int]:
     """Length in tokens of the real tokenizer (2.1.1)."""
     from etalon.model import loader
+    from etalon.model.tokens import encodable
 
     tokenizer = loader.load_tokenizer(work.source)
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+    return lambda text: len(tokenizer.encode(encodable(text), add_special_tokens=False))

@@ -40,7 +40,7 @@ from etalon.problems.formats import (
     svamp,
     verl,
 )
-from etalon.problems.formats.columns import structured
+from etalon.problems.formats.columns import in_lower_case, structured
 from etalon.problems.formats.reading import BadReferenceError, LeftOutError, Reading
 from etalon.problems.formats.refusals import refusal
 from etalon.types import Problem
@@ -94,7 +94,10 @@ def read_row(row: Mapping[str, Any], reading: Reading | None = None) -> tuple[Fo
     LeftOutError where the row is no problem by its own account, unless no question is asked for.
     """
     row, reading = structured(row), reading or Reading()
-    found = recognise(row) or FORMATS[-1]
+    found = recognise(row)
+    if found is None and (found := recognise(lower := in_lower_case(row))):
+        row = lower
+    found = found or FORMATS[-1]
     if reading.needs_question and found.read is not native.read and (why := refusal(row)):
         raise LeftOutError(why)
     return found, found.read(row, reading)

@@ -16,8 +16,10 @@ from etalon.problems.formats.columns import (
     IDS,
     OPTIONS,
     QUESTIONS,
+    about,
     first_of,
     labels,
+    passage_of,
     reference_of,
     row_id,
     source_of,
@@ -54,13 +56,14 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         raise missing(row, "answer")
     if letter is not None and reading.needs_question and not found.is_named_by(letter):
         raise BadReferenceError(f"answer: found {shown(answer)}, expected one of {', '.join(found.shown)}")
+    asked = about(text(row, question), passage_of(row))
     lines = "\n".join(f"{letter}. {content}" for letter, content in found.shown.items())
     skill, level = labels(row)
     field = first_of(row, FIELDS)
     return Problem(
         id=row_id(row, *IDS),
         domain=Domain.STEM,
-        prompt=reading.asked(f"{text(row, question).strip()}\n\n{lines}", Domain.STEM, has_options=True),
+        prompt=reading.asked(f"{asked}\n\n{lines}", Domain.STEM, has_options=True),
         answer=letter,
         options=found.shown,
         shuffle=True,

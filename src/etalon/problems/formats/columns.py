@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from etalon.errors import InputError
@@ -20,12 +21,12 @@ from etalon.problems.constraints import constraints_in, names_constraints
 from etalon.problems.golds import MAX_ANSWER_CHARS, any_of, is_sentinel
 from etalon.problems.layouts import arranged
 from etalon.problems.syntax import literal
-from etalon.problems.texts import RESPONSES, num_texts
+from etalon.problems.texts import CONVERSATIONS, RESPONSES, num_texts
 from etalon.rows.bad import shown
 from etalon.rows.mapping import value_at
 from etalon.types import Domain
 
-QUESTIONS = ("problem", "question", "query")
+QUESTIONS = ("problem", "question", "query", "question_stem")
 STATED = ("answer", "final_answer", "expected_answer")  # whatever else there is, these are answers
 GOLDS = (  # an answer where nothing else decides: tests, rules
     *("ground_truth", "gold", "gold_answer", "target", "reference_answer", "reference", "correct_answer", "expected"),
@@ -55,13 +56,31 @@ KINDS = {
     "safety": Domain.INSTRUCT,
     "instruction following": Domain.INSTRUCT,
 }
+_OF_PROGRAMS = re.compile(
+    r"(?:.*/)?(?:taco|apps|code[-_ ]?contests|codeforces|leetcode|atcoder|codechef|codewars|hackerearth|aizu|kattis)"
+    r"(?:[-_].*)?",
+    re.IGNORECASE,
+)
 OPTIONS = ("options", "choices")
-LITERALS = (*OPTIONS, "instruction_id_list", "kwargs")  # columns that tables write as Python does
+_NAMES_OF_OPTIONS = tuple(  # where every option has a column
+    [f"{stem}{mark}" for mark in marks]
+    for stem in ("", "op", "option", "option_", "choice", "choice_", "answer_", "opt")
+    for marks in (ascii_uppercase, ascii_lowercase, range(10), range(1, 11))
+    if stem or marks is ascii_uppercase
+)
+_LETTERED = frozenset(name for names in _NAMES_OF_OPTIONS for name in names[:1])
+PASSAGES = ("context", "passage", "article")
+BESIDE_LISTS = ("correctness_math_verify", "correctness_llama", "is_reasoning_complete", "finish_reasons")
+LITERALS = (  # columns that tables write as Python does
+    *(*OPTIONS, "instruction_id_list", "kwargs", *CONVERSATIONS),
+    *("generations", "responses", "completions", "predictions", *BESIDE_LISTS),
+)
 IDS = ("id", "task_id", "key", "question_id", "problem_id", "unique_id", "uuid")
 # columns whose values are lists or objects; where a file has only text (CSV), they hold it as JSON
 STRUCTURED = frozenset(
     {"options", "choices", "rules", "rubric", "instruction_id_list", "kwargs", "messages", "prompt", "reward_model"}
     | {
+        *LITERALS,
         METADATA,
         "test_list",
         "solutions",
@@ -83,7 +102,7 @@ def structured(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with lists and objects for JSON text, its options in one column, a log's question in many."""
     if not STRUCTURED.isdisjoint(row) or _decides(row.get("ground_truth")):
         row = _unlogged(_replied(_informed(arranged(_read(row)))))
-    return _with_options(row) if "A" in row and "B" in row else row
+    return row if _LETTERED.isdisjoint(row) else _with_options(row)
 
 
 def _decides(truth: Any) -> bool:
@@ -97,22 +116,52 @@ def _are_assertions(truth: Any) -> bool:
 
 
 def _with_options(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with `options` of its columns A, B, ... (MMLU as CSV)."""
+    """The row with `options` of its columns A, B, ... (MMLU as CSV), opa, opb, ... (MedMCQA), option_1, ..."""
     if first_of(row, ("options", "choices")) or not first_of(row, QUESTIONS):
         return row
-    letters = itertools.takewhile(lambda letter: isinstance(row.get(letter), str | int | float), ascii_uppercase)
-    return {**row, "options": {letter: str(row[letter]) for letter in letters}}
+    for names in _NAMES_OF_OPTIONS:
+        there = itertools.takewhile(lambda name: isinstance(row.get(name), str | int | float), names)
+        if len(contents := [str(row[name]) for name in there]) > 1:
+            return {**row, "options": dict(zip(ascii_uppercase, contents, strict=False))}
+    return row
+
+
+def passage_of(row: Mapping[str, Any]) -> str:
+    """The text that a question is about, where that has a column of its own (LogiQA); "" where there is none."""
+    name = first_of(row, PASSAGES)
+    return row[name].strip() if name and isinstance(row[name], str) else ""
+
+
+def about(question: str, passage: str) -> str:
+    """A question with the text that it is about in front of it, unless it holds that already."""
+    question = question.strip()
+    return question if not passage or passage in question else f"{passage}\n\n{question}"
+
+
+def in_lower_case(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with its names in lower case ({Question, Answer}: AIME, TheoremQA), where they stay apart."""
+    lower = {name.lower(): value for name, value in row.items()}
+    return lower if len(lower) == len(row) else row
 
 
 def _informed(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with what decides it, where that stands in a column of its own (verification_info)."""
     found: dict[str, Any] = {}
+    if isinstance(info := row.get(INFO), dict) and (answer := _checked(info)) is not None:
+        row = {**row, "answer": answer}
     for column, names in ((INFO, IN_INFO), (METADATA, IN_METADATA)):
         if isinstance(info := row.get(column), dict):
             found |= {name: info[name] for name in names if info.get(name) is not None}
     if isinstance(found.get("test"), str) and not has_tests(row):  # the log of a run on programs
         return dict(row) | found
     return found | _ruled(row) | dict(row)
+
+
+def _checked(info: Mapping[str, Any]) -> Any:
+    """The answer that a set's own verifier compares with, {answer: {value: "24"}}; beside it `answer` may be prose."""
+    answer = info.get("answer")
+    value = answer.get("value") if isinstance(answer, dict) else answer
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
 def _ruled(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,6 +306,12 @@ def kind_of(row: Mapping[str, Any]) -> Domain | None:
         if isinstance(told := row.get(name), str) and (kind := KINDS.get(told.strip().lower().replace("_", " "))):
             return kind
     return None
+
+
+def is_of_programs(row: Mapping[str, Any]) -> bool:
+    """Whether a row says that it comes from a collection of programming problems (OpenCodeReasoning)."""
+    told = (row.get(name) for name in ("dataset", "data_source", "source"))
+    return any(isinstance(name, str) and _OF_PROGRAMS.fullmatch(name.strip()) for name in told)
 
 
 def source_of(row: Mapping[str, Any]) -> str:

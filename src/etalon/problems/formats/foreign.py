@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 WINDOW = 3000  # (ours) characters at either end that may be foreign
 MAX_CLAUSE = 400  # (ours) characters of a clause behind a task
+MOST_EXAMPLES = 1 << 16  # (ours) characters of a prompt with examples
+FEWEST_TURNS = 3  # (ours) questions of a prompt, of which all but the last are examples
 MARK = "\ue000"  # stands for what is a sign of an instruction, character by character
 
 # the words of sentences that tell how to respond; a question's own content needs others
@@ -26,45 +28,49 @@ _WORDS = frozenset(
     re.findall(
         r"\S+",
         """
-        a abcd abcde about above according accurate actual actually add after again ai all along also always an
-        analyzing and answer answered answering answers any anything appropriate are as ask asks assistant
-        assistant's at attempt attempts b backtick backticks backtracking based be because been before begin being
-        below best between block both box boxed boxes braces brackets brief briefly but by c call can can't cannot
-        careful carefully chain challenge challenging choice choices choose chosen clear clearly code coding come
-        command comments complete completely comprehensive comprehensively concise concisely conclude conclusion
-        consider considering contain contained containing content conversation correct correctly cycle d data deep
-        deeply definition delimiters detail detailed details develop develops directly do don't double during e.g
-        each either either's encapsulate enclose enclosed enclosing end ended ending ends english ensure entire etc
-        every exactly example except executable expert explain explaining explanation explanations explicitly
-        exploration exploring express expression extra extracted field final finally finish first follow following
-        follows for forget form format formatted formatting from full fully function generate generated generation
-        give given gives giving go good harmless has have help helpful here high hope how i i.e ie if important in
-        include included including inclusive individual information input inputs insert inside instead instruction
-        instructions internal into involve involves is it iteration iterations its itself json just keep language
-        last latex let let's letter letters like line lines logical logically long main make mark markdown match
-        matches math mathematical mathematician mathematics may mind monologue multi multiple multiple-choice must
-        my necessary need needed new next no not note nothing now number numbers numeric numerical of on once one
-        ones only optimal option options or order other others otherwise out output outside own paragraph part pass
-        passes phase place placed placing please point precise prefix present presented print printing problem
-        problem-solving problems process program programmer programming prompt proper properly provide provided
-        provides providing put putting python python3 question question's questions quotation quotes rather reach
-        reached read reading reason reasoning reasons reassessing refining reflection remember reply request
-        required respectively respond responding response responses result return returned returns right rule same
-        sample science scientific section sections see select selected self-contained sentence separate separately
-        shall should show showing shown simply single so solution solutions solve solved solver solves solving
-        something specification specified standard start starting state stdin stdout step step-by-step steps
-        structure style such summarizing sure systematic systematically tag tags take takes task test tests text
-        than that the their them then there therefore these they thing think thinking thinks this thorough
-        thoroughly those thought thoughts through ticks to triple try tutor two type under upon us use used useful
-        user user's using valid various verified verify very want way we well well-structured well-thought-out when
-        where which will with within without won't word words work would wrap wrapped wrapping write written you
-        your yourself
+        a abcd abcde about above according accurate accurately actual actually add after again ai all along
+        also always an analyzing and answer answered answering answers any anything appropriate are as ask
+        asks assistant assistant's at attempt attempts automatic automatically b backtick backticks
+        backtracking based be because been before begin being below best between block both box boxed boxes
+        braces brackets brief briefly but by c call can can't cannot careful carefully chain challenge
+        challenging choice choices choose chosen clear clearly code coding come command comments competition
+        complete completely comprehensive comprehensively concise concisely conclude conclusion consider
+        considering contain contained containing content conversation correct correctly cycle d data deep
+        deeply definition delimiters detail detailed details develop develops directly do don't done double
+        during e.g each efficiently effort either either's encapsulate enclose enclosed enclosing end ended
+        ending ends english ensure entire etc every exactly example except executable expert explain
+        explaining explanation explanations explicitly exploration exploring express expression extra
+        extracted fewer field final finally finish finishes first follow following follows for forget form
+        format formatted formatting from full fully function generate generated generation give given gives
+        giving go good grade graded grader grading guess harmless has have help helpful here high hope how i
+        i.e ie if implement important in include included including inclusive individual information input
+        inputs insert inside instead instruction instructions internal into involve involves is it iteration
+        iterations its itself json just keep language last latex let let's letter letters like line lines
+        logical logically long main make mark markdown match matches math mathematical mathematician
+        mathematics may mind minimal monologue multi multiple multiple-choice must my necessary need needed
+        new next no not note nothing now number numbers numeric numerical of on once one ones only optimal
+        option options or order other others otherwise out over output outside own paragraph part pass passes phase
+        place placed placing please point precise precisely prefix present presented print printing problem
+        problem-solving problems process program programmer programming prompt proper properly provide
+        provided provides providing put putting python python3 question question's questions quickly quotation
+        quotes rather reach reached read reading reason reasoning reasons reassessing refer refining
+        reflection regardless remember reply request required respectively respond responding response
+        responses result return returned returns right rigorous rigorously rule same sample science scientific
+        section sections see select selected self-contained sentence separate separately shall should show
+        showing shown simply single so solution solutions solve solved solver solves solving something
+        specification specified standard start starting state stated states stdin stdout step step-by-step
+        steps still structure style such summarizing sure systematic systematically tag tags take takes task
+        test tests text than that the their them then there therefore these they thing think thinking thinks
+        this thorough thoroughly those thought thoughts through ticks to triple try tutor two type under upon
+        us use used useful user user's using valid various verified verify very want way we well
+        well-structured well-thought-out when where which will with within without won't word words work would
+        wrap wrapped wrapping write written you your yourself
         """,
     )
 )
 _FORMULA = re.compile(  # signs that are hidden before words are looked at
     r"""(?=[\\$\x08`<"'“‘«「#/]|[bf]?box|oxed|detailed)(?:
-    \$*\\{0,2}(?:\\|\x08)?[fb]?(?:boxed|oxed|fbox)(?![a-zA-Z])\s*(?:\{(?:[^{}$\d=^]{0,40}|\\text\{[^{}\d]{0,30}\}|\.\.\.)\}(?!\$?\s*[=<>]))?\$*
+    \$*\\{0,2}(?:\\|\x08)?[fb]?(?:boxed|oxed|fbox)(?![a-zA-Z])\s*(?:\{(?:[^{}$\d=^]{0,40}|(?:\\text)?\{[^{}\d]{0,30}\}|\.\.\.)\}(?!\$?\s*[=<>]))?\$*
     |```\w*\s*\n?\s*(?:\#\s*)?(?:(?:your|the|write|insert|put|place|code|solution|program|here|python|goes|\.\.\.|and|
         enter|answer|final)[ \t\n#.]*){0,12}```
     |<(?P<tag>answer|final_answer|think|thinking|reasoning|solution|output|final|code)>[^<>]{0,160}</(?P=tag)>
@@ -85,6 +91,7 @@ _STRONG = re.compile(  # signs in words
     r"|thinking process|reasoning process|self-contained|code block|delimiters|backticks|markdown|executable"
     r"|(?:solve|answer) the (?:following|given)|(?:solve|answer) (?:the|this) (?:\w+ )?(?:problem|question)s? below"
     r"|you are given (?:a|the) (?:\w+ )?(?:problem|question)|below is|here is|this is the problem|internal monologue"
+    r"|solve (?:the|this) (?:\w+ ){0,2}(?:problem|question)s?\W*$"
     r"|you are an? |you will be given|conversation between|only the letter|choice letter|option letter"
     r"|(?:return|provide|give|write|output|show|generate|present|wrap|enclose|put) "
     r"(?:the |your |only |a |python )*(?:code|program|function)\b",
@@ -98,10 +105,11 @@ _TOPIC = re.compile(
 # with what a sentence without a sign begins, beside one that has one
 _STARTERS = re.compile(
     r"(?:you|your|please|do|don't|make|remember|note|now|then|the (?:user|assistant|answer|solution|reasoning|output)"
-    r"|a conversation|solve|think|reason|write|show|keep|use|let|let's|ensure|first|finally|only|be|also|problem|"
-    r"question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|here|"
-    r"simply|the function|put|place|present|give|provide|return|output|express|enclose|respond|wrap|format|i want"
-    r"|where|at the end|this involves|structure|important|conclude|end|begin|start)\b"
+    r"|a conversation|solve|think|reason(?:ing)?|write|show|keep|use|let|let's|ensure|first|finally|only|be|also|"
+    r"problem|question|user|assistant|answer|solution|response|instructions?|read|consider|follow|it should|this is|"
+    r"here|simply|the function|put|place|present|give|provide|return|output|express|enclose|respond|wrap|format|"
+    r"i want|i will give|if you (?:cannot|can't|are)|when you are|refer|where|at the end|this involves|structure|"
+    r"important|conclude|end|begin|start)\b"
 )
 _CHINESE_SIGN = re.compile(r"一步一步|一步步|逐步|步骤|最终答案|最后答案|思考过程|推理过程|框|答案")
 _CHINESE = re.compile(  # the words of Chinese instructions, the longer ones first
@@ -133,6 +141,8 @@ _TURN = re.compile(
     r"|\[INST\](.*?)\[/INST\]|<[|｜]User[|｜]>(.*?)<[|｜]Assistant[|｜]>",
     re.DOTALL,
 )
+_FIRST_LABEL = re.compile(r"(?:Question|Problem|Q)[ ]?:", re.IGNORECASE)
+_ANSWERED = re.compile(r"^(?:Answer|Solution|A)[ ]?:", re.IGNORECASE | re.MULTILINE)
 _CLAUSE = re.compile(r"[,;，]?\s*\b(?:and then|and|then|but)\s+|[,;，]\s*(?:并)?|(?<=\S)\s*(?=\()|并(?=将|把|在|给|用)")
 _HINT = re.compile(
     r"oxed|answer|step|think|reason|####|```|code|program|function|solv|you are|detailed|respon|instruct"
@@ -157,7 +167,7 @@ def without_switches(text: str) -> str:
 
 def without_frame(text: str) -> str:
     """The question without foreign instructions at its ends; the text itself, stripped, where nothing else is in it."""
-    text = _of_user(text).strip()
+    text = _after_examples(_of_user(text).strip())
     if not (_HINT.search(text, 0, WINDOW) or _HINT.search(text, max(0, len(text) - WINDOW))):
         return text
     alone = _without_end(_without_start(text))
@@ -170,6 +180,18 @@ def _of_user(text: str) -> str:
         return text
     turns = [found[found.lastindex or 0] for found in _TURN.finditer(text)]
     return turns[-1] if turns else text
+
+
+def _after_examples(text: str) -> str:
+    """The last question of a prompt that shows questions with their answers before it (RLVR-GSM)."""
+    if len(text) > MOST_EXAMPLES or not (label := _FIRST_LABEL.match(text)):
+        return text
+    turns = re.split(rf"^{re.escape(label[0])}", text[label.end() :], flags=re.MULTILINE)
+    answered = [_ANSWERED.search(turn) for turn in turns]
+    if len(turns) < FEWEST_TURNS or not all(answered[:-1]):
+        return text
+    question, _, begun = turns[-1].partition(answered[-1][0]) if answered[-1] else (turns[-1], "", "")
+    return text if begun.strip() else question.strip()
 
 
 def _without_start(text: str) -> str:

@@ -63,7 +63,10 @@ BEHIND = (
     r"awarded any points\.)?",
     _STDIN,
     r"(?:#+ ?(?:Answer|Response):)(?:\s*\(use the provided format with backticks\))?",
-    r"(?:You need to think first then write the Python code\.|Now solve the problem and return the code\.)",
+    r"(?:You need to think first then write the Python code\.)",
+    r"Now solve the problem (?:and return|by providing) the code\.",
+    r"The input will be (?:given )?(?:via |in |from |by )?stdin,? and "
+    r"(?:you should print your solution|the output should be printed) to stdout(?: by your code)?\.?",
     r"Write Python code to solve the problem\.",
     r"(?:Your|The) code should be (?:wrapped|enclosed) in a (?:python )?markdown code block\.",
     r"Please do not include the test cases in your solution\.",

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from etalon.errors import InputError
+from etalon.errors import InputError, LeftOutError
 from etalon.problems.cases import has_tests
 from etalon.problems.formats import gsm8k
 from etalon.problems.formats.columns import (
@@ -24,10 +24,13 @@ from etalon.problems.formats.columns import (
     QUESTIONS,
     SOLUTIONS,
     STATED,
+    about,
     first_of,
     gold,
+    is_of_programs,
     kind_of,
     labels,
+    passage_of,
     reference_of,
     row_id,
     source_of,
@@ -120,7 +123,9 @@ def _question(row: Mapping[str, Any], reading: Reading) -> str | None:
         return found
     if found is None or not found.strip():
         raise InputError(f"{name}: found {shown(row[name])}, expected text")
-    return found
+    if is_sentinel(found) or not found.strip(" -"):  # OpenCodeReasoning: the question stands in another set
+        raise LeftOutError(f"{name}: found {shown(found)}, which asks nothing")
+    return about(found, passage_of(row)) if name in QUESTIONS else found
 
 
 def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -> Domain:
@@ -140,6 +145,8 @@ def _domain(row: Mapping[str, Any], reading: Reading, *, question: str | None) -
     if implied := next((domain for name, domain in IMPLIED if row.get(name)), None):
         return implied
     if has_tests(row):
+        return Domain.CODE
+    if kind is not Domain.STEM and reference_of(row) is None and (kind is Domain.CODE or is_of_programs(row)):
         return Domain.CODE
     if _answer(row):
         return answered

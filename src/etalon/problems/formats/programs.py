@@ -28,6 +28,7 @@ from etalon.types import Domain, Problem
 
 QUESTIONS = (
     *("question_content", "query", "question", "problem_description", "description", "text", "prompt", "problem"),
+    "instruct_prompt",  # BigCodeBench
     *CONVERSATIONS,
 )
 IDS = ("question_id", "task_id", "problem_id", "question_title", "id", "name")

@@ -26,7 +26,9 @@ MAX_OPTIONS = len(ascii_uppercase)
 FEWEST = 2  # options
 PADDING = frozenset({"N/A", "n/a", "nan", ""})
 LETTERS = ("answer_letter", "answer_idx", "correct_letter", "correct_option", "answer_option")  # SuperGPQA, MedQA
-POSITIONS = ("answer_index", "answer_idx", "correct_index", "gold_index")  # from 0: MMLU-Pro
+POSITIONS = (  # from 0: MMLU-Pro, LogiQA, MedMCQA
+    *("answer_index", "answer_idx", "correct_index", "gold_index", "correct_option", "cop"),
+)
 LABELS = ("label", "letter", "key", "id", "option_id", "name")  # of options that are objects
 CONTENTS = ("text", "content", "value", "option", "body", "answer")
 MAX_LETTER_CHARS = 20  # (ours) of a letter in markup

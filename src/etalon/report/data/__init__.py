@@ -65,7 +65,8 @@ def tiles(chain: Chain) -> Html:
     ]
     if chain.calls:
         asked = f"{count(calls.asked)} calls, {count(calls.failed)} failed, {count(calls.remembered)} remembered"
-        found.append(("Tokens generated", count(calls.tokens), asked))
+        is_counted = calls.tokens or not calls.answered
+        found.append(("Tokens generated", count(calls.tokens) if is_counted else "unknown", asked))
         priced = "of all calls" if calls.cost is not None else "a model has no price"
         found.append(("Cost", cost(calls.cost), priced))
     boxes = [
@@ -121,7 +122,8 @@ def _gates(chain: Chain) -> Html:
     rows = []
     for cells, (_, gate) in zip(table.rows, every, strict=True):
         words = ", ".join(f"{reason} {count(number)}" for reason, number in gate.reasons.items())
-        name = join([f"{cells[0]}, {cells[1]} ", tag("small", words or "nothing was stopped", class_="soft")])
+        step_and_gate = ", ".join(dict.fromkeys(cells[:2]))
+        name = join([f"{step_and_gate} ", tag("small", words or "nothing was stopped", class_="soft")])
         share = lost(gate) / seen(gate) if seen(gate) else 0.0
         rows.append([name, *cells[2:], svg.bar(share)])
     return join([tag("h3", "Gates"), grid(("Gate", *table.head[2:], ""), rows)])

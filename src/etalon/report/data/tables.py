@@ -17,7 +17,7 @@ from etalon.data.gates import GateReport
 from etalon.data.step_reports import LENGTH_EDGES, RATE_EDGES, Calls, bins
 from etalon.report.html import MISSING, count, duration, percent
 
-UNKNOWN_COST = "unknown"
+UNKNOWN = "unknown"
 RATE_NAMES = dict(
     zip(
         (*bins(RATE_EDGES), UNMEASURED),
@@ -46,12 +46,13 @@ class Bar:
     after: int
 
 
-def tables(chain: Chain) -> Iterator[Table]:
-    """All tables of a chain that have rows."""
+def tables(chain: Chain, *, is_short: bool = False) -> Iterator[Table]:
+    """All tables of a chain that have rows. is_short: of gates by group only the rows that lost something."""
     rates = [_two_sided(f"Error rate of {model}", "Error rate", rate_bars(chain, model)) for model in chain.models]
     every = [
-        steps(chain), gates(chain), reasons(chain), groups(chain), gate_groups(chain),
-        _two_sided("Length of traces", "Tokens", length_bars(chain)), *rates, calls(chain), licenses(chain),
+        steps(chain), gates(chain), reasons(chain), groups(chain),
+        gate_groups(chain, is_short=is_short), _two_sided("Length of traces", "Tokens", length_bars(chain)),
+        *rates, calls(chain), licenses(chain),
     ]  # fmt: skip
     return (table for table in every if table.rows)
 
@@ -110,15 +111,18 @@ def reasons(chain: Chain) -> Table:
     return Table(title="Reasons", head=("Step", "Gate", "Reason", "Rows", "Share"), rows=tuple(rows), texts=3)
 
 
-def gate_groups(chain: Chain) -> Table:
+def gate_groups(chain: Chain, *, is_short: bool = False) -> Table:
     rows = []
     for step, gate in every_gate(chain):
         for (domain, source), told in gate.groups.items():
             came = sum(told.values())
+            if is_short and came == told[""]:
+                continue
             share = percent((came - told[""]) / came) if came else MISSING
             rows.append((step.step, gate.gate, domain, source or MISSING, count(came), count(told[""]), share))
     head = ("Step", "Gate", "Domain", "Source", "In", "Kept", "Share lost")
-    return Table(title="Gates by domain and source", head=head, rows=tuple(rows), texts=4)
+    title = "Gates by domain and source" + (" that lost something" if is_short else "")
+    return Table(title=title, head=head, rows=tuple(rows), texts=4)
 
 
 def length_bars(chain: Chain) -> tuple[Bar, ...]:
@@ -157,13 +161,15 @@ def calls(chain: Chain) -> Table:
 
 
 def _call_cells(one: Calls) -> list[str]:
-    numbers = (one.asked, one.answered, one.failed, one.remembered, one.prompt_tokens, one.tokens)
-    return [*map(count, numbers), cost(one.cost)]
+    tokens = [count(number) for number in (one.prompt_tokens, one.tokens)]
+    if one.answered and not one.tokens:  # of a program nobody counts them
+        tokens = [UNKNOWN, UNKNOWN]
+    return [*map(count, (one.asked, one.answered, one.failed, one.remembered)), *tokens, cost(one.cost)]
 
 
 def cost(amount: float | None) -> str:
     """In the currency that the prices were given in; nobody's guess where none were given."""
-    return UNKNOWN_COST if amount is None else f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
+    return UNKNOWN if amount is None else f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.2g}"
 
 
 def licenses(chain: Chain) -> Table:
@@ -178,7 +184,7 @@ def examples(chain: Chain) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
     for step, gate in every_gate(chain):
         if gate.examples:
             told = sorted(gate.examples, key=lambda one: _rank(one.reason, gate.reasons))
-            yield f"{step.step}, {gate.gate}", [(one.reason, one.text) for one in told]
+            yield ", ".join(dict.fromkeys((step.step, gate.gate))), [(one.reason, one.text) for one in told]
 
 
 def _rank(reason: str, known: Iterable[str]) -> int:
