@@ -120,6 +120,10 @@ def runs(sequence: Sequence[Word], n: int) -> zip[tuple[Word, ...]]:
 
 def covered(pattern: Pattern, row: Words) -> Match | None:
     """The best window of a row for a pattern; None where they share no run of words."""
+    own = pattern.words.exact
+    if not pattern.options and (start := is_inside(own, row.exact)) >= 0:
+        weight = pattern.weight
+        return Match(share=1.0, weight=weight, start=start, stop=start + len(own), has_other_numbers=False)
     get = pattern.runs.get
     seeds = [(place, at) for place, run in enumerate(runs(row.masked, RUN)) if (at := get(run)) is not None]
     if not seeds:

@@ -179,7 +179,7 @@ class Screen:
         found = list(filterfalse(LOOSE.__contains__, spelled))
         even, odd = found[::2], found[1::2]
         third = even[1:]
-        anchors = self._anchors.intersection(zip(even, odd, third, odd[1:], even[2:], odd[2:], strict=False))
+        anchors = self._anchors.intersection(zip(even, odd, third, odd[1:], third[1:], odd[2:], strict=False))
         keys = self._key_runs.intersection(zip(even, odd, third, strict=False))
         tiny = self._tiny_words.intersection(found)
         if not (anchors or keys or tiny or "" in self._tiny):

@@ -127,8 +127,8 @@ def masked(found: Iterable[str]) -> tuple[str, ...]:
 
 def without_markup(text: str) -> str:
     """The text without entities, tags, and the targets of links."""
-    for _ in range(TIMES_ESCAPED):
-        if "&" in text:
+    if "&" in text:
+        for _ in range(TIMES_ESCAPED):
             text = html.unescape(text)
     if "<" in text:
         text = _TAGS.sub(lambda tag: "" if tag["inline"] else " ", text)
