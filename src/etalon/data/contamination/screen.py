@@ -69,8 +69,10 @@ class Sketch:
 class _Held:
     """What a row needs of an item, so that it is looked at closely: what costs little to ask."""
 
+    __slots__ = ("_distinct", "_fewest", "_line", "_many", "_some_digits", "_tells", "num_anchors", "whole_digits")
+
     def __init__(self, item: Sketch, told: _Told) -> None:
-        self.num_anchors = max(0, len(item.words) - ANCHOR + 1)
+        self.num_anchors = len(set(runs(item.words, ANCHOR)))
         self._line = f" {' '.join(item.words)} " if item.is_whole else ""
         self._distinct = frozenset(item.words) - item.names
         self._fewest, self._many = SOME * len(self._distinct), MOST * len(self._distinct)
@@ -86,11 +88,12 @@ class _Held:
         """
         if self._line:
             return self._line in row.line() and self.whole_digits in row.digits()
-        held = len(self._distinct & row.words())
-        if held < self._fewest:
+        if not self._tells and not self._shares_digits(row):
             return False
-        if self._tells and held >= self._many:
-            return True
+        held = len(self._distinct & row.words())
+        return held >= self._fewest and (not self._tells or held >= self._many or self._shares_digits(row))
+
+    def _shares_digits(self, row: _Row) -> bool:
         numbers = row.digits()
         for part in self._some_digits:  # noqa: SIM110  a generator costs more than the search
             if part in numbers:
@@ -100,6 +103,8 @@ class _Held:
 
 class _Row:
     """A row as it is held against items one by one; what not every item asks for is made when one does."""
+
+    __slots__ = ("_digits", "_line", "_spelled", "_text", "_words", "found")
 
     def __init__(self, text: str, spelled: Sequence[str], found: Sequence[str]) -> None:
         self.found = found
@@ -121,7 +126,7 @@ class _Row:
         """Those of its numbers as they are written and, where some are in words, of all again."""
         if not self._digits:
             self._digits = digits(self._text) + " "
-            if not NUMERALS.isdisjoint(self._spelled):
+            if len(self._spelled) > len(self.found) and not NUMERALS.isdisjoint(self._spelled):
                 self._digits += "".join(filter(str.isdigit, "".join(words(self._text))))
         return self._digits
 
@@ -185,16 +190,18 @@ class Screen:
         if not (anchors or keys or tiny or "" in self._tiny):
             return False
         row = _Row(text, spelled, found)
-        return (
-            (bool(anchors) and self._holds_anchors(row, anchors))
-            or any(item.may_be_in(row) for key in keys for item in self._keys[key])
-            or any(item.may_be_in(row) for item in self._tiny_in(row, tiny))
-        )
-
-    def _tiny_in(self, row: _Row, held: Iterable[str]) -> list[_Held]:
-        """The items of fewest words that have one of these, and whose digits are in the row."""
+        if anchors and self._holds_anchors(row, anchors):
+            return True
+        for key in keys:
+            for item in self._keys[key]:
+                if item.may_be_in(row):
+                    return True
         numbers = row.digits()
-        return [item for word in (*held, "") for item in self._tiny.get(word, ()) if item.whole_digits in numbers]
+        for word in (*tiny, ""):
+            for item in self._tiny.get(word, ()):
+                if item.whole_digits in numbers and item.may_be_in(row):
+                    return True
+        return False
 
     def _holds_anchors(self, row: _Row, held: frozenset[Run]) -> bool:
         """Whether a row may hold one of the items of these anchors, of which it has two."""
