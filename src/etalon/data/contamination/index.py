@@ -15,13 +15,13 @@ from itertools import chain, islice
 
 from etalon.data.contamination.items import Item
 from etalon.data.contamination.match import RUN, Match, Pattern, Words, covered, is_inside, runs
-from etalon.data.contamination.screen import ANCHOR, Run, Screen, Screens, plain_forms
+from etalon.data.contamination.screen import ANCHOR, FEWEST_ANCHORS, Run, Screen, Sketch
 from etalon.data.contamination.text import BREAK, NUMBER, masked, tokens, words
 
 THRESHOLD = 0.7  # (ours) share of an item from which a row holds it
 SHORT = 12  # (ours) words; an item of fewer has to be there whole
 MOST_ITEMS, FEWEST_RARE = 8, 4  # (ours) a run in more of them is no anchor, unless an item has fewer others
-FEWEST_ANCHORS, ANCHOR_SHARE = 2, 0.1  # (ours) of an item that a row must hold before it is looked at closely
+ANCHOR_SHARE = 0.1  # (ours) of the anchors of an item that a row must hold before it is looked at closely
 WIDE = 0.2  # (ours) of a benchmark's items share a run: an instruction
 WIDEST = 0.01  # (ours) of the rows hold a run: no anchor
 LEAST_SHARE = 0.3  # (ours) that a table of thresholds asks for
@@ -109,7 +109,7 @@ class Index:
         self._num_anchors = [0] * len(self.patterns)
         self._keys: dict[Run, tuple[int, ...]] = {}
         self._tiny: dict[Run, tuple[int, ...]] = {}
-        self._screens: Screens
+        self._screen: Screen
         self._place()
 
     # --- what is found ---------------------------------------------------------------------------------------------
@@ -122,8 +122,9 @@ class Index:
             threshold: in place of the index's own.
         """
         text = texts[0] if len(texts) == 1 else f" {BREAK} ".join(texts)
-        found = self._screens.words_of(text)
-        return None if found is None else self._best(text, found, threshold or self.rule.threshold)
+        if not self._screen.passes(text):
+            return None
+        return self._best(text, words(text), threshold or self.rule.threshold)
 
     def shares(self, texts: Sequence[str]) -> float:
         """The greatest share of an item, its numbers the same, that the texts of a row hold; 0.0 below LEAST_SHARE."""
@@ -229,16 +230,19 @@ class Index:
             return []
         return [Pattern(number, spelled, whole, weights, is_undrawn=True)]
 
+    def _text(self, pattern: Pattern) -> str:
+        text = self.rule.items[pattern.number].text
+        return _DIAGRAM.sub(" ", text) if pattern.is_undrawn else text
+
     def _place(self) -> None:
         """Fill the look-ups: anchors of long patterns, keys of short ones."""
         anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
-        plain_anchors: set[Run] = set()
-        plain_keys: dict[Run, str] = {}
-        key_words: dict[Run, str] = {}
+        sketches: dict[tuple[str, bool], Sketch] = {}
         for number, pattern in enumerate(self.patterns):
-            own, text = pattern.words.exact, self.rule.items[pattern.number].text
-            forms, names = plain_forms(text), self._rarity.names(text)
+            own, text = pattern.words.exact, self._text(pattern)
+            names = self._rarity.names(text)
             is_long = len(own) >= self.rule.short
+            sketches[text, is_long] = Sketch.of(text, names=names, is_whole=not is_long)
             if len(own) < RUN:
                 tiny[own].append(number)
             if is_long:
@@ -246,22 +250,13 @@ class Index:
                 for run in rare:
                     anchors[run].append(number)
                 self._num_anchors[number] = len(rare)
-                for form in forms:
-                    plain_anchors.update(self._rarity.anchors(form))
             if not is_long or sum(names.isdisjoint(run) for run in runs(own, ANCHOR)) < FEWEST_RARE:
                 for key in self._rarity.keys(own, () if not is_long else names):
                     keys[key].append(number)
-                    key_words[key] = self._rarity.rarest(key if is_long else own)
-                for form in forms:
-                    found = self._rarity.keys(form, () if not is_long else names)
-                    plain_keys |= {key: self._rarity.rarest(key if is_long else form) for key in found}
         self._anchors = {run: tuple(numbers) for run, numbers in anchors.items()}
         self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
         self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
-        self._screens = Screens(
-            plain=Screen(anchors=plain_anchors, keys=plain_keys),
-            other=Screen(anchors=self._anchors, keys=key_words),
-        )
+        self._screen = Screen(list(sketches.values()))
 
 
 class _Rarity:
@@ -303,10 +298,6 @@ class _Rarity:
         found = [run for run in runs(own, RUN) if not names or frozenset(names).isdisjoint(run)]
         found.sort(key=lambda run: (masked(run) != run, self.count(masked(run))))
         return found[: FEWEST_RARE if names else 1]
-
-    def rarest(self, own: Sequence[str]) -> str:
-        """The word of a short item that fewest items have, numbers last."""
-        return min(own, key=lambda word: (word[0].isdigit(), self._words[word]))
 
     def weights(self, text: str, own: Words) -> tuple[float, ...]:
         """What each word weighs: by the mean rarity of the runs it is in; names little."""

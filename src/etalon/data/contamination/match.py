@@ -1,7 +1,7 @@
 """How much of an item a row covers: words on common diagonals, weighted by rarity, in one window of the row (ours).
 
     item words i, row words p -> runs of RUN equal words -> diagonals p - i -> the window that holds most of them
-    -> words covered (equal, with equal neighbours) -> share of the item's weight; numbers compared where they stand
+    -> words covered (equal, and two of the four around) -> share of the item's weight; numbers compared
 
 Other names, or one other word, leave the diagonal as it is, so that only these words are lost.
 """
@@ -13,15 +13,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
-from operator import and_, eq
+from itertools import compress, count
+from operator import eq
 from typing import TypeVar
 
 from etalon.data.contamination.text import NAMED, NUMBER, OPERATORS, masked
 
 Word = TypeVar("Word")
 RUN = 3  # (ours) words in a row that begin a match
-REACH, FEWEST_AROUND = 2, 3  # (ours) a word is covered where so many of those up to REACH away, itself included, are
 CERTAIN = 0.9  # (ours) an item covered less, that has
 FEWEST_NUMBERS = 2  # (ours) numbers, shows one of them, or is not there
 FEWEST_VOTES = 2  # (ours) runs on a diagonal: one alone is chance
@@ -77,6 +76,11 @@ class Pattern:
         return found
 
     @cached_property
+    def numbers(self) -> int:
+        """A mask with a byte per word: where its numbers stand."""
+        return int.from_bytes(bytes(word == NUMBER for word in self.words.masked), "little")
+
+    @cached_property
     def shape(self) -> re.Pattern[str]:
         """Its words in a line, with any numbers for its own, of one word or several."""
         line = _AT_THE_ENDS.sub("", f" {' '.join(self.words.masked)} ")
@@ -116,6 +120,10 @@ def runs(sequence: Sequence[Word], n: int) -> zip[tuple[Word, ...]]:
 
 def covered(pattern: Pattern, row: Words) -> Match | None:
     """The best window of a row for a pattern; None where they share no run of words."""
+    own = pattern.words.exact
+    if not pattern.options and (start := is_inside(own, row.exact)) >= 0:
+        weight = pattern.weight
+        return Match(share=1.0, weight=weight, start=start, stop=start + len(own), has_other_numbers=False)
     get = pattern.runs.get
     seeds = [(place, at) for place, run in enumerate(runs(row.masked, RUN)) if (at := get(run)) is not None]
     if not seeds:
@@ -126,9 +134,9 @@ def covered(pattern: Pattern, row: Words) -> Match | None:
         return None
     votes = Counter([place - own for place, at in inside for own in at]).most_common(MOST_DIAGONALS)
     found = _Cover(pattern, row)
-    for diagonal, count in votes:
-        if count >= FEWEST_VOTES:
-            found.add(diagonal, start, stop, is_strong=2 * count >= votes[0][1])
+    for diagonal, number in votes:
+        if number >= FEWEST_VOTES:
+            found.add(diagonal, start, stop, is_strong=2 * number >= votes[0][1])
     return found.match(start, stop)
 
 
@@ -155,12 +163,11 @@ def _window(pattern: Pattern, seeds: Sequence[tuple[int, Sequence[int]]]) -> tup
 
 
 class _Cover:
-    """Marks the words of a pattern that a row covers, diagonal by diagonal."""
+    """Marks the words of a pattern that a row covers, diagonal by diagonal. A mask has a byte per word, 1 or 0."""
 
     def __init__(self, pattern: Pattern, row: Words) -> None:
         self.pattern, self.row = pattern, row
-        size = len(pattern.words.masked)
-        self.is_covered = [False] * size
+        self.covered = 0
         self.same: set[int] = set()
         self.used: set[int] = set()  # row words that are the item's numbers
         self.other: dict[int, str] = {}
@@ -173,18 +180,17 @@ class _Cover:
         """
         own, row = self.pattern.words, self.row
         first, last = max(0, start - diagonal), min(len(own.masked), min(stop, len(row.masked)) - diagonal)
-        equal = list(map(eq, own.masked[first:last], row.masked[first + diagonal : last + diagonal]))
-        around = _around(equal)
-        for at in compress(range(first, last), map(and_, equal, map(FEWEST_AROUND.__le__, around))):
-            if own.masked[at] == NUMBER and (is_strong or not self.is_covered[at]):
-                if own.exact[at] == row.exact[at + diagonal]:
-                    self.same.add(at)
-                    self.used.add(at + diagonal)
-                elif at + diagonal not in self.used:
-                    self.other.setdefault(at, row.exact[at + diagonal])
-            if not self.is_covered[at]:
-                self.is_covered[at] = True
-                self.places.append(at + diagonal)
+        equal = bytes(map(eq, own.masked[first:last], row.masked[first + diagonal : last + diagonal]))
+        found = _with_neighbours(int.from_bytes(equal, "little")) << 8 * first
+        for at in _places(found & self.pattern.numbers & (-1 if is_strong else ~self.covered)):
+            if own.exact[at] == row.exact[at + diagonal]:
+                self.same.add(at)
+                self.used.add(at + diagonal)
+            elif at + diagonal not in self.used:
+                self.other.setdefault(at, row.exact[at + diagonal])
+        if new := found & ~self.covered:
+            self.covered |= new
+            self.places += [(new & -new).bit_length() // 8 + diagonal, new.bit_length() // 8 + diagonal]
 
     def match(self, start: int, stop: int) -> Match | None:
         pattern, has_other_numbers = self.pattern, self._has_other_numbers()
@@ -192,7 +198,7 @@ class _Cover:
             return None
         if pattern.needs_numbers and not has_other_numbers and len(self.same) < pattern.words.masked.count(NUMBER):
             return None
-        weight = sum(compress(pattern.weights, self.is_covered))
+        weight = sum(map(pattern.weights.__getitem__, _places(self.covered)))
         if weight < CERTAIN * pattern.weight and not has_other_numbers and self._shows_no_number():
             return None
         if pattern.options:
@@ -226,10 +232,16 @@ def _numbers(found: Iterable[str]) -> Counter[str]:
     return Counter(word for word in found if word[0].isdigit())
 
 
-def _around(equal: Sequence[bool]) -> Iterable[int]:
-    """How many of each place and the two on either side are equal."""
-    wide = (False,) * REACH + tuple(equal) + (False,) * REACH
-    return map(sum, runs(wide, 2 * REACH + 1))
+def _with_neighbours(equal: int) -> int:
+    """The places of a mask that are set as two or more of the four are that stand up to two away."""
+    before, second_before, after, second_after = equal << 8, equal << 16, equal >> 8, equal >> 16
+    both = (before & second_before) | (after & second_after)
+    return equal & (both | ((before | second_before) & (after | second_after)))
+
+
+def _places(mask: int) -> Iterable[int]:
+    """Where a mask is set."""
+    return compress(count(), mask.to_bytes((mask.bit_length() + 7) // 8, "little"))
 
 
 def is_inside(pattern: Sequence[str], row: Sequence[str], *, ends_itself: bool = False) -> int:

@@ -39,6 +39,7 @@ _FRACTION = re.compile(r"\\[dtc]?frac(\d)(\d)", re.I)
 _SPACED_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,;!]|\{,\})(?=\d{3}(?!\d))")  # 1\,000 1{,}000
 _THIN_THOUSANDS = re.compile(r"(?<![\d._^])\d{1,3}(?:[\u00a0\u2009\u202f]\d{3}| 000)+(?!\d)")
 _COMMAND = re.compile(r"\\+([a-zA-Z]+)\*?|\\[^a-zA-Z]")  # of several backslashes where LaTeX stands in JSON or repr
+_LINE_END = re.compile(r"\\[ntr](?![a-z])")
 _ESCAPE = re.compile(r"[ntr](?![a-z])")  # the line end of a text in JSON, not \nu
 _ALIASES = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "degree": "circ",
@@ -72,6 +73,8 @@ _PIECES = re.compile(  # of LaTeX, whose chunks hardly ever come twice
     r"[A-Za-z]+(?:[-'][A-Za-z]+)*'?[,;:.?]?|\d+(?:(?:,|\{,\}|\\[,;!])\d{3}(?!\d))*(?:\.\d+)?|\\?\.\d+"
     r"|\\+[dtcDTC]?(?:frac|FRAC)\d\d|\\+[A-Za-z]+|\\[^A-Za-z]|\0"
 )
+_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() else ord(" ") for code in range(128)) + b" " * 128
+_APOSTROPHES = b"'`"
 _PLAIN = re.compile(r"[A-Za-z]+[.,;:?!]?")
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905
@@ -84,7 +87,8 @@ SPELLED = (
     | {"fourty": 40}
 )
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-_NUMERALS = SPELLED.keys() | SCALES.keys()
+NUMERALS = frozenset({*SPELLED, *SCALES})
+LOOSE = frozenset({*_SILENT, *_ALIASES, *_ALIASES.values(), *NUMERALS, "and"})  # words that a copy may have otherwise
 PAUSE = ","  # after a numeral in words, where another one begins: "forty, nine hundred"
 _PAUSES = ",;:.?"
 _PAUSING = SPELLED.keys() | {"hundred"}
@@ -92,17 +96,17 @@ _PAUSING = SPELLED.keys() | {"hundred"}
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text; numbers in digits."""
-    undone = _undone(text)
-    is_latex = "\\" in undone and undone.isascii() and "**" not in undone and "`" not in undone and "~" not in undone
-    pieces = _PIECES.findall(undone) if is_latex else undone.split()
+    plain = _undone(text)
+    is_latex = "\\" in plain and plain.isascii() and "**" not in plain and "`" not in plain and "~" not in plain
+    pieces = _PIECES.findall(plain) if is_latex else plain.split()
     found = list(chain.from_iterable(map(_WORDS.__getitem__, pieces)))
-    return found if _NUMERALS.isdisjoint(found) else _put_together(found)
+    return found if NUMERALS.isdisjoint(found) else _put_together(found)
 
 
 def tokens(text: str) -> list[str]:
     """The words, numbers and operators of a text; numbers in digits, those of several words put together."""
     found = list(chain.from_iterable(map(_TOKENS.__getitem__, _undone(text).split())))
-    return found if _NUMERALS.isdisjoint(found) else _put_together(found)
+    return found if NUMERALS.isdisjoint(found) else _put_together(found)
 
 
 def spelled(number: int) -> list[str]:
@@ -121,18 +125,32 @@ def masked(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(NUMBER if token[0].isdigit() else token for token in found)
 
 
-def _undone(text: str) -> str:
-    """The text without what may reach over white space: entities, tags, links, thousands, list numbers."""
-    for _ in range(TIMES_ESCAPED):
-        if "&" in text:
+def without_markup(text: str) -> str:
+    """The text without entities, tags, and the targets of links."""
+    if "&" in text:
+        for _ in range(TIMES_ESCAPED):
             text = html.unescape(text)
-    if not text.isascii() or " 000" in text:
-        text = _THIN_THOUSANDS.sub(lambda number: "".join(number[0].split()), text)
     if "<" in text:
         text = _TAGS.sub(lambda tag: "" if tag["inline"] else " ", text)
-    if "\n" in text:
-        text = _NUMBERED.sub("\n", text)
     return _LINK.sub("] ", text) if "](" in text else text
+
+
+def letters(text: str) -> list[str]:
+    """The words of a text as `words` has them, at less cost: without numbers, but with LOOSE ones, which differ."""
+    text = without_markup(text)
+    if not text.isascii():
+        return list(filter(str.isalpha, words(text)))
+    if "\\n" in text:
+        text = _LINE_END.sub(" ", text)
+    return text.encode("ascii").translate(_LETTERS, _APOSTROPHES).decode("ascii").split()
+
+
+def _undone(text: str) -> str:
+    """The text without what may reach over white space: markup, thousands, list numbers."""
+    text = without_markup(text)
+    if not text.isascii() or " 000" in text:
+        text = _THIN_THOUSANDS.sub(lambda number: "".join(number[0].split()), text)
+    return _NUMBERED.sub("\n", text) if "\n" in text else text
 
 
 class _Remembered(dict[str, tuple[str, ...]]):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from etalon.data.contamination.index import Index, Rule
+from etalon.data.contamination.index import LEAST_SHARE, Index, Rule
 from etalon.data.contamination.rows import texts_of
 from etalon.data.filtering.notes import CORRECTNESS, OVERLAP, READ, TRACE, Group, Note, Overlap, Stop, to_line
 from etalon.data.gates import KEEP, Decision, Fate, drop, of_fault, of_hit, of_verdict
@@ -86,9 +86,12 @@ class GateRows:
 
     def _overlapping(self, note: Note, row: Row, prompt: str | None, index: Index) -> Note:
         texts = list(texts_of(row.columns))
+        some = index.find(texts, threshold=LEAST_SHARE)
+        if some is None:
+            return note
         hit = index.find(texts)
         if hit is None:
-            return replace(note, share=index.shares(texts))
+            return replace(note, share=0.0 if some.is_near else some.share)
         note = replace(note, hit=Overlap(**asdict(hit)), share=0.0 if hit.is_near else hit.share)
         decision = of_hit(hit, prompt or "", drop_near=self.drop_near)
         return note if decision is KEEP else replace(note, stop=Stop.of(OVERLAP, decision))
