@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from etalon import config
-from etalon.data import kept_calls
-from etalon.data.calls import GIVE_UP, Remembered
-from etalon.data.quality import judge_records
+from etalon.data.asking.quality import judge_records
+from etalon.data.calls import kept
+from etalon.data.calls.remembered import GIVE_UP, Remembered
 from etalon.data.records import Record
 from etalon.errors import ConfigError, InputError, RunError
 from etalon.pipeline import inputs
@@ -186,7 +186,7 @@ def test_a_full_disk_and_a_second_process_are_one_line_and_lose_nothing(
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert all(json.loads(line)["rollouts"] for line in path.read_text().splitlines())
-        monkeypatch.setattr(kept_calls, "LOCK_SECONDS", 0.1)
+        monkeypatch.setattr(kept, "LOCK_SECONDS", 0.1)
         with pytest.raises(RunError, match="another process asks and writes here"):
             Remembered(program.sampler(), path)
         assert texts(teacher, 4) == [["x" * 400] * 4] * 5

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from etalon.cli import app
-from etalon.data.exchange import exported
+from etalon.data.exporting.exchange import exported
 from etalon.engines.verl.reward import judge
 from etalon.store import to_json
 

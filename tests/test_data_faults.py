@@ -15,8 +15,8 @@ import typer
 
 from etalon.cli import app
 from etalon.commands.options import written
-from etalon.data.calls import Remembered
-from etalon.data.expand import expand_records
+from etalon.data.asking.expand import expand_records
+from etalon.data.calls.remembered import Remembered
 from etalon.data.records import Record, read_records
 from etalon.data.step_reports import StepLog
 from etalon.errors import EtalonError, InputError, RunError

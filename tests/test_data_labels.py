@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etalon.data.expand import DIMENSIONS, expand, parse_queries, requests
-from etalon.data.label import label_problems, pseudo_label
-from etalon.data.paths import SAME, distinct_paths, fingerprint, similarity
-from etalon.data.strata import is_hard, strata, table
+from etalon.data.asking.expand import DIMENSIONS, expand, parse_queries, requests
+from etalon.data.asking.label import label_problems, pseudo_label
+from etalon.data.curriculum.paths import SAME, distinct_paths, fingerprint, similarity
+from etalon.data.curriculum.strata import is_hard, strata, table
 from etalon.problems.instructions import with_instruction
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop, Trace
 

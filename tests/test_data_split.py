@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from etalon import config
 from etalon.config.toml import toml_value
+from etalon.data.curriculum.split import NAMES, Splits, proportional, split_problems
 from etalon.data.ngrams import normalise
-from etalon.data.split import NAMES, Splits, proportional, split_problems
 from etalon.errors import InputError
 from etalon.pipeline.graph import graph_of
 from etalon.pipeline.stage import Work

@@ -17,15 +17,15 @@ import pytest
 
 import shrunk
 from etalon import cli
-from etalon.data.calls import Remembered
-from etalon.data.distill import distill_records
-from etalon.data.error_rates import measure_error_rates
-from etalon.data.expand import expand_records
-from etalon.data.label import label_records
+from etalon.data.asking.distill import distill_records
+from etalon.data.asking.error_rates import measure_error_rates
+from etalon.data.asking.expand import expand_records
+from etalon.data.asking.label import label_records
+from etalon.data.calls.remembered import Remembered
 from etalon.data.records import ErrorRate, Record, read_records
 from etalon.errors import InputError, RunError
+from etalon.problems.given.traces import GivenTrace
 from etalon.problems.instructions import with_instruction
-from etalon.problems.traces import GivenTrace
 from etalon.sampling.program import ProgramSampler
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
 from upstream import Asked, Reply, Upstream

@@ -20,7 +20,7 @@ from etalon.data.gates import KEEP, Decision, Fate, Sieve, drop
 from etalon.data.records import ErrorRate, Record, read_records, record_to_row
 from etalon.data.step_reports import Calls, StepLog, report_path
 from etalon.errors import InputError
-from etalon.problems.traces import GivenTrace
+from etalon.problems.given.traces import GivenTrace
 from etalon.report import write_report
 from etalon.report.data import write_page
 from etalon.store import to_json, write_json_atomic

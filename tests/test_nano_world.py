@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 import pytest
 
 from etalon import prompts
-from etalon.data.expand import expand
+from etalon.data.asking.expand import expand
 from etalon.errors import ConfigError
 from etalon.problems import nano
 from etalon.problems.nano import arithmetic, instructions, judging, physics, programs

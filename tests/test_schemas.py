@@ -14,9 +14,9 @@ from etalon.data.curriculum.merge import merged
 from etalon.data.records import Record, read_records, record_of, record_to_row
 from etalon.errors import InputError
 from etalon.problems.formats import LeftOutError
-from etalon.problems.formats.foreign import without_frame
+from etalon.problems.formats.foreign.questions import without_frame
+from etalon.problems.given.unread import unread_columns
 from etalon.problems.instructions import without_instruction
-from etalon.problems.unread import unread_columns
 from etalon.types import Domain, Problem
 from etalon.verifiers import are_equal, verify
 

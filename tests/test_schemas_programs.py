@@ -15,7 +15,7 @@ from etalon.data.records import record_of
 from etalon.errors import InputError, LeftOutError
 from etalon.problems.files import read_problems
 from etalon.problems.formats import read_row
-from etalon.problems.formats.foreign_code import task_in
+from etalon.problems.formats.foreign.programs import task_in
 from etalon.problems.formats.reading import BadReferenceError
 from etalon.problems.rows import problem_from_row, problem_to_row
 from etalon.types import Domain, Problem, Rule

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etalon.data.exchange import exported
+from etalon.data.exporting.exchange import exported
 from etalon.errors import InputError
-from etalon.problems.difficulty import given_rates
 from etalon.problems.formats import Format, LeftOutError, Reading, read_row
 from etalon.problems.formats.columns import structured
+from etalon.problems.given.difficulty import given_rates
+from etalon.problems.given.traces import GivenTrace, trace_to_row, traces_of
 from etalon.problems.rows import content_id, problem_to_row
-from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
 from etalon.rows.bad import MAX_BAD, BadRows
 from etalon.rows.files import Row, read_rows, unchanged
 from etalon.rows.mapping import AS_NAMED, ColumnMap

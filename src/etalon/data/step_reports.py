@@ -21,7 +21,7 @@ from typing import Any, Literal
 from etalon import __version__
 from etalon.data.gates import GateReport
 from etalon.data.records import Record
-from etalon.problems.traces import GivenTrace
+from etalon.problems.given.traces import GivenTrace
 from etalon.store import hash_file, write_json_atomic
 
 SUFFIX = ".report.json"

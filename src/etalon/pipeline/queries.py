@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.data import gates
-from etalon.data.calls import Remembered
+from etalon.data.asking.expand import EXPANDABLE, expand_records
+from etalon.data.asking.label import is_open, label_records, to_label
+from etalon.data.asking.quality import judge_records
+from etalon.data.calls.remembered import Remembered
 from etalon.data.contamination.index import Index
-from etalon.data.expand import EXPANDABLE, expand_records
-from etalon.data.label import is_open, label_records, to_label
-from etalon.data.quality import judge_records
 from etalon.data.records import Record
 from etalon.pipeline.stage import Work
 from etalon.pipeline.steps import Steps

@@ -61,7 +61,9 @@ def queries_of(recipe: Recipe, domain: Domain) -> float:
 
 def traces(recipe: Recipe) -> float:
     """Traces to learn from, if every sampled one passes the gates."""
-    asked = sum(queries_of(recipe, domain) for domain in domains_of(recipe)) * (1 + recipe.data.expand)
+    asked = sum(queries_of(recipe, domain) for domain in domains_of(recipe)) * (
+        1 + recipe.data.expand * recipe.data.expand_share
+    )
     return asked * min(recipe.data.paths, recipe.data.max_paths) + recipe.data.claims
 
 

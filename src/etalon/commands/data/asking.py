@@ -21,7 +21,7 @@ from etalon.types import Conversation, Sampler, SamplingParams
 
 if TYPE_CHECKING:
     from etalon.clr.spend import Price
-    from etalon.data.calls import Remembered
+    from etalon.data.calls.remembered import Remembered
     from etalon.data.gates import Gated
     from etalon.data.records import Record
     from etalon.data.step_reports import Calls, StepLog
@@ -103,7 +103,7 @@ def run_step(asking: Asking, step: Step) -> None:
 
 
 def _run(asking: Asking, step: Step, records: Sequence[Record], *, kept: Path, out: Path, price: Price | None) -> None:
-    from etalon.data.calls import Remembered
+    from etalon.data.calls.remembered import Remembered
     from etalon.data.step_reports import StepLog
     from etalon.sampling.source import identity_of, name_of
 
@@ -231,8 +231,8 @@ def _summary(name: str, read: int, gated: Gated[Record], log: StepLog, numbers: 
 
 def _show_plan(asking: Asking, step: Step, records: Sequence[Record], kept: Path, price: Price | None) -> None:
     """How many calls, and what they come to at most, on standard output."""
-    from etalon.data.calls import keys_of
-    from etalon.data.kept_calls import KeptCalls
+    from etalon.data.calls.kept import KeptCalls
+    from etalon.data.calls.remembered import keys_of
     from etalon.data.step_reports import CHARACTERS_PER_TOKEN
     from etalon.sampling.source import identity_of
 

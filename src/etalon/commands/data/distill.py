@@ -46,8 +46,8 @@ def distill(
     Nothing is dropped: `etalon data filter` says which traces are right, whole and fit to learn from. A call that was
     answered is kept and never made again: after a crash the same command goes on, and -n 8 after -n 4 asks for four.
     """
-    from etalon.data.distill import distill_records
-    from etalon.data.label import calls_of
+    from etalon.data.asking.distill import distill_records
+    from etalon.data.asking.label import calls_of
 
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     run_step(

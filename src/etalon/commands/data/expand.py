@@ -47,7 +47,7 @@ def expand(
     Only questions with a final answer (math, stem) are seeds. Copies of other queries are left out. `etalon data label`
     answers the new ones. A call that was answered is kept and never made again: after a crash the same command goes on.
     """
-    from etalon.data.expand import calls_of, expand_records
+    from etalon.data.asking.expand import calls_of, expand_records
 
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
     run_step(

@@ -47,7 +47,7 @@ def send(
         raise ConfigError(f"--out {out}: rows for {to} are written to a file in {' or '.join(wanted)}")
     check_place("--out", out)
     refuse_same(str(file), out)
-    from etalon.data.exporting import Kinds, Target, rows_for, write_jsonl, write_parquet
+    from etalon.data.exporting.rows import Kinds, Target, rows_for, write_jsonl, write_parquet
     from etalon.data.records import read_records
     from etalon.data.step_reports import StepLog
     from etalon.store import writing

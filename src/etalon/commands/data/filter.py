@@ -189,7 +189,7 @@ def _asking(judge: str | None, out: Path | None, columns: ColumnMap) -> Iterator
     if out is None:
         raise ConfigError("--judge: needs --out FILE; its answers are kept beside it")
     from etalon.commands.data.asking import CALLS_SUFFIX, open_model
-    from etalon.data.calls import Remembered
+    from etalon.data.calls.remembered import Remembered
     from etalon.data.filtering.judged import Judges
     from etalon.sampling.source import check_named, identity_of
 

@@ -25,7 +25,7 @@ from etalon.commands.options import MapOption, MaxBadOption, OutOption, SeedOpti
 from etalon.types import SamplingParams
 
 if TYPE_CHECKING:
-    from etalon.data.calls import Remembered
+    from etalon.data.calls.remembered import Remembered
     from etalon.data.gates import Gated
     from etalon.data.records import Record
 
@@ -57,7 +57,7 @@ def label(
     that have an answer stay as they are; with --relabel a share of them is voted on as a check of the teacher, and
     takes the label of the vote. A call that was answered is kept: after a crash the same command goes on.
     """
-    from etalon.data.label import calls_of, label_records, to_label
+    from etalon.data.asking.label import calls_of, label_records, to_label
 
     params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
 

@@ -30,7 +30,7 @@ from etalon.types import SamplingParams
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from etalon.data.calls import Remembered
+    from etalon.data.calls.remembered import Remembered
     from etalon.data.gates import Gated
     from etalon.data.records import Record
 
@@ -86,7 +86,7 @@ def stratify(
             raise ConfigError("--dry-run: says how many calls --reference would be; there is none")
         _alone(files, out, work, columns or [], max_bad)
     else:
-        from etalon.data.error_rates import calls_of
+        from etalon.data.asking.error_rates import calls_of
 
         params = SamplingParams(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
         run_step(
@@ -130,7 +130,7 @@ class _Work:
         self, records: Sequence[Record], asked: Remembered, *, n: int, params: SamplingParams, seed: int
     ) -> tuple[Gated[Record], Mapping[str, float]]:
         """The records with the error rates of a model, too."""
-        from etalon.data.error_rates import measure_error_rates
+        from etalon.data.asking.error_rates import measure_error_rates
         from etalon.data.gates import KEEP, sift
 
         self._model = self._model or asked.name
@@ -185,7 +185,7 @@ def _shown(found: Mapping[str, Any]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from etalon.data.strata import ERROR_EDGES, TOKEN_EDGES
+    from etalon.data.curriculum.strata import ERROR_EDGES, TOKEN_EDGES
 
     lows = [None, 0.0, *ERROR_EDGES]
     ranges = ["unmeasured", *(f"{low:g}-{high:g}" for low, high in zip(lows[1:], ERROR_EDGES, strict=False)),

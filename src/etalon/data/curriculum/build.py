@@ -25,15 +25,15 @@ from etalon.data.curriculum.families import Families
 from etalon.data.curriculum.merge import merged
 from etalon.data.curriculum.outputs import Outputs, outputs
 from etalon.data.curriculum.parts import Candidate, Part, Sizes, cut
+from etalon.data.curriculum.paths import path_decisions
+from etalon.data.curriculum.strata import is_hard
 from etalon.data.curriculum.stratify import whose
+from etalon.data.curriculum.trace_rows import trace_to_row
 from etalon.data.curriculum.traces import UNVERIFIED, right, rows_of, told_by
 from etalon.data.duplicates import DISAGREE, Decisions, Keyed, duplicates, keyed
 from etalon.data.gates import KEEP, Decision, Sieve, drop
-from etalon.data.paths import path_decisions
 from etalon.data.records import Record, record_of, record_to_row
 from etalon.data.step_reports import StepLog
-from etalon.data.strata import is_hard
-from etalon.data.trace_rows import trace_to_row
 from etalon.errors import RunError
 from etalon.problems.formats.generic import lacks
 from etalon.problems.rows import content_id

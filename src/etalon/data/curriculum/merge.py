@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from etalon.data.records import ErrorRate, Record, record_to_row
 from etalon.problems.formats.generic import lacks
-from etalon.problems.traces import GivenTrace
+from etalon.problems.given.traces import GivenTrace
 from etalon.store import to_json
 
 MOST_ORIGINS = 8  # (ours) places named of a problem that stands in many

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from etalon.data.split import MIN_PROBLEMS
+from etalon.data.curriculum.split import MIN_PROBLEMS
 from etalon.types import Domain
 
 MOST_HELD_OUT = 5  # (ours) at most a fifth of a domain's problems are held out as probe, and as test

@@ -13,8 +13,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from etalon.data.curriculum.strata import Strata, table
 from etalon.data.records import Record
-from etalon.data.strata import Strata, table
 from etalon.errors import ConfigError
 
 TOGETHER = 64  # (ours) records whose traces are counted at once

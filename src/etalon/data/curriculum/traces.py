@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from etalon.data.gates import KEEP, Decision, drop
 from etalon.data.records import Record
-from etalon.problems.traces import GivenTrace
+from etalon.problems.given.traces import GivenTrace
 from etalon.types import Trace
 
 WRONG, UNVERIFIED, CUT = "wrong", "nothing says whether it is right", "cut"

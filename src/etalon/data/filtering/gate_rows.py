@@ -26,8 +26,8 @@ from etalon.errors import InputError
 from etalon.problems.cases import has_tests
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import IDS, reference_of, row_id, structured
+from etalon.problems.given.traces import GivenTrace, trace_to_row, traces_of
 from etalon.problems.texts import prompt_of
-from etalon.problems.traces import GivenTrace, trace_to_row, traces_of
 from etalon.rows.files import Row
 from etalon.rows.mapping import AS_NAMED, ColumnMap, missing
 from etalon.rows.work import RowFunction

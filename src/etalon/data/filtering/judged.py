@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from etalon.data.calls import Remembered
+from etalon.data.calls.remembered import Remembered
 from etalon.data.filtering.gate_rows import read
 from etalon.data.filtering.notes import JUDGE, QUALITY, Note, Stop
 from etalon.data.gates import KEEP, Decision, Fate, of_verdict
 from etalon.data.step_reports import length_of
 from etalon.errors import RunError
-from etalon.problems.traces import trace_to_row
+from etalon.problems.given.traces import trace_to_row
 from etalon.rows.files import row_of
 from etalon.rows.mapping import ColumnMap
 from etalon.types import Verdict

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from etalon.data.exchange import joined
+from etalon.data.exporting.exchange import joined
 from etalon.data.gates import KEEP, GateReport, Sieve, drop
 from etalon.data.importing.columns import mapping, would_do
 from etalon.data.importing.reading import Dropped, Read, Unread, read, text_of
@@ -25,8 +25,8 @@ from etalon.data.step_reports import StepLog
 from etalon.errors import InputError
 from etalon.problems.formats import Reading
 from etalon.problems.formats.generic import lacks
+from etalon.problems.given.unread import unread_columns
 from etalon.problems.rows import content_id
-from etalon.problems.unread import unread_columns
 from etalon.rows.bad import MAX_BAD, BadRows
 from etalon.rows.files import Row, read_rows, unchanged
 from etalon.rows.mapping import AS_NAMED, ColumnMap

@@ -12,8 +12,8 @@ from array import array
 from dataclasses import dataclass, replace
 
 from etalon.data.records import Record
+from etalon.problems.given.traces import GivenTrace
 from etalon.problems.rows import content_id, problem_to_row
-from etalon.problems.traces import GivenTrace
 from etalon.store import to_json
 
 FIRST_SIZE = 1 << 12

@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 
 from etalon import __version__
 from etalon.clr.claims import generation_conversation, load_templates
-from etalon.data import gates, paths, strata
-from etalon.data.calls import Remembered
+from etalon.data import gates
+from etalon.data.calls.remembered import Remembered
 from etalon.data.contamination.index import Index
+from etalon.data.curriculum import paths, strata
+from etalon.data.curriculum.trace_rows import trace_to_row
 from etalon.data.records import Record
-from etalon.data.trace_rows import trace_to_row
 from etalon.errors import InputError
 from etalon.pipeline import held_out
 from etalon.pipeline.queries import labelled_queries
@@ -24,8 +25,8 @@ from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.steps import Steps
 from etalon.pipeline.teachers import REFERENCE, TEACHERS, teacher_of
 from etalon.problems import nano
+from etalon.problems.given.traces import GivenTrace
 from etalon.problems.options import as_asked
-from etalon.problems.traces import GivenTrace
 from etalon.sampling import attempt
 from etalon.sampling.source import contents_of, identity_of, named_sampler
 from etalon.store import hash_file, stable_hash, write_json_atomic

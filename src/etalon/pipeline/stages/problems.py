@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from etalon.config.stages import listed
 from etalon.data import gates
+from etalon.data.curriculum.split import split_problems
 from etalon.data.ngrams import normalise
-from etalon.data.split import split_problems
 from etalon.errors import InputError
 from etalon.pipeline import held_out
 from etalon.pipeline.stage import SPLITS, Outputs, Stage, Work, known

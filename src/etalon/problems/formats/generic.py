@@ -35,7 +35,7 @@ from etalon.problems.formats.columns import (
     row_id,
     source_of,
 )
-from etalon.problems.formats.foreign_code import asks_for_code, task_in
+from etalon.problems.formats.foreign.programs import asks_for_code, task_in
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import Options, hidden, options, rules, tests
 from etalon.problems.golds import MARK, final_reference, is_sentinel, last_boxed

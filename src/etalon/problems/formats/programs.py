@@ -16,10 +16,10 @@ from typing import Any
 from etalon.errors import InputError, LeftOutError
 from etalon.problems.cases import GROUPS, LISTS, has_tests
 from etalon.problems.formats.columns import OPTIONS, STATED, date_of, first_of, kind_of, row_id, source_of
-from etalon.problems.formats.foreign_code import task_in
+from etalon.problems.formats.foreign.programs import task_in
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import tests as tests_of
-from etalon.problems.solutions import given_programs, is_program
+from etalon.problems.given.solutions import given_programs, is_program
 from etalon.problems.syntax import parse
 from etalon.problems.texts import CONVERSATIONS, said
 from etalon.rows.bad import shown

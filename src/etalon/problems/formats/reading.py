@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from etalon.errors import InputError, LeftOutError
-from etalon.problems.formats.foreign import without_frame, without_switches
+from etalon.problems.formats.foreign.questions import without_frame, without_switches
 from etalon.problems.instructions import MARKERS, instruction, is_template, with_instruction
 from etalon.types import Domain
 
@@ -47,7 +47,7 @@ class Reading:
         """
         if domain not in MARKERS:
             question = without_switches(question)
-        elif domain is not Domain.CODE:  # of programs, `foreign_code` takes the frame off
+        elif domain is not Domain.CODE:  # of programs, `foreign.programs` takes the frame off
             own = "" if self.instruction else instruction(domain, has_options=has_options, prompts=self.prompts)
             alone, asked = without_frame(question), question.strip()
             question = asked if own and asked.removesuffix(own).strip() == alone else alone

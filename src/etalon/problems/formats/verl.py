@@ -15,13 +15,13 @@ from etalon.errors import InputError, LeftOutError
 from etalon.problems.cases import BadRowError, NoTestsError, read_json, read_tests
 from etalon.problems.constraints import constraints_in
 from etalon.problems.formats.columns import IDS, KINDS, TRUTH, gold, only, row_id, source_of
-from etalon.problems.formats.foreign import without_frame
-from etalon.problems.formats.foreign_code import task_in
+from etalon.problems.formats.foreign.programs import task_in
+from etalon.problems.formats.foreign.questions import without_frame
 from etalon.problems.formats.programs import completed
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import hidden, rules
+from etalon.problems.given.solutions import given_programs
 from etalon.problems.options import can_shuffle
-from etalon.problems.solutions import given_programs
 from etalon.rows.bad import shown
 from etalon.types import Domain, Problem
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from etalon.problems.formats.foreign import without_frame
+from etalon.problems.formats.foreign.questions import without_frame
 
 _SPECIFICATION = (
     r"(?:### Instruction:\s*)?(?:You are an expert (?:Python |competitive )?programmer\.\s*)?"

@@ -20,9 +20,9 @@ from typing import Any
 
 from etalon.problems.cases import has_tests
 from etalon.problems.endings import Ending, ending_of, reason_in
+from etalon.problems.given.thoughts import joined, mended
 from etalon.problems.golds import is_sentinel
 from etalon.problems.texts import CONVERSATIONS, LISTS, REASONS, RESPONSES, one_text, response_of, said, stop_of
-from etalon.problems.thoughts import joined, mended
 from etalon.types import Stop
 
 Row = Mapping[str, Any]

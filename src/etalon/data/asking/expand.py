@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from etalon.data.calls import Remembered
+from etalon.data.calls.remembered import Remembered
 from etalon.data.gates import KEEP, Decision, Gated, Sieve, drop, sift
 from etalon.data.ngrams import normalise
 from etalon.data.records import Record

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO
 
-from etalon.data.exchange import Columns, trl_rows, verl_row
+from etalon.data.exporting.exchange import Columns, trl_rows, verl_row
 from etalon.data.records import Record, record_to_row
 from etalon.errors import InputError
 from etalon.store import to_json

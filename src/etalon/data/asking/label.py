@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from etalon.data.calls import Remembered
+from etalon.data.calls.remembered import Remembered
 from etalon.data.gates import KEEP, Decision, Fate, Gated, Sieve, drop, sift
 from etalon.data.records import Record
 from etalon.errors import RunError

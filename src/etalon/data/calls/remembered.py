@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
-from etalon.data.kept_calls import KeptCalls, Key, rollout_from_row, rollout_to_row
+from etalon.data.calls.kept import KeptCalls, Key, rollout_from_row, rollout_to_row
 from etalon.data.step_reports import Calls
 from etalon.errors import InputError, RunError
 from etalon.sampling import Watch

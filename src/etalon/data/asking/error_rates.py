@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from etalon.data.calls import Remembered
+from etalon.data.calls.remembered import Remembered
 from etalon.data.records import ErrorRate, Record
 from etalon.sampling.single import Ask, to_ask_singly
 from etalon.types import Conversation, Rollout, SamplingParams, Verdict, Verifier

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from etalon.data.calls import Remembered
+from etalon.data.calls.remembered import Remembered
 from etalon.data.gates import Fate, Gated, Sieve, of_verdict
 from etalon.data.records import Record
 from etalon.errors import RunError

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etalon.data.calls import Remembered
+from etalon.data.asking.label import calls_of
+from etalon.data.calls.remembered import Remembered
 from etalon.data.gates import KEEP, Decision, Fate, Gated, Sieve, drop
-from etalon.data.label import calls_of
 from etalon.data.records import Record
 from etalon.errors import RunError
-from etalon.problems.traces import GivenTrace
+from etalon.problems.given.traces import GivenTrace
 from etalon.types import Rollout, SamplingParams, Stop, ask
 
 

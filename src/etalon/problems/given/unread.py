@@ -9,8 +9,8 @@ from typing import Any
 from etalon.problems.cases import COLUMNS
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
-from etalon.problems.formats.foreign_code import task_in
-from etalon.problems.traces import traces_of
+from etalon.problems.formats.foreign.programs import task_in
+from etalon.problems.given.traces import traces_of
 from etalon.types import Problem
 
 LONG = 200  # (ours) characters of a text that may be a response, or a solution
