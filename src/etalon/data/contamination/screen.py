@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain, filterfalse
 
@@ -156,7 +156,7 @@ class Screen:
         if not item.is_whole:
             telling = set(filter(self._told.is_telling, every))
             self._telling |= telling
-            if _fewest(item, telling) < FEWEST_TELLING:
+            if _fewest(item, set(filter(item.names.isdisjoint, telling))) < FEWEST_TELLING:
                 for run in self._others_of(item) - telling:
                     self._others[run].append(held)
 
@@ -165,7 +165,7 @@ class Screen:
         every = list(runs(item.words, ANCHOR))
         chosen: set[Run] = set()
         for places in (every[::2], every[1::2]):
-            best = sorted(set(places), key=self._told.bits, reverse=True)
+            best = sorted(set(places), key=lambda run: (not item.names.isdisjoint(run), -self._told.bits(run)))
             rare = list(filter(self._told.is_rare, best))
             chosen.update(rare[:MOST_KEYS] if len(rare) >= FEWEST_TELLING else [*rare, *best])
         return chosen
