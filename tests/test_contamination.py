@@ -16,6 +16,7 @@ from contamination_cases import Case
 from etalon.data.contamination.index import Index, index, rule
 from etalon.data.contamination.items import Item, read_items
 from etalon.data.contamination.rows import Sweep, texts_of
+from etalon.data.contamination.screen import sketch
 from etalon.data.contamination.text import tokens
 from etalon.errors import InputError
 
@@ -44,6 +45,14 @@ def test_every_item_is_found_however_it_was_changed(own: Index, kind: str) -> No
         hit = own.find([text])
         assert hit is not None, text
         assert (hit.benchmark, hit.row, hit.is_near) == (item.benchmark, item.row, False), text
+
+
+@pytest.mark.parametrize("kind", [*cases.MECHANICAL, "spelled"])
+def test_a_sketch_is_the_same_in_every_hand(kind: str) -> None:
+    change, rng = (cases.MECHANICAL | cases.JUDGED)[kind], random.Random(0)
+    for item in cases.own_items():
+        changed = change(item.text, rng)
+        assert f" {' '.join(sketch(item.text))} " in f" {' '.join(sketch(changed))} ", changed
 
 
 def test_every_text_of_a_row_is_searched_and_options_in_any_order(own: Index) -> None:

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice
 
 from etalon.data.contamination.items import Item
@@ -109,7 +110,6 @@ class Index:
         self._num_anchors = [0] * len(self.patterns)
         self._keys: dict[Run, tuple[int, ...]] = {}
         self._tiny: dict[Run, tuple[int, ...]] = {}
-        self._screen: Screen
         self._place()
 
     # --- what is found ---------------------------------------------------------------------------------------------
@@ -237,12 +237,9 @@ class Index:
     def _place(self) -> None:
         """Fill the look-ups: anchors of long patterns, keys of short ones."""
         anchors, keys, tiny = defaultdict(list), defaultdict(list), defaultdict(list)
-        sketches: dict[tuple[str, bool], Sketch] = {}
         for number, pattern in enumerate(self.patterns):
-            own, text = pattern.words.exact, self._text(pattern)
-            names = self._rarity.names(text)
+            own, names = pattern.words.exact, self._rarity.names(self._text(pattern))
             is_long = len(own) >= self.rule.short
-            sketches[text, is_long] = Sketch.of(text, names=names, is_whole=not is_long)
             if len(own) < RUN:
                 tiny[own].append(number)
             if is_long:
@@ -256,7 +253,16 @@ class Index:
         self._anchors = {run: tuple(numbers) for run, numbers in anchors.items()}
         self._keys = {run: tuple(numbers) for run, numbers in keys.items()}
         self._tiny = {run: tuple(numbers) for run, numbers in tiny.items()}
-        self._screen = Screen(list(sketches.values()))
+
+    @cached_property
+    def _screen(self) -> Screen:
+        """Made for the first row that is searched: a `rule` counts what is common without one."""
+        sketches: dict[tuple[str, bool], Sketch] = {}
+        for pattern in self.patterns:
+            text = self._text(pattern)
+            is_whole = pattern.is_whole and len(pattern.words.exact) < self.rule.short
+            sketches[text, is_whole] = Sketch.of(text, names=self._rarity.names(text), is_whole=is_whole)
+        return Screen(list(sketches.values()))
 
 
 class _Rarity:
@@ -267,7 +273,6 @@ class _Rarity:
         self._rows = made_of.rows
         self._runs: Counter[Run] = Counter()
         self._shapes: Counter[Run] = Counter()
-        self._words: Counter[str] = Counter()
         self._lower: set[str] = set()
         self._wide: set[Run] = set()
         by_benchmark: dict[str, list[Item]] = defaultdict(list)
@@ -280,7 +285,6 @@ class _Rarity:
                 own = Words.of(tokens(item.text))
                 counts.update({*runs(own.masked, RUN), *runs(own.exact, ANCHOR)})
                 self._shapes.update(set(runs(own.masked, ANCHOR)))
-                self._words.update(set(own.exact))
             few = max(3, WIDE * len(items))
             self._wide.update(run for run, count in counts.items() if count >= few)
             self._runs.update(counts)
@@ -325,14 +329,14 @@ class _Rarity:
 
     def anchors(self, own: Sequence[str]) -> list[Run]:
         """The runs of ANCHOR words that are rare whatever their numbers are; where hardly one is, the rarest ones."""
-        every = sorted(set(runs(own, ANCHOR)), key=lambda run: (self.count(run), run))
-        rare = [run for run in every if self.is_rare(run)]
+        shapes = dict(zip(runs(own, ANCHOR), runs(masked(own), ANCHOR), strict=True))
+        every = sorted(shapes, key=lambda run: (self.count(run), run))
+        rare = [run for run in every if self.is_rare(run, shapes[run])]
         return rare if len(rare) >= FEWEST_RARE else [*rare, *every[: FEWEST_RARE + len(every) // 4]]
 
-    def is_rare(self, run: Run) -> bool:
-        """Whether few items and few rows have a run of ANCHOR words, with whatever numbers."""
-        same = masked(run)
-        return self._shapes[same] <= MOST_ITEMS and self._held.get(run, 0) <= WIDEST * self._rows
+    def is_rare(self, run: Run, shape: Run) -> bool:
+        """Whether few items and few rows have a run of ANCHOR words, with whatever numbers; shape: it, masked."""
+        return self._shapes[shape] <= MOST_ITEMS and self._held.get(run, 0) <= WIDEST * self._rows
 
 
 def _drawn(found: Sequence[str]) -> Iterator[bool]:
