@@ -82,10 +82,8 @@ def test_an_unjudged_query_passes_unless_told_otherwise(keep: bool, kept: list[s
 
 
 def test_traces_of_a_file_are_searched_for_what_the_recipe_holds_out(tmp_path: Path) -> None:
-    for name, asked in (
-        ("eval", QUESTION),
-        ("test", "Nine owls share forty-five mice so that each gets as many as another."),
-    ):
+    owls = "Nine owls share forty-five mice so that each gets as many as another."
+    for name, asked in (("eval", QUESTION), ("test", owls)):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"question": asked, "answer": "5"}) + "\n")
     named = DataSpec(against=(str(tmp_path / "eval.jsonl"),))
     held = ProblemsSpec(test_files=(str(tmp_path / "test.jsonl"),))
