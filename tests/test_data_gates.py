@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
@@ -6,6 +7,9 @@ from hypothesis import strategies as st
 from etalon.data.contamination.index import index
 from etalon.data.contamination.items import Item
 from etalon.data.gates import correctness_gate, length_gate, overlap_gate, quality_gate, trace_gate
+from etalon.errors import ConfigError
+from etalon.pipeline.held_out import from_outside
+from etalon.recipe import DataSpec, ProblemsSpec, Recipe
 from etalon.types import Domain, Problem, Trace, Verdict
 
 word_lists = st.lists(st.sampled_from(["a", "b", "c"]), max_size=40)
@@ -75,3 +79,20 @@ def test_an_unjudged_query_passes_unless_told_otherwise(keep: bool, kept: list[s
     gated = quality_gate([problem(name) for name in verdicts], lambda p: verdicts[p.prompt], keep_undecided=keep)
     assert [p.prompt for p in gated.kept] == kept
     assert (gated.report.kept, gated.report.dropped, gated.report.undecided) == (len(kept), 1, 1)
+
+
+def test_traces_of_a_file_are_searched_for_what_the_recipe_holds_out(tmp_path: Path) -> None:
+    owls = "Nine owls share forty-five mice so that each gets as many as another."
+    for name, asked in (("eval", QUESTION), ("test", owls)):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"question": asked, "answer": "5"}) + "\n")
+    named = DataSpec(against=(str(tmp_path / "eval.jsonl"),))
+    held = ProblemsSpec(test_files=(str(tmp_path / "test.jsonl"),))
+    leaked = trace(f"Let me make one up. {QUESTION} So it is 9.")
+    leaking = trace("So it is 5.", prompt=f"{owls} How many?")
+    clean = trace("So it is 9.", prompt="What is the sum of four and five?")
+    gated = from_outside(Recipe(data=named, problems=held), [leaked, leaking, clean])
+    assert gated is not None
+    assert gated.kept == (clean,)
+    assert from_outside(Recipe(), [leaked]) is None
+    with pytest.raises(ConfigError, match=r"data\.against: none\.jsonl"):
+        from_outside(Recipe(data=DataSpec(against=("none.jsonl",))), [clean])

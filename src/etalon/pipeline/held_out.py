@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from etalon.data.contamination.index import Index, index
-from etalon.data.contamination.items import items_in, items_of
+from etalon.data.contamination.items import items_in, items_of, read_items
+from etalon.data.gates import Gated, trace_overlap_gate
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate.benchmarks import Chosen, choose
 from etalon.recipe import Recipe
+from etalon.rows.mapping import ColumnMap
 from etalon.store import hash_file
-from etalon.types import Problem
+from etalon.types import Problem, Trace
 
 HELD_OUT = ("probe", "test")  # splits
 
@@ -30,6 +33,12 @@ def files_of(recipe: Recipe) -> dict[str, str]:
     return {str(path): hash_file(path) for path in paths}
 
 
+def rule_of(recipe: Recipe) -> list[Any]:
+    """The keys that decide what holds a held-out item."""
+    spec = recipe.data
+    return [spec.against, spec.overlap, spec.ngram, spec.drop_near]
+
+
 def index_of(recipe: Recipe, splits: Mapping[str, Iterable[Problem]], *, common: Iterable[str] = ()) -> Index:
     """Finds the run's held-out problems and the items of its benchmarks.
 
@@ -39,3 +48,19 @@ def index_of(recipe: Recipe, splits: Mapping[str, Iterable[Problem]], *, common:
     items = [item for name in HELD_OUT for item in items_of(name, splits.get(name, ()), prompts=recipe.prompts)]
     items += items_in(benchmarks(recipe), max_bad=recipe.problems.max_bad)
     return index(items, threshold=recipe.data.overlap, short=recipe.data.ngram, common=common)
+
+
+def from_outside(recipe: Recipe, traces: Sequence[Trace]) -> Gated[Trace] | None:
+    """Traces of a file without those that hold an item of the recipe's benchmarks or held-out files; None without any.
+
+    What a run holds out of its own files is not among them: such traces never saw its splits.
+    """
+    columns = ColumnMap.of(recipe.problems.map, key="problems.map")
+    files = [(Path(file).stem, Path(file)) for file in recipe.problems.test_files]
+    items = items_in(benchmarks(recipe), max_bad=recipe.problems.max_bad)
+    items += read_items(files, columns=columns, max_bad=recipe.problems.max_bad)
+    if not items:
+        return None
+    spec = recipe.data
+    found = index(items, threshold=spec.overlap, short=spec.ngram, common=(trace.prompt for trace in traces))
+    return trace_overlap_gate(traces, found, drop_near=spec.drop_near)

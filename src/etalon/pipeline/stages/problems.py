@@ -57,7 +57,7 @@ class Problems(Stage):
         cut = sorted(self.wanted) if is_from_files else []
         needs_reference = not is_from_files or reading_of(recipe).needs_reference
         spec = recipe.problems.model_dump(exclude={"max_bad"})
-        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference, *_rule(recipe)]
+        return [spec, self.documents, recipe.clr.m, recipe.prompts, cut, needs_reference, *held_out.rule_of(recipe)]
 
     @property
     def outside(self) -> Mapping[str, str]:
@@ -111,11 +111,6 @@ class Problems(Stage):
         write_json_atomic(work.directory / CLUSTERS, clusters)
         if clusters:
             work.view.note(f"test: {len(test)} problems are {distinct(test, clusters)} when near copies count as one")
-
-
-def _rule(recipe: Recipe) -> list[Any]:
-    """What decides which rl problems are held out."""
-    return [recipe.data.against, recipe.data.overlap, recipe.data.ngram, recipe.data.drop_near]
 
 
 def _nano_splits(recipe: Recipe) -> dict[str, list[Problem]]:

@@ -13,7 +13,7 @@ from etalon.data.curriculum import strata
 from etalon.data.curriculum.trace_rows import trace_from_row
 from etalon.data.records import record_of
 from etalon.errors import ConfigError, InputError
-from etalon.pipeline import reckoning
+from etalon.pipeline import held_out, reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.problems import at_most
 from etalon.pipeline.stages.training import fit, fitting, load, passed_through
@@ -69,11 +69,18 @@ class Sft(Stage):
     def knobs(self) -> Any:
         hard = {"min_tokens", "min_error_rate", "difficulty_attempts", "queries"}
         spec = self.spec.model_dump(exclude=set() if self.is_hard else hard)
-        return [spec, self.recipe.rl.max_tokens if self.is_hard else 0]
+        return [
+            spec,
+            self.recipe.rl.max_tokens if self.is_hard else 0,
+            *(held_out.rule_of(self.recipe) if self.file else ()),
+        ]
 
     @property
     def outside(self) -> Mapping[str, str]:
-        return {str(self.file): hash_file(self.file)} if self.file and self.file.is_file() else {}
+        if not self.file or not self.file.is_file():
+            return {}
+        files = (str(self.file), *self.recipe.problems.test_files)
+        return {file: hash_file(Path(file)) for file in files} | held_out.files_of(self.recipe)
 
     def check(self) -> None:
         if self.file and not self.file.is_file():
@@ -103,7 +110,7 @@ class Sft(Stage):
 
     def run(self, work: Work) -> Outputs:
         if self.file:
-            return tuned(work, _traces_of(self.file, self.name, work.recipe))
+            return tuned(work, _clean(work, self.file, _traces_of(self.file, self.name, work.recipe)))
         traces = read_traces(work, self.data_stage())
         if not self.is_hard:
             return tuned(work, traces)
@@ -140,6 +147,21 @@ def _traces_of(path: Path, stage: str, recipe: Recipe) -> list[Trace]:
     if not traces:
         raise InputError(f"{stage}.traces: {path}: has no rows")
     return traces
+
+
+def _clean(work: Work, path: Path, traces: list[Trace]) -> list[Trace]:
+    """The traces of a file that hold nothing of what the recipe names as held out; what went is in gates.json."""
+    gated = held_out.from_outside(work.recipe, traces)
+    if gated is None:
+        return traces
+    write_json_atomic(work.directory / "gates.json", [gated.report.to_row()])
+    if not gated.kept:
+        raise InputError(f"{work.stage.name}.traces: {path}: every trace holds a held-out item (gates.json)")
+    if gated.report.dropped:
+        work.view.note(
+            f"{gated.report.dropped} of {len(traces)} traces hold a held-out item and are left out (gates.json)"
+        )
+    return list(gated.kept)
 
 
 def _trace_of(row: Row, columns: ColumnMap) -> Trace:
