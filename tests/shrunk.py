@@ -79,7 +79,7 @@ kind = "data"
 [[stages]]
 name = "sft-broad"
 kind = "sft"
-epochs = 3
+epochs = 5
 
 [[stages]]
 name = "sft-broad-fused"
