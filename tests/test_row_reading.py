@@ -133,8 +133,8 @@ def test_a_line_without_an_end_is_no_row(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.live
 def test_a_filter_writes_over_nothing_that_is_read_and_counts_near_rows_as_kept_only_where_they_are(tmp_path):
     asked = (
-        "A gardener plants 18 rows of tulips with {} bulbs in each row, but moles eat a third of the bulbs and frost takes "
-        "some of the others. How many bulbs are left when the moles have finished?"
+        "A gardener plants 18 rows of tulips with {} bulbs in each row, but moles eat a third of the bulbs and frost "
+        "takes some of the others. How many bulbs are left when the moles have finished?"
     )
     texts = {"rows.jsonl": asked.format(27), "eval.jsonl": asked.format(29)}
     for name, text in texts.items():
