@@ -274,7 +274,7 @@ def test_long_rows_of_one_word_take_no_longer_than_their_length() -> None:
 # --- public benchmarks, where they are ---------------------------------------------------------------------------
 
 
-@pytest.mark.live
+@pytest.mark.slow
 @pytest.mark.skipif(not cases.SHARED.is_dir(), reason="needs ../shared/benchmarks")
 def test_recall_and_loss_on_public_benchmarks() -> None:
     rng = random.Random(0)

@@ -332,7 +332,7 @@ eval = { n = 1, k = 1, max_tokens = 8 }
 
 
 @pytest.mark.torch
-@pytest.mark.live
+@pytest.mark.slow
 def test_a_recipe_trains_on_what_was_built(tmp_path: Path) -> None:
     found = built(tmp_path, rows=[row for row in records() if row["domain"] == "math"])
     tuned = shrunk.stage("base", "base") + shrunk.stage(

@@ -220,7 +220,8 @@ def settled(upstream: Upstream) -> int:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 10])
 def test_killed_at_random_the_steps_end_in_the_same_bytes_and_repeat_no_kept_call(tmp_path: Path, kills: int) -> None:
     rng, source = random.Random(kills), tmp_path / "in.jsonl"
     write_queries(source, 40)

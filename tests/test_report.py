@@ -439,6 +439,7 @@ def test_no_run_directory_is_an_error_of_the_user(tmp_path: Path) -> None:
         write_report(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_a_run_without_any_one_file_still_has_a_report(finished: Finished, tmp_path: Path) -> None:
     run = copied(finished.run, tmp_path / "run")
     for path in [*files_read(run), run / "recipe.toml", run / "resolved.toml", run / "overrides"]:
