@@ -180,6 +180,7 @@ def test_a_damaged_base_model_is_named_before_anything_is_written(finished: Fini
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_a_damaged_checkpoint_or_state_of_the_run_is_named_and_from_makes_it_again(
     finished: Finished, tmp_path: Path
 ) -> None:

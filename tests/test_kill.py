@@ -74,6 +74,7 @@ def assert_same_end(run: Path, finished: Finished) -> None:
     assert not leftovers
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_one_with_one(
     finished: Finished, tmp_path: Path
 ) -> None:
