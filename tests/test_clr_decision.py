@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def verify_lazily(clusters: Clusters, values: Sequence[Fraction]) -> tuple[int, 
     return leader, len(known)
 
 
+@pytest.mark.live
 @settings(max_examples=600, deadline=None)
 @given(tables())
 def test_the_early_answer_is_that_of_verifying_everything(
@@ -60,6 +62,7 @@ def test_the_early_answer_is_that_of_verifying_everything(
         assert num_verified <= sum(map(len, clusters))
 
 
+@pytest.mark.live
 @settings(max_examples=600, deadline=None)
 @given(tables())
 def test_a_cluster_called_safe_wins_in_whatever_order_verdicts_arrive(
@@ -74,6 +77,7 @@ def test_a_cluster_called_safe_wins_in_whatever_order_verdicts_arrive(
         known[index] = values[index]
 
 
+@pytest.mark.live
 @settings(max_examples=600, deadline=None)
 @given(tables())
 def test_an_open_answer_can_really_still_change(
@@ -92,6 +96,7 @@ def test_an_open_answer_can_really_still_change(
     assert len(answers) > 1
 
 
+@pytest.mark.live
 @settings(max_examples=600, deadline=None)
 @given(tables(), st.randoms(use_true_random=False))
 def test_generation_may_stop_once_the_answer_is_safe_against_trajectories_still_to_come(
@@ -170,6 +175,7 @@ def test_the_early_decision_saves_calls_and_no_answer() -> None:
     assert 0.5 < calls / full_calls < 0.7
 
 
+@pytest.mark.live
 @settings(max_examples=600, deadline=None)
 @given(tables(), st.randoms(use_true_random=False), st.lists(st.integers(0, 13), min_size=14, max_size=14))
 def test_a_later_answer_that_joins_two_rivals_does_not_change_what_was_called_safe(

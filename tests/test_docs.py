@@ -258,6 +258,7 @@ def test_the_commands_of_the_readme_are_those_of_the_makefile() -> None:
     assert '-e ".[train,dev]" -c constraints.txt' in readme
 
 
+@pytest.mark.live
 def test_examples_run_without_torch() -> None:
     document = ROOT / "docs" / "extend.md"
     examples = fences(document, "python run")

@@ -30,6 +30,7 @@ def etalon(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.live
 def test_a_papers_recipe_is_planned_where_nothing_is_at_hand(name: str, tmp_path: Path) -> None:
     planned = etalon("run", name, "--dry-run", folder=tmp_path)
     assert planned.returncode == 0, planned.stderr
@@ -106,6 +107,7 @@ def test_the_1_5b_recipe_has_the_numbers_of_its_paper() -> None:
     assert recipe.hardware.published_hours == 3900
 
 
+@pytest.mark.live
 def test_gpus_are_given_on_the_command_line(tmp_path: Path) -> None:
     command = ("run", "vibethinker-3b", "--dry-run", "--gpu", "h200", "--gpus", "32")
     assert "on 32 x h200" in etalon(*command, folder=tmp_path).stdout
@@ -117,6 +119,7 @@ def test_gpus_are_given_on_the_command_line(tmp_path: Path) -> None:
     assert "did you mean 'h100'" in unknown.stderr
 
 
+@pytest.mark.live
 def test_a_model_of_unknown_size_leaves_hours_out_and_says_why(tmp_path: Path) -> None:
     planned = etalon("run", "vibethinker-3b", "--dry-run", "--set", "model.base=models/mine", folder=tmp_path)
     assert planned.returncode == 0

@@ -395,6 +395,7 @@ READ = {
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("domain", WORLD)
+@pytest.mark.live
 def test_what_is_held_out_stands_in_no_document_and_in_no_other_split(domain: Domain, seed: int) -> None:
     asked, given = READ[domain]
     rng = random.Random(seed)

@@ -58,6 +58,7 @@ def test_every_file_is_here_and_counted() -> None:
 
 
 @pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.live
 def test_verify_and_run_read_the_same_problem_and_agree_on_the_verdict(name: str) -> None:
     rows = rows_of(BENCHMARKS / name)
     problems = read_problems(BENCHMARKS / name)

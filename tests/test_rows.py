@@ -251,6 +251,7 @@ def test_the_elements_of_an_array_are_those_that_json_reads(rows: list[Any], siz
     assert all(element.decode().split("\n")[0] in lines[line - 1] for line, element in found)
 
 
+@pytest.mark.live
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     row = json.dumps({"question": "x" * 2000, "answer": "1"})
     with (tmp_path / "rows.jsonl").open("w") as stream:

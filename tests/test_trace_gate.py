@@ -47,6 +47,7 @@ def sources(rng: random.Random) -> list[Source]:
     return [worked(rng) for _ in range(200)]
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("make", BAD, ids=lambda make: make.__name__)
 def test_planted_faults_are_found(make: Callable[[random.Random, Sequence[Source]], Case]) -> None:
     rng = random.Random(11)
@@ -55,6 +56,7 @@ def test_planted_faults_are_found(make: Callable[[random.Random, Sequence[Source
     assert len(missed) <= 1, missed[0]
 
 
+@pytest.mark.live
 def test_honest_traces_pass() -> None:
     rng = random.Random(12)
     lost = [(case.kind, found) for case in good(rng, sources(rng), 200) if (found := kind_of(case))]

@@ -261,6 +261,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.live
 @given(
     row=st.dictionaries(st.sampled_from(COLUMNS), json_values, max_size=7),
     domain=st.sampled_from([None, "math", "stem", "code", "instruct", "claims"]),

@@ -121,6 +121,7 @@ def test_a_dry_run_writes_a_config_per_stage_and_the_commands(
     assert "-m verl.model_merger merge --backend fsdp" in printed
 
 
+@pytest.mark.live
 def test_a_dry_run_needs_neither_verl_nor_ray_nor_torch(tmp_path: Path) -> None:
     recipe(tmp_path)
     program = (

@@ -19,35 +19,49 @@ if TYPE_CHECKING:
     from etalon.data.records import Record
     from etalon.data.step_reports import StepLog
 
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the curriculum.")]
+MinTokensOption = Annotated[int, typer.Option(min=0, help="Shortest trace of stage 2.")]
+MinErrorRateOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="How often the problems of stage 2 are failed, at least.")
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Whose error rates count.", show_default="the only model there is"),
+]
+MaxPathsOption = Annotated[int, typer.Option(min=1, help="Distinct traces of a problem.")]
+MaxTokensOption = Annotated[int | None, typer.Option(min=1, help="Longest trace.", show_default="none")]
+UnverifiedOption = Annotated[
+    bool, typer.Option("--unverified", help="Take traces of which nothing says that they are right, too.")
+]
+ProbeOption = Annotated[int, typer.Option(min=0, help="Problems of each domain that pick checkpoints.")]
+TestOption = Annotated[int, typer.Option(min=0, help="Problems of each domain that are held out.")]
+RlOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Problems with traces that are kept for RL.")
+]
+ErrorLowOption = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Leave out RL problems failed this often, or less.")
+]
+ErrorHighOption = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Leave out RL problems failed this often, or more.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of the lot that says which problems are held out.")]
+
 
 def build(
     files: FilesArgument,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the curriculum.")] = None,
-    min_tokens: Annotated[int, typer.Option(min=0, help="Shortest trace of stage 2.")] = 5000,
-    min_error_rate: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="How often the problems of stage 2 are failed, at least.")
-    ] = 0.75,
-    reference: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Whose error rates count.", show_default="the only model there is"),
-    ] = None,
-    max_paths: Annotated[int, typer.Option(min=1, help="Distinct traces of a problem.")] = 4,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest trace.", show_default="none")] = None,
-    unverified: Annotated[
-        bool, typer.Option("--unverified", help="Take traces of which nothing says that they are right, too.")
-    ] = False,
-    probe: Annotated[int, typer.Option(min=0, help="Problems of each domain that pick checkpoints.")] = 64,
-    test: Annotated[int, typer.Option(min=0, help="Problems of each domain that are held out.")] = 200,
-    rl: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Problems with traces that are kept for RL.")
-    ] = 0.33,
-    error_low: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Leave out RL problems failed this often, or less.")
-    ] = None,
-    error_high: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Leave out RL problems failed this often, or more.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the lot that says which problems are held out.")] = 0,
+    out: OutOption = None,
+    min_tokens: MinTokensOption = 5000,
+    min_error_rate: MinErrorRateOption = 0.75,
+    reference: ReferenceOption = None,
+    max_paths: MaxPathsOption = 4,
+    max_tokens: MaxTokensOption = None,
+    unverified: UnverifiedOption = False,
+    probe: ProbeOption = 64,
+    test: TestOption = 200,
+    rl: RlOption = 0.33,
+    error_low: ErrorLowOption = None,
+    error_high: ErrorHighOption = None,
+    seed: SeedOption = 0,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
 ) -> None:
@@ -70,10 +84,9 @@ def build(
     from etalon.data.step_reports import StepLog
     from etalon.show.progress import Progress
 
+    _check(error_low, error_high)
     if out is None:
         raise ConfigError("--out: name the folder to write")
-    if error_low is not None and error_high is not None and error_low >= error_high:
-        raise ConfigError(f"--error-low {error_low}: is not below --error-high {error_high}; nothing would be kept")
     spec = building.BuildSpec(
         min_tokens=min_tokens, min_error_rate=min_error_rate, reference=reference, max_paths=max_paths,
         max_tokens=max_tokens, unverified=unverified, error_low=error_low, error_high=error_high,
@@ -84,6 +97,11 @@ def build(
         records = _read(files, columns or [], max_bad)
         built = building.build(records, out, spec, log=log, watch=lambda done, total: view.update(done, total))
     _report(built, log, out, started)
+
+
+def _check(low: float | None, high: float | None) -> None:
+    if low is not None and high is not None and low >= high:
+        raise ConfigError(f"--error-low {low}: is not below --error-high {high}; nothing would be kept")
 
 
 def _read(files: Sequence[Path], columns: Sequence[str], max_bad: float) -> Iterator[Record]:

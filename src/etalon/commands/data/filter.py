@@ -37,49 +37,61 @@ if TYPE_CHECKING:
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.work import RowWork
 
+FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE ...", help=FILE_HELP)]
+AgainstOption = Annotated[
+    list[str] | None,
+    typer.Option("--against", metavar="NAME|FILE", help="A benchmark that no row may hold; may be repeated."),
+]
+ReportOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the counts, reasons and examples of every gate as JSON.")
+]
+DroppedOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write what did not pass, and what is near a benchmark's item.")
+]
+ThresholdOption = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="Share of an item that a row must cover to hold it.")
+]
+NgramOption = Annotated[int, typer.Option(min=1, help="Words: an item of fewer has to be there whole.")]
+DropNearOption = Annotated[
+    bool, typer.Option("--drop-near", help="Also drop rows that differ from an item in its numbers only.")
+]
+CopiesOption = Annotated[
+    bool, typer.Option("--copies/--no-copies", help="Drop copies, and all copies that disagree on the answer.")
+]
+VerifyOption = Annotated[
+    bool, typer.Option("--verify", help="Hold responses against the references of their rows; drop wrong ones.")
+]
+ThoughtsOption = Annotated[
+    str,
+    typer.Option(metavar="any|whole|needed", help="Thoughts: any, none that is empty, or one in every response."),
+]
+MaxRepetitionOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
+]
+JudgeOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Ask a model about what passed: MODEL@http://..., a directory, FILE.py:NAME."),
+]
+RayOption = Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)]
+
 
 def sift(
-    files: Annotated[list[str], typer.Argument(metavar="FILE ...", help=FILE_HELP)],
-    against: Annotated[
-        list[str] | None,
-        typer.Option("--against", metavar="NAME|FILE", help="A benchmark that no row may hold; may be repeated."),
-    ] = None,
+    files: FilesArgument,
+    against: AgainstOption = None,
     out: OutOption = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the counts, reasons and examples of every gate as JSON.")
-    ] = None,
-    dropped: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write what did not pass, and what is near a benchmark's item.")
-    ] = None,
-    threshold: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Share of an item that a row must cover to hold it.")
-    ] = 0.7,
-    ngram: Annotated[int, typer.Option(min=1, help="Words: an item of fewer has to be there whole.")] = 12,
-    drop_near: Annotated[
-        bool, typer.Option("--drop-near", help="Also drop rows that differ from an item in its numbers only.")
-    ] = False,
-    copies: Annotated[
-        bool, typer.Option("--copies/--no-copies", help="Drop copies, and all copies that disagree on the answer.")
-    ] = True,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Hold responses against the references of their rows; drop wrong ones.")
-    ] = False,
-    thoughts: Annotated[
-        str,
-        typer.Option(metavar="any|whole|needed", help="Thoughts: any, none that is empty, or one in every response."),
-    ] = "whole",
-    max_repetition: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of repeated n-grams that a response may have.")
-    ] = 0.5,
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Ask a model about what passed: MODEL@http://..., a directory, FILE.py:NAME."
-        ),
-    ] = None,
+    report: ReportOption = None,
+    dropped: DroppedOption = None,
+    threshold: ThresholdOption = 0.7,
+    ngram: NgramOption = 12,
+    drop_near: DropNearOption = False,
+    copies: CopiesOption = True,
+    verify: VerifyOption = False,
+    thoughts: ThoughtsOption = "whole",
+    max_repetition: MaxRepetitionOption = 0.5,
+    judge: JudgeOption = None,
     columns: MapOption = None,
     max_bad: MaxBadOption = 0.01,
-    ray: Annotated[str, typer.Option(metavar="ADDRESS", help=RAY_HELP)] = "",
+    ray: RayOption = "",
     workers: WorkersOption = None,
 ) -> None:
     """Drop rows that hold a benchmark's item, whose responses are broken, or that are copies; others stay in order.
@@ -91,8 +103,6 @@ def sift(
     looked for. Counts go to standard error, and with -o all of them to OUT.report.json.
     """
     need_out(ray, out)
-    if "-" in files and len(files) > 1:
-        raise ConfigError("-: standard input is read alone; name files only")
     _check_places(files, against or [], {"--out": out, "--report": report, "--dropped": dropped})
     if thoughts not in ("any", "whole", "needed"):
         raise ConfigError(f"--thoughts {thoughts}: expected any, whole or needed")
@@ -102,9 +112,8 @@ def sift(
     from etalon.rows.mapping import ColumnMap
     from etalon.rows.spread import files_of, map_rows
 
-    names = ColumnMap.read(columns or [])
+    names, places = ColumnMap.read(columns or []), _Places(files=files, out=out, report=report, dropped=dropped)
     mapped = partial(map_rows, files, ray=ray, workers=workers, processes=workers or 1)
-    places = _Places(files=files, out=out, report=report, dropped=dropped)
     with ExitStack() as stack:
         for one in files_of(files):
             stack.enter_context(unchanged(one))
@@ -114,13 +123,14 @@ def sift(
             against=rule, drop_near=drop_near, verifies=verify, max_repetition=max_repetition,
             thoughts=cast("Any", thoughts), columns=names,
         )  # fmt: skip
-        judges = stack.enter_context(_asking(judge, out, names))
-        sifted = Sifted(bad=BadRows(_name(files), max_bad), duplicates=decisions, judges=judges)
-        _run(places, work, mapped(work), sifted)
+        judges, bad = stack.enter_context(_asking(judge, out, names)), BadRows(_name(files), max_bad)
+        _run(places, work, mapped(work), Sifted(bad=bad, duplicates=decisions, judges=judges))
 
 
 def _check_places(files: Sequence[str], against: Sequence[str], places: Mapping[str, Path | None]) -> None:
     """ConfigError where a file would be written over one that is read, or over another that is written."""
+    if "-" in files and len(files) > 1:
+        raise ConfigError("-: standard input is read alone; name files only")
     named: dict[Path, str] = {}
     for option, place in places.items():
         if place is None:

@@ -25,35 +25,43 @@ FILES_HELP = (
 )
 SKIPPED = ".skipped.jsonl"
 
+FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE|hf:NAME ...", help=FILES_HELP)]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show which column becomes what, three records and all counts; write nothing."),
+]
+LicenseOption = Annotated[str, typer.Option("--license", metavar="TEXT", help="Of rows that state none.")]
+SourceOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Of rows that state none.", show_default="the name of the file or data set"),
+]
+DomainOption = Annotated[
+    Domain | None, typer.Option(help="Of rows whose columns leave it open.", show_default="by what decides them")
+]
+SplitOption = Annotated[
+    str, typer.Option(metavar="NAME", help="Of directories and data sets, only the files of this split.")
+]
+SkippedOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write each unreadable row as {file, line, column, reason}.",
+        show_default=f"OUT{SKIPPED}",
+    ),
+]
+
 
 def bring(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|hf:NAME ...", help=FILES_HELP)],
+    files: FilesArgument,
     out: OutOption = None,
     columns: MapOption = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Show which column becomes what, three records and all counts; write nothing."),
-    ] = False,
+    dry_run: DryRunOption = False,
     max_bad: MaxBadOption = 0.01,
-    license_: Annotated[str, typer.Option("--license", metavar="TEXT", help="Of rows that state none.")] = "",
-    source: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Of rows that state none.", show_default="the name of the file or data set"),
-    ] = "",
-    domain: Annotated[
-        Domain | None, typer.Option(help="Of rows whose columns leave it open.", show_default="by what decides them")
-    ] = None,
-    split: Annotated[
-        str, typer.Option(metavar="NAME", help="Of directories and data sets, only the files of this split.")
-    ] = "",
-    skipped: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write each unreadable row as {file, line, column, reason}.",
-            show_default=f"OUT{SKIPPED}",
-        ),
-    ] = None,
+    license_: LicenseOption = "",
+    source: SourceOption = "",
+    domain: DomainOption = None,
+    split: SplitOption = "",
+    skipped: SkippedOption = None,
 ) -> None:
     """Read files in any format of the field, responses included, and write records: one problem a line, with traces.
 
@@ -61,12 +69,10 @@ def bring(
     that cannot be read goes to --skipped, and more of them in a file than --max-bad end the command without OUT. Counts
     go to standard error and, with every reason and examples, to OUT.report.json.
     """
-    if out is not None:
-        check_place("--out", out)
-    if skipped is not None:
-        check_place("--skipped", skipped)
+    for option, place in (("--out", out), ("--skipped", skipped)):
+        if place is not None:
+            check_place(option, place)
     from etalon.data.importing import Import, ImportSettings, sources
-    from etalon.data.records import OPEN
     from etalon.data.step_reports import StepLog
     from etalon.problems.formats import Reading
     from etalon.rows.mapping import ColumnMap
@@ -74,15 +80,12 @@ def bring(
     found = sources(files, split=split)
     for one in found:
         refuse_same(str(one.path), out)
-    reading = Reading(needs_reference=False, domain=domain) if domain else OPEN
-    settings = ImportSettings(
-        columns=ColumnMap.read(columns or []), reading=reading, license=license_, source=source, max_bad=max_bad
-    )
+    reading, names = Reading(needs_reference=False, domain=domain), ColumnMap.read(columns or [])
+    settings = ImportSettings(columns=names, reading=reading, license=license_, source=source, max_bad=max_bad)
     told = {"map": columns or [], "max_bad": max_bad, "license": license_, "source": source, "split": split}
     log = StepLog(step="import", inputs=[one.path for one in found if one.path.is_file()], settings=told)
     started = time.monotonic()
-    is_plain = out is not None and (out.is_file() or not out.exists())  # beside a pipe or a device nothing is written
-    aside = None if dry_run else skipped or (out.with_name(out.name + SKIPPED) if out and is_plain else None)
+    aside = None if dry_run else skipped or _beside(out)
     with ExitStack() as stack:
         progress = stack.enter_context(counting("import", "read rows"))
         skip = stack.enter_context(_skipping(aside))
@@ -97,6 +100,12 @@ def bring(
         log.gates.extend(reader.gates())
         log.write(out, seconds=time.monotonic() - started)
     typer.echo("\n".join(_lines(reader, found, aside)), err=True)
+
+
+def _beside(out: Path | None) -> Path | None:
+    """Where unreadable rows go; beside a pipe or a device nothing is written."""
+    is_plain = out is not None and (out.is_file() or not out.exists())
+    return out.with_name(out.name + SKIPPED) if out and is_plain else None
 
 
 def _write(reader: Import, found: list[Source], out: Path | None) -> None:

@@ -36,31 +36,36 @@ if TYPE_CHECKING:
 
 SUFFIX = ".strata.json"
 
+TokenizerOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Count tokens with the tokenizer of this model directory.",
+        show_default="that of --reference, where it is a directory",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Whose error rates the table is by; with --reference, the name they are kept under.",
+        show_default="the only one there is",
+    ),
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Measure error rates: MODEL@http://HOST:PORT/v1, a directory, FILE.py:NAME."),
+]
+AttemptsOption = Annotated[int, typer.Option("-n", min=1, help="Attempts of --reference at each problem.")]
+
 
 def stratify(
     files: FilesArgument,
     out: OutOption = None,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Count tokens with the tokenizer of this model directory.",
-            show_default="that of --reference, where it is a directory",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Whose error rates the table is by; with --reference, the name they are kept under.",
-            show_default="the only one there is",
-        ),
-    ] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Measure error rates: MODEL@http://HOST:PORT/v1, a directory, FILE.py:NAME."),
-    ] = None,
-    attempts: Annotated[int, typer.Option("-n", min=1, help="Attempts of --reference at each problem.")] = 8,
+    tokenizer: TokenizerOption = None,
+    model: ModelOption = None,
+    reference: ReferenceOption = None,
+    attempts: AttemptsOption = 8,
     temperature: TemperatureOption = 1.0,
     top_p: TopPOption = 1.0,
     max_tokens: MaxTokensOption = None,
