@@ -1,14 +1,19 @@
 import random
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etalon.data.asking.expand import DIMENSIONS, expand, parse_queries, requests
-from etalon.data.asking.label import label_problems, pseudo_label
+from etalon.data.asking.expand import DIMENSIONS, expand_records, parse_queries, requests
+from etalon.data.asking.label import pseudo_label
+from etalon.data.calls.remembered import Remembered
 from etalon.data.curriculum.paths import SAME, distinct_paths, fingerprint, similarity
 from etalon.data.curriculum.strata import is_hard, strata, table
+from etalon.data.gates import Gated
+from etalon.data.records import Record
+from etalon.errors import RunError
 from etalon.problems.instructions import with_instruction
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop, Trace
 
@@ -52,13 +57,6 @@ def test_a_label_does_not_depend_on_the_order_of_answers(answers: list[str | Non
 
 def test_equivalence_is_that_of_the_verifiers_by_default() -> None:
     assert pseudo_label(["1/2", "0.5", "2"], agreement=0.6).answer in {"1/2", "0.5"}
-
-
-def test_unlabelled_queries_are_dropped_with_their_answers_shown() -> None:
-    gated = label_problems([(QUERY, ["2", "2"]), (QUERY, ["2", "3"])], agreement=0.6, cluster=by_value)
-    assert [problem.answer for problem in gated.kept] == ["2"]
-    assert gated.report.reasons == {"tie between answers": 1}
-    assert gated.report.examples[0].text.endswith("answers: 2, 3")
 
 
 # --- paths -------------------------------------------------------------------------------------------------------
@@ -162,13 +160,21 @@ def test_queries_are_read_after_the_thinking() -> None:
     assert parse_queries("<query> </query> What is 2?") == []
 
 
-def test_expansion_makes_unlabelled_problems_of_the_seeds_domain() -> None:
+def grown(seeds: Sequence[Problem], sampler: Scripted, path: Path, *, count: int) -> Gated[Record]:
+    records = [Record(problem=problem) for problem in seeds]
+    with Remembered(sampler, path) as teacher:
+        return expand_records(records, teacher, count=count, params=SamplingParams(), seed=0)
+
+
+def test_expansion_makes_unlabelled_problems_of_the_seeds_domain(tmp_path: Path) -> None:
     sampler = Scripted(
         "<query>What is 2+2?</query>", "<query>What is 3+3?</query>", "no idea", "<query>what is 2 + 2</query>"
     )
-    gated = expand([QUERY], sampler, count=4, params=SamplingParams(), seed=0)
-    assert [problem.prompt.split("?")[0] for problem in gated.kept] == ["What is 2+2", "What is 3+3"]
-    for problem in gated.kept:
+    gated = grown([QUERY], sampler, tmp_path / "calls.jsonl", count=4)
+    seed, *new = [record.problem for record in gated.kept]
+    assert seed is QUERY
+    assert [problem.prompt.split("?")[0] for problem in new] == ["What is 2+2", "What is 3+3"]
+    for problem in new:
         assert (problem.domain, problem.answer, problem.skill) == (Domain.MATH, None, "algebra")
         assert problem.prompt.count("boxed") == 1
         assert problem.id.startswith("q+")
@@ -184,11 +190,11 @@ def test_every_dimension_takes_its_turn_and_shows_the_bare_question() -> None:
         assert all("think step by step" not in r.conversation[0].content for r in batch)
 
 
-def test_what_cannot_be_labelled_is_not_expanded_and_failures_are_told_apart() -> None:
+def test_what_cannot_be_labelled_is_not_expanded_and_failures_are_told_apart(tmp_path: Path) -> None:
     code = Problem(id="c", domain=Domain.CODE, prompt="Write f.", tests={})
     cut_off = Scripted("<query>What", stop=Stop.LENGTH)
-    gated = expand([QUERY, code], cut_off, count=1, params=SamplingParams(), seed=0)
+    with pytest.raises(RunError, match="wrote no new query in 1 calls: truncated"):
+        grown([QUERY, code], cut_off, tmp_path / "cut.jsonl", count=1)
     assert len(cut_off.asked) == 1
-    assert gated.report.reasons == {"seed of domain code has no final answer to vote on": 1, "truncated": 1}
-    failed = expand([QUERY], Scripted("", stop=Stop.ERROR), count=1, params=SamplingParams(), seed=0)
-    assert failed.report.reasons == {"sampler failed": 1}
+    with pytest.raises(RunError, match="none of 1 calls gave an answer"):
+        grown([QUERY], Scripted("", stop=Stop.ERROR), tmp_path / "failed.jsonl", count=1)

@@ -7,11 +7,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 
 import pytest
 
 from etalon import prompts
-from etalon.data.asking.expand import expand
+from etalon.data.asking.expand import expand_records
+from etalon.data.calls.remembered import Remembered
+from etalon.data.records import Record
 from etalon.errors import ConfigError
 from etalon.problems import nano
 from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
@@ -425,12 +428,18 @@ def test_single_operations_are_the_table_of_the_documents_and_are_not_held_out()
             assert lowest == (2 if split in nano.HELD_OUT else 1)
 
 
-def test_the_teacher_writes_new_questions_of_the_train_split_and_now_and_then_a_copy_or_a_flaw() -> None:
+def test_the_teacher_writes_new_questions_of_the_train_split_and_now_and_then_a_copy_or_a_flaw(
+    tmp_path: Path,
+) -> None:
     seeds = [p for d in (Domain.MATH, Domain.STEM) for p in nano.problems(d, "train", 150, seed=3)]
-    grown = expand(seeds, NanoTeacher(), count=2, params=SamplingParams(max_tokens=400), seed=1, prompts="nano")
+    params = SamplingParams(max_tokens=400)
+    with Remembered(NanoTeacher(), tmp_path / "calls.jsonl") as teacher:
+        records = [Record(problem=p) for p in seeds]
+        grown = expand_records(records, teacher, count=2, params=params, seed=1, prompts="nano")
     asked = {p.prompt for p in seeds}
-    whole = [p for p in grown.kept if PATTERNS[p.domain].match(p.prompt)]
-    flawed = [p for p in grown.kept if p not in whole]
+    new = [record.problem for record in grown.kept if record.parent]
+    whole = [p for p in new if PATTERNS[p.domain].match(p.prompt)]
+    flawed = [p for p in new if p not in whole]
     assert len(whole) > 400
     assert not asked & {p.prompt for p in whole}
     assert all(nano.is_train(p) for p in whole)

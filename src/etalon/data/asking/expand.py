@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from etalon.data.calls.remembered import Remembered
-from etalon.data.gates import KEEP, Decision, Gated, Sieve, drop, sift
+from etalon.data.gates import KEEP, Decision, Gated, Sieve, drop
 from etalon.data.ngrams import normalise
 from etalon.data.records import Record
 from etalon.errors import InputError, RunError
 from etalon.problems.instructions import with_instruction, without_instruction
 from etalon.prompts import load
-from etalon.sampling.single import Ask, sample_singly
-from etalon.types import Conversation, Domain, Problem, Rollout, Sampler, SamplingParams, Stop, ask
+from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop, ask
 from etalon.verifiers.text import final_part
 
 DIMENSIONS = ("concepts", "skeleton", "constraints", "target")
@@ -46,32 +45,6 @@ class Grown:
     request: Request
     problem: Problem
     decision: Decision
-
-
-def expand(
-    seeds: Sequence[Problem],
-    sampler: Sampler,
-    *,
-    count: int,
-    params: SamplingParams,
-    seed: int,
-    prompts: str = "default",
-) -> Gated[Problem]:
-    """Up to `count` new unlabelled problems per seed, and how many responses made none, with the reasons."""
-    decided: list[tuple[Problem, Decision]] = [
-        (problem, drop(f"seed of domain {problem.domain} has no final answer to vote on", problem.prompt))
-        for problem in seeds
-        if problem.domain not in EXPANDABLE
-    ]
-    asked = _asked(seeds, count, prompts)
-    asks = [
-        Ask(problem_id=str(place), index=one.index, conversation=one.request.conversation)
-        for place, one in enumerate(asked)
-    ]
-    rollouts = dict(sample_singly(sampler, asks, params=params, seed=seed))
-    answered = ((one.request, rollouts[place]) for place, one in enumerate(asked))
-    found = new_queries(answered, known=(problem.prompt for problem in seeds), prompts=prompts)
-    return sift("expand", [*decided, *((one.problem, one.decision) for one in found)])
 
 
 def expand_records(

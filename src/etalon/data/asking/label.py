@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from etalon.data.calls.remembered import Remembered
-from etalon.data.gates import KEEP, Decision, Fate, Gated, Sieve, drop, sift
+from etalon.data.gates import KEEP, Decision, Fate, Gated, Sieve, drop
 from etalon.data.records import Record
 from etalon.errors import RunError
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop, ask
@@ -78,21 +78,6 @@ def pseudo_label(answers: Sequence[str | None], *, agreement: float, cluster: Cl
         cluster: which answers are equivalent; default `etalon.verifiers.cluster`.
     """
     return of_votes(tally(answers, cluster=cluster), agreement=agreement)
-
-
-def label_problems(
-    pairs: Sequence[tuple[Problem, Sequence[str | None]]], *, agreement: float, cluster: Cluster | None = None
-) -> Gated[Problem]:
-    """The problems with their majority answers filled in; those without a label are dropped, with the reason."""
-
-    def decided(problem: Problem, answers: Sequence[str | None]) -> tuple[Problem, Decision]:
-        label = pseudo_label(answers, agreement=agreement, cluster=cluster)
-        if label.answer is None:
-            shown = ", ".join(str(answer) for answer in answers)
-            return problem, drop(label.reason, f"{problem.prompt} | answers: {shown}")
-        return replace(problem, answer=label.answer), KEEP
-
-    return sift("label", (decided(problem, answers) for problem, answers in pairs))
 
 
 @dataclass(frozen=True, kw_only=True)
