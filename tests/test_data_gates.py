@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from etalon.data.contamination.index import index
 from etalon.data.contamination.items import Item
-from etalon.data.gates import correctness_gate, length_gate, overlap_gate, quality_gate, trace_gate
+from etalon.data.gates import correctness_gate, length_gate, overlap_gate, trace_gate
 from etalon.errors import ConfigError
 from etalon.pipeline.held_out import from_outside
 from etalon.recipe import DataSpec, ProblemsSpec, Recipe
@@ -71,14 +71,6 @@ def test_an_undecided_trace_is_neither_kept_nor_called_wrong() -> None:
     assert [kept.response for kept in gated.kept] == ["a"]
     assert (gated.report.kept, gated.report.dropped, gated.report.undecided) == (1, 2, 1)
     assert gated.report.reasons == {"different": 2, "undecided: timeout": 1}
-
-
-@pytest.mark.parametrize(("keep", "kept"), [(True, ["right", "undecided"]), (False, ["right"])])
-def test_an_unjudged_query_passes_unless_told_otherwise(keep: bool, kept: list[str]) -> None:
-    verdicts = {"right": RIGHT, "wrong": WRONG, "undecided": UNDECIDED}
-    gated = quality_gate([problem(name) for name in verdicts], lambda p: verdicts[p.prompt], keep_undecided=keep)
-    assert [p.prompt for p in gated.kept] == kept
-    assert (gated.report.kept, gated.report.dropped, gated.report.undecided) == (len(kept), 1, 1)
 
 
 def test_traces_of_a_file_are_searched_for_what_the_recipe_holds_out(tmp_path: Path) -> None:

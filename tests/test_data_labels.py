@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etalon.data.asking.expand import DIMENSIONS, expand_records, parse_queries, requests
-from etalon.data.asking.label import pseudo_label
+from etalon.data.asking.label import Cluster, Label, of_votes, tally
 from etalon.data.calls.remembered import Remembered
 from etalon.data.curriculum.paths import SAME, distinct_paths, fingerprint, similarity
 from etalon.data.curriculum.strata import is_hard, strata, table
@@ -23,6 +23,10 @@ QUERY = Problem(id="q", domain=Domain.MATH, prompt=with_instruction("What is 1+1
 def by_value(answers: Sequence[str | None]) -> list[int | None]:
     """Clusters of whole numbers, however they are written."""
     return [None if answer is None else int(float(answer)) for answer in answers]
+
+
+def pseudo_label(answers: Sequence[str | None], *, agreement: float, cluster: Cluster | None = None) -> Label:
+    return of_votes(tally(answers, cluster=cluster), agreement=agreement)
 
 
 # --- labels ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
     overlap_gate      overlap of a query with evaluation sets
     trace_gate        what rules find in a response: loops, broken thoughts, control tokens, other scripts, ...
-    quality_gate      an LLM (or anything) judges the query
     correctness_gate  the verdict on the response
     length_gate       too long for the window, or empty
 
@@ -12,7 +11,7 @@ An undecided check is not a failed one: it is counted on its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -57,7 +56,7 @@ class Example:
 class GateReport:
     """What a gate did. kept: rows that passed; dropped: rows that failed; undecided: rows it could not decide.
 
-    Undecided rows are never among `dropped`; where they pass (`quality_gate`) they are also among `kept`.
+    Undecided rows are never among `dropped`; where they pass (a judge's, `asking.quality`) they are also among `kept`.
     """
 
     gate: str
@@ -198,18 +197,6 @@ def of_hit(hit: Hit | None, text: str, *, drop_near: bool = False) -> Decision:
     if hit is None or (hit.is_near and not drop_near):
         return KEEP
     return drop(OVERLAP, f"{hit.benchmark} {hit.row}, {hit.share:.2f} of it: {hit.span} | {text}")
-
-
-def quality_gate(
-    problems: Sequence[Problem], judge: Callable[[Problem], Verdict], *, keep_undecided: bool = True
-) -> Gated[Problem]:
-    """Drop queries that the judge finds incomplete, unreasonable or invalid."""
-    undecided = Fate.UNDECIDED_KEPT if keep_undecided else Fate.UNDECIDED
-
-    def decide(problem: Problem) -> Decision:
-        return of_verdict(judge(problem), problem.prompt, undecided)
-
-    return sift("quality", ((problem, decide(problem)) for problem in problems))
 
 
 def correctness_gate(pairs: Sequence[tuple[Trace, Verdict]]) -> Gated[Trace]:

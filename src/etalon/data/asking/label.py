@@ -69,17 +69,6 @@ def of_votes(votes: Mapping[str, int], *, agreement: float) -> Label:
     return Label(answer=winner, votes=given[0], agreement=share, reason="majority")
 
 
-def pseudo_label(answers: Sequence[str | None], *, agreement: float, cluster: Cluster | None = None) -> Label:
-    """The label that a teacher's answers to one query make.
-
-    Args:
-        answers: final answers, None where a response had none.
-        agreement: smallest share of the majority answer.
-        cluster: which answers are equivalent; default `etalon.verifiers.cluster`.
-    """
-    return of_votes(tally(answers, cluster=cluster), agreement=agreement)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
     """Records after the vote. checked, confirmed: withheld answers that got a label, and how many got the same.

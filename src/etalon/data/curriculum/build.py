@@ -28,8 +28,7 @@ from etalon.data.curriculum.parts import Candidate, Part, Sizes, cut
 from etalon.data.curriculum.paths import path_decisions
 from etalon.data.curriculum.strata import is_hard
 from etalon.data.curriculum.stratify import whose
-from etalon.data.curriculum.trace_rows import trace_to_row
-from etalon.data.curriculum.traces import UNVERIFIED, right, rows_of, told_by
+from etalon.data.curriculum.traces import UNVERIFIED, right, rows_of, told_by, trace_to_row
 from etalon.data.duplicates import DISAGREE, Decisions, Keyed, duplicates, keyed
 from etalon.data.gates import KEEP, Decision, Sieve, drop
 from etalon.data.records import Record, record_of, record_to_row

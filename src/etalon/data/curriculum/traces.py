@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from etalon.data.gates import KEEP, Decision, drop
 from etalon.data.records import Record
 from etalon.problems.given.traces import GivenTrace
-from etalon.types import Trace
+from etalon.types import Domain, Trace
 
 WRONG, UNVERIFIED, CUT = "wrong", "nothing says whether it is right", "cut"
 
@@ -56,3 +58,13 @@ def told_by(record: Record) -> dict[str, Any]:
     """What a row of a trace says beside the trace: where its problem is from, and under which licence."""
     beside = {"license": record.license, "origin": record.origin, "cluster": record.cluster}
     return {name: value for name, value in beside.items() if value}
+
+
+def trace_to_row(trace: Trace) -> dict[str, Any]:
+    """The trace as JSON values: what a data stage or `etalon data build` writes and an sft stage reads."""
+    return asdict(trace)
+
+
+def trace_from_row(row: Mapping[str, Any]) -> Trace:
+    """The trace that `trace_to_row` wrote."""
+    return Trace(**{**row, "domain": Domain(row["domain"])})

@@ -16,7 +16,7 @@ from etalon.data import gates
 from etalon.data.calls.remembered import Remembered
 from etalon.data.contamination.index import Index
 from etalon.data.curriculum import paths, strata
-from etalon.data.curriculum.trace_rows import trace_to_row
+from etalon.data.curriculum.traces import trace_to_row
 from etalon.data.records import Record
 from etalon.errors import InputError
 from etalon.pipeline import held_out

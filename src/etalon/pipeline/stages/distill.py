@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from etalon.config.stages import no_stage
 from etalon.cost import work as costs
 from etalon.cost.work import Cost
-from etalon.data.curriculum.trace_rows import trace_to_row
+from etalon.data.curriculum.traces import trace_to_row
 from etalon.errors import ConfigError
 from etalon.pipeline import reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work

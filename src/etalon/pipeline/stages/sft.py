@@ -10,7 +10,7 @@ from typing import Any
 from etalon.cost import work as costs
 from etalon.cost.work import Cost
 from etalon.data.curriculum import strata
-from etalon.data.curriculum.trace_rows import trace_from_row
+from etalon.data.curriculum.traces import trace_from_row
 from etalon.data.records import record_of
 from etalon.errors import ConfigError, InputError
 from etalon.pipeline import held_out, reckoning
