@@ -59,7 +59,7 @@ def test_parts_cover_a_file_and_its_lines_are_those_of_the_whole(
     content: bytes, size: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
-    path.write_bytes(b"{" + content)  # never taken for a packed file
+    path.write_bytes(b"{} " + content)  # never taken for a packed file, nor for an object of several lines
     source = source_of(path)
     parts = slices(source, size)
     assert [start for start, _ in parts] == [0, *(stop for _, stop in parts)][:-1]
