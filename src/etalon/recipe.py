@@ -59,6 +59,7 @@ class ProblemsSpec(Spec):
         DomainName, NonNegative
     ] = {}  # (ours) train problems of a domain relative to `train`; 1 where nothing is said
     operations: Annotated[int, Field(ge=2, le=9)] = 5  # (ours) nano world: most operations of a math problem
+    facts: Count = 0  # (ours) nano world: arbitrary facts to learn by heart, trained on and asked for as they are
     open: Count = 0  # (ours) nano world: open-ended instruct prompts with a rubric, in the RL split alone
     train: Positive = 1000  # (ours) problems per domain and split; files are cut in this proportion
     probe: Positive = 64  # (ours) per domain, for fuse stages
@@ -146,6 +147,13 @@ class FuseSpec(Spec):
     """Kind fuse: Pass@K of each checkpoint of the SFT stage before it per skill, and the merge of the best (2.1.2)."""
 
     k: Positive = 8  # (ours) K of Pass@K
+    # 2.1.2: what makes a checkpoint its skill's specialist: the highest Pass@K, or for comparison the highest Pass@1 or
+    # the lowest loss on the reference solutions of the probing set
+    choose: Literal["passk", "pass1", "loss"] = "passk"
+    # 2.1.2: "merge" of the specialists; for comparison the "best" single checkpoint over all skills, or the "last"
+    take: Literal["merge", "best", "last"] = "merge"
+    # (ours) merge the checkpoints of these stages, unprobed, in place of those of `from`
+    stages: tuple[str, ...] = ()
     weights: dict[str, NonNegative] = {}  # 1.5B: weight of each skill's specialist in the merge; empty is uniform
 
 
@@ -163,6 +171,7 @@ class RlSpec(Spec):
     judge: str = ""  # 2.4: who judges rubrics: a model directory, NAME@URL, or "nano"; empty leaves them undecided
     when_empty: Literal["stop", "skip"] = "stop"  # (ours) no prompt carries a signal: end the run, or go on without
     steps: Count = 200  # (ours) optimiser steps, each on fresh rollouts
+    tokens: Count = 0  # (ours) end the phase after the step that reaches this many sampled tokens; 0 is no such end
     lr: Annotated[float, Field(gt=0)] = 1e-6  # (ours) constant learning rate of AdamW
     gamma: NonNegative = 1.0  # (ours) sharpness of the entropy weight; the papers give no value; 0 is GRPO
     group_size: Annotated[int, Field(ge=2)] = 16  # (ours) rollouts per prompt
@@ -175,7 +184,8 @@ class RlSpec(Spec):
     importance: Importance = "token-truncate"
     importance_cap: Annotated[float, Field(ge=1)] = 2.0  # (ours) largest factor of one token
     max_tokens: Positive = 65536  # 2.2.2: one long window from the start (1.5B: 16K, then 32K)
-    prefilter_attempts: Positive = 8  # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1
+    # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1; 0 leaves every prompt in
+    prefilter_attempts: Count = 8
     micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
     save_every: Positive = 20  # (ours) steps between resumable states
     beta1: Share = 0.9  # (ours) decay of the first moment of AdamW
@@ -197,6 +207,8 @@ class DistillSpec(Spec):
     buckets: Positive = 4  # (ours) length buckets per domain
     low: Share = 0.2  # (ours) quantile of learning potential below which a trace is too easy to teach anything
     high: Share = 0.95  # (ours) quantile above which a trace is an outlier
+    # 2.3: "band" of the quantiles; for comparison as many traces of each bucket at "random", or those of the "top"
+    choose: Literal["band", "random", "top"] = "band"
     own_claims: Count = 0  # (ours) math queries whose claims, as the student makes them, the teacher judges; 0 is off
     replay: Count = 0  # (ours) SFT rows per remaining domain mixed in, so that they are not forgotten
     epochs: Positive = 2  # (ours) passes over the chosen traces
@@ -229,6 +241,7 @@ class ClrSpec(Spec):
 
     k: Annotated[int, Field(ge=2)] = 32  # CLR: trajectories per problem
     m: Positive = 5  # CLR: claims per trajectory
+    exponent: Literal["m", "one"] = "m"  # CLR: of the mean of the verdicts; "one" leaves the mean as it is
     early: Literal["exact", "off"] = "exact"  # (ours) stop once the answer can no longer change
     prior: Share = 0.5  # (ours) reliability of a trajectory that gave no claim; CLR reports 1
     problems: Positive = 200  # (ours) held-out math problems
