@@ -80,18 +80,32 @@ def folded(title: str, *parts: str) -> Html:
     return tag("details", tag("summary", title), *parts)
 
 
-def document(title: str, body: Html) -> str:
-    """A whole page. Its policy allows nothing but this very style sheet, whatever a model wrote into a file."""
-    style = (resources.files("etalon.report") / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+def document(title: str, body: Html, *, scripts: Sequence[str] = ()) -> str:
+    """A whole page. Its policy allows nothing but this very style sheet and these scripts of ours (names of files of
+    this package), whatever a model wrote into a file: no network, no other script, no handler in markup."""
+    style = _packaged("style.css")
+    codes = [_packaged(name) for name in scripts]
+    allowed = " ".join(f"'sha256-{_digest(code)}'" for code in codes) or "'none'"
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src {allowed}; base-uri 'none'; "
+        "form-action 'none'"
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
-        f"{tag('title', title)}<style>{style}</style></head>{body}</html>\n"
+        f"{tag('title', title)}<style>{style}</style></head>{body}"
+        f"{''.join(f'<script>{code}</script>' for code in codes)}</html>\n"
     )
+
+
+def _packaged(name: str) -> str:
+    return (resources.files("etalon.report") / name).read_text(encoding="utf-8")
+
+
+def _digest(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def clip(words: str, length: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,17 @@ from etalon.types import Group, Stop
 
 
 def step_metrics(groups: Sequence[Group], weights: Sequence[float]) -> dict[str, Any]:
-    """Accuracy, lengths, truncation and the weights of one step's groups; undecided rollouts are only counted."""
+    """Accuracy, lengths, truncation, entropy and the weights of one step's groups; undecided rollouts are only counted.
+
+    entropy: in nats per token, estimated without bias by minus the mean log-probability of the tokens that were drawn;
+    None where the sampler gave no log-probabilities.
+    """
     accuracies = [g.accuracy for g in groups]
     known = [a for a in accuracies if a is not None]
     used = [w for w, a in zip(weights, accuracies, strict=True) if a is not None]
     judged = [(r, v) for g in groups for r, v in zip(g.rollouts, g.verdicts, strict=True)]
     correct = [r.num_tokens for r, v in judged if v.is_correct]
+    logprobs = [logprob for r, _ in judged for logprob in r.logprobs or ()]
     return {
         "accuracy": sum(known) / len(known) if known else 0.0,
         "mean_tokens": sum(r.num_tokens for r, _ in judged) / len(judged),
@@ -22,6 +28,7 @@ def step_metrics(groups: Sequence[Group], weights: Sequence[float]) -> dict[str,
         "truncated": sum(r.stop is Stop.LENGTH for r, _ in judged) / len(judged),
         "no_answer": sum(v.gave_none for _, v in judged) / len(judged),
         "undecided": sum(v.is_undecided for _, v in judged),
+        "entropy": -math.fsum(logprobs) / len(logprobs) if logprobs else None,
         "mean_weight": sum(used) / len(used) if used else 0.0,
         "accuracies": known,
         "weights": used,
