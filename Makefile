@@ -1,13 +1,13 @@
 # make setup: install; make demo: the whole recipe on this CPU; make test: the test suite; make check: before every commit
-# make test-trl, test-verl, test-ray, test-vllm: what needs an environment of its own, made when it is first needed
+# make test-trl, test-verl, test-ray, test-track, test-vllm: what needs an environment of its own, made when it is first needed
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
-ELSEWHERE := not slow and not gpu and not network and not trl and not verl and not ray
+ELSEWHERE := not slow and not gpu and not network and not trl and not verl and not ray and not track
 
-.PHONY: setup demo test test-trl test-verl test-ray test-vllm check format
+.PHONY: setup demo test test-trl test-verl test-ray test-track test-vllm check format
 
 setup: $(STAMP)
 
@@ -18,9 +18,11 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(VENV)-verl/.installed: CONSTRAINTS := constraints-verl.txt
 CONSTRAINTS := constraints.txt
+$(VENV)-track/.installed: EXTRAS := train,ui,wandb,tensorboard
+EXTRAS = $*
 $(VENV)-%/.installed: pyproject.toml constraints.txt constraints-verl.txt
 	$(PYTHON) -m venv $(VENV)-$*
-	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check --quiet -e ".[$*,dev]" -c $(CONSTRAINTS)
+	$(VENV)-$*/bin/python -m pip install --disable-pip-version-check --quiet -e ".[$(EXTRAS),dev]" -c $(CONSTRAINTS)
 	touch $@
 
 demo: setup
@@ -37,6 +39,9 @@ test-verl: $(VENV)-verl/.installed  # -W ignore: verl, ray and hydra warn while 
 
 test-ray: $(VENV)-ray/.installed  # rows over a Ray cluster of two processes
 	$(OFFLINE) $(VENV)-ray/bin/python -m pytest -m ray tests/test_ray.py
+
+test-track: $(VENV)-track/.installed  # the trackers themselves, without a network
+	$(OFFLINE) $(VENV)-track/bin/python -m pytest -m track tests/test_track.py
 
 test-vllm: setup  # a vLLM server on this CPU, serving the model of a finished demo
 	BIN=$(BIN) PYTHON=$(PYTHON) bench/vllm.sh

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import compare, data, doctor, explain, fuse, report, rl, run, serve, solve, verify
+from etalon.commands import compare, data, doctor, explain, fuse, report, rl, run, serve, solve, track, verify
 from etalon.commands.evaluation import options
 from etalon.errors import EtalonError, StoppedError
 
@@ -30,6 +30,7 @@ app.command()(fuse.fuse)
 app.command()(serve.sandbox)
 app.command()(report.report)
 app.command()(compare.compare)
+app.command()(track.track)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 

@@ -21,6 +21,7 @@ Aggregation = Literal["sequence-mean-token-mean", "token-mean"]
 Importance = Literal["none", "token-truncate"]
 DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]  # those of types.Domain, says a test
 PromptSort = Literal["rules", "rubric", "long"]
+TrackerName = Literal["trackio", "wandb", "tensorboard"]  # those of track.trackers, says a test
 
 
 class Spec(BaseModel):
@@ -337,6 +338,7 @@ class Recipe(Spec):
     autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
     jobs: Positive = 2  # (ours) processes: evaluation runs beside training
+    track: tuple[TrackerName, ...] = ()  # (ours) trackers that are shown the run as it goes (docs/track.md)
     prompts: str = (
         "auto"  # folder of prompt files: packaged ("default", "nano") or a path; "auto": as the problems need
     )

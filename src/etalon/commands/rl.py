@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from etalon.commands.options import MapOption, MaxBadOption
-from etalon.commands.run import RunOption, SetOption, start
+from etalon.commands.run import RunOption, SetOption, TrackOption, start, with_trackers
 from etalon.errors import ConfigError
 
 PROMPTS_PER_STEP = 16  # (ours)
@@ -39,6 +39,7 @@ def rl(
     max_bad: MaxBadOption = 0.01,
     run_dir: RunOption = None,
     overrides: SetOption = None,
+    track: TrackOption = None,
     preflight: Annotated[
         bool, typer.Option(help="Look at the model first, and stop where there is nothing to learn from.")
     ] = True,
@@ -65,7 +66,7 @@ def rl(
 
     threads = useful_threads(Path(model))
     text = "\n".join(recipe_lines(directory.name, threads, tables, stage)) + "\n"
-    launch(text, directory, overrides or [], preflight=preflight, dry_run=dry_run)
+    launch(text, directory, with_trackers(overrides, track), preflight=preflight, dry_run=dry_run)
 
 
 def launch(text: str, directory: Path, overrides: Sequence[str], *, preflight: bool, dry_run: bool) -> None:

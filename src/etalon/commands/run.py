@@ -14,12 +14,17 @@ RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Ru
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one value: rl.gamma=0.")
 ]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option("--track", metavar="NAME", help="Show the run in trackio, wandb or tensorboard; repeatable."),
+]
 
 
 def run(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a packaged recipe such as nano.")],
     run_dir: RunOption = None,
     overrides: SetOption = None,
+    track: TrackOption = None,
     from_stage: Annotated[
         str | None, typer.Option("--from", metavar="STAGE", help="Redo this stage and all after it.")
     ] = None,
@@ -62,17 +67,26 @@ def run(
         "preflight": preflight,
     }
     start(
-        find_recipe(recipe), run_dir, overrides or [], reckoned=given, asked=asked, dry_run=dry_run,
+        find_recipe(recipe), run_dir, with_trackers(overrides, track), reckoned=given, asked=asked, dry_run=dry_run,
         keep_overrides=keep_overrides,
     )  # fmt: skip
 
 
-def demo(run_dir: RunOption = None, overrides: SetOption = None) -> None:
+def demo(run_dir: RunOption = None, overrides: SetOption = None, track: TrackOption = None) -> None:
     """Run the packaged nano recipe on this machine. It ends with the place of its report."""
     from etalon.config import packaged_recipe
 
-    finished = start(packaged_recipe("nano"), run_dir, overrides or [])
+    finished = start(packaged_recipe("nano"), run_dir, with_trackers(overrides, track))
     typer.echo(f"report: {finished / 'report.html'}")
+
+
+def with_trackers(overrides: Sequence[str] | None, track: Sequence[str] | None) -> list[str]:
+    """The overrides, those of --track included; ConfigError for a tracker that is not there."""
+    from etalon.config.toml import toml_value
+    from etalon.track.trackers import require
+
+    require(track or ())
+    return [*(overrides or ()), *([f"track={toml_value(list(dict.fromkeys(track)))}"] if track else ())]
 
 
 def find_recipe(name: str) -> Path:

@@ -26,6 +26,8 @@ from etalon.pipeline.stages.problems import read_file
 from etalon.recipe import Recipe
 from etalon.show.progress import Progress
 from etalon.store import TEMPORARY_SUFFIX, RunLock, StageDir, write_atomic, write_json_atomic, writing
+from etalon.track.beside import tracked
+from etalon.track.trackers import require
 from etalon.types import Domain
 
 PEEKED_BYTES = 100_000_000  # (ours) of problem files that a dry run reads, to plan for the domains they hold
@@ -85,6 +87,7 @@ def run(
         return
     check_endpoints(recipe)
     check_device(recipe)
+    require(recipe.track)
     engine_of(recipe).check()
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         write_run_files(recipe, run_dir, recipe_path, overrides)  # first: killed in what follows, it is still a run
@@ -96,7 +99,8 @@ def run(
             graph=graph, run_dir=run_dir, progress=Progress(), keys=keys, directories=directories, chosen=chosen,
             goes_on=not choice.preflight,
         )  # fmt: skip
-        waited = runner.run()
+        with tracked(recipe.track, run_dir, keys):
+            waited = runner.run()
         finish(run_dir, summarise(graph, keys, directories, wait_seconds=waited))
 
 
