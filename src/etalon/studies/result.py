@@ -10,7 +10,7 @@ paired by seed and problem, with intervals over seeds and over problems apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ class Row:
     """One arm after one measured stage in one domain.
 
     stage: as the study names it; of: the arm's own stage. numbers: pass1, passk and so on over seeds; delta: Pass@1
-    against the stage it starts from. against: the first arm, or for CLR the way to answer that is subtracted.
+    against the stage it starts from. against: the first arm, or for CLR the way to answer that is subtracted; from it
+    `difference` is that of Pass@1, paired by problem, `changes` those of the other numbers, paired by seed.
     """
 
     arm: str
@@ -43,6 +44,7 @@ class Row:
     domain: str
     numbers: Mapping[str, Spread]
     difference: Difference | None = None
+    changes: Mapping[str, Spread] = field(default_factory=dict)
     against: str = ""
 
 
@@ -126,33 +128,35 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
 def _rows(
     arm: str, stage: str, of: str, runs: Mapping[int, _Measured], base: Mapping[int, _Measured], baseline: str
 ) -> Iterator[Row]:
-    """A row per domain that every seed has."""
-    domains = (
-        [name for name in next(iter(runs.values())).numbers if all(name in one.numbers for one in runs.values())]
-        if runs
-        else []
-    )
-    for domain in domains:
-        names = [name for name in NUMBERS if all(name in one.numbers[domain] for one in runs.values())]
-        numbers = {name: over_seeds([one.numbers[domain][name] for one in runs.values()]) for name in names}
-        pairs = [
-            Pair(before=base[seed].means[domain], after=one.means[domain], clusters=one.clusters)
-            for seed, one in runs.items()
-            if seed in base and domain in base[seed].means and domain in one.means
-        ]
-        found = difference(pairs) if pairs else None
+    """A row per domain that every seed has; behind each way to answer of a CLR stage, what CLR adds to it."""
+    for domain in _shared([one.numbers for one in runs.values()]):
+        scores = [one.numbers[domain] for one in runs.values()]
+        others = [one.numbers.get(domain, {}) for one in base.values()]
+        found = difference([_pair(base[seed], domain, one, domain) for seed, one in runs.items() if seed in base])
         yield Row(
-            arm=arm, stage=stage, of=of, domain=domain, numbers=numbers, difference=found,
-            against=baseline if found else "",
+            arm=arm, stage=stage, of=of, domain=domain, difference=found, against=baseline if found else "",
+            numbers={name: over_seeds([one[name] for one in scores]) for name in _shared(scores)},
+            changes={
+                name: over_seeds([mine[name] - other[name] for mine, other in zip(scores, others, strict=True)])
+                for name in (_shared([*scores, *others]) if others else ())
+                if name not in ("pass1", "delta")
+            },
         )  # fmt: skip
-        if CLR in domains and domain != CLR:
-            pairs = [
-                Pair(before=one.means[domain], after=one.means[CLR], clusters=one.clusters) for one in runs.values()
-            ]
+        if all(CLR in one.numbers for one in runs.values()) and domain != CLR:
+            gain = difference([_pair(one, domain, one, CLR) for one in runs.values()])
             yield Row(
-                arm=arm, stage=stage, of=of, domain=f"{CLR} - {domain}", numbers={}, difference=difference(pairs),
-                against=domain,
+                arm=arm, stage=stage, of=of, domain=f"{CLR} - {domain}", numbers={}, difference=gain, against=domain
             )  # fmt: skip
+
+
+def _shared(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys that all tables have, in the order of the first."""
+    return [name for name in tables[0] if all(name in one for one in tables)] if tables else []
+
+
+def _pair(before: _Measured, earlier: str, after: _Measured, later: str) -> Pair:
+    """One seed's problems: a domain of one run before, a domain of a run after."""
+    return Pair(before=before.means.get(earlier, {}), after=after.means.get(later, {}), clusters=after.clusters)
 
 
 def _measured(task: Task, stage: str) -> _Measured:

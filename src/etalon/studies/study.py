@@ -105,7 +105,12 @@ def varied(
         raise ConfigError(f"--vary: {len(combinations)} combinations; at most {MOST_ARMS} are run in one study")
     found = config.load(recipe, sets)
     stages = tuple(measure) or _varied_stages(found, [key for key, _ in (one[0].split("=", 1) for one in options)])
-    arms = tuple(Arm(name=", ".join(one), sets=one, measure=stages) for one in combinations)
+    shown = _short([one[0].partition("=")[0] for one in options])
+    arms = tuple(
+        Arm(name=", ".join(shown[key] + equals + value for key, equals, value in (text.partition("=") for text in one)),
+            sets=one, measure=stages)
+        for one in combinations
+    )  # fmt: skip
     name = f"{found.name}-{'-'.join(one[0].partition('=')[0] for one in options)}"
     return Study(name=name, recipe=recipe, arms=arms, measure=stages, seeds=tuple(seeds), sets=tuple(sets))
 
@@ -134,6 +139,12 @@ def _parted(text: str) -> list[str]:
         else:
             depth += (letter in "[{") - (letter in "]}")
     return parts
+
+
+def _short(keys: Sequence[str]) -> dict[str, str]:
+    """Keys as an arm's name says them: the last part alone where that tells them apart."""
+    lasts = [key.rpartition(".")[2] for key in keys]
+    return {key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)}
 
 
 def _varied_stages(recipe: Recipe, keys: Sequence[str]) -> tuple[str, ...]:
