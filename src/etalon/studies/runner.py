@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from etalon.errors import StoppedError
+from etalon.pipeline.runner import PR_SET_PDEATHSIG
 from etalon.show.progress import Progress
 from etalon.studies.tasks import Finished, Task
 
@@ -88,7 +90,7 @@ class Runner:
         with task.log.open("ab") as log:
             process = subprocess.Popen(
                 task.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                preexec_fn=_interruptible,
+                preexec_fn=_bound,
             )  # fmt: skip
         self.running[process.pid] = (task, process, keys)
 
@@ -122,6 +124,11 @@ class Runner:
                 process.wait()
 
 
-def _interruptible() -> None:
-    """A shell that started us in the background had SIGINT ignored; a run must hear it."""
+def _bound() -> None:
+    """In the run, before it starts: hear SIGINT, which a shell that puts us in the background has ignored, and get it
+    when this process dies (on Linux), so that nothing is left at work in a directory that the next call wants."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
