@@ -106,4 +106,4 @@ def show(result: Result, directory: Path, shown_as: str) -> None:
         typer.echo(markdown(result))
     else:
         print_result(result)
-        typer.echo(directory / "result.json")
+        typer.echo(directory / "report.html")

@@ -16,6 +16,7 @@ from pathlib import Path
 from etalon.errors import RunError
 from etalon.show.progress import Progress
 from etalon.store import RunLock, write_json_atomic
+from etalon.studies.page import write_page
 from etalon.studies.result import RESULT, Result, read
 from etalon.studies.runner import Runner
 from etalon.studies.study import RECIPE, Study, write_recipe
@@ -60,12 +61,13 @@ def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = ()) -> Plan:
 def conduct(
     study: Study, directory: Path, *, command: str, jobs: int = 2, reuse: Sequence[Path] = (), progress: Progress
 ) -> Result:
-    """Run what is left of a study and write DIR/result.json, which names the runs that failed."""
+    """Run what is left of a study and write DIR/result.json and report.html, which name the runs that failed."""
     with RunLock(directory, wait_seconds=2.0):
         plan = lay_out(study, directory, reuse)
         failures = Runner(tasks=plan.tasks, done=plan.done, progress=progress, jobs=jobs).run()
         result = read(study, plan.tasks, command=command, failures=failures)
         write_json_atomic(directory / RESULT, result.record())
+        write_page(result, directory)
     return result
 
 

@@ -63,15 +63,18 @@ class Pair:
         return {name: self.after[name] - self.before[name] for name in sorted(self.before.keys() & self.after.keys())}
 
 
-def over_seeds(values: Sequence[float]) -> Spread:
-    """The mean of one value per seed with its t interval; ValueError without any."""
+def over_seeds(values: Sequence[float], *, is_share: bool = False) -> Spread:
+    """The mean of one value per seed with its t interval, cut to [0, 1] for a share; ValueError without any."""
     if not values:
         raise ValueError("over_seeds: no seed has a value")
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Spread(mean=mean, low=None, high=None, values=tuple(values))
     half = stats.t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return Spread(mean=mean, low=mean - half, high=mean + half, values=tuple(values))
+    low, high = mean - half, mean + half
+    if is_share:
+        low, high = max(0.0, low), min(1.0, high)
+    return Spread(mean=mean, low=low, high=high, values=tuple(values))
 
 
 def difference(pairs: Sequence[Pair]) -> Difference | None:

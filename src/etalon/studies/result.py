@@ -24,6 +24,7 @@ from etalon.studies.tasks import Task
 
 RESULT = "result.json"
 FORMAT = 1
+SHARES = ("pass1", "passk", "truncated", "no_answer")
 NUMBERS = ("pass1", "passk", "mean_tokens", "correct_tokens", "truncated", "no_answer", "delta")
 CLR = "clr"  # the way to answer that the others are subtracted from
 COLUMNS = "columns.json"  # of a clr stage: way to answer -> problem -> its chance to be right
@@ -135,7 +136,9 @@ def _rows(
         found = difference([_pair(base[seed], domain, one, domain) for seed, one in runs.items() if seed in base])
         yield Row(
             arm=arm, stage=stage, of=of, domain=domain, difference=found, against=baseline if found else "",
-            numbers={name: over_seeds([one[name] for one in scores]) for name in _shared(scores)},
+            numbers={
+                name: over_seeds([one[name] for one in scores], is_share=name in SHARES) for name in _shared(scores)
+            },
             changes={
                 name: over_seeds([mine[name] - other[name] for mine, other in zip(scores, others, strict=True)])
                 for name in (_shared([*scores, *others]) if others else ())
