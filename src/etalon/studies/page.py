@@ -17,7 +17,7 @@ POINTS = 100.0  # shares are shown in percent, differences in points
 
 LEAD = (
     "Means over {seeds} seeds in percent, with 95% intervals over seeds. A difference is paired by seed and problem, "
-    "and has two intervals: over seeds (would another seed and deal of problems say the same?) and over problems (would "
+    "with two intervals: over seeds (would another seed and deal of problems say the same?) and over problems (would "
     "other problems, for these very runs?). It is bold where both exclude 0. In the charts the line is the interval "
     "over seeds, and each ring is one seed."
 )
