@@ -22,6 +22,7 @@ from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.pipeline.reckoning import as_found
+from etalon.pipeline.seconds import measured_in
 from etalon.pipeline.stage import Stage, finished
 from etalon.pipeline.stages.problems import read_file
 from etalon.recipe import Recipe
@@ -83,6 +84,7 @@ def run(
         print_plan(
             graph_of(with_domains_found(recipe, problems), preflight=choice.preflight), keys or None, directories,
             from_stage=choice.from_stage, chosen=chosen, reused=reused, absent=list(absent),
+            measured=measured_in([*([choice.reuse] if choice.reuse is not None else []), run_dir], graph),
         )  # fmt: skip
         print_lines(lines)
         return

@@ -14,6 +14,7 @@ from etalon.config.stages import PREFLIGHT
 from etalon.pipeline import machine
 from etalon.pipeline.forecast import Forecast, forecast
 from etalon.pipeline.graph import Graph
+from etalon.pipeline.seconds import Expected, seconds_forecast, told
 from etalon.pipeline.stage import Stage, finished
 from etalon.store import StageDir
 
@@ -67,10 +68,12 @@ def print_plan(
     chosen: Collection[str] | None = None,
     reused: Collection[str] = (),
     absent: Sequence[str] = (),
+    measured: Mapping[str, float] | None = None,
 ) -> None:
     """The plan on standard output: one line per stage; with a GPU type also tokens, GPU-hours and memory.
 
     absent: what the recipe names and is not on this machine, one line each. keys: None when that leaves none.
+    measured: seconds of the same stages in earlier runs.
     """
     from rich.console import Console
     from rich.text import Text
@@ -83,13 +86,17 @@ def print_plan(
     if not console.is_terminal:
         console.width = WIDTH
     console.print(Text(f"{recipe.name} in {directories['problems'].parent.parent}"))
-    console.print(stage_table(lines, reckoned, width=console.width))
+    stages = [line.stage for line in to_run]
+    expected = {} if reckoned.gpu or not stages else seconds_forecast(graph, measured or {})
+    console.print(stage_table(lines, reckoned, expected, width=console.width))
     if reckoned.memory:
         console.print(memory_table(reckoned, width=console.width))
     for sentence in (*absent, *reckoned.notes):
         wrapped = wrap(sentence, console.width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
         console.print(Text("\n".join(wrapped)), soft_wrap=True)
-    for sentence in on_this_machine(graph, keys, [line.stage for line in to_run], directories):
+    for sentence in on_this_machine(graph, keys, stages, directories):
+        console.print(Text(sentence), soft_wrap=True)
+    for sentence in told(expected, stages, jobs=recipe.jobs):
         console.print(Text(sentence), soft_wrap=True)
     known = sum(line.seconds or 0.0 for line in to_run)
     console.print(f"{len(to_run)} of {len(lines)} stages to run" + (f", {known:.0f} s last time" if known else ""))
@@ -109,9 +116,11 @@ def on_this_machine(
     return lines
 
 
-def stage_table(lines: Iterable[Line], forecast: Forecast, *, width: int = WIDTH) -> Table:
+def stage_table(
+    lines: Iterable[Line], forecast: Forecast, expected: Mapping[str, Expected], *, width: int = WIDTH
+) -> Table:
     """A row per stage: its state, its work and, where it is known, its cost."""
-    table = _table(("Stage", "Section", "State"), _columns(forecast), width)
+    table = _table(("Stage", "Section", "State"), _columns(forecast, expected), width)
     is_evaluation = False
     for line in lines:
         if forecast.hours and line.stage.is_background and not is_evaluation:
@@ -119,14 +128,25 @@ def stage_table(lines: Iterable[Line], forecast: Forecast, *, width: int = WIDTH
             is_evaluation = True
         before = f"{line.seconds:.0f} s" if line.seconds else ""
         work = _costs(line, forecast) if forecast.hours else line.stage.shown
-        table.add_row(line.stage.name, line.stage.section, line.state, *work, *([] if forecast.hours else [before]))
+        table.add_row(line.stage.name, line.stage.section, line.state, *work, *([] if forecast.hours else [before]),
+                      *([_seconds(line, expected)] if expected and not forecast.hours else []))  # fmt: skip
     if forecast.hours:
         table.add_row("together", "", "", "", "", "", _hours(forecast.total_hours - forecast.training_hours))
     return table
 
 
-def _columns(forecast: Forecast) -> tuple[str, ...]:
-    return ("Steps", "Sampled", "Trained", "GPU-hours") if forecast.hours else ("Steps", "Rollouts", "Last run")
+def _columns(forecast: Forecast, expected: Mapping[str, Expected]) -> tuple[str, ...]:
+    if forecast.hours:
+        return ("Steps", "Sampled", "Trained", "GPU-hours")
+    return ("Steps", "Rollouts", "Last run", *(["Seconds"] if expected else []))
+
+
+def _seconds(line: Line, expected: Mapping[str, Expected]) -> str:
+    """Of a stage that is to run: 64 where it was measured, ~64 where it is reckoned."""
+    if line.state != "to run" or line.stage.name not in expected:
+        return ""
+    found = expected[line.stage.name]
+    return f"{'~' if found.how == 'reckoned' else ''}{found.seconds:.0f}"
 
 
 def _table(left: Sequence[str], right: Sequence[str], width: int) -> Table:
