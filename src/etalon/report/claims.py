@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.files import Measured, Run
 from etalon.report.html import (
     MISSING,

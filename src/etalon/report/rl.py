@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.files import Folder, Run, Score
 from etalon.report.html import Html, count, figure, folded, join, percent, section, tag
 from etalon.report.stages import before, domains

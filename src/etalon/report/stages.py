@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.config.stages import MODELLESS
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.files import Folder, Run, Score, StageRow
 from etalon.report.html import (
     Html,

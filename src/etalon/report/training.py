@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.data import LEAD as STEPS_LEAD
 from etalon.report.data import chain_name, chain_parts, example, tiles
 from etalon.report.files import Bucket, Folder, Gate, Probe, Run, Skill, Step, Stratum

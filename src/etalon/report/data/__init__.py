@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etalon.data.funnel.chains import Chain, Funnel, total_calls
 from etalon.data.funnel.reading import lost, seen
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.data import tables
 from etalon.report.data.charts import flow, pairs
 from etalon.report.data.tables import Table, cost

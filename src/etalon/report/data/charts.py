@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from etalon.data.funnel.chains import Chain
 from etalon.data.funnel.reading import StepReport, lost
+from etalon.report.charts.svg import WIDTH, drawing, label
 from etalon.report.data.tables import Bar, outside
 from etalon.report.html import Html, count, percent, tag
-from etalon.report.svg import WIDTH, drawing, label
 
 FLOW_WIDTH, LEFT, RIGHT = 1000.0, 230.0, 720.0  # of the drawing; the bars lie between LEFT and RIGHT
 BAR, GAP, BRANCH, APART = 12.0, 26.0, 17.0, 16.0

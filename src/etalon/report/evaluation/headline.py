@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.evaluate.results import MAX_MISSING
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.evaluation.scorecard import Scorecard
 from etalon.report.exports.cells import bounds, clr_note, percentage, problems_of, whole
 from etalon.report.exports.published import COLUMNS, beside, published_score

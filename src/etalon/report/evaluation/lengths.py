@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from etalon.evaluate.store import Scored
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.evaluation.scorecard import Scorecard, kind_of
 from etalon.report.exports.shape import BenchmarkRow
 from etalon.report.html import Html, count, figure, join

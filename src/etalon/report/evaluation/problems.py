@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.evaluation.scorecard import KINDS, Scorecard, Solved
 from etalon.report.html import MISSING, Html, clip, count, figure, folded, grid, join, percent, tag
 

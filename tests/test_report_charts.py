@@ -2,7 +2,7 @@
 
 import pytest
 
-from etalon.report import svg
+from etalon.report.charts import svg
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 0), (-3, 17), (0.02, 0.021), (1e-9, 2e-9), (5, 5), (0, 123456)])
