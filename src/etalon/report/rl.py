@@ -6,16 +6,17 @@ from etalon.report.charts import svg
 from etalon.report.files import Folder, Run, Score
 from etalon.report.html import Html, count, figure, folded, join, percent, section, tag
 from etalon.report.stages import before, domains
-from etalon.report.training import curves, series, smooth
+from etalon.report.training import curves, is_rl, series, smooth
 from etalon.rl.mgpo import entropy_weight
 from etalon.stats import accuracy_histogram
 
 
 def rl_section(run: Run) -> Html:
-    folders = [f for f in run.folders if f.pool or any(step.accuracy is not None for step in f.steps)]
+    folders = [folder for folder in run.folders if is_rl(folder)]
     lead = (
         "Train accuracy is Pass@1 of the rollouts that are learnt from, length their mean in tokens. The histogram is "
-        "p(q), the accuracy of each group: MGPO weighs a group most where the model is of two minds (2.2)."
+        "p(q), the accuracy of each group: MGPO weighs a group most where the model is of two minds (2.2). The loss of "
+        "a step on its own rollouts is 0 up to rounding, whatever is learned; it is with the other signs of stability."
     )
     parts = [_phase(run, folder) for folder in folders]
     return section("rl", "Reinforcement learning", lead, *parts) if folders else join([])
@@ -28,15 +29,21 @@ def _phase(run: Run, folder: Folder) -> Html:
         ("correct", "c1", series(steps, lambda s: s.correct_tokens)),
     ]
     charts = [
-        curves("Train accuracy", [("", "c0", series(steps, lambda s: s.accuracy))], "Pass@1 of rollouts", 1.0),
+        curves(
+            "Train accuracy",
+            [("", "c0", series(steps, lambda s: s.accuracy, times=100))],
+            "Pass@1 of rollouts, %",
+            100.0,
+        ),
         curves("Length", lengths, "tokens"),
         accuracy_chart(folder),
         _frontier(run, folder) if folder.inputs.keys.strength else join([]),
     ]
     stability = [
+        curves("Loss", [("", "c2", series(steps, lambda s: s.loss))], "loss"),
         curves("Gradient norm", [("", "c2", series(steps, lambda s: s.grad_norm))], "norm"),
         curves("Mean weight w(q)", [("", "c2", series(steps, lambda s: s.mean_weight))], "weight", 1.0),
-        curves("Truncated rollouts", [("", "c3", series(steps, lambda s: s.truncated))], "share"),
+        curves("Truncated rollouts", [("", "c3", series(steps, lambda s: s.truncated, times=100))], "%"),
     ]
     unfinished = "" if folder.is_done else " (not finished)"
     title = tag("h3", f"{folder.name}{unfinished}")
@@ -93,14 +100,14 @@ def _num_bars(folder: Folder) -> int:
 def _frontier(run: Run, folder: Folder) -> Html:
     """Long2Short: accuracy against the length of correct answers, in training and on the held-out problems."""
     lengths = smooth(series(folder.steps, lambda s: s.correct_tokens))
-    accuracies = dict(smooth(series(folder.steps, lambda s: s.accuracy)))
+    accuracies = dict(smooth(series(folder.steps, lambda s: s.accuracy, times=100)))
     path = [(length, accuracies[step]) for step, length in lengths if step in accuracies]
     marks = _marks(run, folder)
     if not path and not marks:
         return join([])
     title = f"Length against accuracy, λ = {folder.inputs.keys.strength:g}"
     shown = [svg.Line(label="", points=path, style="c0")] if path else []
-    chart = svg.line_chart(title, shown, ("tokens of correct answers", "accuracy"), marks=marks)
+    chart = svg.line_chart(title, shown, ("tokens of correct answers", "accuracy, %"), marks=marks)
     legend = [("line c0", "training, step by step")] if path else []
     legend += [("ring c1", "held-out problems")] if marks else []
     return figure(title, chart, "Up and to the left is better.", legend=legend)
@@ -117,7 +124,7 @@ def _marks(run: Run, folder: Folder) -> list[svg.Mark]:
         about = f"{domain} " if len(named) > 1 else ""
         found += [(f"{about}before", before(run, row, domain)), (f"{about}after", row.domains.get(domain))]
     return [
-        svg.Mark(point=(score.correct_tokens, score.pass1), label=words, style="c1")
+        svg.Mark(point=(score.correct_tokens, 100 * score.pass1), label=words, style="c1")
         for words, score in found
         if score is not None and score.correct_tokens is not None and score.pass1 is not None
     ]

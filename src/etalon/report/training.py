@@ -23,8 +23,10 @@ from etalon.report.html import (
 from etalon.report.read import Number
 
 
-def series(steps: Iterable[Step], value: Callable[[Step], Number]) -> list[svg.Point]:
-    return [(step.step, found) for step in steps if step.step is not None and (found := value(step)) is not None]
+def series(steps: Iterable[Step], value: Callable[[Step], Number], *, times: float = 1.0) -> list[svg.Point]:
+    """What is known of a value along the steps. times: 100 makes a share percent."""
+    known = [(step.step, found) for step in steps if step.step is not None and (found := value(step)) is not None]
+    return [(step, times * found) for step, found in known]
 
 
 def smooth(points: Sequence[svg.Point]) -> list[svg.Point]:
@@ -41,11 +43,14 @@ def curves(title: str, named: Sequence[tuple[str, str, list[svg.Point]]], y_name
         return join([])
     lines = [svg.Line(label="", points=points, style=f"{colour} faint") for _, colour, points in known]
     lines += [svg.Line(label=words, points=smooth(points), style=colour) for words, colour, points in known]
-    y_range = (0.0, top or max(y for _, _, points in known for _, y in points))
+    values = [y for _, _, points in known for _, y in points]
+    y_range = (min(0.0, *values), top or max(values))
     return figure(title, svg.line_chart(title, lines, ("step", y_name), y_range=y_range))
 
 
 # ---- data
+
+EVERY_STEP = "Every step, gate, reason and example, lengths, calls of models and licences"
 
 
 def data_section(run: Run) -> Html:
@@ -54,7 +59,8 @@ def data_section(run: Run) -> Html:
     folders = [folder for folder in run.folders if folder.strata or (folder.gates and folder.name not in told)]
     parts: list[Html] = []
     for chain in run.funnel.chains:
-        parts += [tag("h3", chain_name(chain)), tiles(chain), *chain_parts(chain)]
+        chart, *tables = chain_parts(chain)
+        parts += [tag("h3", chain_name(chain)), tiles(chain), chart, folded(EVERY_STEP, *tables)]
     for folder in folders:
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += _gate_parts(folder) if folder.name not in told else []
@@ -107,22 +113,23 @@ def _range(low: Number, high: Number, *, decimals: int = 0) -> str:
 # ---- supervised fine-tuning
 
 
-# kinds whose loss says something: that of an RL step is 0 whatever is learned, for the policy is its own reference
-LEARNS_TEXTS = ("base", "sft", "distill")
+def is_rl(folder: Folder) -> bool:
+    """Its steps learn from rollouts, which have an accuracy, and not from texts."""
+    return folder.pool is not None or any(step.accuracy is not None for step in folder.steps)
 
 
 def sft_section(run: Run) -> Html:
-    losses = [f for f in run.folders if f.kind in LEARNS_TEXTS and any(step.loss is not None for step in f.steps)]
+    losses = [f for f in run.folders if not is_rl(f) and any(step.loss is not None for step in f.steps)]
     probes = [(folder.name, folder.probe) for folder in run.folders if folder.probe]
     lead = (
         "Diversity-exploring distillation (2.1.2): every checkpoint is probed with Pass@K per skill, the best of each "
-        "skill becomes its specialist, and the specialists are merged. Loss does not choose."
+        "skill becomes its specialist, and the specialists are merged. Loss does not choose. Accuracies in percent."
     )
     charts = [
         curves(f"{f.name}: loss", [("", "c0", series(f.steps, lambda s: s.loss))], "nats per token") for f in losses
     ]
     parts = [tag("div", *charts, *(_probe_chart(n, p) for n, p in probes), class_="charts")]
-    parts += [join([tag("h3", f"{name}: Pass@{count(p.k)} per skill"), _probe_table(p)]) for name, p in probes]
+    parts += [folded(f"{name}: Pass@{count(p.k)} per skill and checkpoint", _probe_table(p)) for name, p in probes]
     return section("sft", "Fine-tuning", lead, *parts) if losses or probes else join([])
 
 
@@ -135,15 +142,15 @@ def _probe_chart(name: str, probe: Probe) -> Html:
         ("Pass@1", "c0", [(step, pass1) for step, pass1, _ in means], fused_pass1),
         (f"Pass@{count(probe.k)}", "c1", [(step, passk) for step, _, passk in means], fused_passk),
     ):
-        points = [(step, value) for step, value in values if step is not None and value is not None]
+        points = [(step, 100 * value) for step, value in values if step is not None and value is not None]
         lines += [svg.Line(label=words, points=points, style=style)] if points else []
         if points and level is not None:
-            ends = [(points[0][0], level), (points[-1][0], level)]
+            ends = [(points[0][0], 100 * level), (points[-1][0], 100 * level)]
             lines.append(svg.Line(label="fused", points=ends, style=f"{style} dashed"))
     if not lines:
         return join([])
     title = f"{name}: mean over {len(probe.skills)} skills"
-    chart = svg.line_chart(title, lines, ("step", "accuracy"), y_range=(0.0, 1.0))
+    chart = svg.line_chart(title, lines, ("step", "accuracy, %"), y_range=(0.0, 100.0))
     return figure(title, chart, f"Fused {share(fused_passk)}, best single checkpoint {share(probe.best_single)}.")
 
 
