@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.errors import InputError
+from etalon.report.charts.spectrum import across_section
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
-from etalon.report.html import Html, clip, count, document, duration, folded, join, section, tag
+from etalon.report.html import CHARTS, Html, clip, count, document, duration, folded, join, section, tag
 from etalon.report.load import load_run
 from etalon.report.rl import rl_section
 from etalon.report.stages import headline, stage_section
@@ -25,6 +26,7 @@ from etalon.store import write_atomic
 NAVIGATION = {
     "stages": "Stages",
     "checks": "What did not do its job",
+    "across": "Lengths and styles",
     "data": "Data",
     "sft": "Fine-tuning",
     "rl": "Reinforcement learning",
@@ -53,6 +55,7 @@ def page(run: Run) -> str:
     sections = [
         stage_section(run),
         check_section(run),
+        across_section(run),
         data_section(run),
         sft_section(run),
         rl_section(run),
@@ -64,7 +67,7 @@ def page(run: Run) -> str:
     links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
     body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    return document(f"{told}: Etalon report", body)
+    return document(f"{told}: Etalon report", body, scripts=CHARTS)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:

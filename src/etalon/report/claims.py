@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etalon.report.charts import svg
+from etalon.report.charts import draw, svg
 from etalon.report.files import Measured, Run
 from etalon.report.html import (
     MISSING,
@@ -84,7 +84,7 @@ def _methods(measured: Measured) -> Html:
     if not rows:
         return join([])
     ends = [end for row in rows for end in (*row.span, row.points[0][0])]
-    marks = svg.ticks(min(ends), max(ends))
+    marks = draw.ticks(min(ends), max(ends))
     chart = svg.row_chart("CLR and majority votes", rows, (max(marks[0], 0.0), min(marks[-1], 1.0)), "accuracy")
     table = grid(("Method", "Accuracy", "95% interval"), lines)
     return tag("div", figure("Accuracy", chart), table, class_="charts")

@@ -144,6 +144,10 @@ def _domain_chart(run: Run, domain: str) -> Html:
                 span=[value for value, _ in known],
                 note=_short(stage) or changed,
                 style="" if stage.unchanged else " ".join(styles),
+                said=[
+                    f"{stage.name}: {'Pass@1' if 'dot' in style else f'Pass@{k_of(run)}'} {percent(value)}"
+                    for value, style in known
+                ],
             )
         )
         branches += [f"{stage.name} starts from {stage.source}"] if stage.source not in ("", above) else []

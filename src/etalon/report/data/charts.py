@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from etalon.data.funnel.chains import Chain
 from etalon.data.funnel.reading import StepReport, lost
-from etalon.report.charts.svg import WIDTH, drawing, label
+from etalon.report.charts.draw import WIDTH, drawing, label
 from etalon.report.data.tables import Bar, outside
 from etalon.report.html import Html, count, percent, tag
 
