@@ -15,30 +15,14 @@ from etalon.report.charts.spectrum import across_section
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
-from etalon.report.html import CHARTS, Html, clip, count, document, duration, folded, join, section, tag
+from etalon.report.head import bought_section, title
+from etalon.report.html import CHARTS, Html, clip, contents, count, document, folded, join, section, tag
 from etalon.report.load import load_run
 from etalon.report.rl import rl_section
-from etalon.report.stages import headline, stage_section
+from etalon.report.stages import spectrum_section, stage_section
 from etalon.report.training import data_section, distill_section, sft_section
 from etalon.report.trials import Trial
 from etalon.store import write_atomic
-
-NAVIGATION = {
-    "stages": "Stages",
-    "checks": "What did not do its job",
-    "across": "Lengths and styles",
-    "data": "Data",
-    "sft": "Fine-tuning",
-    "rl": "Reinforcement learning",
-    "distill": "Self-distillation",
-    "clr": "CLR",
-    "inputs": "Environment and recipe",
-}
-
-PLAIN = (
-    'Programs ran with isolation "plain": under limits and a deadline, but without walls around the files, the network '
-    "and the processes of the machine."
-)
 
 
 def write_report(run_dir: Path) -> Path:
@@ -51,21 +35,23 @@ def write_report(run_dir: Path) -> Path:
 
 
 def page(run: Run) -> str:
-    """The whole document."""
+    """The whole document: what was bought and at what price first, what explains it after that."""
+    transcripts = join([])
     sections = [
+        bought_section(run, transcripts),
         stage_section(run),
         check_section(run),
+        transcripts,
+        spectrum_section(run),
         across_section(run),
-        data_section(run),
-        sft_section(run),
         rl_section(run),
+        sft_section(run),
+        data_section(run),
         distill_section(run),
         clr_section(run),
         _inputs(run),
     ]
-    present = [name for name, part in zip(NAVIGATION, sections, strict=True) if part]
-    links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
-    body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
+    body = tag("body", tag("header", *title(run), contents(sections)), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
     return document(f"{told}: Etalon report", body, scripts=CHARTS)
 
@@ -83,26 +69,6 @@ def write_answers(trials: Sequence[Trial], path: Path) -> Path:
     title = (f"Answer: {clip(winner.answer, 120)}" if winner else "No answer") if alone else path.stem
     write_atomic(path, document(f"{clip(title, 60)}: CLR", tag("body", tag("header", tag("h1", title), facts), *shown)))
     return path
-
-
-def _title(run: Run) -> list[Html]:
-    """Name, seed and overrides, which tell one run of a recipe from another; then what it took."""
-    summary, done = run.summary, {folder.name for folder in run.folders if folder.is_done}
-    changed = tag("p", *(tag("span", f"--set {line}") for line in run.overrides), class_="facts")
-    facts = [
-        f"seed {count(run.seed)}",
-        f"{duration(summary.seconds)} in all",
-        f"peak memory {count(summary.peak_memory_mb)} MB",
-        f"{sum(name in done for name in run.listed)} of {len(run.listed)} stages finished",
-    ]
-    missing = tag("p", "Not in this report: ", "; ".join(run.missing), ".", class_="note") if run.missing else join([])
-    return [
-        tag("h1", run.name),
-        *([changed] if run.overrides else []),
-        tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
-        *([tag("p", PLAIN, class_="note")] if run.is_plain else []),
-        missing,
-    ]
 
 
 def _inputs(run: Run) -> Html:

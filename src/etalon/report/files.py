@@ -27,6 +27,7 @@ class Score(Part):
     mean_tokens: Number
     correct_tokens: Number
     truncated: Number
+    no_answer: Number
     undecided: Number
     delta: Number
     delta_low: Number
@@ -229,7 +230,9 @@ class Measured:
     of: str
     skipped: str
     numbers: Mapping[str, float]
-    trials: tuple[Trial, ...]
+    num_trials: int
+    num_disagreeing: int  # with the majority vote
+    trials: tuple[Trial, ...]  # some to look at, those that disagree first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +259,7 @@ class Run:
     folded: Mapping[str, str]  # recipe.toml, resolved.toml
     env: Mapping[str, str]
     styles: tuple[StyleMix, ...]  # in the order of the stages
+    setup: Mapping[str, str]  # model, engine and device of its recipe
     is_plain: bool  # programs ran without walls
     missing: tuple[str, ...]
 

@@ -8,15 +8,17 @@ from etalon.report.charts.phases import levels_chart
 from etalon.report.files import Folder, Run, Score
 from etalon.report.html import Html, count, figure, folded, join, percent, section, tag
 from etalon.report.stages import before, domains
+from etalon.report.training import is_rl
 from etalon.rl.mgpo import entropy_weight
 from etalon.stats import accuracy_histogram
 
 
 def rl_section(run: Run) -> Html:
-    folders = [f for f in run.folders if f.pool or any(step.accuracy is not None for step in f.steps)]
+    folders = [folder for folder in run.folders if is_rl(folder)]
     lead = (
         "Train accuracy is Pass@1 of the rollouts that are learnt from, length their mean in tokens. The histogram is "
-        "p(q), the accuracy of each group: MGPO weighs a group most where the model is of two minds (2.2)."
+        "p(q), the accuracy of each group: MGPO weighs a group most where the model is of two minds (2.2). The loss of "
+        "a step on its own rollouts is 0 up to rounding, whatever is learned; it is with the other signs of stability."
     )
     parts = [_phase(run, folder) for folder in folders]
     return section("rl", "Reinforcement learning", lead, *parts) if folders else join([])
@@ -44,6 +46,7 @@ def _phase(run: Run, folder: Folder) -> Html:
         _frontier(run, folder) if folder.inputs.keys.strength else join([]),
     ]
     stability = [
+        curves("Loss", [("", "c2", series(steps, lambda s: s.loss))], "loss"),
         curves("Gradient norm", [("", "c2", series(steps, lambda s: s.grad_norm))], "norm"),
         curves("Mean weight w(q)", [("", "c2", series(steps, lambda s: s.mean_weight))], "weight", 1.0),
     ]

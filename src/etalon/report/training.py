@@ -26,6 +26,8 @@ from etalon.report.read import Number
 
 # ---- data
 
+EVERY_STEP = "Every step, gate, reason and example, lengths, calls of models and licences"
+
 
 def data_section(run: Run) -> Html:
     """The funnel of the steps that left reports, the gates of the stages that left none, and the strata of traces."""
@@ -33,7 +35,8 @@ def data_section(run: Run) -> Html:
     folders = [folder for folder in run.folders if folder.strata or (folder.gates and folder.name not in told)]
     parts: list[Html] = []
     for chain in run.funnel.chains:
-        parts += [tag("h3", chain_name(chain)), tiles(chain), *chain_parts(chain)]
+        chart, *tables = chain_parts(chain)
+        parts += [tag("h3", chain_name(chain)), tiles(chain), chart, folded(EVERY_STEP, *tables)]
     for folder in folders:
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += _gate_parts(folder) if folder.name not in told else []
@@ -86,22 +89,23 @@ def _range(low: Number, high: Number, *, decimals: int = 0) -> str:
 # ---- supervised fine-tuning
 
 
-# kinds whose loss says something: that of an RL step is 0 whatever is learned, for the policy is its own reference
-LEARNS_TEXTS = ("base", "sft", "distill")
+def is_rl(folder: Folder) -> bool:
+    """Its steps learn from rollouts, which have an accuracy, and not from texts."""
+    return folder.pool is not None or any(step.accuracy is not None for step in folder.steps)
 
 
 def sft_section(run: Run) -> Html:
-    losses = [f for f in run.folders if f.kind in LEARNS_TEXTS and any(step.loss is not None for step in f.steps)]
+    losses = [f for f in run.folders if not is_rl(f) and any(step.loss is not None for step in f.steps)]
     probes = [(folder.name, folder.probe) for folder in run.folders if folder.probe]
     lead = (
         "Diversity-exploring distillation (2.1.2): every checkpoint is probed with Pass@K per skill, the best of each "
-        "skill becomes its specialist, and the specialists are merged. Loss does not choose."
+        "skill becomes its specialist, and the specialists are merged. Loss does not choose. Accuracies in percent."
     )
     charts = [
         curves(f"{f.name}: loss", [("", "c0", series(f.steps, lambda s: s.loss))], "nats per token") for f in losses
     ]
     parts = [tag("div", *charts, *(_probe_chart(n, p) for n, p in probes), class_="charts")]
-    parts += [join([tag("h3", f"{name}: Pass@{count(p.k)} per skill"), _probe_table(p)]) for name, p in probes]
+    parts += [folded(f"{name}: Pass@{count(p.k)} per skill and checkpoint", _probe_table(p)) for name, p in probes]
     return section("sft", "Fine-tuning", lead, *parts) if losses or probes else join([])
 
 

@@ -57,7 +57,8 @@ def curves(
         Line(label=words, said=f"{words} smoothed".strip(), points=smooth(points), style=colour)
         for words, colour, points in known
     ]
-    y_range = (0.0, top or max(y for _, _, points in known for _, y in points))
+    values = [y for _, _, points in known for _, y in points]
+    y_range = (min(0.0, *values), top or max(values))
     most = max(len(points) for _, _, points in named)
     note = f"A point is the mean of {math.ceil(most / MOST_POINTS)} steps." if most > MOST_POINTS else ""
     chart = line_chart(title, lines, ("step", y_name), y_range=y_range, is_share=is_share)
@@ -84,7 +85,8 @@ def overlaid(
     ]
     if not lines:
         return join([])
-    y_range = (0.0, top or max(y for line in lines for _, y in line.points))
+    values = [y for line in lines for _, y in line.points]
+    y_range = (min(0.0, *values), top or max(values))
     return figure(title, line_chart(title, lines, names, y_range=y_range, is_share=is_share))
 
 
