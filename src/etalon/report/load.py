@@ -54,7 +54,7 @@ def load_run(directory: Path) -> Run:
         funnel=funnel,
         folded={"recipe.toml": recipe, "resolved.toml": resolved},
         env={name: text(value) for name, value in mapping(reader.json("env.json", expected=True)).items()},
-        styles=read_styles(directory, listed),
+        styles=read_styles(directory, [name for name in listed if f"{EVALUATION}{name}" in present]),
         setup=_setup(config),
         is_plain=mapping(config.get("sandbox")).get("isolation") == "plain",
         missing=(*reader.missing, *funnel.left_out),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from etalon.report.html import Html, join, minus, tag
 
-WIDTH, LEFT, TOP, BOTTOM = 360.0, 40.0, 26.0, 36.0
+WIDTH, LEFT, TOP, BOTTOM = 360.0, 44.0, 26.0, 36.0
 MOST_LETTERS = 18  # of a name in a chart; whoever points at it reads the whole of it
 LETTER = 6.2  # width of one, about
 Point = tuple[float, float]
@@ -109,20 +109,28 @@ def axes(
     shares: whether x and y are shares of 1.
     """
     bottom = y(y_ticks[0])
-    x_words, y_words = (
-        [tick_label(tick, is_share=is_share) for tick in found]
-        for found, is_share in zip((x_ticks, y_ticks), shares, strict=True)
-    )
+    x_words, x_name = _scaled(x_ticks, names[0], is_share=shares[0])
+    y_words, y_name = _scaled(y_ticks, names[1], is_share=shares[1])
     return join(
         [
             *(rule(LEFT, y(tick), right, y(tick), "axis" if tick == y_ticks[0] else "grid") for tick in y_ticks),
             *(label(words, LEFT - 6, y(at) + 3.5, "tick", "end") for at, words in zip(y_ticks, y_words, strict=True)),
             *(label(words, x(at), bottom + 14, "tick", "middle") for at, words in zip(x_ticks, x_words, strict=True)),
             *(rule(x(tick), bottom, x(tick), bottom + 3, "axis") for tick in x_ticks),
-            label(names[1], 2.0, 11.0, "name"),
-            label(names[0], right, bottom + 29, "name", "end"),
+            label(y_name, 2.0, 11.0, "name"),
+            label(x_name, right, bottom + 29, "name", "end"),
         ]
     )
+
+
+def _scaled(found: Sequence[float], name: str, *, is_share: bool) -> tuple[list[str], str]:
+    """Labels of ticks and the name of their axis, which has the power of ten where they are very small or large."""
+    largest = max(map(abs, found), default=0.0)
+    exponent = math.floor(math.log10(largest)) if largest else 0
+    if -3 <= exponent < 6:
+        return [tick_label(tick, is_share=is_share) for tick in found], name
+    power = f"10^{exponent}".replace("-", "\u2212")
+    return [tick_label(tick / 10.0**exponent) for tick in found], f"{name} × {power}"
 
 
 def spread(heights: Sequence[float], gap: float = 12.0) -> list[float]:

@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 
 from etalon.report.charts.curves import series
-from etalon.report.charts.draw import BOTTOM, TOP, WIDTH, label, scale, spread_within
+from etalon.report.charts.draw import BOTTOM, TOP, WIDTH, label, scale, spread_within, written
 from etalon.report.charts.svg import stacked
 from etalon.report.files import Folder, Step
-from etalon.report.html import Html, figure, join
+from etalon.report.html import Html, figure, join, tag
 from etalon.rl.mgpo import entropy_weight
 
 MOST_COLUMNS = 24
-RIGHT, HEIGHT = WIDTH - 92, 230.0
+RIGHT, HEIGHT = WIDTH - 104, 230.0
 # levels of p(q): the two ends that carry no signal stand alone; the accuracy at which a level's weight is read
 LEVELS = (("0", 0.0), ("to ¼", 0.125), ("to ½", 0.375), ("to ¾", 0.625), ("below 1", 0.875), ("1", 1.0))
 
@@ -48,6 +48,7 @@ def levels_chart(folder: Folder) -> Html:
         layers,
         ("step", "share of groups"),
         said=[f"p(q) {name}" + (f" (w {weights[at]:.2f})" if weights else "") for at, (name, _) in enumerate(LEVELS)],
+        places=[_called(column) for column in columns],
         curve=_mean_weight(columns) if is_weighed else (),
         right=RIGHT,
         is_share=True,
@@ -58,6 +59,11 @@ def levels_chart(folder: Folder) -> Html:
     note += f"A column is {size} steps." if size > 1 else ""
     has_line = any(series(steps, lambda step: step.mean_weight)) and is_weighed
     return figure(title, chart, note, legend=[("line c1", "mean weight w(q), 0 to 1")] if has_line else [])
+
+
+def _called(column: Sequence[Step]) -> str:
+    first, last = column[0].step, column[-1].step
+    return f"step {written(first or 0)}" if first == last else f"steps {written(first or 0)} to {written(last or 0)}"
 
 
 def _shares(column: Sequence[Step]) -> list[float]:
@@ -87,8 +93,9 @@ def _beside(last: Sequence[float], weights: Sequence[float]) -> list[Html]:
         middles.append(y(below + share / 2))
         below += share
     heights = spread_within(middles, TOP + 2, HEIGHT - BOTTOM)
-    rows = [label("p(q)", RIGHT + 8, 11.0, "name"), *([label("w(q)", WIDTH, 11.0, "name", "end")] if weights else [])]
+    rows = [label("p(q)", RIGHT + 20, 11.0, "name"), *([label("w(q)", WIDTH, 11.0, "name", "end")] if weights else [])]
     for at, ((name, _), height) in enumerate(zip(LEVELS, heights, strict=True)):
-        rows.append(label(name, RIGHT + 8, height + 4, "tick"))
+        swatch = tag("rect", x=RIGHT + 8, y=height - 4, width=8.0, height=8.0, class_=f"level p{at}")
+        rows += [swatch, label(name, RIGHT + 20, height + 4, "tick")]
         rows += [label(f"{weights[at]:.2f}", WIDTH, height + 4, "tick", "end")] if weights else []
     return rows

@@ -10,7 +10,7 @@ from etalon.report.charts.draw import WIDTH, box, drawing, label, rule, scale, s
 from etalon.report.charts.svg import ROW
 from etalon.report.html import Html, percent
 
-LEFT, RIGHT = 112.0, 352.0
+LEFT, RIGHT = 112.0, 344.0
 ROOM = 30.0  # a segment of this width has room for its percentage
 RIDGE, NUM_BARS = 44.0, 32
 WIDE = 20.0  # numbers whose largest is more than this many times the smallest are drawn on a logarithmic axis
@@ -99,7 +99,7 @@ def _ridge(row: Ridge, base: float, ends: tuple[float, float], unit: str, *, is_
         if number:
             edges = [low + (bar + side) * width for side in (0, 1)]
             said = [written(10**edge if is_log else edge) for edge in edges]
-            words = f"{row.label}, {said[0]} to {said[1]}: {number} {unit}"
+            words = f"{row.label}, {said[0]} to {said[1]}: {number} of {len(row.values)} {unit}"
             left = place(edges[0])
             parts.append(box(left + 0.5, base - tall(number), place(edges[1]) - left - 1, tall(number), "bar", words))
     return parts

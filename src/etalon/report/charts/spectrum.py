@@ -43,7 +43,7 @@ def length_chart(run: Run, domain: str) -> Html:
         for at, (stage, score, point) in enumerate(found)
     ]  # fmt: skip
     title = f"{domain}: length against accuracy"
-    chart = line_chart(title, lines, ("tokens of correct answers", "Pass@1"), marks=marks[::-1], is_share=True)
+    chart = line_chart(title, lines, ("tokens of correct answers", "Pass@1"), marks=marks, is_share=True)
     return figure(title, chart)
 
 

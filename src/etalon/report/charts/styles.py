@@ -29,7 +29,7 @@ STYLES = ("kind s0", "kind s1", "kind s2", "kind s3", "kind s4")
 
 
 def read_styles(directory: Path, stages: Sequence[str]) -> tuple[StyleMix, ...]:
-    """Counts of every stage whose evaluation left rollouts; at most MOST_BYTES of each are read.
+    """Counts of the evaluations of these stages, where they left rollouts; at most MOST_BYTES of each are read.
 
     Where a file holds arithmetic of the nano world only that is counted, else all of it.
     """

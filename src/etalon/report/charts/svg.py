@@ -7,6 +7,7 @@ over_k       lines over 1, 2, 4, 8, ...                             stacked     
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def line_chart(
     x_ticks, y_ticks = ticks(min(x for x, _ in points), max(x for x, _ in points)), ticks(low, high)
     named = [line for line in lines if line.label and line.points]
     height = max(height, 12.0 * len(named) + TOP + BOTTOM)
-    right = WIDTH - 12 - LETTER * max((len(short(line.label)) for line in named), default=0)
+    right = WIDTH - 17 - LETTER * max((len(short(line.label)) for line in named), default=0)
     x = scale(x_ticks[0], x_ticks[-1], LEFT, right)
     y = scale(y_ticks[0], y_ticks[-1], height - BOTTOM, TOP)
     ends = spread_within([y(line.points[-1][1]) for line in named], TOP - 4, height - BOTTOM)
@@ -137,11 +138,10 @@ def _band(band: Band, x: Scale, y: Scale, *, is_share: bool) -> Html:
 
 
 def _marks(placed: Sequence[tuple[Mark, float, float]], right: float) -> list[Html]:
-    """Every mark with its words above it, or below where these would cover others; without them where they still do."""
+    """Every mark with its words above it, or below; without where they would cover those of a later one."""
+    parts = [circle(x, y, 4.5, f"{mark.shape} {mark.style}", mark.said or mark.label) for mark, x, y in placed]
     taken: list[tuple[float, float, float]] = []  # left, right and height of what is written
-    parts = []
-    for mark, x, y in placed:
-        parts.append(circle(x, y, 4.5, f"{mark.shape} {mark.style}", mark.said or mark.label))
+    for mark, x, y in reversed(placed):
         words, is_late = short(mark.label), x > right - 60
         width = LETTER * len(words)
         start = x - 8 - width if is_late else x + 8
@@ -175,7 +175,7 @@ def histogram(
     said: what each bar says when pointed at; left out, its ends and its height. is_share: heights are shares of 1.
     """
     y_ticks = ticks(0.0, max([*counts, *outline, 1e-9]), about=3)
-    right = WIDTH - (34 if curve else 10)
+    right = WIDTH - (34 if curve else 17)
     x = scale(edges[0], edges[-1], LEFT, right)
     y, weight = (scale(0.0, top, height - BOTTOM, TOP) for top in (y_ticks[-1], 1.0))
     x_ticks = [tick for tick in ticks(edges[0], edges[-1]) if 0 <= (x(tick) - LEFT) / (right - LEFT) <= 1.001]
@@ -208,15 +208,17 @@ def stacked(
     names: tuple[str, str],
     *,
     said: Sequence[str] = (),
+    places: Sequence[str] = (),
     curve: Sequence[Point] = (),
-    right: float = WIDTH - 10,
+    right: float = WIDTH - 17,
     is_share: bool = False,
     beside: Sequence[Html] = (),
     height: float = 210.0,
 ) -> Html:
     """A histogram of several kinds on top of each other; a layer is (class, counts), the first is at the bottom.
 
-    said: the names of the layers; left out, the last of their classes. curve: a line over the same axes. right: where
+    said: the names of the layers; left out, the last of their classes. places: those of the columns; left out, their
+    edges. curve: a line over the same axes. right: where
     the plot ends; beside: what is drawn to the right of it. is_share: heights are shares of 1.
     """
     tops = [sum(heights) for heights in zip(*(counts for _, counts in layers), strict=True)]
@@ -224,13 +226,13 @@ def stacked(
     x, y = scale(edges[0], edges[-1], LEFT, right), scale(0.0, y_ticks[-1], height - BOTTOM, TOP)
     x_ticks = [tick for tick in ticks(edges[0], edges[-1]) if LEFT - 0.1 <= x(tick) <= right + 0.1]
     parts = [axes(x, y, x_ticks, y_ticks, names, right, shares=(False, is_share))]
+    columns = places or [f"{names[0]} {written(a)} to {written(b)}" for a, b in itertools.pairwise(edges)]
     below = [0.0] * len(tops)
     for (style, counts), name in zip(layers, said or [style.split()[-1] for style, _ in layers], strict=True):
         for place, amount in enumerate(counts):
             a, b, base = x(edges[place]), x(edges[place + 1]), below[place]
             if amount:
-                ends = f"{written(edges[place])} to {written(edges[place + 1])}"
-                words = f"{names[0]} {ends}: {name} {written(amount, is_share=is_share)}"
+                words = f"{columns[place]}: {name} {written(amount, is_share=is_share)}"
                 width, top = max(b - a - 1, 0.5), y(base + amount)
                 parts.append(box(a + 0.5, top, width, y(base) - top, style, words))
             below[place] += amount
@@ -242,7 +244,7 @@ def stacked(
 def over_k(title: str, lines: Sequence[Line], names: tuple[str, str], *, height: float = 210.0) -> Html:
     """Lines in 0..1 over k, whose axis doubles at every step."""
     ks = sorted({k for line in lines for k, _ in line.points})
-    right = WIDTH - 12 - LETTER * max(len(short(line.label)) for line in lines)
+    right = WIDTH - 17 - LETTER * max(len(short(line.label)) for line in lines)
     x, y = scale(math.log2(ks[0]), math.log2(ks[-1]), LEFT, right), scale(0.0, 1.0, height - BOTTOM, TOP)
     parts = [axes(x, y, (), ticks(0.0, 1.0), names, right, shares=(False, True))]
     for k in ks:
