@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.errors import InputError
+from etalon.report.charts.spectrum import across_section
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
 from etalon.report.head import bought_section, title
-from etalon.report.html import Html, clip, contents, count, document, folded, join, section, tag
+from etalon.report.html import CHARTS, Html, clip, contents, count, document, folded, join, section, tag
 from etalon.report.load import load_run
 from etalon.report.rl import rl_section
 from etalon.report.stages import spectrum_section, stage_section
@@ -42,6 +43,7 @@ def page(run: Run) -> str:
         check_section(run),
         transcripts,
         spectrum_section(run),
+        across_section(run),
         rl_section(run),
         sft_section(run),
         data_section(run),
@@ -51,7 +53,7 @@ def page(run: Run) -> str:
     ]
     body = tag("body", tag("header", *title(run), contents(sections)), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    return document(f"{told}: Etalon report", body)
+    return document(f"{told}: Etalon report", body, scripts=CHARTS)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etalon.report.charts import svg
+from etalon.report.charts import draw, svg
 from etalon.report.files import Measured, Run
 from etalon.report.html import (
     MISSING,
@@ -74,16 +74,16 @@ def _methods(measured: Measured) -> Html:
         value, low, high = (clr.get(f"{key}{end}") for end in ("", "_low", "_high"))
         if value is None:
             continue
-        span = [100 * low, 100 * high] if low is not None and high is not None else []
+        span = [low, high] if low is not None and high is not None else []
         style = "own" if key == "clr" else ""
-        point = (100 * value, "dot c1" if key == "clr" else "dot c0")
+        point = (value, "dot c1" if key == "clr" else "dot c0")
         rows.append(svg.Row(label=name, points=[point], span=span, note=share(value), style=style))
         lines.append([name, share(value), between(low, high)])
     if not rows:
         return join([])
     ends = [end for row in rows for end in (*row.span, row.points[0][0])]
-    marks = svg.ticks(min(ends), max(ends))
-    chart = svg.row_chart("CLR and majority votes", rows, (max(marks[0], 0.0), min(marks[-1], 100.0)), "accuracy, %")
+    marks = draw.ticks(min(ends), max(ends))
+    chart = svg.row_chart("CLR and majority votes", rows, (max(marks[0], 0.0), min(marks[-1], 1.0)), "accuracy")
     table = grid(("Method", "Accuracy, %", "95% interval"), lines)
     return tag("div", figure("Accuracy", chart), table, class_="charts")
 

@@ -12,6 +12,7 @@ from importlib import resources
 from etalon.report.read import Number
 
 MISSING = "–"
+CHARTS = ("charts/charts.js",)  # the script of a page with charts
 SECTION = re.compile(r'<section id="(?P<name>[^"]*)"><h2>(?P<title>.*?)</h2>')  # as `section` writes it
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 

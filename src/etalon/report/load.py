@@ -12,6 +12,7 @@ from typing import Any
 from etalon.config import OVERRIDES
 from etalon.config.stages import EVALUATION, RESERVED
 from etalon.data.funnel.chains import funnel_below
+from etalon.report.charts.styles import read_styles
 from etalon.report.files import (
     Folder,
     Gate,
@@ -53,6 +54,7 @@ def load_run(directory: Path) -> Run:
         funnel=funnel,
         folded={"recipe.toml": recipe, "resolved.toml": resolved},
         env={name: text(value) for name, value in mapping(reader.json("env.json", expected=True)).items()},
+        styles=read_styles(directory, [name for name in listed if f"{EVALUATION}{name}" in present]),
         setup=_setup(config),
         is_plain=mapping(config.get("sandbox")).get("isolation") == "plain",
         missing=(*reader.missing, *funnel.left_out),

@@ -188,7 +188,7 @@ def _domain_chart(run: Run, domain: str) -> Html:
     above = ""
     for stage, score in scored(run, domain):
         points = [] if stage.same else [(score.pass1, "dot c0"), (score.passk, "ring c1")]
-        known = [(100 * value, style) for value, style in points if value is not None]
+        known = [(value, style) for value, style in points if value is not None]
         changed = signed(score.delta) if score.delta is not None else ""
         styles = ["own"] * (domain in targets(run, stage)) + ["clear"] * score.is_clear
         rows.append(
@@ -198,11 +198,15 @@ def _domain_chart(run: Run, domain: str) -> Html:
                 span=[value for value, _ in known],
                 note=_short(stage) or changed,
                 style="" if stage.unchanged else " ".join(styles),
+                said=[
+                    f"{stage.name}: {'Pass@1' if 'dot' in style else f'Pass@{k_of(run)}'} {percent(value)}"
+                    for value, style in known
+                ],
             )
         )
         branches += [f"{stage.name} starts from {stage.source}"] if stage.source not in ("", above) else []
         above = stage.name
-    chart = svg.row_chart(f"{domain}: Pass@1 and Pass@{k_of(run)} per stage", rows, (0.0, 100.0), "accuracy, %")
+    chart = svg.row_chart(f"{domain}: Pass@1 and Pass@{k_of(run)} per stage", rows, (0.0, 1.0), "accuracy")
     problems = {score.problems for _, score in scored(run, domain) if score.problems is not None}
     facts = [*([f"{min(problems):g} problems"] if problems else []), *branches]
     return figure(domain, chart, "; ".join(facts), legend=[("dot c0", "Pass@1"), ("ring c1", f"Pass@{k_of(run)}")])

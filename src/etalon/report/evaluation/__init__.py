@@ -20,7 +20,7 @@ from etalon.report.evaluation.scorecard import Scorecard, scorecard_of
 from etalon.report.exports.cells import percentage, whole
 from etalon.report.exports.remarks import disagreements, remarks
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
-from etalon.report.html import Html, clip, document, duration, folded, grid, join, tag
+from etalon.report.html import CHARTS, Html, clip, document, duration, folded, grid, join, tag
 from etalon.report.read import Reader, mapping
 from etalon.store import write_atomic
 from etalon.types import Problem
@@ -60,7 +60,7 @@ def page(folder: Path, problems: Mapping[str, Mapping[str, Problem]]) -> str:
         benchmarks.append(_without_samples(card))
     links = tag("nav", *(tag("a", one.row.called, href=f"#{anchor(one.row)}") for one in benchmarks))
     head = tag("header", *_title(folder, results, benchmarks, reader.missing), links)
-    return document(_name(folder, results), tag("body", head, headline(benchmarks), *sections))
+    return document(_name(folder, results), tag("body", head, headline(benchmarks), *sections), scripts=CHARTS)
 
 
 def _without_samples(card: Scorecard) -> Scorecard:

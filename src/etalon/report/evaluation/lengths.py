@@ -54,7 +54,7 @@ def _by_cap(samples: Sequence[Scored]) -> Html:
     running = [(cap, 1 - bisect_right(ended, cap) / len(samples)) for cap in caps]
     lines = [svg.Line(label="right", points=by_then, style="c0"), svg.Line(label="cut", points=running, style="c3")]
     title = "What a smaller cap would do"
-    chart = svg.line_chart(title, lines, ("cap in tokens", "share of samples"), y_range=(0.0, 1.0))
+    chart = svg.line_chart(title, lines, ("cap in tokens", "share of samples"), y_range=(0.0, 1.0), is_share=True)
     return figure(title, chart, "Samples still running at a length, and those right by then.")
 
 
