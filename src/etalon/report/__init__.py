@@ -1,6 +1,6 @@
 """One self-contained report.html from the files of a run; training never imports this.
 
-write_report(run_dir): files -> load -> Run -> sections -> one page without scripts, network or second file
+write_report(run_dir): files -> load -> Run -> sections -> one page without network or second file
 write_answers(trials, path): the same kind of page for answers of CLR
 `evaluation.write_page` makes that of an evaluation.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.errors import InputError
+from etalon.report import transcripts
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
@@ -25,6 +26,7 @@ from etalon.store import write_atomic
 NAVIGATION = {
     "stages": "Stages",
     "checks": "What did not do its job",
+    "transcripts": "Before and after",
     "data": "Data",
     "sft": "Fine-tuning",
     "rl": "Reinforcement learning",
@@ -44,15 +46,17 @@ def write_report(run_dir: Path) -> Path:
     if not run_dir.is_dir():
         raise InputError(f"{run_dir}: no such run directory")
     path = run_dir / "report.html"
-    write_atomic(path, page(load_run(run_dir)))
+    write_atomic(path, page(load_run(run_dir), run_dir))
     return path
 
 
-def page(run: Run) -> str:
+def page(run: Run, directory: Path) -> str:
     """The whole document."""
+    answers = transcripts.section(run, directory)
     sections = [
         stage_section(run),
         check_section(run),
+        answers,
         data_section(run),
         sft_section(run),
         rl_section(run),
@@ -64,7 +68,7 @@ def page(run: Run) -> str:
     links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
     body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    return document(f"{told}: Etalon report", body)
+    return document(f"{told}: Etalon report", body, scripts=transcripts.SCRIPTS if answers else ())
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:
