@@ -21,7 +21,7 @@ import pytest
 import shrunk
 from conftest import Finished
 from etalon.errors import InputError
-from etalon.report import write_report
+from etalon.report import page, write_report
 from etalon.report.load import load_run
 from etalon.report.trials import read_trials
 
@@ -228,6 +228,15 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
     shorter = "math correct answers 50.0 → 30.0 tokens (−40.0%), Pass@1 65.0 → "
     assert phases["rl-long2short"][0].startswith(shorter)
     assert "answers it mended" not in bought  # no transcripts, no link
+
+
+def test_every_phase_links_to_its_answers_before_and_after_where_the_page_has_them(finished: Finished) -> None:
+    html = page(load_run(finished.run), finished.run)
+    links = re.findall(r'href="#([^"]+)">answers it mended and broke</a>', section_of(html, "bought"))
+    trained = [stage["name"] for stage in shrunk.summary(finished.run)["stages"] if "trained_on" in stage]
+    assert len(links) == len(trained) == 5
+    assert set(links) <= {f"transcripts-{name}" for name in trained} | {"transcripts"}
+    assert all(f' id="{place}"' in html for place in links)
 
 
 def test_the_head_names_the_run_its_seed_and_its_overrides(html: str, branch_html: str) -> None:
