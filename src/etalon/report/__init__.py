@@ -1,6 +1,6 @@
 """One self-contained report.html from the files of a run; training never imports this.
 
-write_report(run_dir): files -> load -> Run -> sections -> one page without scripts, network or second file
+write_report(run_dir): files -> load -> Run -> sections -> one page without network or second file
 write_answers(trials, path): the same kind of page for answers of CLR
 `evaluation.write_page` makes that of an evaluation.
 """
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.errors import InputError
+from etalon.report import transcripts
 from etalon.report.charts.spectrum import across_section
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
 from etalon.report.head import bought_section, title
-from etalon.report.html import CHARTS, Html, clip, contents, count, document, folded, join, section, tag
+from etalon.report.html import CHARTS, Html, clip, contents, count, document, folded, section, tag
 from etalon.report.load import load_run
 from etalon.report.rl import rl_section
 from etalon.report.stages import spectrum_section, stage_section
@@ -30,18 +31,18 @@ def write_report(run_dir: Path) -> Path:
     if not run_dir.is_dir():
         raise InputError(f"{run_dir}: no such run directory")
     path = run_dir / "report.html"
-    write_atomic(path, page(load_run(run_dir)))
+    write_atomic(path, page(load_run(run_dir), run_dir))
     return path
 
 
-def page(run: Run) -> str:
+def page(run: Run, directory: Path) -> str:
     """The whole document: what was bought and at what price first, what explains it after that."""
-    transcripts = join([])
+    answers = transcripts.section(run, directory)
     sections = [
-        bought_section(run, transcripts),
+        bought_section(run, answers),
         stage_section(run),
         check_section(run),
-        transcripts,
+        answers,
         spectrum_section(run),
         across_section(run),
         rl_section(run),
@@ -53,7 +54,8 @@ def page(run: Run) -> str:
     ]
     body = tag("body", tag("header", *title(run), contents(sections)), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    return document(f"{told}: Etalon report", body, scripts=CHARTS)
+    scripts = (*CHARTS, *(transcripts.SCRIPTS if answers else ()))
+    return document(f"{told}: Etalon report", body, scripts=scripts)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:

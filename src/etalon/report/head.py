@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.report.files import Folder, Run, Score, StageRow
-from etalon.report.html import MISSING, Html, count, duration, escaped, grid, join, section, share, signed, tag
+from etalon.report.html import MISSING, Html, count, duration, escaped, folded, grid, join, section, share, signed, tag
 from etalon.report.stages import before, change, domains, scored, targets
 
 PACKAGES = ("etalon", "torch", "transformers", "vllm", "trl", "verl", "python")  # of env.json, in this order
@@ -13,6 +13,7 @@ PLAIN = (
     'Programs ran with isolation "plain": under limits and a deadline, but without walls around the files, the network '
     "and the processes of the machine."
 )
+MOST_PHASES = 12  # (ours) that stand open
 MOST_NAMED = 6  # (ours) domains in one cell
 LEAD = (
     "Pass@1 on held-out problems in percent, at the end and phase by phase. A phase trains on problems of its domains: "
@@ -53,8 +54,11 @@ def bought_section(run: Run, transcripts: Html) -> Html:
     if not rows:
         return section("bought", "Where it ended", "Pass@1 on held-out problems in percent.", _tiles(run))
     head = ["Phase", "Bought where it trains", "Cost elsewhere", "Gained elsewhere", *(["Read"] if transcripts else [])]
-    table = tag("div", grid(head, rows, styles=dict.fromkeys(range(1, 5), "left")), class_="bought")
-    return section("bought", "What each phase bought", LEAD, _tiles(run), table)
+    styles = dict.fromkeys(range(1, 5), "left")
+    parts = [grid(head, rows[:MOST_PHASES], styles=styles)]
+    if more := rows[MOST_PHASES:]:
+        parts.append(folded(f"{len(more)} more phases", grid(head, more, styles=styles)))
+    return section("bought", "What each phase bought", LEAD, _tiles(run), tag("div", *parts, class_="bought"))
 
 
 def _tiles(run: Run) -> Html:

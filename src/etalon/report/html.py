@@ -120,6 +120,17 @@ def clip(words: str, length: int) -> str:
     return words if len(words) <= length else f"{words[:length]} … ({len(words) - length:,} more characters)"
 
 
+def cut(words: str, num_bytes: int) -> str:
+    """The beginning and the end of a text, at most about so many bytes of UTF-8; how much is left out is told."""
+    encoded = UNPRINTABLE.sub("\ufffd", words).encode()
+    if len(encoded) <= num_bytes:
+        return encoded.decode()
+    half = max(num_bytes // 2 - 40, 0)
+    ends = (encoded[:half], encoded[len(encoded) - half :])
+    start, end = (part.decode(errors="ignore") for part in ends)
+    return f"{start}\n\n… {len(encoded) - 2 * half:,} bytes left out …\n\n{end}"
+
+
 def share(value: Number) -> str:
     """`82.8`: a share of 1 in percent."""
     return MISSING if value is None else minus(f"{100 * value:.1f}")
