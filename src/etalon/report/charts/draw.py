@@ -46,8 +46,9 @@ def written(value: float, *, is_share: bool = False) -> str:
 
 
 def short(name: str, most: int = MOST_LETTERS) -> str:
-    """A name that fits beside a chart."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    """A name that fits beside a chart: both ends of one that is too long, for names of a kind begin alike."""
+    end = (most - 1) // 2
+    return name if len(name) <= most else f"{name[: most - 1 - end]}…{name[-end:]}"
 
 
 def label(words: str, x: float, y: float, style: str = "", anchor: str = "start") -> Html:
