@@ -31,7 +31,7 @@ READ = {  # what the report reads below stages/
     "DONE.json", "inputs.json", "metrics.jsonl", "pool.json", "probe.json", "selection.json", "gates.json",
     "strata.json", "clr.jsonl",
 }  # fmt: skip
-SECTIONS = ["bought", "stages", "checks", "spectrum", "rl", "sft", "data", "distill", "clr", "inputs"]
+SECTIONS = ["bought", "stages", "checks", "spectrum", "across", "rl", "sft", "data", "distill", "clr", "inputs"]
 MATH = "math"
 
 
@@ -55,13 +55,18 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
 
 def text_of(markup: str) -> str:
     """What one would read of any part of a page."""
-    return unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", markup, flags=re.DOTALL))
+    return unescape(re.sub(r"<style>.*?</style>|<script.*?</script>|<[^>]+>", "", markup, flags=re.DOTALL))
+
+
+def scripts_of(html: str) -> list[str]:
+    """The code of every script that runs."""
+    return re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
 
 
 def section_of(html: str, name: str) -> str:
@@ -122,7 +127,7 @@ def test_every_section_of_a_finished_run_is_there_and_linked_at_the_top(html: st
 
 def test_the_page_needs_nothing_but_itself(html: str) -> None:
     outline = Outline(html)
-    assert {tag for tag, _ in outline.tags}.isdisjoint({"script", "link", "img", "iframe", "object", "base", "form"})
+    assert {tag for tag, _ in outline.tags}.isdisjoint({"link", "img", "iframe", "object", "base", "form"})
     for tag, attributes in outline.tags:
         assert not any(name.startswith("on") or name in ("src", "style", "srcset") for name in attributes), tag
         assert (attributes.get("href") or "#").startswith("#")
@@ -130,15 +135,19 @@ def test_the_page_needs_nothing_but_itself(html: str) -> None:
     assert "@import" not in html
 
 
-def test_the_policy_allows_only_the_style_sheet_that_is_in_the_page(html: str) -> None:
+def test_the_policy_allows_only_the_style_sheet_and_the_scripts_that_are_in_the_page(html: str) -> None:
     policies = [a["content"] for _, a in Outline(html).tags if a.get("http-equiv") == "Content-Security-Policy"]
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
     assert style
-    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    digests = [
+        base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in (style[1], *scripts_of(html))
+    ]
     [policy] = policies
     assert policy
     assert policy.startswith("default-src 'none'")
-    assert f"'sha256-{digest}'" in policy
+    assert re.findall(r"'sha256-([^']+)'", policy) == digests
+    assert len(digests) >= 2
+    assert html.count("<script") == len(digests) - 1
     assert "unsafe" not in policy
 
 
@@ -240,14 +249,14 @@ def test_every_phase_links_to_its_answers_before_and_after_where_the_page_has_th
 
 
 def test_the_head_names_the_run_its_seed_and_its_overrides(html: str, branch_html: str) -> None:
-    for page, told in ((html, []), (branch_html, ["instruct.gamma=0", "instruct.steps=3"])):
-        header = re.search(r"<header>.*?</header>", page, re.DOTALL)
+    for shown_html, told in ((html, []), (branch_html, ["instruct.gamma=0", "instruct.steps=3"])):
+        header = re.search(r"<header>.*?</header>", shown_html, re.DOTALL)
         assert header
         facts = Outline(header[0]).words
         assert facts[0] == "shrunk"
         assert [fact.removeprefix("--set ") for fact in facts if fact.startswith("--set ")] == told
         assert "seed 0" in facts
-        assert f"<title>{', '.join(['shrunk', 'seed 0', *told])}: Etalon report</title>" in page
+        assert f"<title>{', '.join(['shrunk', 'seed 0', *told])}: Etalon report</title>" in shown_html
 
 
 def test_every_count_of_the_strata_is_shown(finished: Finished, html: str) -> None:
@@ -558,7 +567,9 @@ def test_text_from_files_cannot_become_markup(finished: Finished, tmp_path: Path
     html = written(run)
     outline = Outline(html)
     assert html.count("alert(1)") > 50
-    assert {"script", "img", "b "}.isdisjoint({tag for tag, _ in outline.tags})
+    assert {"img", "b "}.isdisjoint({tag for tag, _ in outline.tags})
+    assert not any("alert" in code for code in scripts_of(html))
+    assert html.count("<script") == len(scripts_of(html)) == 1
     assert html.count("</style>") == 1
     assert not re.search("[\x00\u202e\ud800]", html)
 
