@@ -37,6 +37,10 @@ LEAD = (
 ELSEWHERE = (
     "rollouts of the data, of prefilters, of self-distillation and of CLR, which are in the files of their stages"
 )
+PARTIAL = (
+    "Chosen and counted here among {part:.0%} of the problems, evenly over all of them: the rest of these rollouts was "
+    "not read, for they are large."
+)
 CLAIMS = "Votes, claims and verdicts of CLR are under "
 
 
@@ -73,6 +77,8 @@ def section(run: Run, directory: Path) -> Html:
     )
     notes = [_unasked(run)]
     notes += [tag("p", CLAIMS, tag("a", "CLR", href="#clr"), ".", class_="note")] if run.clr else []
+    if folds and found.part < 1:
+        folds.insert(0, tag("p", PARTIAL.format(part=found.part), class_="note"))
     lead = LEAD if folds else "No stage has been evaluated both before and after it yet."
     return framed(
         "transcripts",

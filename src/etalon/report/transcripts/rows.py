@@ -82,9 +82,10 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was read. left_out: in words, what was not."""
+    """What was read. part: of the evaluations, 1 is all of them. left_out: in words, what was not read."""
 
     answers: Sequence[Answers] = field(repr=False)
+    part: float = 1.0
     left_out: tuple[str, ...] = ()
 
 
@@ -137,10 +138,12 @@ def read_answers(
     scan = SCAN_BYTES // max(len(present), 1)
     answers: list[Answers] = []
     left: list[str] = []
+    parts: list[float] = []
     for is_phase, most in ((False, read_bytes), (True, phase_bytes)):
         own = [(place, size) for place, size in present if place.is_phase is is_phase]
         total = sum(size for _, size in own)
         part = min(most / total, 1.0) if total else 1.0
+        parts.append(part)
         wanted = _spread(asked.values(), part) if part < 1 and asked and not is_phase else None
         for place, _ in own:
             answers += _read(place, wanted, part if wanted is None else 1.0, scan, left)
@@ -152,7 +155,7 @@ def read_answers(
             for place, size in own
             if size > scan
         ]
-    return Found(answers=answers, left_out=tuple(left))
+    return Found(answers=answers, part=parts[0], left_out=tuple(left))
 
 
 def _spread(asked: Collection[Question], part: float) -> set[str]:
