@@ -17,11 +17,11 @@ from etalon.report.html import section as framed
 from etalon.report.read import Reader, mapping, text
 from etalon.report.stages import RL, targets
 from etalon.report.transcripts.before import stage_html
-from etalon.report.transcripts.browser import BUDGET, SCRIPTS, browser
+from etalon.report.transcripts.browser import BUDGET, MOST_ROLLOUTS, SCRIPTS, browser
 from etalon.report.transcripts.pairs import Pair, Shift, pairs_of, shifts_of
 from etalon.report.transcripts.rows import ROLLOUTS, Answers, Place, Question, questions, read_answers
 
-__all__ = ["BUDGET", "SCRIPTS", "browser", "section"]
+__all__ = ["BUDGET", "MOST_ROLLOUTS", "SCRIPTS", "Answers", "Question", "browser", "section"]
 
 PAIR_BYTES = 900_000  # (ours) of all texts of the pairs, which their markup comes on top of
 TEXT_BYTES = 2500  # (ours) of one of them

@@ -107,7 +107,7 @@ def _side(title: str, rollout: Mapping[str, Any], num_bytes: int) -> Html:
         "div",
         tag("p", tag("b", kind, class_=f"kind-name {CLASSES.get(kind, kind)}"), f" {title}", class_="side-of"),
         tag("p", ", ".join(facts), class_="note"),
-        *([tag("div", cut(thought.strip(), num_bytes), class_="text thought")] if thought is not None else []),
+        *([tag("div", cut(thought.strip(), num_bytes), class_="text thought")] if thought and thought.strip() else []),
         tag("div", said, class_="text said"),
         class_="side",
     )

@@ -26,6 +26,7 @@
 
   const kindClass = (kind) => `kind-name ${kind === "no answer" ? "none" : kind}`;
   const number = (value) => (value === null ? "–" : value.toLocaleString("en-US"));
+  const several = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
   const clip = (words, length) => (words.length > length ? `${words.slice(0, length)} …` : words);
 
   function labelled(name, title, input) {
@@ -96,6 +97,8 @@
           element("p", { class: "note" }, "j and k or the arrows move, / searches.")),
         element("div", { class: "one", tabindex: "-1" })),
     );
+    const few = { stage: stages.length < 2, step: !trained.size, domain: domains.size < 2 };
+    for (const name of Object.keys(few)) inputs[name].parentElement.hidden = few[name];
     panel.addEventListener("keydown", moved);
     restore();
   }
@@ -153,7 +156,7 @@
     const parts = head.kinds.filter((kind) => counted.has(kind)).map((kind) => `${number(counted.get(kind))} ${kind}`);
     const numProblems = new Set(found.map((hit) => hit.problem)).size;
     const told = found.length
-      ? `${number(found.length)} rollouts of ${number(numProblems)} problems: ${parts.join(", ")}.`
+      ? `${several(found.length, "rollout")} of ${several(numProblems, "problem")}: ${parts.join(", ")}.`
       : "No rollout is like that.";
     panel.querySelector(".told").textContent = told;
     go(row, isRemembered);
@@ -210,7 +213,7 @@
     const made = element(
       "div", attributes,
       element("b", { class: kindClass(kind) }, kind),
-      element("span", {}, `${nameOf(hit.group)}, ${hit.problem.domain}, ${number(tokens)} ${head.unit}`),
+      element("span", {}, [nameOf(hit.group), hit.problem.domain, `${number(tokens)} ${head.unit}`].filter(Boolean).join(", ")),
       element("span", { class: "what" },
         `${clip(hit.problem.prompt || hit.problem.id, 60)}  →  ${clip(extracted ?? text.trim().slice(-60), 60)}`),
     );
@@ -240,9 +243,9 @@
       element("p", { class: "side-of" },
         element("b", { class: kindClass(kind) }, kind), ` ${nameOf(group)}, rollout ${index + 1} of ${group[2].length}`),
       element("p", { class: "note" }, facts.filter(Boolean).join(", ")),
-      ...(thought === null ? [] : [element("div", { class: "text thought" }, thought.trim())]),
+      ...(!thought || !thought.trim() ? [] : [element("div", { class: "text thought" }, thought.trim())]),
       element("div", { class: "text said" }, rest === null ? ended : rest.trim() || "(nothing after the thought)"),
-      element("h4", {}, "The same problem at every stage"),
+      element("h4", {}, "The answers to this problem"),
       element("div", { class: "stages-of" }, ...problem.groups.flatMap((other) => strip(problem, other, hit))),
     ];
   }
