@@ -64,8 +64,9 @@ def written(folder: Path) -> str:
     html = write_page(folder).read_text(encoding="utf-8")
     tags = Tags(html).found
     assert not {"img", "iframe", "link", "object"} & {name for name, _ in tags}
-    ours = (resources.files("etalon.report") / "transcripts" / "browse.js").read_text(encoding="utf-8")
-    assert set(re.findall(r"<script>(.*?)</script>", html, re.DOTALL)) <= {ours}
+    ours = [resources.files("etalon.report") / name for name in ("charts/charts.js", "transcripts/browse.js")]
+    codes = {path.read_text(encoding="utf-8") for path in ours}
+    assert set(re.findall(r"<script>(.*?)</script>", html, re.DOTALL)) <= codes
     assert {attributes.get("type") for name, attributes in tags if name == "script"} <= {None, "application/gzip"}
     for _, attributes in tags:
         assert not [name for name in attributes if name.startswith("on") or name in ("src", "style")]
