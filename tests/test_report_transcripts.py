@@ -221,9 +221,8 @@ def test_the_folds_agree_with_the_table_of_stages(finished: Finished, told: str)
         assert f"{up} problems solved more often, {down} less often" in words
         for domain, score in stages[name]["domains"].items():
             if score["delta"] is not None:
-                assert re.search(
-                    rf"{domain}: \d+ more, \d+ less often; {100 * score['delta']:+.1f}".replace("-", "−"), words
-                )
+                mean = re.escape(f"{100 * score['delta']:+.1f}".replace("-", "−"))
+                assert re.search(rf"{domain}: \d+ more, \d+ less often; {mean} points", words)
         assert words.count("Mended") == min(up, 3)
         assert words.count("Broken") == min(down, 2)
 
