@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etalon.report import svg
+from etalon.report.charts import draw, svg
 from etalon.report.html import Html, count, document, duration, figure, folded, grid, section, tag
 from etalon.store import write_atomic
 from etalon.studies.compression import table
@@ -192,13 +192,13 @@ def chart(title: str, lines: Sequence[Dots], names: tuple[str, str], *, top: flo
     top: of the values' axis where it is not a logarithm.
     """
     sizes = [size for line in lines for size, *_ in line.points]
-    right = svg.WIDTH - 14 - 6.2 * max(len(line.label) for line in lines)
-    x = svg.scale(math.log(min(sizes)) - 0.1, math.log(max(sizes)) + 0.1, svg.LEFT, right)
+    right = draw.WIDTH - 14 - 6.2 * max(len(line.label) for line in lines)
+    x = draw.scale(math.log(min(sizes)) - 0.1, math.log(max(sizes)) + 0.1, draw.LEFT, right)
     drawn = [value for line in lines for _, value, *_ in (*line.points, *line.curve) if value > 0]
     low, high = (10.0 ** end(math.log10(pick(drawn or [1.0]))) for end, pick in ((math.floor, min), (math.ceil, max)))
-    bottom = HEIGHT - svg.BOTTOM
-    scaled = svg.scale(math.log10(low), math.log10(max(high, 10 * low)), bottom, svg.TOP) if logs else svg.scale(
-        0.0, top, bottom, svg.TOP
+    bottom = HEIGHT - draw.BOTTOM
+    scaled = draw.scale(math.log10(low), math.log10(max(high, 10 * low)), bottom, draw.TOP) if logs else draw.scale(
+        0.0, top, bottom, draw.TOP
     )  # fmt: skip
 
     def y(value: float) -> float:
@@ -207,18 +207,18 @@ def chart(title: str, lines: Sequence[Dots], names: tuple[str, str], *, top: flo
     y_ticks = (
         [10.0**n for n in range(round(math.log10(low)), round(math.log10(max(high, 10 * low))) + 1)]
         if logs
-        else (svg.ticks(0.0, top))
+        else (draw.ticks(0.0, top))
     )
     parts = _frame(x, y, decades(min(sizes), max(sizes)), y_ticks, names, right, bottom)
-    ends = svg.spread([y((line.points or line.curve)[-1][1]) for line in lines])
+    ends = draw.spread([y((line.points or line.curve)[-1][1]) for line in lines])
     for line, end in zip(lines, ends, strict=True):
         if line.curve:
-            parts.append(svg.path([(x(math.log(size)), y(value)) for size, value in line.curve], f"{line.style} thin"))
+            parts.append(draw.path([(x(math.log(size)), y(value)) for size, value in line.curve], f"{line.style} thin"))
         for size, value, least, most in line.points:
             at = x(math.log(size))
-            parts += [svg.rule(at, y(least), at, y(most), "span"), _dot(at, y(value), line.style, size, value)]
-        parts.append(svg.label(line.label, right + 8, end + 4, line.style))
-    return svg.drawing(title, HEIGHT, *parts)
+            parts += [draw.rule(at, y(least), at, y(most), "span"), _dot(at, y(value), line.style, size, value)]
+        parts.append(draw.label(line.label, right + 8, end + 4, line.style))
+    return draw.drawing(title, HEIGHT, *parts)
 
 
 def _dot(x: float, y: float, style: str, size: float, value: float) -> Html:
@@ -227,15 +227,15 @@ def _dot(x: float, y: float, style: str, size: float, value: float) -> Html:
 
 
 def _frame(
-    x: svg.Scale, y: svg.Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], names: tuple[str, str],
+    x: draw.Scale, y: draw.Scale, x_ticks: Sequence[float], y_ticks: Sequence[float], names: tuple[str, str],
     right: float, bottom: float,
 ) -> list[Html]:  # fmt: skip
-    parts = [svg.rule(svg.LEFT, y(tick), right, y(tick), "grid") for tick in y_ticks]
-    parts += [svg.label(amount(t) if t >= 1000 else f"{t:g}", svg.LEFT - 6, y(t) + 3.5, "tick", "end") for t in y_ticks]
-    parts += [svg.label(amount(t), x(math.log(t)), bottom + 14, "tick", "middle") for t in x_ticks]
-    parts += [svg.rule(x(math.log(t)), bottom, x(math.log(t)), bottom + 3, "axis") for t in x_ticks]
-    return [*parts, svg.rule(svg.LEFT, bottom, right, bottom, "axis"), svg.label(names[1], 2.0, 11.0, "name"),
-            svg.label(names[0], right, bottom + 29, "name", "end")]  # fmt: skip
+    parts = [draw.rule(draw.LEFT, y(tick), right, y(tick), "grid") for tick in y_ticks]
+    parts += [draw.label(amount(t) if t >= 1000 else f"{t:g}", draw.LEFT - 6, y(t) + 3.5, "tick", "end") for t in y_ticks]
+    parts += [draw.label(amount(t), x(math.log(t)), bottom + 14, "tick", "middle") for t in x_ticks]
+    parts += [draw.rule(x(math.log(t)), bottom, x(math.log(t)), bottom + 3, "axis") for t in x_ticks]
+    return [*parts, draw.rule(draw.LEFT, bottom, right, bottom, "axis"), draw.label(names[1], 2.0, 11.0, "name"),
+            draw.label(names[0], right, bottom + 29, "name", "end")]  # fmt: skip
 
 
 def decades(low: float, high: float) -> list[float]:
