@@ -25,18 +25,23 @@ from etalon.report.training import data_section, distill_section, sft_section
 from etalon.report.trials import Trial
 from etalon.store import write_atomic
 
+LIVE = "live/follow.js"  # the script of a page that is served while its run goes on
 
-def write_report(run_dir: Path) -> Path:
-    """Write report.html into a run directory, finished or not, and return its path."""
+
+def write_report(run_dir: Path, file: Path | None = None) -> Path:
+    """Write the page of a run, finished or not, and return its path: `file`, or report.html in its directory."""
     if not run_dir.is_dir():
         raise InputError(f"{run_dir}: no such run directory")
-    path = run_dir / "report.html"
+    path = file or run_dir / "report.html"
     write_atomic(path, page(load_run(run_dir), run_dir))
     return path
 
 
-def page(run: Run, directory: Path) -> str:
-    """The whole document: what was bought and at what price first, what explains it after that."""
+def page(run: Run, directory: Path, *, live: Html | None = None) -> str:
+    """The whole document: what was bought and at what price first, what explains it after that.
+
+    live: what a run does now, for a page that `live.server` serves and that asks it for changes.
+    """
     answers = transcripts.section(run, directory)
     sections = [
         bought_section(run, answers),
@@ -52,10 +57,10 @@ def page(run: Run, directory: Path) -> str:
         clr_section(run),
         _inputs(run),
     ]
-    body = tag("body", tag("header", *title(run), contents(sections)), *sections)
+    body = tag("body", tag("header", *title(run), contents(sections)), live or Html(""), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    scripts = (*CHARTS, *(transcripts.SCRIPTS if answers else ()))
-    return document(f"{told}: Etalon report", body, scripts=scripts)
+    scripts = (*CHARTS, *(transcripts.SCRIPTS if answers else ()), *([LIVE] if live else []))
+    return document(f"{told}: Etalon report", body, scripts=scripts, asks=live is not None)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:

@@ -88,15 +88,19 @@ def folded(title: str, *parts: str) -> Html:
     return tag("details", tag("summary", title), *parts)
 
 
-def document(title: str, body: Html, *, scripts: Sequence[str] = ()) -> str:
+def document(title: str, body: Html, *, scripts: Sequence[str] = (), asks: bool = False) -> str:
     """A whole page. Its policy allows nothing but this very style sheet and these scripts of ours (names of files of
-    this package), whatever a model wrote into a file: no network, no other script, no handler in markup."""
+    this package), whatever a model wrote into a file: no network, no other script, no handler in markup.
+
+    asks: its scripts may ask the server that it came from, and no other.
+    """
     style = _packaged("style.css")
     codes = [_packaged(name) for name in scripts]
     allowed = " ".join(f"'sha256-{_digest(code)}'" for code in codes) or "'none'"
+    own = "'self'" if asks else "'none'"
     policy = (
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src {allowed}; base-uri 'none'; "
-        "form-action 'none'"
+        f"form-action 'none'; connect-src {own}"
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -27,6 +27,7 @@ from etalon.report.files import (
     Summary,
 )
 from etalon.report.read import Reader, mapping, number, numbers, objects, text
+from etalon.report.so_far import summary_so_far
 from etalon.report.trials import ballot_of, trial_of
 
 NUM_TRIALS = 6  # (ours) of a CLR stage that the page shows
@@ -35,10 +36,11 @@ NUM_TRIALS = 6  # (ours) of a CLR stage that the page shows
 def load_run(directory: Path) -> Run:
     """Everything the report shows; `missing` says what was not there or could not be read."""
     reader = Reader(directory)
-    summary = Summary.model_validate(reader.json("summary.json", expected=True))
+    told = reader.json("summary.json", expected=True)
     recipe, _ = reader.toml("recipe.toml")
     resolved, config = reader.toml("resolved.toml")
     listed = [text(row.get("name")) for row in objects(config.get("stages"))]
+    summary = Summary.model_validate(summary_so_far(directory, listed) if told is None else told)
     present = {path.name for path in directory.glob("stages/*") if path.is_dir()}
     folders = [_folder(reader, name) for name in _in_order(listed, present)]
     funnel = funnel_below(directory / "stages")

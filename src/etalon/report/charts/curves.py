@@ -78,10 +78,10 @@ def overlaid(
 
     names: of the x and the y axis. is_smooth: smoothed, as `curves` shows it in front. Nothing for runs without points.
     """
-    known = [(words, thinned(points)) for words, points in runs if points]
+    known = [(words, thinned(points), place) for place, (words, points) in enumerate(runs) if points]
     lines = [
         Line(label=words, points=smooth(points) if is_smooth else points, style=STYLES[place % len(STYLES)])
-        for place, (words, points) in enumerate(known)
+        for words, points, place in known  # a run that has no such curve keeps its style for the others
     ]
     if not lines:
         return join([])

@@ -35,15 +35,17 @@ PARTIAL = (
 )
 
 
-def write_page(folder: Path, *, problems: Mapping[str, Mapping[str, Problem]] | None = None) -> Path:
-    """Write report.html into the directory of an evaluation, finished or not, and return its path.
+def write_page(
+    folder: Path, *, problems: Mapping[str, Mapping[str, Problem]] | None = None, file: Path | None = None
+) -> Path:
+    """Write the page of an evaluation, finished or not, and return its path: `file`, or report.html in its directory.
 
     problems: benchmark -> id -> problem; with them the samples stand under what was asked.
     Raises InputError when the folder is no evaluation.
     """
     if not (folder / MARKER).is_file():
         raise InputError(f"{folder}: is no evaluation: it has no {MARKER}")
-    path = folder / "report.html"
+    path = file or folder / "report.html"
     write_atomic(path, page(folder, problems or {}))
     return path
 
