@@ -231,7 +231,8 @@ def _frame(
     right: float, bottom: float,
 ) -> list[Html]:  # fmt: skip
     parts = [draw.rule(draw.LEFT, y(tick), right, y(tick), "grid") for tick in y_ticks]
-    parts += [draw.label(amount(t) if t >= 1000 else f"{t:g}", draw.LEFT - 6, y(t) + 3.5, "tick", "end") for t in y_ticks]
+    named = [(amount(t) if t >= 1000 else f"{t:g}", t) for t in y_ticks]
+    parts += [draw.label(words, draw.LEFT - 6, y(t) + 3.5, "tick", "end") for words, t in named]
     parts += [draw.label(amount(t), x(math.log(t)), bottom + 14, "tick", "middle") for t in x_ticks]
     parts += [draw.rule(x(math.log(t)), bottom, x(math.log(t)), bottom + 3, "axis") for t in x_ticks]
     return [*parts, draw.rule(draw.LEFT, bottom, right, bottom, "axis"), draw.label(names[1], 2.0, 11.0, "name"),
