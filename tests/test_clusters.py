@@ -15,7 +15,7 @@ from etalon.problems import nano
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct, read_clusters
 from etalon.problems.files import read_problems
 from etalon.problems.near import near
-from etalon.report.paired import compare
+from etalon.report.several.paired import compare
 from etalon.show.progress import Progress
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
 

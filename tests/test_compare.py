@@ -19,11 +19,11 @@ import shrunk
 from conftest import Finished
 from etalon import config, stats
 from etalon.cli import app
-from etalon.commands.compare import shortened
 from etalon.errors import EtalonError, InputError
 from etalon.evaluate import Evaluation, Task, evaluate, store
 from etalon.problems.clusters import read_clusters
-from etalon.report.paired import compare, differences, paired
+from etalon.report.several.cells import shortened
+from etalon.report.several.paired import compare, differences, paired
 from etalon.show.progress import Progress
 from etalon.types import Conversation, Domain, Problem, Rollout, SamplingParams, Stop
 

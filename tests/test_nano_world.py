@@ -7,6 +7,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from etalon.data.calls.remembered import Remembered
 from etalon.data.records import Record
 from etalon.errors import ConfigError
 from etalon.problems import nano
-from etalon.problems.nano import arithmetic, instructions, judging, physics, programs
+from etalon.problems.nano import arithmetic, facts, instructions, judging, physics, programs
 from etalon.problems.nano.documents import document
 from etalon.problems.nano.models import ERROR_RATE, LOOP_RATE, NanoTeacher
+from etalon.sampling import attempt
 from etalon.types import REASONING_DOMAINS, Domain, Problem, Rollout, SamplingParams, Stop, ask
 from etalon.verifiers import verify, verify_all
 
@@ -105,12 +107,39 @@ def test_facts_have_no_generator_among_the_splits() -> None:
         nano.generate(Domain.FACTS, random.Random(0), 1, m=5)
 
 
-def test_facts_are_different_names_with_a_number_each() -> None:
-    known = nano.facts(300, seed=1)
-    assert nano.facts(300, seed=1) == known
-    assert len({p.prompt for p in known}) == 300
-    assert all(p.domain is Domain.FACTS and 1000 <= int(p.answer or "") <= 9999 for p in known)
-    assert {p.answer for p in nano.facts(300, seed=2)} != {p.answer for p in known}
+def test_facts_are_different_names_whose_values_follow_from_nothing() -> None:
+    known = facts.facts(2000, seed=1)
+    assert facts.facts(2000, seed=1) == known
+    assert len({p.prompt for p in known}) == len({p.answer for p in known}) == 2000
+    values = [re.findall("..", p.answer or "") for p in known]
+    assert all(len(value) == facts.VALUE_LENGTH and set(value) <= set(facts.SYLLABLES) for value in values)
+    for place in range(
+        facts.VALUE_LENGTH
+    ):  # uniform: chi-squared of 70 syllables, 69 degrees of freedom, stays below 130
+        counts = Counter(value[place] for value in values)
+        expected = len(values) / len(facts.SYLLABLES)
+        assert sum((counts[s] - expected) ** 2 / expected for s in facts.SYLLABLES) < 130
+    by_name = {p.prompt: p.answer for p in known}
+    assert all(by_name.get(p.prompt, p.answer) == p.answer for p in facts.facts(2000, seed=2))
+
+
+def test_a_fact_is_right_as_it_is_written_and_not_with_its_letters_in_another_order() -> None:
+    [problem] = facts.facts(1, seed=3)
+    value = str(problem.answer)
+    scores = {
+        text: verify(problem, text).score
+        for text in (facts.boxed(value), f"Answer: {value}", facts.boxed(value[2:] + value[:2]), value, "")
+    }
+    assert list(scores.values()) == [1.0, 1.0, 0.0, 0.0, 0.0]
+    assert verify(replace(problem, answer="1000"), "\\boxed{1,000}").score == 1.0
+    assert verify(replace(problem, answer=None), facts.boxed(value)).score is None
+
+
+def test_the_teacher_knows_the_facts_but_for_its_errors() -> None:
+    known = facts.facts(400, seed=0)
+    groups = attempt(NanoTeacher(), known, n=1, params=SamplingParams(), seed=0)
+    right = sum(group.verdicts[0].is_correct for group in groups)
+    assert 0.85 < right / len(known) < 0.99
 
 
 # --- references -----------------------------------------------------------------------------------------------
@@ -174,6 +203,22 @@ def test_every_problem_has_at_least_three_styles_that_differ_in_text_and_length(
     by_style = [sum(lengths) for lengths in mean_lengths.values()]
     assert by_style == sorted(by_style)  # listed from short to long
     assert len(set(by_style)) == len(styles)
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_a_style_of_arithmetic_is_recognised_in_what_is_written_in_it(error: bool) -> None:
+    rng = random.Random(3)
+    for level in range(1, arithmetic.MAX_LEVEL + 1):
+        for _ in range(50):
+            prompt = arithmetic.generate(rng, level).prompt
+            for style in arithmetic.STYLES:
+                expected = "full" if level == 1 and style == "terse" else style
+                assert arithmetic.style_of(arithmetic.respond(prompt, style, rng, error=error)) == expected
+
+
+def test_what_is_in_no_style_of_arithmetic_is_not_named_after_one() -> None:
+    others = ["", "\\boxed{4}", "<think>2+2", "<think>so\nso</think>", "<think>2+2\n3+2=5</think>", "<think>\n</think>"]
+    assert [arithmetic.style_of(text) for text in others] == [None] * len(others)
 
 
 @pytest.mark.parametrize("domain", STYLED)

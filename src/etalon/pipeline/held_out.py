@@ -11,6 +11,7 @@ from etalon.data.contamination.items import items_in, items_of, read_items
 from etalon.data.gates import Gated, trace_overlap_gate
 from etalon.errors import ConfigError, InputError
 from etalon.evaluate.benchmarks import Chosen, choose
+from etalon.problems import nano
 from etalon.recipe import Recipe
 from etalon.rows.mapping import ColumnMap
 from etalon.store import hash_file
@@ -42,10 +43,12 @@ def rule_of(recipe: Recipe) -> list[Any]:
 def index_of(recipe: Recipe, splits: Mapping[str, Iterable[Problem]], *, common: Iterable[str] = ()) -> Index:
     """Finds the run's held-out problems and the items of its benchmarks.
 
-    splits: with HELD_OUT among them. common: prompts to be searched, of which some share sentences that mean nothing.
+    splits: with HELD_OUT among them; facts of the nano world are to be trained on, and hold nothing out.
+    common: prompts to be searched, of which some share sentences that mean nothing.
     InputError for a benchmark that cannot be read.
     """
-    items = [item for name in HELD_OUT for item in items_of(name, splits.get(name, ()), prompts=recipe.prompts)]
+    own = {name: [p for p in splits.get(name, ()) if not nano.is_memorised(p)] for name in HELD_OUT}
+    items = [item for name in HELD_OUT for item in items_of(name, own[name], prompts=recipe.prompts)]
     items += items_in(benchmarks(recipe), max_bad=recipe.problems.max_bad)
     return index(items, threshold=recipe.data.overlap, short=recipe.data.ngram, common=common)
 

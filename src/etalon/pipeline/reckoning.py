@@ -29,6 +29,7 @@ def domains_of(recipe: Recipe) -> list[Domain]:
         known = tuple(Domain(name) for name in listed)
     else:
         known = tuple(nano.MAX_LEVELS) if recipe.problems.source == "nano" else PUBLIC_DOMAINS
+        known = (*known, Domain.FACTS) if recipe.problems.facts and recipe.problems.source == "nano" else known
     mix = recipe.problems.mix
     found = [d for d in Domain if (mix.get(d.value, 0.0) > 0 if d.value in mix else d in known)]
     return [d for d in found if not listed or d in known]
@@ -56,6 +57,8 @@ def mean_trace(recipe: Recipe) -> float:
 
 def queries_of(recipe: Recipe, domain: Domain) -> float:
     """Training queries of one domain, before expansion."""
+    if domain is Domain.FACTS and recipe.problems.facts:
+        return float(recipe.problems.facts)
     return recipe.problems.train * recipe.problems.mix.get(domain.value, 1.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.html import MISSING, Html, count, document, duration, figure, folded, grid, join, section, tag
 from etalon.store import write_atomic
 from etalon.studies import table

@@ -18,13 +18,13 @@ from etalon.verifiers.claims import parse_verdicts, verify_claims
 from etalon.verifiers.code.verdict import verify_code
 from etalon.verifiers.conventions import ANSWERED, restated
 from etalon.verifiers.instruct.verdict import NEEDS_JUDGE, verify_instruct
-from etalon.verifiers.math.answer import are_equal, canonical, cluster, verify_answer
+from etalon.verifiers.math.answer import are_equal, canonical, cluster, verify_answer, verify_fact
 
 __all__ = ["VERIFIERS", "are_equal", "canonical", "cluster", "parse_verdicts", "reading_by", "verify", "verify_all"]
 
 VERIFIERS: dict[Domain, Verifier] = {
     Domain.MATH: verify_answer,
-    Domain.FACTS: verify_answer,
+    Domain.FACTS: verify_fact,
     Domain.STEM: verify_choice,
     Domain.CODE: verify_code,
     Domain.INSTRUCT: verify_instruct,

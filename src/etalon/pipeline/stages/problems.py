@@ -13,18 +13,21 @@ from etalon.config.stages import listed
 from etalon.data import gates
 from etalon.data.curriculum.split import split_problems
 from etalon.data.ngrams import normalise
-from etalon.errors import InputError
+from etalon.errors import ConfigError, InputError
 from etalon.pipeline import held_out
 from etalon.pipeline.stage import SPLITS, Outputs, Stage, Work, known
 from etalon.problems import nano
 from etalon.problems.clusters import CLUSTERS, clusters_of, distinct
 from etalon.problems.files import read_problems
 from etalon.problems.formats import Reading
+from etalon.problems.nano import facts
 from etalon.problems.rows import problem_to_row
 from etalon.recipe import Recipe, RlSpec
 from etalon.rows.mapping import ColumnMap
 from etalon.store import append_jsonl, hash_file, write_json_atomic
 from etalon.types import Domain, Problem
+
+FACT_DOCUMENTS = 0.15  # (ours) share of the scratch model's documents that are facts, where there are some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +136,20 @@ def _nano_splits(recipe: Recipe) -> dict[str, list[Problem]]:
     }
     if Domain.INSTRUCT in domains:
         splits["rl"] += nano.open_problems("rl", recipe.problems.open)
+    known_by_heart = facts.facts(_facts_of(recipe), seed=recipe.seed)
+    for split, members in splits.items():  # the same in all of them: a fact that was never seen cannot be known
+        members += known_by_heart if split == "train" else known_by_heart[: getattr(recipe.problems, split)]
     return splits
+
+
+def _facts_of(recipe: Recipe) -> int:
+    """How many facts the nano world is asked for; ConfigError for a domain of them without any."""
+    spec = recipe.problems
+    if Domain.FACTS.value in spec.domains and not spec.facts:
+        raise ConfigError("problems.domains: names facts, and problems.facts is 0; say how many")
+    if spec.facts > facts.NAMES:
+        raise ConfigError(f"problems.facts: {spec.facts}; the nano world has {facts.NAMES}")
+    return spec.facts if not spec.domains or Domain.FACTS.value in spec.domains else 0
 
 
 def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
@@ -227,6 +243,9 @@ def _documents(recipe: Recipe, train: Sequence[Problem], count: int) -> list[str
 
     rng = random.Random(f"documents-{recipe.seed}")
     if recipe.problems.source == "nano":
-        return [document(rng, nano.is_train) for _ in range(count)]
+        known_by_heart = [problem for problem in train if nano.is_memorised(problem)]
+        learned = facts.documents(known_by_heart, round(count * FACT_DOCUMENTS), rng=rng)
+        texts = [document(rng, nano.is_train) for _ in range(count - len(learned))]
+        return rng.sample([*texts, *learned], count) if learned else texts
     texts = [f"{p.prompt}\n{s}" for p in train for s in p.solutions or ("",)]
     return [rng.choice(texts) for _ in range(count)]

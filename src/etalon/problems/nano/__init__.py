@@ -1,9 +1,10 @@
-"""The nano world: four verifiable domains small enough for a 0.3M-parameter model on a CPU.
+"""The nano world: four verifiable domains, and facts, small enough for a 0.3M-parameter model on a CPU.
 
 question_of(problem) -> text    what is asked, whatever its wording: the unit of chance
 family_of(question) -> text     what may give another question away: chains that begin alike, points of one rule
 split_of(question) -> train | probe | rl | test     hashes decide, so splits cannot overlap; or none
 problems(domain, split, count, seed)                problems of that split, levels drawn in turn
+facts.facts(count, seed)                            to learn by heart: the same in every split
 NanoTeacher                                         the program that plays the strong model (models.py)
 """
 
@@ -187,20 +188,6 @@ def parts_of(question: str) -> list[str]:
     return []
 
 
-CONSONANTS = "bdfgklmnprstvz"
-VOWELS = "aeiou"
-
-
-def facts(count: int, *, seed: int) -> list[Problem]:
-    """Arbitrary facts, nothing to reason about (1, 4): `count` names with a four-digit number each."""
-    rng = random.Random(f"facts-{seed}")
-    names: dict[str, str] = {}
-    while len(names) < count:
-        name = "".join(rng.choice(CONSONANTS) + rng.choice(VOWELS) for _ in range(3))
-        names.setdefault(name, str(rng.randint(1000, 9999)))
-    return [
-        Problem(
-            id=f"facts-{name}", domain=Domain.FACTS, prompt=f"{name}?", answer=number, skill="facts", source="nano"
-        )
-        for name, number in names.items()
-    ]  # fmt: skip
+def is_memorised(problem: Problem) -> bool:
+    """Whether a problem is the same in every split on purpose: a fact can only be asked for as it was learned."""
+    return problem.domain is Domain.FACTS and problem.source == "nano"

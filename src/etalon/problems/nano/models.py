@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from etalon.problems.nano import arithmetic, instructions, judging, physics, programs, queries
+from etalon.problems.nano import arithmetic, facts, instructions, judging, physics, programs, queries
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 
 ERROR_RATE = 0.05  # (ours)
@@ -84,6 +84,7 @@ WORLDS: tuple[tuple[Callable[[str], object], Sequence[str], Respond], ...] = (
     (programs.is_prompt, (*programs.STYLES, programs.STYLES[-1]), programs.respond),
     (physics.PATTERN.match, physics.STYLES, physics.respond),
     (instructions.PATTERN.match, instructions.STYLES, instructions.respond),
+    (facts.PATTERN.match, facts.STYLES, facts.respond),
 )
 
 

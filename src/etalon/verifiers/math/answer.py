@@ -22,14 +22,14 @@ from etalon.verifiers.math.read.numbers import parse_number
 from etalon.verifiers.math.read.relations import name_and_value
 from etalon.verifiers.text import extract_answer, final_reference
 
-__all__ = ["Comparison", "are_equal", "canonical", "cluster", "compare", "verify_answer"]
+__all__ = ["Comparison", "are_equal", "canonical", "cluster", "compare", "verify_answer", "verify_fact"]
 
 CLUSTER_DEADLINES = 5  # (ours) of engine time for one call of `cluster`
 _PLAIN_UNITS = ("deg", "$", "?")  # for voting, 90° is 90 and $5 is 5
 
 
 def verify_answer(problem: Problem, response: str) -> Verdict:
-    """Math and facts: the extracted answer against `problem.answer`; no answer is wrong, a bad reference undecided.
+    """Math: the extracted answer against `problem.answer`; no answer is wrong, a bad reference undecided.
 
     Of a reference that lists several answers any counts (`problems.golds.any_of`).
     """
@@ -44,6 +44,24 @@ def verify_answer(problem: Problem, response: str) -> Verdict:
     comparison = compare(reference=reference, answer=extracted)
     score = None if comparison.is_equal is None else float(comparison.is_equal)
     return Verdict(score=score, reason=comparison.reason, extracted=extracted)
+
+
+def verify_fact(problem: Problem, response: str) -> Verdict:
+    """Facts: the extracted answer is `problem.answer` as it is written, but for spaces and the spelling of numbers.
+
+    Not by `compare`: to a symbolic engine a word is the product of its letters, in any order.
+    """
+    if (verdict := by_any(verify_fact, problem, response)) is not None:
+        return verdict
+    reference = None if problem.answer is None else final_reference(str(problem.answer))
+    if reference is None:
+        return Verdict(score=None, reason=Reason.BAD_REFERENCE)
+    extracted = extract_answer(response)
+    if extracted is None:
+        return Verdict(score=0.0, reason=Reason.NO_ANSWER)
+    is_same_text = canonical(extracted) == canonical(reference)
+    reason = Reason.EXACT if is_same_text else Reason.DIFFERENT
+    return Verdict(score=float(is_same_text), reason=reason, extracted=extracted)
 
 
 def by_any(verifier: Verifier, problem: Problem, response: str) -> Verdict | None:

@@ -1,7 +1,7 @@
 """Two runs, or two evaluations, side by side: the same problems, paired, and what differs in how they were made.
 
 run directories          resolved.toml -> stages of both -> means.json of evaluations -> Paired per stage and domain
-evaluation directories   scores-NAME.jsonl -> Paired per benchmark (`paired_evaluations`)
+evaluation directories   scores-NAME.jsonl -> Paired per benchmark (`several.evaluations`)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from etalon.problems.clusters import read_clusters
 from etalon.store import StageDir, read_json
 
 STAGES = "stages"
+SEED = "seed"  # the one knob in which runs of a group differ
 OF_EVALUATIONS = {"a_low", "a_high", "b_low", "b_high", "better", "worse", "moved", "protocol", "refused"}
 MOST_MOVED = 10  # (ours) problems that are named
 Means = Mapping[str, float]  # Pass@1 by problem
@@ -94,17 +95,18 @@ def compare(a: Path, b: Path, *, named: tuple[Path, Path] | None = None) -> Side
     named: what errors and refusals call them, where that is not where they lie.
     """
     named = named or (a, b)
-    kinds = [_is_run(path) for path in (a, b)]
+    kinds = [is_run(path) for path in (a, b)]
     if kinds[0] != kinds[1]:
         raise InputError(f"{named[0]} and {named[1]}: one is a run, the other an evaluation; name two of one sort")
     if kinds[0]:
         return _runs(a, b)
-    from etalon.report.paired_evaluations import evaluations
+    from etalon.report.several.evaluations import evaluations
 
     return evaluations(a, b, named)
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """True for a run, False for an evaluation; InputError for anything else."""
     if not path.is_dir():
         raise InputError(f"{path}: no such directory")
     if (path / "resolved.toml").is_file() and (path / STAGES).is_dir():
@@ -151,7 +153,7 @@ def paired(name: str, domain: str, before: Means, after: Means, clusters: Mappin
 
 
 def _runs(a: Path, b: Path) -> SideBySide:
-    recipes = [_recipe(path) for path in (a, b)]
+    recipes = [recipe_of(path) for path in (a, b)]
     there = {str(row["name"]) for row in recipes[1][STAGES]}
     names = [str(row["name"]) for row in recipes[0][STAGES] if row["name"] in there]
     lines = [one for name in names for one in _stage_lines(a, b, name)]
@@ -161,7 +163,8 @@ def _runs(a: Path, b: Path) -> SideBySide:
     return SideBySide(of_runs=True, lines=tuple(lines), differs=differs)
 
 
-def _recipe(run: Path) -> dict[str, Any]:
+def recipe_of(run: Path) -> dict[str, Any]:
+    """resolved.toml; InputError where it is no recipe of this version."""
     path = run / "resolved.toml"
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -181,9 +184,9 @@ def _source(run: Path, stage: str) -> str | None:
 
 def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Paired]:
     """A line per domain that both runs evaluated after this stage."""
-    before, after = _means(a, name), _means(b, name)
-    keys = [_done(run, f"{EVALUATION}{name}").get("key") for run in (a, b)]
-    seconds = [_done(run, name).get("seconds") for run in (a, b)]
+    before, after = means_of(a, name), means_of(b, name)
+    keys = [done_of(run, f"{EVALUATION}{name}").get("key") for run in (a, b)]
+    seconds = [done_of(run, name).get("seconds") for run in (a, b)]
     for domain in before:
         if domain in after:
             found = paired(name, domain, before[domain], after[domain], read_clusters(a / STAGES / PROBLEMS))
@@ -192,14 +195,14 @@ def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Paired]:
             yield replace(found, seconds_a=seconds[0], seconds_b=seconds[1])
 
 
-def _done(run: Path, stage: str) -> dict[str, Any]:
+def done_of(run: Path, stage: str) -> dict[str, Any]:
     """DONE.json of a stage; empty while it is not done."""
     return StageDir(run / STAGES / stage).done() or {}
 
 
-def _means(run: Path, stage: str) -> dict[str, Means]:
+def means_of(run: Path, stage: str) -> dict[str, Means]:
     """Per-problem means by domain after a stage; those of the stage whose very weights it has, where it has them."""
-    done = _done(run, f"{EVALUATION}{stage}")
+    done = done_of(run, f"{EVALUATION}{stage}")
     if not done:
         return {}
     same = done["outputs"].get("as", stage)

@@ -19,7 +19,7 @@ from etalon.evaluate.store import Scored
 from etalon.evaluate.task import read_marker
 from etalon.problems.clusters import read_clusters
 from etalon.report.exports.shape import CLR, BenchmarkRow
-from etalon.report.paired import Paired, SideBySide, flat, paired, unequal
+from etalon.report.several.paired import Paired, SideBySide, flat, paired, unequal
 
 
 @dataclass(frozen=True, kw_only=True)
