@@ -59,7 +59,8 @@ def _measured(measured: Measured, *, is_alone: bool) -> Html:
         "unreadable verdicts": count(clr.get("unreadable_verdicts")),
     }
     shown = tag("p", *(tag("span", f"{name} {value}") for name, value in facts.items()), class_="facts")
-    told = f"{measured.num_disagreeing} of {measured.num_trials} problems where CLR and the majority vote disagree"
+    differ = f"CLR and the majority vote disagree on {measured.num_disagreeing} of {measured.num_trials} problems"
+    told = f"{differ}; {len(measured.trials)} to read, those first"
     more = [tag("h3", told), *map(trial_html, measured.trials)] if measured.trials else []
     return join([*title, _methods(measured), shown, *more])
 

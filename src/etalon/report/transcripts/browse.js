@@ -282,6 +282,7 @@
     event.preventDefault();
     go(steps[event.key]);
     panel.querySelector(".rows").focus({ preventScroll: true });
+    panel.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
   }
 
   document.addEventListener("keydown", (event) => {
