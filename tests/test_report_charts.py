@@ -129,6 +129,8 @@ def test_ridges_count_every_number_once_and_take_a_logarithmic_axis_where_they_s
     assert chart.count('class="band edged"') == 1
     even = rows.ridges("potential", [rows.Ridge(label="a", values=[-1.0, 2.0])], "nats", "traces")
     assert "logarithmic" not in even
+    same = rows.ridges("potential", [rows.Ridge(label="a", values=[1.21158, 1.21158])], "nats", "traces")
+    assert "1.21158" not in same  # the axis has round numbers
 
 
 def test_shares_of_a_row_add_up_to_one_and_a_row_of_nothing_has_none():

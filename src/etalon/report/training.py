@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from etalon.report.charts import svg
 from etalon.report.charts.curves import curves, series
-from etalon.report.charts.potential import potential_charts
+from etalon.report.charts.rows import Ridge, ridges
 from etalon.report.data import LEAD as STEPS_LEAD
 from etalon.report.data import chain_name, chain_parts, example, tiles
-from etalon.report.files import Folder, Gate, Probe, Run, Skill, Stratum
+from etalon.report.files import Bucket, Folder, Gate, Probe, Run, Skill, Stratum
 from etalon.report.html import (
     Html,
     count,
@@ -171,3 +171,27 @@ def distill_section(run: Run) -> Html:
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += [tag("p", *(tag("span", fact) for fact in facts), class_="facts"), charts]
     return section("distill", "Self-distillation", lead, *parts) if folders else join([])
+
+
+def potential_charts(buckets: Sequence[Bucket]) -> list[Html]:
+    """One figure per domain; a bucket without candidates has no row, a domain without any no figure."""
+    found: dict[str, list[Bucket]] = {}
+    for bucket in buckets:
+        if bucket.scores:
+            found.setdefault(bucket.domain, []).append(bucket)
+    return [_domain(domain, own) for domain, own in found.items()]
+
+
+def _domain(domain: str, buckets: Sequence[Bucket]) -> Html:
+    rows = [
+        Ridge(
+            label=f"{count(bucket.length_low)}–{count(bucket.length_high)} tokens",
+            values=bucket.scores,
+            band=(bucket.low, bucket.high) if bucket.low is not None and bucket.high is not None else None,
+            note=f"{count(bucket.kept)} of {len(bucket.scores)} kept",
+        )
+        for bucket in buckets
+    ]
+    title = f"{domain}: learning potential by length"
+    chart = ridges(title, rows, "nats per token", "traces")
+    return figure(title, chart, legend=[("bar", "traces"), ("band", "kept range")])

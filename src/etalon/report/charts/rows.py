@@ -54,15 +54,19 @@ def ridges(title: str, rows: Sequence[Ridge], name: str, unit: str) -> Html:
     """
     values = [value for row in rows for value in row.values]
     is_log = min(values) > 0 and max(values) > WIDE * min(values)
-    low, high = (math.log10(end) for end in (min(values), max(values))) if is_log else (min(values), max(values))
-    marks = _decades(low, high) if is_log else ticks(low, high)
+    low, high = min(values), max(values)
+    if is_log:
+        low, high = math.log10(low), math.log10(high)
+    elif high - low < 1e-6 * max(abs(low), abs(high)):  # all the same: the axis starts at 0
+        low, high = min(low, 0.0), max(high, 0.0)
+    marks = _round_marks(low, high) if is_log else ticks(low, high)
     low, high = min(low, marks[0]) if not is_log else low, max(high, marks[-1]) if not is_log else high
     place = scale(low, high, LEFT, RIGHT)
     bottom = RIDGE * len(rows) + 6
     shown = [mark for mark in marks if low <= mark <= high]
     parts = [rule(place(mark), 2.0, place(mark), bottom, "grid") for mark in shown]
     parts += [
-        label(f"{10**mark:g}" if is_log else tick_label(mark), place(mark), bottom + 14, "tick", "middle")
+        label(f"{10**mark:.3g}" if is_log else tick_label(mark), place(mark), bottom + 14, "tick", "middle")
         for mark in shown
     ]
     parts.append(label(f"{name}, logarithmic" if is_log else name, WIDTH, bottom + 30, "name", "end"))
@@ -71,10 +75,15 @@ def ridges(title: str, rows: Sequence[Ridge], name: str, unit: str) -> Html:
     return drawing(title, bottom + 36, *parts, read="x")
 
 
-def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten inside low..high, both logarithms; the ends where there are fewer than two."""
-    found = [float(mark) for mark in range(math.ceil(low), math.floor(high) + 1)]
-    return found if len(found) > 1 else [low, high]
+def _round_marks(low: float, high: float) -> list[float]:
+    """Logarithms of round numbers inside low..high: powers of ten, or 1, 2, 5, ... where there are fewer than two."""
+    exponents = range(math.floor(low), math.ceil(high) + 1)
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
+        found = [math.log10(digit) + exponent for exponent in exponents for digit in digits]
+        inside = [mark for mark in found if low - 1e-9 <= mark <= high + 1e-9]
+        if len(inside) > 1:
+            break
+    return inside
 
 
 def _ridge(row: Ridge, base: float, ends: tuple[float, float], unit: str, *, is_log: bool) -> list[Html]:
