@@ -116,8 +116,9 @@ def sft_section(run: Run) -> Html:
     probes = [(folder.name, folder.probe) for folder in run.folders if folder.probe]
     lead = (
         "Diversity-exploring distillation (2.1.2): every checkpoint is probed with Pass@K per skill, the best of each "
-        "skill becomes its specialist, and the specialists are merged. Loss does not choose."
+        "skill becomes its specialist, and the specialists are merged."
     )
+    lead += " Loss does not choose." if all(probe.choose != "loss" for _, probe in probes) else ""
     charts = [
         curves(f"{f.name}: loss", [("", "c0", series(f.steps, lambda s: s.loss))], "nats per token") for f in losses
     ]
@@ -157,7 +158,11 @@ def _probe_table(probe: Probe) -> Html:
         chosen = probe.chosen.get(skill)
         cells = [_heat(c.scores.get(skill), is_chosen=c.name == chosen) for c in probe.checkpoints]
         rows.append([skill, *cells, _heat(probe.fused.get(skill))])
-    note = tag("p", "Boxed: the specialist chosen for the skill.", class_="note")
+    by = {"pass1": " by Pass@1", "loss": " by the loss on reference solutions"}.get(probe.choose, "")
+    taken = {"best": f"Boxed: the checkpoint that is best over all skills{by}, which was taken.",
+             "last": "Boxed: the last checkpoint, which was taken."}  # fmt: skip
+    words = taken.get(probe.take, f"Boxed: the specialist chosen for the skill{by}.")
+    note = tag("p", words, class_="note")
     return join([grid([*head, "fused"], rows), note])
 
 
@@ -182,7 +187,8 @@ def distill_section(run: Run) -> Html:
     )
     parts: list[Html] = []
     for folder in folders:
-        charts = tag("div", *map(_bucket_chart, folder.selection.buckets), class_="charts")
+        choose = folder.selection.choose
+        charts = tag("div", *(_bucket_chart(bucket, choose) for bucket in folder.selection.buckets), class_="charts")
         facts = [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
         facts += [f"{name.replace('_', ' ')} {count(number)}" for name, number in folder.counts.items()]
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
@@ -190,7 +196,7 @@ def distill_section(run: Run) -> Html:
     return section("distill", "Self-distillation", lead, *parts) if folders else join([])
 
 
-def _bucket_chart(bucket: Bucket) -> Html:
+def _bucket_chart(bucket: Bucket, choose: str) -> Html:
     scores = bucket.scores
     title = f"{bucket.domain}, {count(bucket.length_low)} to {count(bucket.length_high)} tokens"
     if not scores:
@@ -203,4 +209,8 @@ def _bucket_chart(bucket: Bucket) -> Html:
     edges = [low + i * width for i in range(25)]
     band = (bucket.low, bucket.high) if bucket.low is not None and bucket.high is not None else None
     chart = svg.histogram(title, edges, counts, ("nats per token", "traces"), band=band, height=170.0)
-    return figure(title, chart, f"{count(bucket.kept)} of {len(scores)} kept", legend=[("band", "kept range")])
+    how, range_ = {
+        "random": (" at random, as many as in the band", "the band, which did not choose"),
+        "top": (" from the top, as many as in the band", "kept range"),
+    }.get(choose, ("", "kept range"))
+    return figure(title, chart, f"{count(bucket.kept)} of {len(scores)} kept{how}", legend=[("band", range_)])
