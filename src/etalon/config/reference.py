@@ -63,7 +63,7 @@ def rows(model: type[BaseModel]) -> list[Row]:
     is_ours = "All (ours)" in (model.__doc__ or "")
     found = []
     for name, field in model.model_fields.items():
-        if _is_table(field) or name == "stages":
+        if _is_table(field) or (model is Recipe and name == "stages"):
             continue
         source, meaning = _parted(comments.get(name, ""))
         found.append(
