@@ -149,7 +149,7 @@ def test_the_report_says_what_was_chosen_and_how(choices: Finished) -> None:
         "Boxed: the specialist chosen for the skill by the loss on reference solutions.",
         "Boxed: the checkpoint that is best over all skills by the loss on reference solutions, which was taken.",
         "Boxed: the last checkpoint, which was taken.",
-        "kept at random, as many as in the band",
-        "kept from the top, as many as in the band",
+        "taken at random, as many of each bucket as lie in the band",
+        "taken from the top of each bucket, as many as lie in the band",
     ):
         assert words in page, words

@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,11 @@ def graded(num_problems: int, n: int, text: str = "") -> Pairs:
 def written(folder: Path) -> str:
     html = write_page(folder).read_text(encoding="utf-8")
     tags = Tags(html).found
-    assert not {"script", "img", "iframe", "link", "object"} & {name for name, _ in tags}
+    assert not {"img", "iframe", "link", "object"} & {name for name, _ in tags}
+    ours = [resources.files("etalon.report") / name for name in ("charts/charts.js", "transcripts/browse.js")]
+    codes = {path.read_text(encoding="utf-8") for path in ours}
+    assert set(re.findall(r"<script>(.*?)</script>", html, re.DOTALL)) <= codes
+    assert {attributes.get("type") for name, attributes in tags if name == "script"} <= {None, "application/gzip"}
     for _, attributes in tags:
         assert not [name for name in attributes if name.startswith("on") or name in ("src", "style")]
         assert (attributes.get("href") or "#").startswith("#")

@@ -176,6 +176,22 @@ def test_every_problem_has_at_least_three_styles_that_differ_in_text_and_length(
     assert len(set(by_style)) == len(styles)
 
 
+@pytest.mark.parametrize("error", [False, True])
+def test_a_style_of_arithmetic_is_recognised_in_what_is_written_in_it(error: bool) -> None:
+    rng = random.Random(3)
+    for level in range(1, arithmetic.MAX_LEVEL + 1):
+        for _ in range(50):
+            prompt = arithmetic.generate(rng, level).prompt
+            for style in arithmetic.STYLES:
+                expected = "full" if level == 1 and style == "terse" else style
+                assert arithmetic.style_of(arithmetic.respond(prompt, style, rng, error=error)) == expected
+
+
+def test_what_is_in_no_style_of_arithmetic_is_not_named_after_one() -> None:
+    others = ["", "\\boxed{4}", "<think>2+2", "<think>so\nso</think>", "<think>2+2\n3+2=5</think>", "<think>\n</think>"]
+    assert [arithmetic.style_of(text) for text in others] == [None] * len(others)
+
+
 @pytest.mark.parametrize("domain", STYLED)
 def test_a_meant_error_is_wrong(domain: Domain) -> None:
     styles, respond = STYLED[domain]

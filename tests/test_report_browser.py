@@ -15,7 +15,16 @@ from test_report import copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SECTIONS = ("Stages", "What did not do its job", "Data", "Fine-tuning", "Reinforcement learning", "Self-distillation")
+SECTIONS = (
+    "What each phase bought",
+    "Stages",
+    "What held and what did not",
+    "Spectrum",
+    "Data",
+    "Fine-tuning",
+    "Reinforcement learning",
+    "Self-distillation",
+)
 
 
 def browse(page: Path, *flags: str) -> str:

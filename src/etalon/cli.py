@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from etalon import __version__
-from etalon.commands import compare, data, doctor, explain, fuse, report, rl, run, serve, solve, verify
+from etalon.commands import ablate, compare, data, doctor, explain, fuse, report, rl, run, serve, solve, verify
 from etalon.commands.evaluation import options
 from etalon.errors import EtalonError, StoppedError
 
-RESUMES = ("run", "demo", "rl", "eval", "data expand", "data label", "data distill")
+RESUMES = ("run", "demo", "rl", "eval", "ablate", "data expand", "data label", "data distill")
 USER_CAN_FIX = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 app = typer.Typer(name="etalon", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -30,6 +30,7 @@ app.command()(fuse.fuse)
 app.command()(serve.sandbox)
 app.command()(report.report)
 app.command()(compare.compare)
+app.command()(ablate.ablate)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 

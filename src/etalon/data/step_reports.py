@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from etalon import __version__
-from etalon.data.gates import GateReport
+from etalon.data.gate_reports import GateReport
 from etalon.data.records import Record
 from etalon.problems.given.traces import GivenTrace
 from etalon.store import hash_file, write_json_atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import sys
@@ -196,28 +197,45 @@ def reusable(other: Path, graph: Graph, keys: Mapping[str, str], directories: Ma
 
 
 def reuse(other: Path, names: Sequence[str], directories: Mapping[str, Path]) -> None:
-    """Take these stages of another run: killed half way, what was not taken whole is not there."""
+    """Copy these stages of another run, and say which."""
     for name in names:
-        directory, source = directories[name], StageDir(other / "stages" / name)
-        done = source.done()
-        assert done is not None
-        partial = directory.with_name(f".{directory.name}{PARTIAL_SUFFIX}")
-        copy_files(source.path, partial)
-        StageDir(partial).finish(done)
-        shutil.rmtree(directory, ignore_errors=True)
-        partial.rename(directory)
+        take(other / "stages" / name, directories[name])
     told = ", ".join(names) if names else "nothing; no finished stage there has the same key"
     sys.stderr.write(f"reused from {other}: {told}\n")
 
 
-def copy_files(source: Path, target: Path) -> None:
+def take(source: Path, directory: Path, *, link: bool = False) -> None:
+    """A finished stage of another run as one of this: killed half way, what was not taken whole is not there.
+
+    link: as further names of the same files where the file system can do that, for runs that nobody edits.
+    """
+    done = StageDir(source).done()
+    assert done is not None
+    partial = directory.with_name(f".{directory.name}{PARTIAL_SUFFIX}")
+    copy_files(source, partial, link=link)
+    StageDir(partial).finish(done)
+    shutil.rmtree(directory, ignore_errors=True)
+    partial.rename(directory)
+
+
+def copy_files(source: Path, target: Path, *, link: bool) -> None:
     """All files of a stage but DONE.json. RunError on a full disk, which `shutil.copytree` tells without its errno."""
     with writing(target):
         for path in source.rglob("*"):
             if path.is_file() and path.name != "DONE.json":
                 copy = target / path.relative_to(source)
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
+                if not (link and _linked(path, copy)):
+                    shutil.copyfile(path, copy)
+
+
+def _linked(path: Path, name: Path) -> bool:
+    """Whether the file has this further name now; not on another disk, nor where the file system has no such thing."""
+    try:
+        os.link(path, name)
+    except OSError:
+        return False
+    return True
 
 
 def clear_partial(run_dir: Path) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from etalon.data.gates import Gated, GateReport
+from etalon.data.gate_reports import GateReport
+from etalon.data.gates import Gated
 from etalon.data.records import Record, record_to_row
 from etalon.data.step_reports import Calls, StepLog
 from etalon.store import append_jsonl

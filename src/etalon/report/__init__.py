@@ -1,6 +1,6 @@
 """One self-contained report.html from the files of a run; training never imports this.
 
-write_report(run_dir): files -> load -> Run -> sections -> one page without scripts, network or second file
+write_report(run_dir): files -> load -> Run -> sections -> one page without network or second file
 write_answers(trials, path): the same kind of page for answers of CLR
 `evaluation.write_page` makes that of an evaluation.
 """
@@ -11,32 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etalon.errors import InputError
+from etalon.report import transcripts
+from etalon.report.charts.spectrum import across_section
 from etalon.report.checks import check_section
 from etalon.report.claims import clr_section, trial_html, trial_parts
 from etalon.report.files import Run
-from etalon.report.html import Html, clip, count, document, duration, folded, join, section, tag
+from etalon.report.head import bought_section, title
+from etalon.report.html import CHARTS, Html, clip, contents, count, document, folded, section, tag
 from etalon.report.load import load_run
 from etalon.report.rl import rl_section
-from etalon.report.stages import headline, stage_section
+from etalon.report.stages import spectrum_section, stage_section
 from etalon.report.training import data_section, distill_section, sft_section
 from etalon.report.trials import Trial
 from etalon.store import write_atomic
-
-NAVIGATION = {
-    "stages": "Stages",
-    "checks": "What did not do its job",
-    "data": "Data",
-    "sft": "Fine-tuning",
-    "rl": "Reinforcement learning",
-    "distill": "Self-distillation",
-    "clr": "CLR",
-    "inputs": "Environment and recipe",
-}
-
-PLAIN = (
-    'Programs ran with isolation "plain": under limits and a deadline, but without walls around the files, the network '
-    "and the processes of the machine."
-)
 
 
 def write_report(run_dir: Path) -> Path:
@@ -44,27 +31,31 @@ def write_report(run_dir: Path) -> Path:
     if not run_dir.is_dir():
         raise InputError(f"{run_dir}: no such run directory")
     path = run_dir / "report.html"
-    write_atomic(path, page(load_run(run_dir)))
+    write_atomic(path, page(load_run(run_dir), run_dir))
     return path
 
 
-def page(run: Run) -> str:
-    """The whole document."""
+def page(run: Run, directory: Path) -> str:
+    """The whole document: what was bought and at what price first, what explains it after that."""
+    answers = transcripts.section(run, directory)
     sections = [
+        bought_section(run, answers),
         stage_section(run),
         check_section(run),
-        data_section(run),
-        sft_section(run),
+        answers,
+        spectrum_section(run),
+        across_section(run),
         rl_section(run),
+        sft_section(run),
+        data_section(run),
         distill_section(run),
         clr_section(run),
         _inputs(run),
     ]
-    present = [name for name, part in zip(NAVIGATION, sections, strict=True) if part]
-    links = tag("nav", *(tag("a", NAVIGATION[name], href=f"#{name}") for name in present))
-    body = tag("body", tag("header", *_title(run), links), headline(run), *sections)
+    body = tag("body", tag("header", *title(run), contents(sections)), *sections)
     told = ", ".join([run.name, f"seed {count(run.seed)}", *run.overrides])
-    return document(f"{told}: Etalon report", body)
+    scripts = (*CHARTS, *(transcripts.SCRIPTS if answers else ()))
+    return document(f"{told}: Etalon report", body, scripts=scripts)
 
 
 def write_answers(trials: Sequence[Trial], path: Path) -> Path:
@@ -80,26 +71,6 @@ def write_answers(trials: Sequence[Trial], path: Path) -> Path:
     title = (f"Answer: {clip(winner.answer, 120)}" if winner else "No answer") if alone else path.stem
     write_atomic(path, document(f"{clip(title, 60)}: CLR", tag("body", tag("header", tag("h1", title), facts), *shown)))
     return path
-
-
-def _title(run: Run) -> list[Html]:
-    """Name, seed and overrides, which tell one run of a recipe from another; then what it took."""
-    summary, done = run.summary, {folder.name for folder in run.folders if folder.is_done}
-    changed = tag("p", *(tag("span", f"--set {line}") for line in run.overrides), class_="facts")
-    facts = [
-        f"seed {count(run.seed)}",
-        f"{duration(summary.seconds)} in all",
-        f"peak memory {count(summary.peak_memory_mb)} MB",
-        f"{sum(name in done for name in run.listed)} of {len(run.listed)} stages finished",
-    ]
-    missing = tag("p", "Not in this report: ", "; ".join(run.missing), ".", class_="note") if run.missing else join([])
-    return [
-        tag("h1", run.name),
-        *([changed] if run.overrides else []),
-        tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
-        *([tag("p", PLAIN, class_="note")] if run.is_plain else []),
-        missing,
-    ]
 
 
 def _inputs(run: Run) -> Html:

@@ -1,21 +1,24 @@
-"""Did each stage do its job? Every claim of the method against what was measured; what failed comes first.
+"""Did each stage do its job? Every claim of the method against what was measured; what does not hold comes first.
 
-A claim says the tolerance it was held to. Stages are asked for their kind, domains and keys, never for their names.
+A claim says the tolerance it was held to, in the unit of the page: percent, and points for differences. Stages are
+asked for their kind, domains and keys, never for their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from etalon.report.files import Folder, Run, Score, StageRow
-from etalon.report.html import Html, between, count, percent, section, share, signed, tag
-from etalon.report.stages import before, domains, targets
+from etalon.report.html import MISSING, Html, between, count, folded, join, percent, section, share, signed, tag
+from etalon.report.read import Number
+from etalon.report.stages import before, change, domains, targets
 
 Outcome = Literal["no", "unclear", "yes"]
-WORDS = {"no": "did not", "unclear": "cannot tell", "yes": "did"}
+WORDS = {"no": "does not hold", "unclear": "cannot tell", "yes": "holds"}
 MOST_NAMED = 6
+MOST_SHOWN = 24  # (ours) claims that stand open
 SHORTER, FUSION_LOSS, STUDENT_LOSS, MANY_TRUNCATED, TOLD_APART = 0.2, 0.02, 0.01, 0.05, 0.1  # (ours)
 
 
@@ -30,13 +33,29 @@ def check_section(run: Run) -> Html:
     parts = (_unfinished, _gains, _losses, _fusions, _students, _clr, _truncated, _undecided)
     found = [check for find in parts for check in find(run)]
     found.sort(key=lambda check: list(WORDS).index(check.outcome))
+    num = {outcome: sum(check.outcome == outcome for check in found) for outcome in WORDS}
+    lead = (
+        f"Of {len(found)} checks {num['yes']} hold, {num['no']} do not, and {num['unclear']} cannot be told from "
+        "chance. Clear: the 95% interval of a change excludes 0, as one in twenty does by chance."
+    )
+    red = [check for check in found if check.outcome != "yes"]
+    shown, more, held = red[:MOST_SHOWN], red[MOST_SHOWN:], found[len(red) :]
+    return section(
+        "checks",
+        "What held and what did not",
+        lead,
+        _listed(shown),
+        *([folded(f"{len(more)} more that do not hold, or cannot be told", _listed(more))] if more else []),
+        *([folded(f"{len(held)} {'holds' if len(held) == 1 else 'hold'}", _listed(held))] if held else []),
+    )
+
+
+def _listed(checks: Sequence[Check]) -> Html:
     lines = [
         tag("li", tag("b", WORDS[c.outcome]), tag("div", c.claim, " ", tag("span", c.measured)), class_=c.outcome)
-        for c in found
+        for c in checks
     ]
-    num_red = sum(check.outcome != "yes" for check in found)
-    lead = f"{num_red} of {len(found)} claims did not hold, or cannot be told from chance. They come first."
-    return section("checks", "What did not do its job", lead, tag("ul", *lines, class_="checks"))
+    return tag("ul", *lines, class_="checks") if lines else join([])
 
 
 def _unfinished(run: Run) -> Iterator[Check]:
@@ -49,10 +68,6 @@ def _unfinished(run: Run) -> Iterator[Check]:
         if broken:
             worst = f"{len(broken)} of {len(folder.steps)} steps have neither a finite loss nor an accuracy."
             yield Check(outcome="no", claim=f"{folder.name} stayed finite.", measured=worst)
-
-
-def change(score: Score) -> str:
-    return f"{signed(score.delta)} {between(score.delta_low, score.delta_high)}"
 
 
 def _changed(run: Run) -> list[StageRow]:
@@ -75,7 +90,7 @@ def _gains(run: Run) -> Iterator[Check]:
             rises = score.is_clear and (score.delta or 0) > 0
             outcome: Outcome = "yes" if rises else "no" if score.is_clear else "unclear"
             measured = "Nothing before it was evaluated there." if score.delta is None else change(score)
-            claim = f"{stage.name} lifts Pass@1 on {domain} above {stage.source}."
+            claim = f"{stage.name} lifts Pass@1 on {domain} clearly above {stage.source or 'what it starts from'}."
             yield Check(outcome=outcome, claim=claim, measured=measured)
 
 
@@ -90,16 +105,27 @@ def _shortening(folder: Folder, domain: str, earlier: Score | None, after: Score
     if not old or new is None:
         return Check(outcome="unclear", claim=claim, measured="Lengths of correct answers are not known.")
     worse = after.is_clear and (after.delta or 0) < 0
-    measured = f"{count(old, 1)} to {count(new, 1)} tokens ({signed(new / old - 1)}), Pass@1 {change(after)}"
+    told = f"{count(old, 1)} to {count(new, 1)} tokens ({signed(new / old - 1)}%), Pass@1 "
+    measured = join([told, change(after) if after.delta is not None else MISSING])
     return Check(outcome="no" if worse or new > (1 - SHORTER) * old else "yes", claim=claim, measured=measured)
 
 
 def _losses(run: Run) -> Iterator[Check]:
+    """No stage gets clearly worse on a domain that it does not train on."""
     for stage in _changed(run):
-        for domain, score in stage.domains.items():
-            if score.is_clear and (score.delta or 0) < 0 and domain not in targets(run, stage):
-                claim = f"{stage.name} loses nothing on {domain} that can be told from chance."
-                yield Check(outcome="no", claim=claim, measured=change(score))
+        known = [(d, score) for d, score in stage.domains.items() if score.delta is not None]
+        others = sorted(
+            (one for one in known if one[0] not in targets(run, stage)), key=lambda one: one[1].delta or 0.0
+        )
+        lost = [(domain, score) for domain, score in others if score.is_clear and (score.delta or 0) < 0]
+        if not others:
+            continue
+        shown = lost[:MOST_NAMED] or others[:1]
+        words = [w for domain, score in shown for w in (", ", f"{domain} ", change(score))][1:]
+        more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+        claim = f"{stage.name} loses nothing clearly{' where it does not train' if targets(run, stage) else ''}."
+        measured = join([*([] if lost else ["The lowest: "]), *words, more])
+        yield Check(outcome="no" if lost else "yes", claim=claim, measured=measured)
 
 
 def _fusions(run: Run) -> Iterator[Check]:
@@ -108,8 +134,8 @@ def _fusions(run: Run) -> Iterator[Check]:
             continue
         best, (_, fused) = folder.probe.best_single, folder.probe.means(folder.probe.fused)
         claim = (
-            f"{folder.name} is at most {FUSION_LOSS:.3f} below the best single checkpoint in mean "
-            f"Pass@{count(folder.probe.k)}."
+            f"{folder.name} is at most {points(FUSION_LOSS)} below the best single checkpoint in mean "
+            f"Pass@{count(folder.probe.k)} of its probe."
         )
         if best is None or fused is None:
             yield Check(outcome="unclear", claim=claim, measured="Not all skills were probed.")
@@ -132,7 +158,7 @@ def _students(run: Run) -> Iterator[Check]:
         best = max(means, key=lambda name: means[name] or 0.0)
         theirs = means[best]
         claim = (
-            f"{student.name} is at most {STUDENT_LOSS:.3f} below the best of its teachers in mean Pass@1 over "
+            f"{student.name} is at most {points(STUDENT_LOSS)} below the best of its teachers in mean Pass@1 over "
             f"{', '.join(names)}."
         )
         if mine is None or theirs is None:
@@ -140,6 +166,10 @@ def _students(run: Run) -> Iterator[Check]:
         else:
             outcome: Outcome = "yes" if mine >= theirs - STUDENT_LOSS else "no"
             yield Check(outcome=outcome, claim=claim, measured=f"{share(mine)} against {share(theirs)} of {best}")
+
+
+def points(tolerance: float) -> str:
+    return f"{100 * tolerance:g} point{'' if tolerance == 0.01 else 's'}"
 
 
 def _mean(row: StageRow, names: list[str]) -> float | None:
@@ -156,29 +186,35 @@ def _clr(run: Run) -> Iterator[Check]:
             low, high = (found.get(f"clr_minus_cons_2k_{end}") for end in ("low", "high"))
             is_clear = low is not None and high is not None and (low > 0 or high < 0)
             outcome: Outcome = "unclear" if not is_clear else "yes" if ours > fair else "no"
-            words = f"{share(ours)} against {share(fair)}, paired difference {signed(ours - fair)} {between(low, high)}"
-            claim = f"CLR@K{of} beats the majority vote of 2K samples."
+            difference = f"{signed(ours - fair)} {between(low, high, '+')}"
+            words = f"{share(ours)} against {share(fair)}, paired difference {difference}"
+            claim = f"CLR@K{of} clearly beats the majority vote of 2K samples."
             yield Check(outcome=outcome, claim=claim, measured=words)
         wrong, right = found.get("rejected_wrong"), found.get("rejected_right")
         if wrong is not None and right is not None:
             claim = (
                 f"{measured.of or measured.name} refutes claims of wrong answers more often than those of right ones, "
-                f"by at least {100 * TOLD_APART:.0f} points."
+                f"by at least {points(TOLD_APART)}."
             )
-            words = f"{percent(wrong)} of the wrong and {percent(right)} of the right ones."
+            words = f"{percent(wrong)} of the wrong and {percent(right)} of the right ones"
             yield Check(outcome="yes" if wrong - right >= TOLD_APART else "no", claim=claim, measured=words)
 
 
 def _truncated(run: Run) -> Iterator[Check]:
-    """The evaluations that cut many answers, the worst of them by name."""
-    lines = [(stage, d, score) for stage in run.summary.stages if not stage.same for d, score in stage.domains.items()]
-    cut = [(score.truncated or 0.0, f"{stage.name} on {domain}") for stage, domain, score in lines]
-    cut = sorted((one for one in cut if one[0] > MANY_TRUNCATED), reverse=True)
-    named = [f"{where}: {percent(part)}" for part, where in cut[:MOST_NAMED]]
-    named += [f"and {len(cut) - MOST_NAMED} more evaluations"] if len(cut) > MOST_NAMED else []
-    if lines:
-        claim = f"At most {MANY_TRUNCATED:.0%} of the answers in every evaluation were truncated."
-        yield Check(outcome="no" if cut else "yes", claim=claim, measured="; ".join(named) or "Nowhere more.")
+    """The evaluations and phases that cut many answers, the worst of them by name."""
+    stages = [stage for stage in run.summary.stages if not stage.same]
+    found = [(score.truncated, f"{stage.name} on {name}") for stage in stages for name, score in stage.domains.items()]
+    for folder in run.folders:
+        steps = [step.truncated for step in folder.steps if step.truncated is not None]
+        found += [(sum(steps) / len(steps), f"the steps of {folder.name}")] if steps else []
+    known = sorted(((part, where) for part, where in found if part is not None), reverse=True)
+    if not known:
+        return
+    cut = [one for one in known if one[0] > MANY_TRUNCATED]
+    words = "; ".join(f"{where} {percent(part)}" for part, where in cut[:MOST_NAMED] or known[:1])
+    words += f"; and {len(cut) - MOST_NAMED} more" if len(cut) > MOST_NAMED else ""
+    claim = f"At most {MANY_TRUNCATED:.0%} of the answers of every evaluation and of every phase were truncated."
+    yield Check(outcome="no" if cut else "yes", claim=claim, measured=words if cut else f"The most: {words}")
 
 
 def _undecided(run: Run) -> Iterator[Check]:
@@ -186,15 +222,23 @@ def _undecided(run: Run) -> Iterator[Check]:
     found = []
     for stage in run.summary.stages:
         total = 0.0 if stage.same else sum(score.undecided or 0 for score in stage.domains.values())
-        found += [f"evaluation of {stage.name}: {count(total)} rollouts"] if total else []
+        found += [f"evaluation of {stage.name}: {_counted(total, 'rollout')}"] if total else []
     for folder in run.folders:
         steps, pool = sum(step.undecided or 0 for step in folder.steps), folder.pool
-        found += [f"steps of {folder.name}: {count(steps)} rollouts"] if steps else []
-        found += [f"prefilter of {folder.name}: {count(pool.undecided)} prompts"] if pool and pool.undecided else []
-        gates = sum(gate.undecided or 0 for gate in folder.gates)
-        found += [f"gates of {folder.name}: {count(gates)} rows"] if gates else []
+        found += [f"steps of {folder.name}: {_counted(steps, 'rollout')}"] if steps else []
+        if pool and pool.undecided:
+            found.append(f"prefilter of {folder.name}: {_counted(pool.undecided, 'prompt', pool.prompts)}")
+        for gate in folder.gates:
+            about = f"gate {gate.gate} of {folder.name} ({count(gate.kept)} kept, {count(gate.dropped)} dropped)"
+            found += [f"{about}: {_counted(gate.undecided, 'row')}"] if gate.undecided else []
     for measured in run.clr:
         problems = measured.numbers.get("undecided")
-        found += [f"{measured.name}: {count(problems)} problems"] if problems else []
+        found += [f"{measured.name}: {_counted(problems, 'problem')}"] if problems else []
     words = "; ".join(found) or "None was undecided, in evaluations, in training and in the data."
     yield Check(outcome="no" if found else "yes", claim="Everything was decided.", measured=words)
+
+
+def _counted(number: float, noun: str, of: Number = None) -> str:
+    """`1 rollout`, `21 of 1,031 rows`."""
+    part = f"{count(number)} of {count(of)}" if of else count(number)
+    return f"{part} {noun}{'' if (of or number) == 1 else 's'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etalon.report import svg
+from etalon.report.charts import draw, svg
 from etalon.report.files import Measured, Run
 from etalon.report.html import (
     MISSING,
@@ -25,13 +25,13 @@ from etalon.show.table import CLR_METHODS as METHODS
 
 MARKS = {True: "right", False: "wrong", None: "undecided"}
 HELD = {True: "holds", False: "refuted", None: "not judged"}
-NUM_EXAMPLES = 6
 
 
 def clr_section(run: Run) -> Html:
     lead = (
         "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is the majority vote with 2K samples. "
-        "With claims: trajectories, whose prompt asks for claims too. A bar is the 95% interval, clustered by problem."
+        "With claims: trajectories, whose prompt asks for claims too. In percent; a bar is the 95% interval, clustered "
+        "by problem."
     )
     parts = [_measured(measured, is_alone=len(run.clr) == 1) for measured in run.clr]
     return section("clr", "CLR", lead, *parts) if parts else join([])
@@ -59,10 +59,9 @@ def _measured(measured: Measured, *, is_alone: bool) -> Html:
         "unreadable verdicts": count(clr.get("unreadable_verdicts")),
     }
     shown = tag("p", *(tag("span", f"{name} {value}") for name, value in facts.items()), class_="facts")
-    examples = sorted(measured.trials, key=lambda trial: not trial.disagrees)[:NUM_EXAMPLES]
-    disagreeing = sum(trial.disagrees for trial in measured.trials)
-    told = f"{disagreeing} of {len(measured.trials)} problems where CLR and the majority vote disagree"
-    more = [tag("h3", told), *map(trial_html, examples)] if measured.trials else []
+    differ = f"CLR and the majority vote disagree on {measured.num_disagreeing} of {measured.num_trials} problems"
+    told = f"{differ}; {len(measured.trials)} to read, those first"
+    more = [tag("h3", told), *map(trial_html, measured.trials)] if measured.trials else []
     return join([*title, _methods(measured), shown, *more])
 
 
@@ -80,13 +79,13 @@ def _methods(measured: Measured) -> Html:
         style = "own" if key == "clr" else ""
         point = (value, "dot c1" if key == "clr" else "dot c0")
         rows.append(svg.Row(label=name, points=[point], span=span, note=share(value), style=style))
-        lines.append([name, share(value), between(low, high, ".3f")])
+        lines.append([name, share(value), between(low, high)])
     if not rows:
         return join([])
     ends = [end for row in rows for end in (*row.span, row.points[0][0])]
-    marks = svg.ticks(min(ends), max(ends))
+    marks = draw.ticks(min(ends), max(ends))
     chart = svg.row_chart("CLR and majority votes", rows, (max(marks[0], 0.0), min(marks[-1], 1.0)), "accuracy")
-    table = grid(("Method", "Accuracy", "95% interval"), lines)
+    table = grid(("Method", "Accuracy, %", "95% interval"), lines)
     return tag("div", figure("Accuracy", chart), table, class_="charts")
 
 
@@ -135,7 +134,7 @@ def facts_of(trial: Trial) -> dict[str, str]:
         "reference answer": clip(trial.answer, 200),
         "majority of the same trajectories (Cons@K)": clip(trial.majority, 80),
         "first trajectory (one sample)": clip(trial.first, 80),
-        "Pass@1 of the same trajectories": "" if trial.pass1 is None else share(trial.pass1),
+        "Pass@1 of the same trajectories": "" if trial.pass1 is None else percent(trial.pass1),
         "model": trial.model,
         "K": "" if trial.k is None else count(trial.k),
         "M": "" if trial.m is None else count(trial.m),
@@ -185,9 +184,9 @@ def outcome_of(trajectory: Trajectory) -> str:
     if trajectory.dropped:
         return f"dropped: {trajectory.dropped}{f' ({clip(trajectory.error, 300)})' if trajectory.error else ''}"
     known = trajectory.verified is not False and trajectory.reliability is not None
-    judged = f"reliability {share(trajectory.reliability)}" if known else "not verified"
+    judged = f"reliability {count(trajectory.reliability, 3)}" if known else "not verified"
     if trajectory.verified is False and trajectory.reliability is not None:
-        judged = f"not verified, prior {share(trajectory.reliability)}"
+        judged = f"not verified, prior {count(trajectory.reliability, 3)}"
     return f"answer {clip(trajectory.answer, 80)}, {judged}"
 
 

@@ -27,6 +27,7 @@ class Score(Part):
     mean_tokens: Number
     correct_tokens: Number
     truncated: Number
+    no_answer: Number
     undecided: Number
     delta: Number
     delta_low: Number
@@ -104,6 +105,7 @@ class Step(Part):
     mean_tokens: Number
     correct_tokens: Number
     truncated: Number
+    entropy: Number  # nats per token
     undecided: Number
     mean_weight: Number
     accuracies: Numbers
@@ -239,7 +241,20 @@ class Measured:
     of: str
     skipped: str
     numbers: Mapping[str, float]
-    trials: tuple[Trial, ...]
+    num_trials: int
+    num_disagreeing: int  # with the majority vote
+    trials: tuple[Trial, ...]  # some to look at, those that disagree first
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleMix:
+    """How the responses of one stage's evaluation are written: counts of kinds, in the order of `kinds`."""
+
+    of: str  # what it was counted over
+    stage: str
+    kinds: tuple[str, ...]
+    counts: tuple[int, ...]
+    is_part: bool  # the file was longer than what was read of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +269,8 @@ class Run:
     funnel: Funnel  # of the steps of its data, where any left a report
     folded: Mapping[str, str]  # recipe.toml, resolved.toml
     env: Mapping[str, str]
+    styles: tuple[StyleMix, ...]  # in the order of the stages
+    setup: Mapping[str, str]  # model, engine and device of its recipe
     is_plain: bool  # programs ran without walls
     missing: tuple[str, ...]
 

@@ -6,12 +6,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from importlib import resources
 
 from etalon.report.read import Number
 
 MISSING = "–"
+CHARTS = ("charts/charts.js",)  # the script of a page with charts
+SECTION = re.compile(r'<section id="(?P<name>[^"]*)"><h2>(?P<title>.*?)</h2>')  # as `section` writes it
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -76,6 +78,12 @@ def section(name: str, title: str, lead: str, *parts: str) -> Html:
     return tag("section", tag("h2", title), tag("p", lead, class_="lead"), *parts, id_=name)
 
 
+def contents(sections: Iterable[Html]) -> Html:
+    """Links to those of these sections that are there, by their titles."""
+    found = [match for part in sections if (match := SECTION.match(part))]
+    return tag("nav", *(tag("a", Html(match["title"]), href=f"#{unescape(match['name'])}") for match in found))
+
+
 def folded(title: str, *parts: str) -> Html:
     return tag("details", tag("summary", title), *parts)
 
@@ -112,12 +120,25 @@ def clip(words: str, length: int) -> str:
     return words if len(words) <= length else f"{words[:length]} … ({len(words) - length:,} more characters)"
 
 
+def cut(words: str, num_bytes: int) -> str:
+    """The beginning and the end of a text, at most about so many bytes of UTF-8; how much is left out is told."""
+    encoded = UNPRINTABLE.sub("\ufffd", words).encode()
+    if len(encoded) <= num_bytes:
+        return encoded.decode()
+    half = max(num_bytes // 2 - 40, 0)
+    ends = (encoded[:half], encoded[len(encoded) - half :])
+    start, end = (part.decode(errors="ignore") for part in ends)
+    return f"{start}\n\n… {len(encoded) - 2 * half:,} bytes left out …\n\n{end}"
+
+
 def share(value: Number) -> str:
-    return MISSING if value is None else minus(f"{value:.3f}")
+    """`82.8`: a share of 1 in percent."""
+    return MISSING if value is None else minus(f"{100 * value:.1f}")
 
 
 def signed(value: Number) -> str:
-    return MISSING if value is None else minus(f"{value:+.3f}")
+    """`+18.2`: a difference of shares in points."""
+    return MISSING if value is None else minus(f"{100 * value:+.1f}")
 
 
 def count(value: Number, decimals: int = 0) -> str:
@@ -128,8 +149,9 @@ def percent(value: Number) -> str:
     return MISSING if value is None else f"{value:.1%}"
 
 
-def between(low: Number, high: Number, shown: str = "+.3f") -> str:
-    return MISSING if low is None or high is None else minus(f"[{low:{shown}}, {high:{shown}}]")
+def between(low: Number, high: Number, sign: str = "") -> str:
+    """`[78.2, 86.7]`: an interval of a share in percent; of a difference, in points, where `sign` is "+"."""
+    return MISSING if low is None or high is None else minus(f"[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]")
 
 
 def duration(seconds: Number) -> str:

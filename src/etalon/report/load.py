@@ -12,6 +12,7 @@ from typing import Any
 from etalon.config import OVERRIDES
 from etalon.config.stages import EVALUATION, RESERVED
 from etalon.data.funnel.chains import funnel_below
+from etalon.report.charts.styles import read_styles
 from etalon.report.files import (
     Folder,
     Gate,
@@ -26,7 +27,9 @@ from etalon.report.files import (
     Summary,
 )
 from etalon.report.read import Reader, mapping, number, numbers, objects, text
-from etalon.report.trials import Trial, trial_of
+from etalon.report.trials import ballot_of, trial_of
+
+NUM_TRIALS = 6  # (ours) of a CLR stage that the page shows
 
 
 def load_run(directory: Path) -> Run:
@@ -51,9 +54,18 @@ def load_run(directory: Path) -> Run:
         funnel=funnel,
         folded={"recipe.toml": recipe, "resolved.toml": resolved},
         env={name: text(value) for name, value in mapping(reader.json("env.json", expected=True)).items()},
+        styles=read_styles(directory, [name for name in listed if f"{EVALUATION}{name}" in present]),
+        setup=_setup(config),
         is_plain=mapping(config.get("sandbox")).get("isolation") == "plain",
         missing=(*reader.missing, *funnel.left_out),
     )
+
+
+def _setup(config: Mapping[str, Any]) -> dict[str, str]:
+    """What trained here, in the words of the recipe."""
+    model = mapping(config.get("model"))
+    named = {"model": model.get("base"), "engine": config.get("engine"), "device": config.get("device")}
+    return {name: text(value) for name, value in named.items() if value}
 
 
 def _in_order(listed: Sequence[str], present: set[str]) -> list[str]:
@@ -92,16 +104,21 @@ def _measured(reader: Reader, summary: Summary, folders: Sequence[Folder]) -> tu
         named[last[-1] if last else "clr"] = summary.clr
     names = [folder.name for folder in folders]
     return tuple(
-        Measured(
-            name=name,
-            of=text(named.get(name, {}).get("of")),
-            skipped=text(named.get(name, {}).get("skipped")),
-            numbers=numbers(named.get(name, {})),
-            trials=_trials(reader, name) if name in names else (),
-        )
+        _of_stage(reader, name, named.get(name, {}), has_folder=name in names)
         for name in [*names, *(name for name in named if name not in names)]
     )
 
 
-def _trials(reader: Reader, stage: str) -> tuple[Trial, ...]:
-    return tuple(trial for row in reader.jsonl(f"stages/{stage}/clr.jsonl") if (trial := trial_of(row)))
+def _of_stage(reader: Reader, name: str, found: Mapping[str, Any], *, has_folder: bool) -> Measured:
+    rows = reader.jsonl(f"stages/{name}/clr.jsonl") if has_folder else []
+    ballots = [(ballot, row) for row in rows if (ballot := ballot_of(row))]
+    shown = sorted(ballots, key=lambda pair: not pair[0].disagrees)[:NUM_TRIALS]
+    return Measured(
+        name=name,
+        of=text(found.get("of")),
+        skipped=text(found.get("skipped")),
+        numbers=numbers(found),
+        num_trials=len(ballots),
+        num_disagreeing=sum(ballot.disagrees for ballot, _ in ballots),
+        trials=tuple(trial for _, row in shown if (trial := trial_of(row))),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -65,8 +66,13 @@ class Part(BaseModel):
     @classmethod
     def _whole(cls, raw: object) -> dict[str, Any]:
         found = mapping(raw)
-        keys = [field.alias or name for name, field in cls.model_fields.items()]
-        return {key: found.get(key) for key in keys}
+        return {key: found.get(key) for key in _keys(cls)}
+
+
+@cache
+def _keys(part: type[Part]) -> tuple[str, ...]:
+    """The keys of a part's fields; pydantic makes them anew at every look."""
+    return tuple(field.alias or name for name, field in part.model_fields.items())
 
 
 class Reader:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from etalon.report import svg
+from etalon.report.charts import draw, svg
+from etalon.report.charts.curves import curves, series, smooth
+from etalon.report.charts.phases import levels_chart
 from etalon.report.files import Folder, Run, Score
 from etalon.report.html import Html, count, figure, folded, join, percent, section, tag
 from etalon.report.stages import before, domains
-from etalon.report.training import curves, series, smooth
+from etalon.report.training import is_rl
 from etalon.rl.mgpo import entropy_weight
 from etalon.stats import accuracy_histogram
 
 
 def rl_section(run: Run) -> Html:
-    folders = [f for f in run.folders if f.pool or any(step.accuracy is not None for step in f.steps)]
+    folders = [folder for folder in run.folders if is_rl(folder)]
     lead = (
         "Train accuracy is Pass@1 of the rollouts that are learnt from, length their mean in tokens. The histogram is "
-        "p(q), the accuracy of each group: MGPO weighs a group most where the model is of two minds (2.2)."
+        "p(q), the accuracy of each group: MGPO weighs a group most where the model is of two minds (2.2). The loss of "
+        "a step on its own rollouts is 0 up to rounding, whatever is learned; it is with the other signs of stability."
     )
     parts = [_phase(run, folder) for folder in folders]
     return section("rl", "Reinforcement learning", lead, *parts) if folders else join([])
@@ -28,21 +31,36 @@ def _phase(run: Run, folder: Folder) -> Html:
         ("correct", "c1", series(steps, lambda s: s.correct_tokens)),
     ]
     charts = [
-        curves("Train accuracy", [("", "c0", series(steps, lambda s: s.accuracy))], "Pass@1 of rollouts", 1.0),
+        curves(
+            "Train accuracy",
+            [("", "c0", series(steps, lambda s: s.accuracy))],
+            "Pass@1 of rollouts",
+            1.0,
+            is_share=True,
+        ),
         curves("Length", lengths, "tokens"),
+        levels_chart(folder),
         accuracy_chart(folder),
+        curves("Entropy of rollouts", [("", "c2", series(steps, lambda s: s.entropy))], "nats per token"),
+        _truncation(folder),
         _frontier(run, folder) if folder.inputs.keys.strength else join([]),
     ]
     stability = [
+        curves("Loss", [("", "c2", series(steps, lambda s: s.loss))], "loss"),
         curves("Gradient norm", [("", "c2", series(steps, lambda s: s.grad_norm))], "norm"),
         curves("Mean weight w(q)", [("", "c2", series(steps, lambda s: s.mean_weight))], "weight", 1.0),
-        curves("Truncated rollouts", [("", "c3", series(steps, lambda s: s.truncated))], "share"),
     ]
     unfinished = "" if folder.is_done else " (not finished)"
     title = tag("h3", f"{folder.name}{unfinished}")
     charted = tag("div", *charts, class_="charts")
     more = [folded("Stability", tag("div", *stability, class_="charts"))] if any(stability) else []
     return join([title, _phase_facts(folder), charted, *more])
+
+
+def _truncation(folder: Folder) -> Html:
+    points = series(folder.steps, lambda step: step.truncated)
+    top = max([0.1, *(cut for _, cut in points)])  # one cut rollout in a thousand is not to look like a cliff
+    return curves("Truncated rollouts", [("", "c3", points)], "share of rollouts", top, is_share=True)
 
 
 def _phase_facts(folder: Folder) -> Html:
@@ -76,14 +94,25 @@ def accuracy_chart(folder: Folder) -> Html:
     edges = [(i - 0.5) / (num_bars - 1) for i in range(num_bars + 1)]
     legend = [("bar", f"{count(len(trained))} groups in training")]
     legend += [("line c2", f"{count(len(pool))} prompts before the filter")] if pool else []
-    curve: list[svg.Point] = []
+    curve: list[draw.Point] = []
     if gamma is not None and 0 <= gamma < 100:  # a weight of e^-69 at the ends is 0 on any screen
         curve = [(p / 100, entropy_weight(p / 100, gamma)) for p in range(101)]
         legend.append(("line c1", f"MGPO weight, γ = {gamma:g}"))
     title = "Accuracy of groups p(q)"
     outline = shares[1] if pool else ()
-    chart = svg.histogram(title, edges, shares[0], ("p(q)", "share of groups"), outline=outline, curve=curve)
+    said = [_bar_words(place / (num_bars - 1), shares[0][place], outline[place] if outline else None, gamma)
+            for place in range(num_bars)]  # fmt: skip
+    names = ("p(q)", "share of groups")
+    chart = svg.histogram(title, edges, shares[0], names, outline=outline, curve=curve, said=said, is_share=True)
     return figure(title, chart, legend=legend)
+
+
+def _bar_words(accuracy: float, trained: float, pooled: float | None, gamma: float | None) -> str:
+    """What a bar of the histogram says when it is pointed at."""
+    words = [f"p(q) {accuracy:.3g}: {percent(trained)} in training"]
+    words += [] if pooled is None else [f"{percent(pooled)} before the filter"]
+    words += [f"weight {entropy_weight(accuracy, gamma):.3f}"] if gamma is not None and 0 <= gamma < 100 else []
+    return ", ".join(words)
 
 
 def _num_bars(folder: Folder) -> int:
@@ -102,8 +131,8 @@ def _frontier(run: Run, folder: Folder) -> Html:
     if not path and not marks:
         return join([])
     title = f"Length against accuracy, λ = {folder.inputs.keys.strength:g}"
-    shown = [svg.Line(label="", points=path, style="c0")] if path else []
-    chart = svg.line_chart(title, shown, ("tokens of correct answers", "accuracy"), marks=marks)
+    shown = [svg.Line(label="", said="training", points=path, style="c0")] if path else []
+    chart = svg.line_chart(title, shown, ("tokens of correct answers", "accuracy"), marks=marks, is_share=True)
     legend = [("line c0", "training, step by step")] if path else []
     legend += [("ring c1", "held-out problems")] if marks else []
     return figure(title, chart, "Up and to the left is better.", legend=legend)
@@ -120,7 +149,12 @@ def _marks(run: Run, folder: Folder) -> list[svg.Mark]:
         about = f"{domain} " if len(named) > 1 else ""
         found += [(f"{about}before", before(run, row, domain)), (f"{about}after", row.domains.get(domain))]
     return [
-        svg.Mark(point=(score.correct_tokens, score.pass1), label=words, style="c1")
+        svg.Mark(
+            point=(score.correct_tokens, score.pass1),
+            label=words,
+            style="c1",
+            said=f"{words}: {percent(score.pass1)}, {count(score.correct_tokens, 1)} tokens",
+        )
         for words, score in found
         if score is not None and score.correct_tokens is not None and score.pass1 is not None
     ]

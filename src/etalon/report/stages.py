@@ -1,13 +1,17 @@
-"""What every stage bought: the headline, the path, one small chart per domain, and the full tables."""
+"""What every stage bought: one table of stages and domains, every number behind it, and a chart per domain.
+
+In percent; a change of Pass@1 is in points against the stage that a stage starts from, paired by problem.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from etalon.config.stages import MODELLESS
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.files import Folder, Run, Score, StageRow
 from etalon.report.html import (
+    MISSING,
     Html,
     between,
     count,
@@ -24,17 +28,22 @@ from etalon.report.html import (
 )
 from etalon.report.read import Number
 
+MOST_ROWS = 24  # (ours) of a table that does not scroll
 RL = "rl"  # the kind whose phases train on problems, those of every domain where none is named
-PATH_STYLES = {1: "left", 2: "left", 4: "words", 5: "words"}
+PATH_STYLES = {1: "left", 2: "left", 4: "words"}
 HEAD = (
     "Stage", "Pass@1", "95% interval", "Pass@K", "Change", "", "95% interval", "Tokens", "Correct", "Truncated",
-    "Undecided",
+    "No answer", "Undecided",
 )  # fmt: skip
 LEAD = (
-    "Pass@1 (dot) and Pass@{k} (ring) on held-out problems after each stage. The line between them is the spectrum: "
-    "fine-tuning widens it, reinforcement learning pulls the dot towards the ring. The number at the right is the "
-    "change of Pass@1 against the stage it starts from, paired by problem; it is bold where its 95% interval excludes "
-    "0. Stages that train on a domain are bold there."
+    "Pass@1 on held-out problems in percent, and below it the change against the stage that a stage starts from, in "
+    "points, paired by problem, with its 95% interval. ▲ and ▼: the interval excludes 0, as one in twenty does by "
+    "chance. Boxed: a domain that the stage trains on."
+)
+SPECTRUM = (
+    "Pass@1 (dot) and Pass@{k} (ring) after each stage. The line between them is the spectrum: fine-tuning widens it, "
+    "reinforcement learning pulls the dot towards the ring. Stages that train on a domain are bold there, changes "
+    "whose 95% interval excludes 0 too."
 )
 
 
@@ -69,28 +78,70 @@ def k_of(run: Run) -> str:
     return f"{found.pop():g}" if len(found) == 1 else "K"
 
 
-def headline(run: Run) -> Html:
-    """Pass@1 of the first and the last weights on each domain."""
-    tiles = []
-    for domain in domains(run):
-        known = [(one, score) for one, score in scored(run, domain) if score.pass1 is not None and not one.unchanged]
-        if not known:
-            continue
-        (first, earlier), (last, after) = known[0], known[-1]
-        steps = tag("span", f"{first.name} {share(earlier.pass1)}", " → ", f"{last.name} {share(after.pass1)}")
-        tiles.append(tag("div", tag("b", domain), tag("strong", share(after.pass1)), steps, class_="tile"))
-    return tag("div", *tiles, class_="tiles") if tiles else Html("")
+def change(score: Score) -> Html:
+    """`▲ +18.2 [+14.5, +21.9]`, with a mark where the interval excludes 0."""
+    mark = "" if not score.is_clear else "▲ " if (score.delta or 0) > 0 else "▼ "
+    style = "up clear" if mark == "▲ " else "down clear" if mark else ""
+    bounds = between(score.delta_low, score.delta_high, "+")
+    return tag("span", mark, tag("b", signed(score.delta)), f" {bounds}", class_=f"change {style}".strip())
+
+
+# ---- one table
 
 
 def stage_section(run: Run) -> Html:
-    path = _path(run)
     if not run.summary.stages:
         waiting = "No stage has been evaluated yet: summary.json is not there, or lists none."
-        return section("stages", "Stages", waiting, path)
-    charts = [_domain_chart(run, domain) for domain in domains(run)]
-    tables = [folded(f"{domain}: every number", _domain_table(run, domain)) for domain in domains(run)]
-    lead = LEAD.format(k=k_of(run))
-    return section("stages", "Stages", lead, tag("div", *charts, class_="charts"), *tables, path)
+        return section("stages", "Stages", waiting, _stage_table(run), _path(run))
+    tables = [join([tag("h3", domain), _domain_table(run, domain)]) for domain in domains(run)]
+    numbers = folded(f"Every number: Pass@{k_of(run)}, intervals, tokens, truncated, no answer, undecided", *tables)
+    return section("stages", "Stages", LEAD, _stage_table(run), *([numbers] if tables else []), _path(run))
+
+
+def _stage_table(run: Run) -> Html:
+    """Stages down, in the order of the recipe, domains across; a stage without numbers says why in their place."""
+    names, rows, above = list(dict.fromkeys([*run.listed, *(row.name for row in run.summary.stages)])), [], ""
+    folders = {folder.name: folder for folder in run.folders}
+    if not names:
+        return join([])
+    for name in names:
+        row, folder = run.row(name), folders.get(name)
+        source = row.source if row else folder.inputs.source if folder else ""
+        is_model = not (folder and folder.kind in MODELLESS)
+        told = tag("small", f"from {source}") if source not in ("", above) else join([])
+        seconds = folder.seconds if folder and folder.seconds is not None else row.seconds if row else None
+        cells = [tag("th", tag("span", name), told, scope="row"), *_middle(run, row, folder)]
+        rows.append(tag("tr", *cells, tag("td", duration(seconds) if seconds is not None else "")))
+        above = name if is_model else above
+    head = [tag("th", cell, scope="col") for cell in ("Stage", *(domains(run) or [""]), "Time")]
+    table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="stages")
+    return tag("div", table, class_="scroll" if len(rows) <= MOST_ROWS else "scroll tall", tabindex="0")
+
+
+def _middle(run: Run, row: StageRow | None, folder: Folder | None) -> list[Html]:
+    """The cells of a stage between its name and its time: a number per domain, or one of words over all."""
+    known = domains(run)
+    if row is None or row.same or not any(name in row.domains for name in known):
+        return [tag("td", _instead(run, row, folder), class_="words", colspan=str(max(len(known), 1)))]
+    cells = []
+    for domain in known:
+        score, style = row.domains.get(domain), "own" if domain in targets(run, row) else ""
+        told = [] if score is None or row.skipped or score.delta is None else [change(score)]
+        why = [tag("small", row.unchanged)] if row.skipped else []
+        cells.append(tag("td", tag("strong", share(score.pass1) if score else MISSING), *told, *why, class_=style))
+    return cells
+
+
+def _instead(run: Run, row: StageRow | None, folder: Folder | None) -> str:
+    """Why a stage has no numbers of its own."""
+    if row is not None and row.unchanged:
+        return row.unchanged
+    if folder is None:
+        return "not evaluated" if row else "not started"
+    state = _state(run, folder)
+    if state != "done":
+        return state
+    return folder.inputs.purpose or "leaves no model" if folder.kind in MODELLESS else "not evaluated"
 
 
 # ---- the path of the recipe
@@ -100,21 +151,17 @@ def _path(run: Run) -> Html:
     """One line per stage of the recipe, in its order: what it is, where it starts, how it ended."""
     folders = {folder.name: folder for folder in run.folders}
     rows = []
-    above = ""
     for name in run.listed:
         folder = folders.get(name)
         if folder is None:
             rows.append([name, "not started"])
             continue
         inputs = folder.inputs
-        source = inputs.source if inputs.source == above else tag("b", inputs.source)
-        above = above if folder.kind in MODELLESS else name
         about = " ".join(filter(None, (inputs.purpose, inputs.said_in)))
-        rows.append([name, inputs.kind, source, duration(folder.seconds), _state(run, folder), about])
-    head = ("Stage", "Kind", "From", "Time", "State", "What it does")
-    title = f"The path: {len(run.listed)} stages"
-    note = tag("p", "From is bold where it is not the model above.", class_="note")
-    return join([tag("h3", title), grid(head, rows, styles=PATH_STYLES), note]) if rows else join([])
+        rows.append([name, inputs.kind, inputs.source, _state(run, folder), about])
+    head = ("Stage", "Kind", "From", "State", "What it does")
+    title = f"The path: {len(run.listed)} stages, what each does and how it ended"
+    return folded(title, grid(head, rows, styles=PATH_STYLES)) if rows else join([])
 
 
 def _state(run: Run, folder: Folder) -> str:
@@ -127,6 +174,13 @@ def _state(run: Run, folder: Folder) -> str:
 
 
 # ---- one domain
+
+
+def spectrum_section(run: Run) -> Html:
+    """Pass@1 and Pass@K of every stage, a chart per domain."""
+    charts = [_domain_chart(run, domain) for domain in domains(run)]
+    lead = SPECTRUM.format(k=k_of(run))
+    return section("spectrum", "Spectrum", lead, tag("div", *charts, class_="charts")) if charts else join([])
 
 
 def _domain_chart(run: Run, domain: str) -> Html:
@@ -144,6 +198,10 @@ def _domain_chart(run: Run, domain: str) -> Html:
                 span=[value for value, _ in known],
                 note=_short(stage) or changed,
                 style="" if stage.unchanged else " ".join(styles),
+                said=[
+                    f"{stage.name}: {'Pass@1' if 'dot' in style else f'Pass@{k_of(run)}'} {percent(value)}"
+                    for value, style in known
+                ],
             )
         )
         branches += [f"{stage.name} starts from {stage.source}"] if stage.source not in ("", above) else []
@@ -173,7 +231,7 @@ def _domain_table(run: Run, domain: str) -> Html:
 
 
 def _stage_cells(stage: StageRow, score: Score, reach: float) -> list[str]:
-    bounds = between(score.pass1_low, score.pass1_high, ".3f")
+    bounds = between(score.pass1_low, score.pass1_high)
     shares = [] if stage.same else [share(score.pass1), bounds, share(score.passk)]
     if stage.unchanged:
         return [stage.name, *shares, stage.unchanged]
@@ -182,10 +240,11 @@ def _stage_cells(stage: StageRow, score: Score, reach: float) -> list[str]:
         *shares,
         tag("span", signed(score.delta), class_="change"),
         _forest(score.delta, score.delta_low, score.delta_high, reach),
-        between(score.delta_low, score.delta_high),
+        between(score.delta_low, score.delta_high, "+"),
         count(score.mean_tokens, 1),
         count(score.correct_tokens, 1),
         percent(score.truncated),
+        percent(score.no_answer),
         count(score.undecided),
     ]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
-from etalon.report import svg
+from etalon.report.charts import svg
+from etalon.report.charts.curves import curves, series
+from etalon.report.charts.potential import potential_charts
 from etalon.report.data import LEAD as STEPS_LEAD
 from etalon.report.data import chain_name, chain_parts, example, tiles
-from etalon.report.files import Bucket, Folder, Gate, Probe, Run, Skill, Step, Stratum
+from etalon.report.files import Folder, Gate, Probe, Run, Skill, Stratum
 from etalon.report.html import (
     Html,
     count,
@@ -22,30 +24,9 @@ from etalon.report.html import (
 )
 from etalon.report.read import Number
 
-
-def series(steps: Iterable[Step], value: Callable[[Step], Number]) -> list[svg.Point]:
-    return [(step.step, found) for step in steps if step.step is not None and (found := value(step)) is not None]
-
-
-def smooth(points: Sequence[svg.Point]) -> list[svg.Point]:
-    """A centred moving average over about an eighth of the points."""
-    reach = len(points) // 16
-    windows = [points[max(0, i - reach) : i + reach + 1] for i in range(len(points))]
-    return [(x, sum(y for _, y in window) / len(window)) for (x, _), window in zip(points, windows, strict=True)]
-
-
-def curves(title: str, named: Sequence[tuple[str, str, list[svg.Point]]], y_name: str, top: Number = None) -> Html:
-    """One chart of (label, colour, points): each raw in the background and smoothed in front."""
-    known = [(words, colour, points) for words, colour, points in named if points]
-    if not known:
-        return join([])
-    lines = [svg.Line(label="", points=points, style=f"{colour} faint") for _, colour, points in known]
-    lines += [svg.Line(label=words, points=smooth(points), style=colour) for words, colour, points in known]
-    y_range = (0.0, top or max(y for _, _, points in known for _, y in points))
-    return figure(title, svg.line_chart(title, lines, ("step", y_name), y_range=y_range))
-
-
 # ---- data
+
+EVERY_STEP = "Every step, gate, reason and example, lengths, calls of models and licences"
 
 
 def data_section(run: Run) -> Html:
@@ -54,7 +35,8 @@ def data_section(run: Run) -> Html:
     folders = [folder for folder in run.folders if folder.strata or (folder.gates and folder.name not in told)]
     parts: list[Html] = []
     for chain in run.funnel.chains:
-        parts += [tag("h3", chain_name(chain)), tiles(chain), *chain_parts(chain)]
+        chart, *tables = chain_parts(chain)
+        parts += [tag("h3", chain_name(chain)), tiles(chain), chart, folded(EVERY_STEP, *tables)]
     for folder in folders:
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += _gate_parts(folder) if folder.name not in told else []
@@ -107,23 +89,25 @@ def _range(low: Number, high: Number, *, decimals: int = 0) -> str:
 # ---- supervised fine-tuning
 
 
-# kinds whose loss says something: that of an RL step is 0 whatever is learned, for the policy is its own reference
-LEARNS_TEXTS = ("base", "sft", "distill")
+def is_rl(folder: Folder) -> bool:
+    """Its steps learn from rollouts, which have an accuracy, and not from texts."""
+    return folder.pool is not None or any(step.accuracy is not None for step in folder.steps)
 
 
 def sft_section(run: Run) -> Html:
-    losses = [f for f in run.folders if f.kind in LEARNS_TEXTS and any(step.loss is not None for step in f.steps)]
+    losses = [f for f in run.folders if not is_rl(f) and any(step.loss is not None for step in f.steps)]
     probes = [(folder.name, folder.probe) for folder in run.folders if folder.probe]
     lead = (
         "Diversity-exploring distillation (2.1.2): every checkpoint is probed with Pass@K per skill, the best of each "
         "skill becomes its specialist, and the specialists are merged."
     )
     lead += " Loss does not choose." if all(probe.choose != "loss" for _, probe in probes) else ""
+    lead += " Accuracies in percent."
     charts = [
         curves(f"{f.name}: loss", [("", "c0", series(f.steps, lambda s: s.loss))], "nats per token") for f in losses
     ]
     parts = [tag("div", *charts, *(_probe_chart(n, p) for n, p in probes), class_="charts")]
-    parts += [join([tag("h3", f"{name}: Pass@{count(p.k)} per skill"), _probe_table(p)]) for name, p in probes]
+    parts += [folded(f"{name}: Pass@{count(p.k)} per skill and checkpoint", _probe_table(p)) for name, p in probes]
     return section("sft", "Fine-tuning", lead, *parts) if losses or probes else join([])
 
 
@@ -139,12 +123,12 @@ def _probe_chart(name: str, probe: Probe) -> Html:
         points = [(step, value) for step, value in values if step is not None and value is not None]
         lines += [svg.Line(label=words, points=points, style=style)] if points else []
         if points and level is not None:
-            ends = [(points[0][0], level), (points[-1][0], level)]
-            lines.append(svg.Line(label="fused", points=ends, style=f"{style} dashed"))
+            ends = [(step, level) for step, _ in points]
+            lines.append(svg.Line(label="fused", said=f"fused {words}", points=ends, style=f"{style} dashed"))
     if not lines:
         return join([])
     title = f"{name}: mean over {len(probe.skills)} skills"
-    chart = svg.line_chart(title, lines, ("step", "accuracy"), y_range=(0.0, 1.0))
+    chart = svg.line_chart(title, lines, ("step", "accuracy"), y_range=(0.0, 1.0), is_share=True)
     return figure(title, chart, f"Fused {share(fused_passk)}, best single checkpoint {share(probe.best_single)}.")
 
 
@@ -178,6 +162,13 @@ def _heat(skill: Skill | None, *, is_chosen: bool = False) -> Html:
 # ---- self-distillation
 
 
+# of traces that the band did not choose: what to say of them, and what the band of their chart is
+CHOSEN = {
+    "random": ("taken at random, as many of each bucket as lie in the band", "the band, which did not choose"),
+    "top": ("taken from the top of each bucket, as many as lie in the band", "kept range"),
+}
+
+
 def distill_section(run: Run) -> Html:
     folders = [folder for folder in run.folders if folder.selection.buckets]
     lead = (
@@ -187,30 +178,11 @@ def distill_section(run: Run) -> Html:
     )
     parts: list[Html] = []
     for folder in folders:
-        choose = folder.selection.choose
-        charts = tag("div", *(_bucket_chart(bucket, choose) for bucket in folder.selection.buckets), class_="charts")
-        facts = [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
+        how, band = CHOSEN.get(folder.selection.choose, ("", "kept range"))
+        charts = tag("div", *potential_charts(folder.selection.buckets, band=band), class_="charts")
+        facts = [how] if how else []
+        facts += [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
         facts += [f"{name.replace('_', ' ')} {count(number)}" for name, number in folder.counts.items()]
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += [tag("p", *(tag("span", fact) for fact in facts), class_="facts"), charts]
     return section("distill", "Self-distillation", lead, *parts) if folders else join([])
-
-
-def _bucket_chart(bucket: Bucket, choose: str) -> Html:
-    scores = bucket.scores
-    title = f"{bucket.domain}, {count(bucket.length_low)} to {count(bucket.length_high)} tokens"
-    if not scores:
-        return figure(title, tag("p", "No candidates.", class_="note"))
-    low, high = min(scores), max(scores)
-    width = (high - low or 1.0) / 24
-    counts = [0] * 24
-    for score in scores:
-        counts[min(int((score - low) / width), 23)] += 1
-    edges = [low + i * width for i in range(25)]
-    band = (bucket.low, bucket.high) if bucket.low is not None and bucket.high is not None else None
-    chart = svg.histogram(title, edges, counts, ("nats per token", "traces"), band=band, height=170.0)
-    how, range_ = {
-        "random": (" at random, as many as in the band", "the band, which did not choose"),
-        "top": (" from the top, as many as in the band", "kept range"),
-    }.get(choose, ("", "kept range"))
-    return figure(title, chart, f"{count(bucket.kept)} of {len(scores)} kept{how}", legend=[("band", range_)])

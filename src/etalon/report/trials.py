@@ -41,35 +41,11 @@ class Trajectory(Part):
     tokens: Number
 
 
-class Trial(Part):
-    """`answer` is the reference, `chosen` what CLR says. calls_by, tokens_by and prompt_tokens_by are by stage."""
+class Ballot(Part):
+    """Who wins by CLR and who by votes."""
 
-    problem_id: Words
-    question: Words
-    answer: Words
     chosen: Anything  # the index of a cluster, or its answer
-    majority: Words
-    first: Words
-    text: Words
-    error: Words
-    fallback: Words
-    model: Words
-    finish_reason: Words
-    k: Number
-    m: Number
-    early: Words
     clusters: Rows[Cluster]
-    trajectories: Rows[Trajectory]
-    counts: Table[Number]
-    saved: Table[Number]
-    calls: Number
-    calls_full: Number
-    calls_by: Table[Number]
-    tokens_by: Table[Number]
-    prompt_tokens_by: Table[Number]
-    seconds: Number
-    money: Number
-    pass1: Number
 
     @property
     def winner(self) -> Cluster | None:
@@ -88,8 +64,49 @@ class Trial(Part):
         return self.winner is not None and self.winner != self.voted
 
 
+class Trial(Ballot):
+    """`answer` is the reference, `chosen` what CLR says. calls_by, tokens_by and prompt_tokens_by are by stage."""
+
+    problem_id: Words
+    question: Words
+    answer: Words
+    majority: Words
+    first: Words
+    text: Words
+    error: Words
+    fallback: Words
+    model: Words
+    finish_reason: Words
+    k: Number
+    m: Number
+    early: Words
+    trajectories: Rows[Trajectory]
+    counts: Table[Number]
+    saved: Table[Number]
+    calls: Number
+    calls_full: Number
+    calls_by: Table[Number]
+    tokens_by: Table[Number]
+    prompt_tokens_by: Table[Number]
+    seconds: Number
+    money: Number
+    pass1: Number
+
+
 def trial_of(row: object) -> Trial | None:
     """The trial in a row, None when it holds none."""
+    record = _record(row)
+    return None if record is None else Trial.model_validate(record)
+
+
+def ballot_of(row: object) -> Ballot | None:
+    """The votes in a row alone, for those who count many; None when it holds no trial."""
+    record = _record(row)
+    return None if record is None else Ballot.model_validate(record)
+
+
+def _record(row: object) -> dict[str, Any] | None:
+    """A trial under the names of `Trial`."""
     if (
         not isinstance(row, dict)
         or not isinstance(row.get("clusters"), list)
@@ -111,7 +128,7 @@ def trial_of(row: object) -> Trial | None:
         costs = [number(cost) or 0 for cost in row["calls"].values()]
         record |= {"chosen": row.get("answer"), "answer": None, "calls": sum(costs)}
         record |= {"calls_by": row["calls"], "tokens_by": row.get("tokens")}
-    return Trial.model_validate(record)
+    return record
 
 
 def read_trials(path: Path) -> tuple[Trial, ...]:

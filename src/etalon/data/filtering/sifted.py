@@ -12,7 +12,8 @@ from etalon.data.contamination.rows import Sweep
 from etalon.data.duplicates import Decisions
 from etalon.data.filtering.judged import Judges, Passing
 from etalon.data.filtering.notes import DUPLICATES, GATES, OVERLAP, PER_TRACE, QUALITY, READ, Note, Stop, from_line
-from etalon.data.gates import KEEP, Fate, GateReport, Sieve
+from etalon.data.gate_reports import GateReport
+from etalon.data.gates import KEEP, Fate, Sieve
 from etalon.data.step_reports import StepLog
 from etalon.errors import InputError, RunError
 from etalon.rows.bad import BadRows

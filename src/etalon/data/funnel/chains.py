@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from etalon.data.funnel.reading import Counts, File, Group, StepReport, lost, read_report, seen
-from etalon.data.gates import GateReport
+from etalon.data.gate_reports import GateReport
 from etalon.data.step_reports import SUFFIX, Calls, Side
 from etalon.errors import InputError
 from etalon.store import HASH_DIGITS

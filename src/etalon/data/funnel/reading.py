@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etalon.data.gates import Example, GateReport
+from etalon.data.gate_reports import Example, GateReport
 from etalon.data.step_reports import SUFFIX, Calls, Side
 from etalon.errors import InputError
 from etalon.rows.bad import shown

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from etalon.data.exporting.exchange import joined
-from etalon.data.gates import KEEP, GateReport, Sieve, drop
+from etalon.data.gate_reports import GateReport
+from etalon.data.gates import KEEP, Sieve, drop
 from etalon.data.importing.columns import mapping, would_do
 from etalon.data.importing.reading import Dropped, Read, Unread, read, text_of
 from etalon.data.importing.seen import News, Seen

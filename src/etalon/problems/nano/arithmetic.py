@@ -133,6 +133,27 @@ def respond(prompt: str, style: str, rng: random.Random, *, error: bool) -> str:
     return f"<think>{think(steps, style)}</think>\\boxed{{{steps[-1].result}}}"
 
 
+OPERATION = r"\d+[+*-]\d+"
+OF_STYLE = {  # what every line of a thought, or every pair of lines, looks like
+    "full": re.compile(rf"(?:{OPERATION}=\d+\n)+"),
+    "verbose": re.compile(rf"(?:({OPERATION})\n\1=\d+\n)+"),
+    "terse": re.compile(rf"(?:\(?{OPERATION}\)?(?:[+*-]\d+)?=\d+\n)+"),
+}
+
+
+def style_of(response: str) -> str | None:
+    """The style a response is written in, right or wrong; None where it is in none of them.
+
+    A chain of one operation looks the same in "terse" and "full", and counts as "full".
+    """
+    thought, closing, _ = response.removeprefix("<think>").partition("</think>")
+    if not closing:
+        return None
+    if not thought:
+        return "direct"
+    return next((style for style, pattern in OF_STYLE.items() if pattern.fullmatch(thought + "\n")), None)
+
+
 def claims(prompt: str, steps: list[Step], m: int) -> list[str]:
     """The first m steps as claims (a short chain has fewer)."""
     return [str(step) for step in steps][:m]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from etalon.data.funnel.chains import Chain, Funnel, total_calls
 from etalon.data.funnel.reading import lost, seen
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.data import tables
 from etalon.report.data.charts import flow, pairs
 from etalon.report.data.tables import Table, cost
-from etalon.report.html import Html, clip, count, document, figure, folded, grid, join, percent, section, tag
+from etalon.report.html import CHARTS, Html, clip, count, document, figure, folded, grid, join, percent, section, tag
 from etalon.store import write_atomic
 
 LEAD = (
@@ -27,8 +27,8 @@ MOST_ROWS = 12  # (ours) of a table that stands open
 
 
 def write_page(funnel: Funnel, path: Path, *, name: str) -> Path:
-    """Write the funnel as one file without scripts or network. name: of the directory, for its title."""
-    write_atomic(path, document(f"{name}: data funnel", page(funnel, name)))
+    """Write the funnel as one file without network or a second file. name: of the directory, for its title."""
+    write_atomic(path, document(f"{name}: data funnel", page(funnel, name), scripts=CHARTS))
     return path
 
 

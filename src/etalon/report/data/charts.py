@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from etalon.data.funnel.chains import Chain
 from etalon.data.funnel.reading import StepReport, lost
+from etalon.report.charts.draw import WIDTH, box, drawing, label
 from etalon.report.data.tables import Bar, outside
 from etalon.report.html import Html, count, percent, tag
-from etalon.report.svg import WIDTH, drawing, label
 
 FLOW_WIDTH, LEFT, RIGHT = 1000.0, 230.0, 720.0  # of the drawing; the bars lie between LEFT and RIGHT
 BAR, GAP, BRANCH, APART = 12.0, 26.0, 17.0, 16.0
@@ -71,7 +71,7 @@ def _level(top: float, name: str, records: int, share: float, *, before: int = 0
     shown = name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
     gained = f" (+{count(records - before)})" if 0 < before < records else ""
     return [
-        tag("rect", x=LEFT, y=top, width=max(share * (RIGHT - LEFT), LEAST), height=BAR, class_="bar"),
+        box(LEFT, top, max(share * (RIGHT - LEFT), LEAST), BAR, "bar", f"{name}: {count(records)}{gained} records"),
         label(shown, 0.0, top + 10, style),
         label(f"{count(records)}{gained}", LEFT - 10, top + 10, "name", "end"),
     ]
@@ -91,21 +91,21 @@ def _step(top: float, height: float, before: float, after: float, lines: Sequenc
     for place, branch in enumerate(lines):
         share = branch.records / most
         end = low + 9.0 + BRANCH * place
-        parts.append(_branch(_x(edge - share), _x(edge), low, end))
         told = f"{branch.name}: {count(branch.records)} ({percent(share / before if before else None)})"
+        parts.append(_branch(_x(edge - share), _x(edge), low, end, f"lost to {told}"))
         parts.append(label(told, RIGHT + 42, end + 4, "lost-name"))
         edge -= share
     return parts
 
 
-def _branch(start: float, stop: float, top: float, end: float) -> Html:
+def _branch(start: float, stop: float, top: float, end: float, said: str) -> Html:
     """A band that leaves a bar downwards and runs out to the right at the height `end`."""
     stop = max(stop, start + LEAST)
     thick = min(stop - start, BRANCH - 5) / 2
     out, low, high = RIGHT + 36, f"{end + thick:.1f}", f"{end - thick:.1f}"
     shape = f"M{start:.1f},{top:.1f}C{start:.1f},{low} {start:.1f},{low} {out:.1f},{low}"
     shape += f"L{out:.1f},{high}C{stop:.1f},{high} {stop:.1f},{high} {stop:.1f},{top:.1f}Z"
-    return tag("path", d=shape, class_="lost")
+    return tag("path", tag("title", said), d=shape, class_="lost")
 
 
 def pairs(title: str, bars: Sequence[Bar]) -> Html:
@@ -117,8 +117,8 @@ def pairs(title: str, bars: Sequence[Bar]) -> Html:
         top = pitch * place + 4
         for number, shift, style in ((bar.before, 0.0, "before"), (bar.after, 9.0, "bar")):
             width = (right - left) * number / most
-            size = {"width": max(width, LEAST) if number else 0.0, "height": 8.0}
-            parts.append(tag("rect", x=left, y=top + shift, **size, class_=style))
+            said = f"{bar.name}, {'before' if style == 'before' else 'after'}: {count(number)}"
+            parts.append(box(left, top + shift, max(width, LEAST) if number else 0.0, 8.0, style, said))
         parts.append(label(bar.name, left - 8, top + 12, "tick", "end"))
         parts.append(label(f"{count(bar.before)} → {count(bar.after)}", WIDTH, top + 12, "tick", "end"))
     return drawing(title, pitch * len(bars) + 8, *parts)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from etalon.data.funnel.chains import Chain, total_calls
 from etalon.data.funnel.reading import UNMEASURED, StepReport, lost, seen
-from etalon.data.gates import GateReport
+from etalon.data.gate_reports import GateReport
 from etalon.data.step_reports import LENGTH_EDGES, RATE_EDGES, Calls, bins
 from etalon.report.html import MISSING, count, duration, percent
 

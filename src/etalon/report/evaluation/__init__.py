@@ -1,6 +1,6 @@
 """The page of an evaluation: scores beside published numbers, solve rates, lengths, truncation, samples to read.
 
-write_page(folder): results.json and the verdicts -> sections -> folder/report.html, one file without scripts
+write_page(folder): results.json and the verdicts -> sections -> folder/report.html, one file
 
 Verdicts are read one benchmark at a time; texts are read once, and only what is shown is kept.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from etalon.errors import InputError
 from etalon.evaluate.store import MARKER, RESULTS, names
+from etalon.report.evaluation.browsing import READ_BYTES, samples_of, samples_section
 from etalon.report.evaluation.headline import anchor, headline
 from etalon.report.evaluation.lengths import length_charts
 from etalon.report.evaluation.problems import heat_map, problem_table
@@ -20,8 +21,9 @@ from etalon.report.evaluation.scorecard import Scorecard, scorecard_of
 from etalon.report.exports.cells import percentage, whole
 from etalon.report.exports.remarks import disagreements, remarks
 from etalon.report.exports.shape import BenchmarkRow, ResultsFile, shaped
-from etalon.report.html import Html, clip, document, duration, folded, grid, join, tag
+from etalon.report.html import CHARTS, Html, clip, document, duration, folded, grid, join, tag
 from etalon.report.read import Reader, mapping
+from etalon.report.transcripts import SCRIPTS
 from etalon.store import write_atomic
 from etalon.types import Problem
 
@@ -53,14 +55,19 @@ def page(folder: Path, problems: Mapping[str, Mapping[str, Problem]]) -> str:
     rows = {row.name: row for row in results.benchmarks}
     present = list(dict.fromkeys([*rows, *names(folder)]))
     most = NUM_SAMPLES // max(len(present), 1)
-    benchmarks, sections = [], []
+    benchmarks, sections, browsed = [], [], []
     for name in present:
         card = scorecard_of(folder, name, rows.get(name))
         sections.append(_benchmark(folder, results, card, most, problems.get(name, {})))
+        read_bytes = READ_BYTES // max(len(present), 1)
+        browsed.append(samples_of(folder, card, problems.get(name, {}), num_bytes=read_bytes))
         benchmarks.append(_without_samples(card))
-    links = tag("nav", *(tag("a", one.row.called, href=f"#{anchor(one.row)}") for one in benchmarks))
-    head = tag("header", *_title(folder, results, benchmarks, reader.missing), links)
-    return document(_name(folder, results), tag("body", head, headline(benchmarks), *sections))
+    links = [tag("a", one.row.called, href=f"#{anchor(one.row)}") for one in benchmarks]
+    samples = samples_section(browsed)
+    links += [tag("a", "Browse the samples", href="#samples")] if samples else []
+    head = tag("header", *_title(folder, results, benchmarks, reader.missing), tag("nav", *links))
+    body = tag("body", head, headline(benchmarks), *sections, samples)
+    return document(_name(folder, results), body, scripts=(*CHARTS, *(SCRIPTS if samples else ())))
 
 
 def _without_samples(card: Scorecard) -> Scorecard:

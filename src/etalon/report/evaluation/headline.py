@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.evaluate.results import MAX_MISSING
-from etalon.report import svg
+from etalon.report.charts import draw
 from etalon.report.evaluation.scorecard import Scorecard
 from etalon.report.exports.cells import bounds, clr_note, percentage, problems_of, whole
 from etalon.report.exports.published import COLUMNS, beside, published_score
@@ -40,7 +40,7 @@ def _limits(rows: Sequence[BenchmarkRow]) -> tuple[float, float]:
     known = [value for value in drawn if value is not None]
     if not known:
         return 0.0, 1.0
-    marks = svg.ticks(min(known), max(known))
+    marks = draw.ticks(min(known), max(known))
     return max(marks[0], 0.0), max(min(marks[-1], 1.0), marks[0] + 1e-6)
 
 
@@ -72,11 +72,11 @@ def _marked(words: str, *, is_many: bool) -> Html:
 def _bar(row: BenchmarkRow, limits: tuple[float, float]) -> Html:
     if row.avg is None:
         return join([])
-    x = svg.scale(*limits, 5.0, WIDTH - 5.0)
-    marks = [svg.rule(5.0, 13.0, WIDTH - 5.0, 13.0, "grid")]
+    x = draw.scale(*limits, 5.0, WIDTH - 5.0)
+    marks = [draw.rule(5.0, 13.0, WIDTH - 5.0, 13.0, "grid")]
     if row.low is not None and row.high is not None:
-        marks += [svg.rule(x(row.low), 8.0, x(row.high), 8.0, "span clear")]
-        marks += [svg.rule(x(end), 4.0, x(end), 12.0, "span clear") for end in (row.low, row.high)]
+        marks += [draw.rule(x(row.low), 8.0, x(row.high), 8.0, "span clear")]
+        marks += [draw.rule(x(end), 4.0, x(end), 12.0, "span clear") for end in (row.low, row.high)]
     rings = [
         tag("circle", tag("title", f"{one.model} {published_score(one)}"), cx=x(one.score), cy=8.0, r=4.0,
             class_="ring c1")
@@ -84,7 +84,7 @@ def _bar(row: BenchmarkRow, limits: tuple[float, float]) -> Html:
         if one.score is not None
     ]  # fmt: skip
     dot = tag("circle", cx=x(row.avg), cy=8.0, r=3.5, class_="dot c0")
-    return svg.drawing(f"score {percentage(row.avg)}", 16.0, *marks, *rings, dot, width=WIDTH, style="inline interval")
+    return draw.drawing(f"score {percentage(row.avg)}", 16.0, *marks, *rings, dot, width=WIDTH, style="inline interval")
 
 
 def _published(rows: Sequence[BenchmarkRow]) -> Html:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from etalon.evaluate.store import Scored
-from etalon.report import svg
+from etalon.report.charts import svg
 from etalon.report.evaluation.scorecard import Scorecard, kind_of
 from etalon.report.exports.shape import BenchmarkRow
 from etalon.report.html import Html, count, figure, join
@@ -54,7 +54,7 @@ def _by_cap(samples: Sequence[Scored]) -> Html:
     running = [(cap, 1 - bisect_right(ended, cap) / len(samples)) for cap in caps]
     lines = [svg.Line(label="right", points=by_then, style="c0"), svg.Line(label="cut", points=running, style="c3")]
     title = "What a smaller cap would do"
-    chart = svg.line_chart(title, lines, ("cap in tokens", "share of samples"), y_range=(0.0, 1.0))
+    chart = svg.line_chart(title, lines, ("cap in tokens", "share of samples"), y_range=(0.0, 1.0), is_share=True)
     return figure(title, chart, "Samples still running at a length, and those right by then.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from etalon.report import svg
+from etalon.report.charts import draw
 from etalon.report.evaluation.scorecard import KINDS, Scorecard, Solved
 from etalon.report.html import MISSING, Html, clip, count, figure, folded, grid, join, percent, tag
 
@@ -31,7 +31,7 @@ def heat_map(card: Scorecard) -> Html:
     ]
     rows = -(-len(problems) // per_row)
     title = f"Solve rate of {len(problems)} problems"
-    chart = svg.drawing(title, rows * height, *cells, width=WIDTH, style="chart heat")
+    chart = draw.drawing(title, rows * height, *cells, width=WIDTH, style="chart heat")
     drawn = tag("div", chart, class_="scroll", tabindex="0")
     return tag("div", figure(title, drawn, NOTE), class_="wide")
 
@@ -46,12 +46,12 @@ def _cell(problem: Solved, x: float, y: float, size: tuple[float, float]) -> Htm
     if height > 30:
         name = problem.id if len(problem.id) <= MOST_LETTERS else f"…{problem.id[1 - MOST_LETTERS :]}"
         parts += [
-            svg.label(name, middle, y + 14, f"{on} name-of", "middle"),
-            svg.label(words, middle, y + 29, on, "middle"),
+            draw.label(name, middle, y + 14, f"{on} name-of", "middle"),
+            draw.label(words, middle, y + 29, on, "middle"),
         ]
     elif height > 15:
         parts.append(
-            svg.label(words, middle, y + height / 2 + 4, f"{on} {'small' if width > 30 else 'tiny'}", "middle")
+            draw.label(words, middle, y + height / 2 + 4, f"{on} {'small' if width > 30 else 'tiny'}", "middle")
         )
     return tag("g", *parts)
 

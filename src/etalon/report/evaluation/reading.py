@@ -15,7 +15,7 @@ from shlex import quote
 from etalon.errors import InputError
 from etalon.evaluate.store import Key, Sample, Scored, names, parted, read_samples, read_scores
 from etalon.report.evaluation.scorecard import Scorecard, Solved, kind_of
-from etalon.report.html import UNPRINTABLE, Html, clip, count, folded, join, tag
+from etalon.report.html import Html, clip, count, cut, folded, join, tag
 from etalon.report.terminal import plain
 from etalon.types import Problem
 
@@ -76,17 +76,6 @@ def _shown(sample: Sample, scored: Scored, num_bytes: int) -> Shown:
     text = cut(rest or "", room)
     reasoning = None if reasoning is None else cut(reasoning, num_bytes - len(text.encode()))
     return Shown(scored=scored, reasoning=reasoning, text=text, error=clip(sample.error, 500))
-
-
-def cut(words: str, num_bytes: int) -> str:
-    """The beginning and the end of a text, at most about so many bytes of UTF-8; how much is left out is told."""
-    encoded = UNPRINTABLE.sub("\ufffd", words).encode()
-    if len(encoded) <= num_bytes:
-        return encoded.decode()
-    half = max(num_bytes // 2 - 40, 0)
-    ends = (encoded[:half], encoded[len(encoded) - half :])
-    start, end = (part.decode(errors="ignore") for part in ends)
-    return f"{start}\n\n… {len(encoded) - 2 * half:,} bytes left out …\n\n{end}"
 
 
 # ---- on the page

@@ -1,0 +1,189 @@
+"""report.html of a study: the question, what it comes to, one table per measured stage, and the seeds one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from etalon.report.charts import svg
+from etalon.report.html import MISSING, Html, count, document, duration, figure, folded, grid, join, section, tag
+from etalon.store import write_atomic
+from etalon.studies import table
+from etalon.studies.pairing import Spread
+from etalon.studies.result import CLR, Result, Row
+
+PAGE = "report.html"
+POINTS = 100.0  # shares are shown in percent, differences in points
+
+LEAD = (
+    "Means over {seeds} seeds in percent, with 95% intervals over seeds. A difference is paired by seed and problem, "
+    "with two intervals: over seeds (would another seed and deal of problems say the same?) and over problems (would "
+    "other problems, for these very runs?). It is bold where both exclude 0. In the charts the line is the interval "
+    "over seeds, and each ring is one seed."
+)
+OTHERS = {
+    "passk": "Pass@K", "mean_tokens": "Tokens", "correct_tokens": "Tokens of right answers", "truncated": "Truncated",
+    "no_answer": "No answer",
+}  # fmt: skip
+COUNTS = ("mean_tokens", "correct_tokens")
+
+
+def write_page(result: Result, directory: Path) -> Path:
+    """Write DIR/report.html and return its path."""
+    path = directory / PAGE
+    write_atomic(path, page(result))
+    return path
+
+
+def page(result: Result) -> str:
+    """The whole document."""
+    stages = list(dict.fromkeys(row.stage for row in result.rows))
+    parts = [_stage(result, stage) for stage in stages]
+    body = tag("body", tag("header", *_head(result)), *parts, _costs(result), _made_by(result))
+    return document(f"{result.name}: a study", body)
+
+
+def _head(result: Result) -> list[Html]:
+    facts = [
+        f"{len(result.arms)} arms" if len(result.arms) > 1 else "one arm",
+        f"seeds {', '.join(map(str, result.seeds))}" if result.seeds else "no seed is done yet",
+        f"recipe {result.recipe}",
+        f"{duration(result.seconds)} of computing",
+    ]
+    lost = [*(f"failed: {one.name} (exit code {one.code}): {one.words}" for one in result.failures)]
+    lost += [f"not done: {', '.join(result.missing)}; seeds that lack a run are left out"] if result.missing else []
+    lost += [f"did nothing: {one}" for one in result.skipped]
+    return [
+        tag("h1", result.question or result.name),
+        tag("p", *(tag("span", fact) for fact in facts), class_="facts"),
+        tag("p", tag("b", "What it comes to: "), result.sentence),
+        *(tag("p", one, class_="note") for one in lost),
+    ]
+
+
+# ---- one measured stage
+
+
+def _stage(result: Result, stage: str) -> Html:
+    rows = [row for row in result.rows if row.stage == stage]
+    domains = list(dict.fromkeys(row.domain for row in rows if row.numbers))
+    asked = [name for name in domains if not result.domains or name in result.domains] or domains
+    others = [name for name in domains if name not in asked]
+    charts = [_differences(rows, domain) for domain in dict.fromkeys(row.domain for row in rows if row.difference)]
+    parts = [_scores(rows, asked)]
+    parts += [folded(f"{', '.join(others)}: the same", _scores(rows, others))] if others else []
+    if charts:
+        parts += [tag("div", *charts, class_="charts"), folded("Both intervals of every difference", _intervals(rows))]
+    parts += [folded("Tokens, Pass@K, what was cut", *_numbers(rows))]
+    return section(f"stage-{stage}", f"After {stage}", LEAD.format(seeds=len(result.seeds)), *parts)
+
+
+def _scores(rows: Sequence[Row], domains: Sequence[str]) -> Html:
+    """A line per arm, two columns per domain: Pass@1, and the difference to the first arm or to where it starts."""
+    arms = list(dict.fromkeys(row.arm for row in rows))
+    found = {(row.arm, row.domain): row for row in rows}
+    head = ["Arm"]
+    for domain in domains:
+        head += [f"{domain}: Pass@1", "change" if len(arms) == 1 else "difference"]
+    lines = []
+    for arm in arms:
+        cells: list[str] = [arm]
+        for domain in domains:
+            row = found.get((arm, domain))
+            cells += [table.with_bounds(row.numbers.get("pass1")) if row else MISSING, _change(row)]
+        lines.append(cells)
+    return grid(head, lines)
+
+
+def _change(row: Row | None) -> str:
+    """Of an arm that is compared, its difference; of the first, what the stage bought."""
+    if row is None:
+        return MISSING
+    if row.difference is not None:
+        told = f"{table.signed(row.difference)} {table.bounds(row.difference.low, row.difference.high)}"
+        return tag("b", told) if row.difference.is_clear else told
+    delta = row.numbers.get("delta")
+    return MISSING if delta is None else f"{POINTS * delta.mean:+.1f} {table.bounds(delta.low, delta.high)} from before"
+
+
+def _differences(rows: Sequence[Row], domain: str) -> Html:
+    """The differences of all arms in one domain: a line each, both intervals and every seed."""
+    chosen = [row for row in rows if row.domain == domain and row.difference is not None]
+    is_gain = domain.startswith(f"{CLR} - ")
+    title = domain if is_gain else f"{domain}: difference to {chosen[0].against}"
+    lines = [_line(row) for row in chosen]
+    reach = max((abs(value) for line in lines for value in (*line.span, *(v for v, _ in line.points))), default=1.0)
+    chart = svg.row_chart(title, lines, (-reach, reach), "points")
+    return figure(title, chart)
+
+
+def _line(row: Row) -> svg.Row:
+    found = row.difference
+    assert found is not None
+    ends = [POINTS * end for end in (found.low, found.high) if end is not None]
+    ends = ends or [POINTS * end for end in (found.problems_low, found.problems_high) if end is not None]
+    points = [(POINTS * value, "ring c1") for value in found.values] if len(found.values) > 1 else []
+    points.append((POINTS * found.mean, "dot c0"))
+    return svg.Row(
+        label=row.arm, points=points, span=ends, note=f"{POINTS * found.mean:+.1f}",
+        style="clear" if found.is_clear else "",
+    )  # fmt: skip
+
+
+def _intervals(rows: Sequence[Row]) -> Html:
+    compared = [(row, row.difference) for row in rows if row.difference is not None]
+    lines = [
+        [row.domain, row.arm, f"{table.signed(found)}", table.bounds(found.low, found.high),
+         table.bounds(found.problems_low, found.problems_high), count(found.problems),
+         ", ".join(f"{POINTS * value:+.1f}" for value in found.values)]
+        for row, found in compared
+    ]  # fmt: skip
+    head = ("Domain", "Arm", "Difference", "95% over seeds", "95% over problems", "Pairs", "Seed by seed")
+    return grid(head, lines, styles={1: "left"})
+
+
+def _numbers(rows: Sequence[Row]) -> Iterator[Html]:
+    """Every other number of a domain, a table each."""
+    for domain in dict.fromkeys(row.domain for row in rows if len(row.numbers) > 1):
+        chosen = [row for row in rows if row.domain == domain]
+        names = [name for name in OTHERS if any(name in row.numbers for row in chosen)]
+        lines = [[row.arm, *(_number(row, name) for name in names)] for row in chosen]
+        yield tag("h4", domain)
+        yield grid(["Arm", *(OTHERS[name] for name in names)], lines)
+
+
+def _number(row: Row, name: str) -> str:
+    spread, change = row.numbers.get(name), row.changes.get(name)
+    if spread is None:
+        return MISSING
+    scale = 1.0 if name in COUNTS else POINTS
+    return f"{scale * spread.mean:.1f}{f' ({_signed(change, scale)})' if change is not None else ''}"
+
+
+def _signed(change: Spread, scale: float) -> str:
+    if change.low is None or change.high is None:
+        return f"{scale * change.mean:+.1f}"
+    return f"{scale * change.mean:+.1f} [{scale * change.low:+.1f}, {scale * change.high:+.1f}]"
+
+
+# ---- what it took, and what made it
+
+
+def _costs(result: Result) -> Html:
+    known = [cost for cost in result.costs if cost.seconds is not None]
+    if not known:
+        return join([])
+    rows = [
+        [cost.arm, duration(cost.seconds.mean if cost.seconds else None),
+         count(cost.sampled_tokens.mean if cost.sampled_tokens else None)]
+        for cost in known
+    ]  # fmt: skip
+    lead = "Of the measured stages alone, means over seeds; tokens are those that the steps of RL sampled."
+    return section("costs", "What an arm costs", lead, grid(["Arm", "Time", "Sampled tokens"], rows))
+
+
+def _made_by(result: Result) -> Html:
+    arms = grid(["Arm", "Sets"], [[name, "; ".join(sets) or "nothing"] for name, sets in result.arms.items()],
+                styles={1: "words"})  # fmt: skip
+    lead = "The runs lie in runs/seed-S/ARM beside this page, each a run of its own, with its own report."
+    return section("made", "What made it", lead, tag("pre", result.command), arms)

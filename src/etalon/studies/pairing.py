@@ -1,0 +1,119 @@
+"""What a study can say of two arms: means over seeds, differences paired by seed and problem. Pure functions.
+
+Two questions about the same difference, kept apart:
+
+    over_problems   would it be the same on other problems, with these very runs?       t over clusters of problems
+    over_seeds      would it be the same with another seed (and deal of problems)?      t over the seeds' differences
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from etalon import stats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A mean over seeds with its 95% interval (Student t; None for one seed), and the value of each seed in order."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """An arm minus another. problems: how many pairs of one problem under one seed it is made of.
+
+    low, high: 95% over seeds; problems_low, problems_high: 95% over problems. None where there is one of them alone.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    problems_low: float | None
+    problems_high: float | None
+    values: tuple[float, ...]
+    problems: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Both intervals exclude 0, and there is one over seeds."""
+        bounds = (self.low, self.high, self.problems_low, self.problems_high)
+        known = [bound for bound in bounds if bound is not None]
+        return len(known) == len(bounds) and (min(known) > 0 or max(known) < 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One seed's values by problem, before and after. clusters: of near copies among the problems."""
+
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    clusters: Mapping[str, str]
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """After minus before, of the problems that both have."""
+        return {name: self.after[name] - self.before[name] for name in sorted(self.before.keys() & self.after.keys())}
+
+
+def over_seeds(values: Sequence[float], *, is_share: bool = False) -> Spread:
+    """The mean of one value per seed with its t interval, cut to [0, 1] for a share; ValueError without any."""
+    if not values:
+        raise ValueError("over_seeds: no seed has a value")
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Spread(mean=mean, low=None, high=None, values=tuple(values))
+    half = stats.t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    low, high = mean - half, mean + half
+    if is_share:
+        low, high = max(0.0, low), min(1.0, high)
+    return Spread(mean=mean, low=low, high=high, values=tuple(values))
+
+
+def difference(pairs: Sequence[Pair]) -> Difference | None:
+    """What all seeds say of one difference; None where no seed has a problem in common.
+
+    The mean is that of the seeds' means. A problem that several seeds have is one cluster over all of them.
+    """
+    by_seed = [pair.differences for pair in pairs]
+    known = [(pair, found) for pair, found in zip(pairs, by_seed, strict=True) if found]
+    if not known:
+        return None
+    spread = over_seeds([statistics.fmean(found.values()) for _, found in known])
+    values = [value for _, found in known for value in found.values()]
+    names = [name for _, found in known for name in found]
+    owner = owners([pair.clusters for pair, _ in known])
+    clusters = [owner.get(name, name) for name in names]
+    pooled = stats.mean_interval(values, clusters=clusters, lowest=-1.0, highest=1.0)
+    shift = spread.mean - pooled.mean  # seeds with fewer problems in common count as much as the others
+    return Difference(
+        mean=spread.mean, low=spread.low, high=spread.high,
+        problems_low=stats.finite(pooled.low + shift), problems_high=stats.finite(pooled.high + shift),
+        values=spread.values, problems=len(values),
+    )  # fmt: skip
+
+
+def owners(clusters: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The cluster of each problem over all seeds: what one seed holds for near copies is so for every seed.
+
+    Names of clusters are a seed's own; one of the problems of a cluster names it here.
+    """
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    for found in clusters:
+        first: dict[str, str] = {}
+        for name, cluster in found.items():
+            parent[root(name)] = root(first.setdefault(cluster, name))
+    return {name: root(name) for name in parent}

@@ -1,0 +1,157 @@
+"""The runs of a study, one per arm and seed: which stages each needs, and which of them another run has already.
+
+Study -> tasks -> Task (recipe, graph, keys)     Task.pending(Finished) -> keys of what is left to do
+Finished: key -> directory of a stage, in any run of the study and in runs that are reused
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from etalon import config, pipeline
+from etalon.config.stages import EVALUATION
+from etalon.errors import ConfigError
+from etalon.pipeline.graph import Graph, graph_of
+from etalon.pipeline.inputs import check_inputs
+from etalon.pipeline.stage import Stage, finished
+from etalon.recipe import Recipe
+from etalon.store import StageDir
+from etalon.studies.study import Arm, Study
+
+RUNS = "runs"  # below a study's directory: seed-S/ARM
+LOGS = "logs"  # what each run printed
+PLAIN = re.compile(r"[^A-Za-z0-9._=+-]+")
+
+
+@dataclass
+class Finished:
+    """Finished stages by content key, whichever run they are of."""
+
+    places: dict[str, Path] = field(default_factory=dict)
+
+    def add(self, run_dir: Path) -> None:
+        """Every finished stage of a run."""
+        for path in sorted((run_dir / "stages").glob("*")):
+            if not path.name.startswith(".") and (done := StageDir(path).done()) is not None:
+                self.places.setdefault(str(done.get("key")), path)
+
+    def find(self, stage: Stage, key: str) -> Path | None:
+        """Where a stage with this key lies that still says all that the recipe asks for."""
+        place = self.places.get(key)
+        return place if place is not None and finished(stage, key, place) is not None else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One run of a study. sets: its overrides, in the order in which they apply."""
+
+    arm: Arm
+    seed: int
+    recipe_path: Path
+    directory: Path
+    log: Path
+    recipe: Recipe
+    sets: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm.name}, seed {self.seed}"
+
+    @cached_property
+    def graph(self) -> Graph:
+        return graph_of(self.recipe, preflight=False)
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        return self.graph.keys()
+
+    @cached_property
+    def directories(self) -> Mapping[str, Path]:
+        return self.graph.directories(self.directory)
+
+    @cached_property
+    def only(self) -> tuple[str, ...]:
+        """The stages to run: those that are measured and all that they need, in the order of the graph."""
+        needed = self.graph.needed(self.arm.measure)
+        return tuple(stage.name for stage in self.graph.stages if stage.name in needed)
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The same with their evaluations."""
+        names = {*self.only, *(f"{EVALUATION}{name}" for name in self.only)}
+        return tuple(stage for stage in self.graph.stages if stage.name in names)
+
+    def is_done(self, stage: Stage) -> bool:
+        return finished(stage, self.keys[stage.name], self.directories[stage.name]) is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is done, and was told."""
+        return (self.directory / "summary.json").is_file() and all(map(self.is_done, self.stages))
+
+    def pending(self, done: Finished) -> set[str]:
+        """Keys of the stages that no run has finished."""
+        left = [stage for stage in self.stages if not self.is_done(stage)]
+        return {self.keys[stage.name] for stage in left if done.find(stage, self.keys[stage.name]) is None}
+
+    def take(self, done: Finished) -> None:
+        """Make the run directory, with what other runs have finished."""
+        pipeline.check_owner(self.directory, self.recipe.name)
+        pipeline.write_run_files(self.recipe.resolved(), self.directory, self.recipe_path, self.sets)
+        pipeline.clear_partial(self.directory)
+        for stage in self.stages:
+            place = None if self.is_done(stage) else done.find(stage, self.keys[stage.name])
+            if place is not None:
+                self.directories[stage.name].parent.mkdir(parents=True, exist_ok=True)
+                pipeline.take(place, self.directories[stage.name], link=True)
+
+    @property
+    def command(self) -> list[str]:
+        """What runs it; it may be run by hand as well."""
+        sets = [word for one in self.sets for word in ("--set", one)]
+        return [
+            sys.executable, "-m", "etalon", "run", str(self.recipe_path), "--run", str(self.directory),
+            "--only", ",".join(self.only), "--no-preflight", "--no-keep-overrides", *sets,
+        ]  # fmt: skip
+
+
+def tasks_of(study: Study, recipe_path: Path, directory: Path) -> list[Task]:
+    """Every run of a study, by seed and then by arm. ConfigError for an arm whose recipe cannot be run."""
+    names = _slugs([arm.name for arm in study.arms])
+    return [
+        _task(study, arm, seed, recipe_path, directory, names[arm.name]) for seed in study.seeds for arm in study.arms
+    ]
+
+
+def _task(study: Study, arm: Arm, seed: int, recipe_path: Path, directory: Path, slug: str) -> Task:
+    sets = (*study.sets, *arm.sets, f"seed={seed}", "jobs=1")
+    plain = config.load(recipe_path, sets)
+    sets = (*sets, f"eval.after={_evaluated(plain, arm)}")
+    recipe = config.load(recipe_path, sets)
+    check_inputs(recipe.resolved())
+    log = directory / LOGS / f"seed-{seed}" / f"{slug}.txt"
+    return Task(
+        arm=arm, seed=seed, recipe_path=recipe_path, directory=directory / RUNS / f"seed-{seed}" / slug, log=log,
+        recipe=recipe.resolved(), sets=sets,
+    )  # fmt: skip
+
+
+def _evaluated(recipe: Recipe, arm: Arm) -> list[str]:
+    """The measured stages and those that they start from, as far as they leave a model."""
+    stages = graph_of(recipe.resolved(), preflight=False).by_name
+    models = [name for name in arm.measure if stages[name].makes_model]
+    sources = [stages[name].source for name in arm.measure if stages[name].source]
+    return list(dict.fromkeys((*sources, *models)))
+
+
+def _slugs(names: Sequence[str]) -> dict[str, str]:
+    """A directory's name for every arm; ConfigError where two would share one."""
+    found = {name: PLAIN.sub("-", name).strip("-.") or "arm" for name in names}
+    if len(set(found.values())) < len(found):
+        raise ConfigError(f"arms: two names differ in signs that no directory has: {', '.join(names)}")
+    return found

@@ -1,0 +1,220 @@
+"""Studies: what is asked, the statistics by hand, and a real ablation of the shrunk recipe, killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shrunk
+from conftest import Finished
+from etalon.errors import ConfigError
+from etalon.studies.pairing import Pair, difference, over_seeds, owners
+from etalon.studies.study import packaged_studies, read_study, varied
+
+# ---- what is asked
+
+
+def recipe(tmp_path: Path) -> Path:
+    return shrunk.write_recipe(tmp_path)
+
+
+def test_every_combination_of_values_is_an_arm_and_the_first_is_the_baseline(tmp_path: Path) -> None:
+    study = varied(recipe(tmp_path), ["rl-math.gamma=0,1,2", "rl-code.lr=1e-4,2e-4"], seeds=[3, 4])
+    assert [arm.sets for arm in study.arms][:2] == [
+        ("rl-math.gamma=0", "rl-code.lr=1e-4"),
+        ("rl-math.gamma=0", "rl-code.lr=2e-4"),
+    ]
+    assert len(study.arms) == 6
+    assert study.baseline.name == "gamma=0, lr=1e-4"
+    assert study.measure == ("rl-code",)  # the later of the two has both behind it
+    assert study.seeds == (3, 4)
+
+
+def test_commas_inside_brackets_and_quotes_part_no_values(tmp_path: Path) -> None:
+    lists = varied(recipe(tmp_path), ['rl-math.domains=["math"],["math", "code"]'], seeds=[0])
+    assert [arm.sets for arm in lists.arms] == [
+        ('rl-math.domains=["math"]',),
+        ('rl-math.domains=["math", "code"]',),
+    ]
+    assert len(varied(recipe(tmp_path), ["distill.teachers={math='rl-math', code='rl-code'},{}"], seeds=[0]).arms) == 2
+
+
+def test_a_table_is_measured_after_every_stage_that_it_may_change(tmp_path: Path) -> None:
+    found = varied(recipe(tmp_path), ["rl.gamma=0,1"], seeds=[0])
+    assert found.measure == ("rl-math", "rl-long2short", "rl-code", "rl-stem", "distill", "instruct")
+    everything = varied(recipe(tmp_path), ["model.hidden=48,96"], seeds=[0])
+    assert everything.measure[0] == "base"
+
+
+@pytest.mark.parametrize(
+    ("vary", "words"),
+    [
+        ([], "--vary: is missing"),
+        (["rl-math.gamma=1"], "at least two values"),
+        (["rl-math.gamma=1,1"], "at least two values"),
+        (["rl-math.gamma"], "at least two values"),
+        ([f"rl-math.gamma={','.join(map(str, range(70)))}"], "at most 64"),
+    ],
+)
+def test_what_cannot_be_varied_is_said_in_a_line(tmp_path: Path, vary: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        varied(recipe(tmp_path), vary, seeds=[0])
+
+
+STUDY = """
+name = "two"
+question = "Which?"
+recipe = "shrunk.toml"
+measure = ["rl-math"]
+arms = [{ name = "a" }, { name = "b", set = ["rl-math.gamma=0"] }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (STUDY + "sedes = 3\n", "sedes"),
+        (STUDY.replace('"b"', '"a"'), "names are unique"),
+        (STUDY.replace('"b",', '"b", measure = ["rl-math", "distill"],'), "measures 2 stages"),
+        ("name = ", "not valid TOML"),
+        (STUDY.partition("arms")[0] + "arms = []\n", "names none"),
+    ],
+)
+def test_a_bad_file_of_a_study_is_named_with_what_is_wrong(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        read_study(path)
+
+
+def test_every_packaged_study_asks_a_question_and_has_a_baseline() -> None:
+    found = packaged_studies()
+    assert {"gamma", "fusion", "choice", "long2short", "order", "clr", "seeds"} <= found.keys()
+    for name, path in found.items():
+        study = read_study(path)
+        assert study.name == name
+        assert study.question.endswith("?")
+        assert len(study.seeds) >= 5
+
+
+# ---- statistics
+
+
+def test_the_interval_over_seeds_is_student_t_of_the_seeds_values() -> None:
+    found = over_seeds([0.1, 0.2, 0.6])
+    half = 4.302653 * math.sqrt(((0.2**2) + (0.1**2) + (0.3**2)) / 2) / math.sqrt(3)  # t of 2 degrees, mean 0.3
+    assert found.mean == pytest.approx(0.3)
+    assert (found.low, found.high) == (pytest.approx(0.3 - half), pytest.approx(0.3 + half))
+    assert over_seeds([0.4]).low is None
+
+
+def test_differences_are_paired_by_seed_and_problem_and_each_seed_counts_once() -> None:
+    one = Pair(before={"p": 0.0, "q": 0.5, "gone": 1.0}, after={"p": 1.0, "q": 0.5, "new": 0.0}, clusters={})
+    two = Pair(before={"r": 0.5}, after={"r": 0.75}, clusters={})
+    found = difference([one, two])
+    assert found is not None
+    assert found.values == (0.5, 0.25)
+    assert found.mean == pytest.approx(0.375)
+    assert found.problems == 3
+    assert found.problems_low is not None
+    assert found.problems_high is not None
+    assert (found.problems_low + found.problems_high) / 2 == pytest.approx(0.375)  # around the same mean
+    assert difference([Pair(before={"a": 1.0}, after={"b": 1.0}, clusters={})]) is None
+
+
+def test_one_problem_under_several_seeds_is_one_unit_of_chance() -> None:
+    """The same four problems under ten seeds tell no more of other problems than under one."""
+    values = {"a": 0.0, "b": 0.5, "c": 0.0, "d": 0.25}
+    pair = Pair(before=dict.fromkeys(values, 0.0), after=values, clusters={})
+    alone, often = difference([pair]), difference([pair] * 10)
+    assert alone is not None
+    assert often is not None
+    assert (often.problems_low, often.problems_high) == (
+        pytest.approx(alone.problems_low),
+        pytest.approx(alone.problems_high),
+    )
+    assert often.low == often.high == often.mean  # and the seeds agree
+
+
+def test_near_copies_that_two_seeds_name_differently_are_one_cluster() -> None:
+    found = owners([{"a": "1", "b": "1", "x": "2", "y": "2"}, {"b": "first", "c": "first"}])
+    assert found["a"] == found["b"] == found["c"]
+    assert found["x"] == found["y"] != found["a"]
+
+
+# ---- a real one
+
+
+def ablate(finished: Finished, directory: Path, *more: str | Path) -> list[str | Path]:
+    return [
+        "ablate", finished.recipe, "--vary", "rl-math.gamma=1,0", "--set", "rl-math.steps=6", "--run", directory,
+        "--reuse", finished.run, *more,
+    ]  # fmt: skip
+
+
+@pytest.mark.torch
+@pytest.mark.live
+def test_an_ablation_runs_only_what_differs_survives_kills_and_agrees_with_compare(
+    finished: Finished, tmp_path: Path
+) -> None:
+    directory = tmp_path / "study"
+    planned = shrunk.etalon(*ablate(finished, directory, "--dry-run"))
+    assert planned.returncode == 0, planned.stderr
+    assert "gamma=1, seed 0: rl-math, eval-rl-math" in planned.stdout
+    assert "base" not in planned.stdout
+    command = [str(word) for word in ablate(finished, directory, "--format", "json")]
+    process = shrunk.start(*command)
+    _wait_for(directory, "metrics.jsonl")
+    process.kill()  # what it started hears of it, and keeps its state
+    process.wait()
+    done = shrunk.etalon(*command)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result == json.loads((directory / "result.json").read_text())
+    runs = [directory / "runs" / "seed-0" / arm for arm in ("gamma=1", "gamma=0")]
+    assert not [line for line in (directory / "logs" / "seed-0" / "gamma=0.txt").read_text().splitlines()
+                if line.startswith(("base:", "sft-broad:"))]  # fmt: skip
+    compared = shrunk.etalon("compare", *runs, "--format", "json")
+    pairs = {row["domain"]: row for row in json.loads(compared.stdout)["stages"] if row["name"] == "rl-math"}
+    assert len(pairs) == 5
+    for row in result["rows"]:
+        theirs = pairs[row["domain"]]
+        mine = theirs["a"] if row["arm"] == "gamma=1" else theirs["b"]
+        assert row["numbers"]["pass1"]["mean"] == pytest.approx(mine, abs=1e-12)
+        if row["arm"] == "gamma=0":
+            assert row["difference"]["mean"] == pytest.approx(theirs["difference"], abs=1e-12)
+            assert (row["difference"]["problems_low"], row["difference"]["problems_high"]) == (
+                pytest.approx(theirs["low"]),
+                pytest.approx(theirs["high"]),
+            )
+    again = shrunk.etalon(*command)
+    assert _without_time(json.loads(again.stdout)) == _without_time(result)
+
+
+def _without_time(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in ("seconds", "costs", "command")}
+
+
+def _wait_for(directory: Path, name: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if any("rl-math" in str(path) for path in directory.glob(f"runs/*/*/stages/rl-math/{name}")):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {name} in time")
+
+
+@pytest.mark.torch
+@pytest.mark.live
+def test_an_arm_that_cannot_run_is_named_and_the_others_are_told(finished: Finished, tmp_path: Path) -> None:
+    found = shrunk.etalon(
+        "ablate", finished.recipe, "--vary", "rl-math.gamma=1,-1", "--run", tmp_path / "study", "--reuse", finished.run
+    )
+    assert found.returncode == 2
+    assert "gamma" in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
