@@ -3,13 +3,14 @@
 import random
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etalon.clr.decision import leader_is_safe, next_to_verify, safe_leader, standings
-from etalon.clr.reliability import Clusters, cluster_scores, reliability, winner
+from etalon.clr.reliability import Clusters, Exponent, cluster_scores, reliability, winner
 
 
 @st.composite
@@ -19,7 +20,8 @@ def tables(draw: st.DrawFn) -> tuple[list[int | None], list[Fraction], list[int]
     labels = draw(st.lists(st.sampled_from([0, 0, 0, 1, 1, 2, 3, None]), min_size=k, max_size=k))
     m = draw(st.integers(1, 5))  # few claims make many ties
     valid = draw(st.lists(st.integers(0, m), min_size=k, max_size=k))
-    values = [reliability([True] * count + [False] * (m - count)) for count in valid]
+    exponent = draw(st.sampled_from(get_args(Exponent)))
+    values = [reliability([True] * count + [False] * (m - count), exponent) for count in valid]
     return labels, values, draw(st.permutations(range(k)))
 
 

@@ -14,6 +14,7 @@ from etalon.clr.reliability import cluster_scores, majority, reliability, winner
 def test_reliability_is_the_mean_verdict_to_the_power_of_m(valid: int, m: int, expected: float) -> None:
     verdicts = [True] * valid + [False] * (m - valid)
     assert float(reliability(verdicts)) == pytest.approx(expected, abs=1e-15)
+    assert reliability(verdicts, "one") == Fraction(valid, m)
 
 
 def test_reliability_is_not_the_plain_mean() -> None:
@@ -23,7 +24,8 @@ def test_reliability_is_not_the_plain_mean() -> None:
     scores = cluster_scores(clusters, {0: shaky, 1: shaky, 2: shaky, 3: sound, 4: sound})
     assert scores == [3 * Fraction(4, 5) ** 5, 2]
     assert winner(clusters, scores) == 1
-    assert winner(clusters, [3 * Fraction(4, 5), 2]) == 0
+    mean = reliability([True] * 4 + [False], "one")
+    assert winner(clusters, cluster_scores(clusters, {0: mean, 1: mean, 2: mean, 3: sound, 4: sound})) == 0
 
 
 def test_reliability_does_not_depend_on_the_order_of_the_claims() -> None:

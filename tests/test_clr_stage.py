@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etalon.clr.batch import ClrSampler
-from etalon.pipeline.stages.clr import clr_row, clr_summary
+from etalon.pipeline.stages.clr import Votes, clr_row, clr_summary
 from etalon.sampling import attempt
 from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop, Verdict
 
@@ -156,3 +156,70 @@ def test_near_copies_widen_the_intervals() -> None:
     clustered = clr_summary(rows, samples, K, M, {"p0": "a", "p1": "a", "p2": "b", "p3": "b"})
     assert plain["cons_2k"] == clustered["cons_2k"] == 0.5
     assert clustered["cons_2k_high"] > plain["cons_2k_high"]
+
+
+def test_a_vote_at_equal_cost_has_as_many_plain_samples_as_the_calls_or_the_tokens_of_clr_buy() -> None:
+    """Trajectories of 30 tokens and verifications of 5; plain samples of 10, five of eight of which say 7."""
+    found, rows, _ = measured(lambda q, i: with_claims(7 if i < 3 else 5), lambda q, i: boxed(5 if i > 4 else 7))
+    assert {row["calls"] for row in rows} == {K + 1}, "one verified 7 cannot be overtaken by one 5"
+    assert found["cons_calls_size"] == 5.0
+    # of five drawn, the 5s win when all three are among them, in C(5,2) of C(8,5) draws
+    assert found["cons_calls"] == pytest.approx(1 - 10 / 56)
+    assert found["cons_tokens_size"] == 2 * K, "its 125 tokens would buy 12.5: all there are"
+    assert found["cons_tokens"] == found["cons_2k"] == 1.0
+
+
+def test_a_size_between_two_is_the_larger_one_in_that_share_of_the_cases() -> None:
+    votes = Votes(clusters=(0, 0, 1), correct=(True, True, False))
+    # one sample: 2/3; two: both right 1/3, else a tie, 2/3 x 1/2; three: always
+    assert [votes.expected(size) for size in (1, 2, 3, 7)] == pytest.approx([2 / 3, 2 / 3, 1, 1])
+    assert votes.expected(2.25) == pytest.approx(0.75 * 2 / 3 + 0.25)
+    assert Votes(clusters=(), correct=()).expected(2.5) is None
+
+
+def test_clr_is_paired_with_every_vote() -> None:
+    def right(question: str, i: int) -> Rollout:
+        return boxed(7 if question[0] in "01" else 5)
+
+    found, _, _ = measured(lambda q, i: with_claims(7 if i else 5), right)
+    for name in ("cons_k", "plain_cons_k", "cons_2k", "cons_calls", "cons_tokens"):
+        assert found[f"clr_minus_{name}"] == pytest.approx(found["clr"] - found[name])
+        assert found[f"clr_minus_{name}_low"] <= found[f"clr_minus_{name}"] <= found[f"clr_minus_{name}_high"]
+    assert found["clr_minus_plain_cons_k"] == 0.5
+    assert found["clr_minus_cons_k"] == 0.0
+
+
+def test_the_exponent_decides_between_a_few_sound_trajectories_and_many_with_a_slip() -> None:
+    """One of two claims refuted is 1/4 with the exponent M and 1/2 without: three such against one sound one."""
+
+    def slipping(prompt: str) -> str:
+        return "<verdicts>\nv\nx\n</verdicts>" if "slip" in prompt else "<verdicts>\nv\nv\n</verdicts>"
+
+    @dataclass
+    class Judged:
+        name: str = "judged"
+
+        def sample(
+            self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
+        ) -> Iterator[tuple[int, tuple[Rollout, ...]]]:
+            for index, conversation in enumerate(conversations):
+                prompt = conversation[-1].content
+                if prompt.endswith("<verify>"):
+                    yield index, (said(slipping(prompt)),) * n
+                else:
+                    sound, slip = (
+                        f"\\boxed{{{n}}}\n<claims>\na\n{claim}\n</claims>" for n, claim in ((7, "b"), (5, "slip"))
+                    )
+                    yield index, tuple(said(slip if i else sound) for i in range(n))
+
+    problem = Problem(id="p", domain=Domain.MATH, prompt="3+4=?", answer="7")
+    answers = {}
+    for exponent in ("m", "one"):
+        for early in ("exact", "off"):
+            sampler = ClrSampler(Judged(), k=K, m=M, prompts="nano", exponent=exponent, early=early)
+            [group] = attempt(sampler, [problem], n=1, params=PARAMS, seed=0)
+            detail = group.rollouts[0].detail
+            assert detail is not None
+            assert detail["exponent"] == exponent
+            answers[exponent, early] = detail["answer"]
+    assert answers == {("m", "exact"): "7", ("m", "off"): "7", ("one", "exact"): "5", ("one", "off"): "5"}

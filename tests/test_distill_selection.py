@@ -21,7 +21,7 @@ def trace(number: int, score: float | None, *, tokens: int = 100, domain: Domain
     )
 
 
-def chosen(traces: list[Trace], **knobs: float) -> Selection:
+def chosen(traces: list[Trace], **knobs: float | str) -> Selection:
     settings = {"min_tokens": 16, "num_buckets": 4, "low": 0.2, "high": 0.95, **knobs}
     return select(traces, **settings)  # type: ignore[arg-type]
 
@@ -136,3 +136,27 @@ def test_short_and_unscored_traces_are_counted_not_ranked() -> None:
 def test_quantiles_the_wrong_way_round_are_the_users_to_fix() -> None:
     with pytest.raises(ConfigError, match=r"distill.low: 0.9 is not below distill.high"):
         chosen([], low=0.9, high=0.2)
+
+
+@given(traces_of_all_kinds, st.sampled_from(["random", "top"]), st.integers(0, 3))
+def test_random_and_top_keep_as_many_of_each_bucket_as_the_band(traces: list[Trace], choose: str, seed: int) -> None:
+    band, other = chosen(traces), chosen(traces, choose=choose, seed=seed)
+    assert [bucket.kept for bucket in other.buckets] == [bucket.kept for bucket in band.buckets]
+    assert len(other.kept) == len(band.kept)
+    assert other.not_chosen == band.too_low + band.too_high
+    assert (other.too_short, other.unscored) == (band.too_short, band.unscored)
+    told = other.record()
+    assert (told["choose"], told["candidates"], told["not_chosen"]) == (choose, len(traces), other.not_chosen)
+    assert chosen(traces, choose=choose, seed=seed) == other
+
+
+def test_top_takes_the_outliers_and_random_whatever_its_seed_draws() -> None:
+    traces = [trace(number, float(number)) for number in range(11)]
+    top = chosen(traces, num_buckets=1, choose="top")
+    assert [t.learning_potential for t in top.kept] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert (top.buckets[0].low, top.buckets[0].high) == (3, 10)
+    draws = {
+        tuple(t.problem_id for t in chosen(traces, num_buckets=1, choose="random", seed=seed).kept) for seed in range(8)
+    }
+    assert len(draws) > 1
+    assert {number for draw in draws for number in draw} == {str(number) for number in range(11)}

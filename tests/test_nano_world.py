@@ -20,7 +20,7 @@ from etalon.errors import ConfigError
 from etalon.problems import nano
 from etalon.problems.nano import arithmetic, facts, instructions, judging, physics, programs
 from etalon.problems.nano.documents import document
-from etalon.problems.nano.models import ERROR_RATE, LOOP_RATE, NanoTeacher
+from etalon.problems.nano.models import ERROR_RATE, LOOP_RATE, NanoTeacher, UnknownPromptError, reference
 from etalon.sampling import attempt
 from etalon.types import REASONING_DOMAINS, Domain, Problem, Rollout, SamplingParams, Stop, ask
 from etalon.verifiers import verify, verify_all
@@ -492,3 +492,13 @@ def test_the_teacher_writes_new_questions_of_the_train_split_and_now_and_then_a_
     assert grown.report.reasons["copy of another query"] > 5
     answered = dict(NanoTeacher().sample([ask(p.prompt) for p in flawed], n=1, params=SamplingParams(), seed=0))
     assert not any("boxed" in rollout.text for [rollout] in answered.values())
+
+
+@pytest.mark.parametrize("domain", nano.MAX_LEVELS)
+def test_the_reference_solution_of_a_problem_is_right_and_always_the_same(domain: Domain) -> None:
+    found = nano.problems(domain, "probe", 12, seed=3)
+    texts = [reference(problem.prompt) for problem in found]
+    assert texts == [reference(problem.prompt) for problem in found]
+    assert [verify(problem, text).score for problem, text in zip(found, texts, strict=True)] == [1.0] * 12
+    with pytest.raises(UnknownPromptError):
+        reference("Who wrote Hamlet?")

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etalon.sft.probe import ProbeScore, choose_specialists, merge_weights, score_skills
+from etalon.sft.probe import (
+    ProbeScore,
+    best_checkpoint,
+    choose_specialists,
+    merge_weights,
+    score_skills,
+    skill_losses,
+)
 from groups import make_group
 
 
-def score(passk: float, pass1: float) -> ProbeScore:
-    return ProbeScore(pass1=pass1, passk=passk)
+def score(passk: float, pass1: float, loss: float | None = None) -> ProbeScore:
+    return ProbeScore(pass1=pass1, passk=passk, loss=loss)
 
 
 def test_scores_per_skill_worked_by_hand() -> None:
@@ -66,6 +73,32 @@ def test_ties_go_to_the_higher_pass_at_1_then_to_the_later_checkpoint() -> None:
         "step-11": {"algebra": score(0.9, 0.3), "geometry": score(0.5, 0.2)},
     }
     assert choose_specialists(scores) == {"algebra": "step-10", "geometry": "step-11"}
+
+
+OTHERWISE = {
+    "step-1": {"algebra": score(0.9, 0.2, 0.5), "geometry": score(0.5, 0.6, 0.7)},
+    "step-2": {"algebra": score(0.8, 0.6, 0.4), "geometry": score(0.7, 0.3, 0.9)},
+    "step-3": {"algebra": score(0.7, 0.7, 0.6), "geometry": score(0.6, 0.5, 0.1)},
+}
+
+
+def test_pass_at_1_and_the_loss_choose_where_they_are_asked_for() -> None:
+    assert choose_specialists(OTHERWISE, "pass1") == {"algebra": "step-3", "geometry": "step-1"}
+    assert choose_specialists(OTHERWISE, "loss") == {"algebra": "step-2", "geometry": "step-3"}
+
+
+def test_the_best_checkpoint_is_best_on_average_over_the_skills_that_all_could_be_scored_on() -> None:
+    # means of Pass@K 0.7, 0.75, 0.65; of Pass@1 0.4, 0.45, 0.6; of the loss 0.6, 0.65, 0.35
+    found = [best_checkpoint(OTHERWISE, by) for by in ("passk", "pass1", "loss")]
+    assert found == ["step-2", "step-3", "step-3"]
+    alone = {"a": {"x": score(0.1, 0.1)}, "b": {"x": score(0.1, 0.1), "y": score(0.9, 0.9)}}
+    assert best_checkpoint(alone) == "b", "a tie on x, and the later one"
+    assert best_checkpoint({"a": {"x": score(0.5, 0.1)}, "b": {"y": score(0.4, 0.4)}}) == "b"
+
+
+def test_the_loss_of_a_skill_is_the_mean_over_all_tokens_of_its_solutions() -> None:
+    losses = skill_losses([("algebra", [-1.0]), ("geometry", [-3.0, -1.0]), ("algebra", [-2.0, -3.0, -4.0])])
+    assert losses == {"algebra": 2.5, "geometry": 2.0}
 
 
 def test_a_skill_that_one_checkpoint_could_not_score_is_chosen_among_the_others() -> None:

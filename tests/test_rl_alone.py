@@ -296,3 +296,31 @@ def test_prompts_of_a_phase_are_its_own_domains_and_a_share_of_the_others(fluent
     assert len({p.id for p in prompts("mixed")}) == 48
     assert [p.id for p in prompts("mixed")[:24]] == [p.id for p in prompts("one")]
     assert prompts("none") == []
+
+
+def test_a_phase_without_a_prefilter_keeps_every_prompt_and_one_with_a_budget_says_where_it_ended(
+    fluent: Path, tmp_path: Path, etalon: Etalon
+) -> None:
+    path = recipe(tmp_path, fluent, stage("all", domains=["math"], prefilter_attempts=0, tokens=1, steps=5))
+    run = tmp_path / "run"
+    printed = etalon("run", path, "--run", run)
+    assert printed.returncode == 0, printed.stderr
+    folder = shrunk.stage_dir(run, "all")
+    kept = json.loads((folder / "pool.json").read_text())
+    assert kept == {
+        "prompts": 24, "kept": 24, "all_wrong": None, "all_right": None, "undecided": None, "accuracies": []
+    }  # fmt: skip
+    assert not (folder / "pool.jsonl").exists()
+    assert "  prompts 24, kept 24: prefilter_attempts is 0, so every prompt stays" in printed.stderr
+    [step] = read_jsonl(folder / "metrics.jsonl")
+    outputs = shrunk.done(run)["all"]["outputs"]
+    spent = sum(r["tokens"] for group in read_jsonl(folder / "rollouts.jsonl") for r in group["rollouts"])
+    assert (outputs["steps"], outputs["sampled_tokens"], step["step"]) == (1, spent, 1)
+    assert f"  1 of at most 5 steps: {spent} sampled tokens reach the 1 of all.tokens" in printed.stderr
+    page = (run / "report.html").read_text()
+    assert "24 of 24 prompts kept" in page
+    assert "no prefilter" in page
+    assert "all wrong" not in page
+    costs = [graph_of(config.load(path, [f"all.{key}"])).by_name["all"].cost for key in ("tokens=0", "tokens=1")]
+    assert [cost.steps for cost in costs] == [5, 1]
+    assert costs[0].sampled == 5 * costs[1].sampled, "nothing is sampled but in the steps"

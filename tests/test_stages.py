@@ -141,6 +141,35 @@ def test_set_gives_a_stage_a_key_and_leaves_the_others_alone(tmp_path: Path) -> 
     assert (optim.lr, optim.warmup) == (0.125, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("override", "stage_", "source"),
+    [
+        ("rl-code.from=sft-hard-fused", "rl-code", "sft-hard-fused"),
+        ("distill.from=rl-math", "distill", "rl-math"),  # named as its table is, and the recipe says a student
+        ("clr.from=rl-math", "clr", "rl-math"),
+        ('instruct.from="rl-stem"', "instruct", "rl-stem"),
+    ],
+)
+def test_set_puts_a_stage_behind_another(override: str, stage_: str, source: str) -> None:
+    """The order of the domains is an ablation; what comes after follows the list."""
+    nano = config.packaged_recipe("nano")
+    before, after = (stages(config.load(nano, overrides)) for overrides in ([], [override]))
+    assert before[stage_].source != source
+    assert {name: one.source for name, one in after.items()} == {
+        name: source if name == stage_ else one.source for name, one in before.items()
+    }
+    kept = config.settled(override, config.load(nano))
+    assert stages(config.load(nano, [kept])) == after
+
+
+def test_set_takes_lists_and_tables_for_a_stage() -> None:
+    overrides = ['rl-math.domains=["math","code","stem"]', 'distill.teachers={ math = "rl-math", stem = "rl-stem" }']
+    found = stages(config.load(config.packaged_recipe("nano"), overrides))
+    assert found["rl-math"].spec.domains == ("math", "code", "stem")
+    assert found["rl-long2short"].spec.domains == ("math",)
+    assert found["distill"].spec.teachers == {"math": "rl-math", "stem": "rl-stem"}
+
+
 def test_evaluation_is_asked_for_after_all_stages_or_some(tmp_path: Path) -> None:
     toml = stage("a", "rl") + stage("b", "rl")
 
@@ -300,6 +329,25 @@ DOMAINS = "'math', 'code', 'stem', 'instruct', 'claims' or 'facts'"
         (
             A + stage("f", "fuse"),
             "f.from: 'a' is of kind 'rl', and only a stage of kind 'sft' leaves several checkpoints to merge",
+        ),
+        (
+            A + stage("f", "fuse", stages=["a", "aa"]),
+            "f.stages: no stage 'aa'; did you mean 'a'? stages are base, a, f",
+        ),
+        (
+            A + stage("m", "clr") + stage("f", "fuse", stages=["a", "m"]),
+            "f.stages: 'm' leaves no checkpoint; name some of base, a, f",
+        ),
+        (A + stage("f", "fuse", stages=["a", "f"]), "f.stages: 'f' is the stage itself"),
+        (A + stage("f", "fuse", stages=["a", "a"]), "f.stages: 'a' is named twice"),
+        (A + stage("f", "fuse", stages=["a"], weights={"math": 1}), "f.weights: 'math' is none of f.stages"),
+        (
+            A + stage("f", "fuse", stages=["a"], choose="loss"),
+            "f.choose: is of checkpoints that are probed, and those of f.stages are not",
+        ),
+        (
+            stage("s", "sft", traces=__file__) + stage("f", "fuse", take="best", weights={"math": 1}),
+            "f.weights: are of the specialists of a merge, and f.take is 'best'; leave them out",
         ),
         (
             stage("d", "distill"),

@@ -199,6 +199,28 @@ def test_a_killed_phase_ends_like_one_that_was_never_killed(processes: int, sour
     torch.testing.assert_close(behaviour(continued), behaviour(checkpoint), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_budget_of_tokens_ends_a_phase_where_it_ends_the_local_one(
+    processes: int, source: Path, locally: dict[str, Any], tmp_path: Path
+) -> None:
+    """Also when it was killed: what was sampled before counts, and no state is left behind the last step."""
+    sampled = [sum(r["tokens"] for r in row["rollouts"]) for row in read_jsonl(locally["folder"] / "rl/rollouts.jsonl")]
+    budget = sum(sampled[: 4 * 3])  # of four steps of three prompts: all of five are more
+    local = engine_of(recipe("local")).reinforce(
+        rl_job(source, tmp_path / "local", tokens=budget), lambda done, row: None
+    )
+    job = rl_job(source, tmp_path / "trl", tokens=budget)
+    rows, on_step = rows_seen()
+    checkpoint = engine_of(recipe("trl", processes=processes)).reinforce(job, on_step)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    torch.testing.assert_close(behaviour(checkpoint), behaviour(local), atol=2e-3, rtol=1e-3)
+    assert read_json(job.directory / wire.STATE / wire.DONE)["step"] == 2
+    shutil.rmtree(job.directory / "checkpoint")
+    left, on_left = rows_seen()
+    engine_of(recipe("trl", processes=processes)).reinforce(job, on_left)
+    assert [row["step"] for row in left] == [3, 4]
+
+
 def test_a_finished_job_is_not_done_again(source: Path, tmp_path: Path) -> None:
     job = supervised_job(source, tmp_path / "sft")
     first = engine_of(recipe("trl")).supervise(job, lambda done, row: None)

@@ -244,6 +244,10 @@ def test_every_base_of_the_list_must_do_for_the_phases_behind_it(tmp_path: Path)
         ("sft.batch=6", "sft.batch: is 6, which does not spread evenly over 4 data-parallel ranks"),
         ("sft-hard.optim.name=muon", "sft-hard.optim.name: is 'muon', but verl has AdamW only"),
         ("sft-hard.batch=6", "sft-hard.batch: is 6, which does not spread"),
+        (
+            "rl-code.tokens=9000",
+            "rl-code.tokens: is 9000, but verl is told the number of steps before it starts; set it",
+        ),
         ("rl-code.judge=nano", "rl-code.judge: is 'nano', and every reward worker of verl would load it; serve it"),
         ("verl.overrides=nonsense", "verl.overrides: nonsense: expected KEY=VALUE"),
         ("verl.overrides=reward.custom_reward_function.reward_kwargs.phase=x", "phase: is set from the recipe"),

@@ -27,6 +27,7 @@ from etalon.clr.claims import (
 from etalon.clr.flow import Cluster, Early, Flow
 from etalon.clr.knobs import check, refuse_greedy
 from etalon.clr.record import final_rollout
+from etalon.clr.reliability import Exponent
 from etalon.clr.replies import read_verdicts
 from etalon.clr.trajectory import read_trajectory
 from etalon.sampling.single import TOGETHER, SingleSampler
@@ -44,6 +45,7 @@ class ClrSampler:
     """A `Sampler` whose every rollout is the answer of one whole CLR flow over `inner`.
 
     k: trajectories per flow; m: claims per trajectory; prior: reliability of a trajectory without a claim, in [0, 1].
+    exponent: of the mean of a trajectory's verdicts, M or 1.
     early: "exact" stops verifying once the answer can no longer change, "off" verifies everything.
     prompts: folder with clr_generate.txt and clr_verify.txt: packaged ("default", "nano") or a path.
     verify_temperature: of the verification calls; None is the temperature of generation (CLR paper).
@@ -57,21 +59,23 @@ class ClrSampler:
         m: int = 5,
         early: Early = "exact",
         prior: float = 0.5,
+        exponent: Exponent = "m",
         prompts: str = "default",
         verify_temperature: float | None = None,
         cluster: Cluster = cluster_answers,
     ) -> None:
         """ConfigError for a value that cannot be run, InputError for prompts that cannot be used."""
-        check(k, m, prior, early)
+        check(k, m, prior, early, exponent)
         self.inner = inner
         self.k = k
         self.m = m
         self.early: Early = early
         self.prior = Fraction(str(prior))
+        self.exponent: Exponent = exponent
         self.templates = load_templates(prompts)
         self.verify_temperature = verify_temperature
         self.cluster = cluster
-        self.name = f"clr-k{k}-m{m}({inner.name})"
+        self.name = f"clr-k{k}-m{m}{'' if exponent == 'm' else '-mean'}({inner.name})"
 
     def sample(
         self, conversations: Sequence[Conversation], *, n: int, params: SamplingParams, seed: int
@@ -191,6 +195,7 @@ class ClrSampler:
             m=self.m,
             early=self.early,
             prior=self.prior,
+            exponent=self.exponent,
             cluster=self.cluster,
         )
         for rollout in rollouts:

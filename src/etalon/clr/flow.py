@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Literal
 
 from etalon.clr.decision import Standing, next_to_verify, safe_leader, standings
-from etalon.clr.reliability import cluster_scores, reliability, winner
+from etalon.clr.reliability import Exponent, cluster_scores, reliability, winner
 from etalon.clr.spend import Ledger
 from etalon.clr.trajectory import Trajectory
 from etalon.types import Conversation, Rollout, Stop
@@ -50,6 +50,7 @@ class Flow:
     m: int
     early: Early
     prior: Fraction
+    exponent: Exponent = "m"
     cluster: Cluster = cluster_answers
     repairs: bool = False
     system: Conversation = ()
@@ -177,7 +178,7 @@ class Flow:
         assert len(verdicts) == len(self.trajectories[index].claims)
         self.verdicts[index] = list(verdicts)
         padding = [True] * (self.m - len(verdicts))
-        self.reliabilities[index] = reliability([verdict is not False for verdict in verdicts] + padding)
+        self.reliabilities[index] = reliability([verdict is not False for verdict in verdicts] + padding, self.exponent)
 
 
 def _is_exact(answer: str | None) -> bool:

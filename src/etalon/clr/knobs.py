@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etalon.clr.flow import Early
+from etalon.clr.reliability import Exponent
 from etalon.clr.spend import Price
 from etalon.errors import ConfigError
 from etalon.types import SamplingParams
@@ -17,12 +18,12 @@ class ClrSettings:
 
     k: trajectories. m: claims per trajectory. params: of generation; verification shares all but the temperature
     when `verify_temperature` is given. early: "exact" stops once the answer can no longer change, "off" verifies
-    everything. prior: reliability of a trajectory without a claim; CLR reports 1. k_min: usable trajectories below
-    which the majority of them answers, flagged. repair: ask a usable trajectory without a readable claim for them,
-    once. json_schema: constrain both stages to JSON, for servers that enforce response_format; a server that
-    constrains the reasoning too must not be asked for it. prompts: packaged folder ("default", "nano") or a path.
-    concurrency: calls of this flow under way at the same time, None is k. prices: by model name, "*" is any; needed
-    for a budget of money.
+    everything. prior: reliability of a trajectory without a claim; CLR reports 1. exponent: of the mean of its
+    verdicts, M or 1. k_min: usable trajectories below which the majority of them answers, flagged. repair: ask a
+    usable trajectory without a readable claim for them, once. json_schema: constrain both stages to JSON, for servers
+    that enforce response_format; a server that constrains the reasoning too must not be asked for it. prompts:
+    packaged folder ("default", "nano") or a path. concurrency: calls of this flow under way at the same time, None is
+    k. prices: by model name, "*" is any; needed for a budget of money.
     """
 
     k: int = 32
@@ -33,6 +34,7 @@ class ClrSettings:
     verify_temperature: float | None = None
     early: Early = "exact"
     prior: float = 0.5
+    exponent: Exponent = "m"
     k_min: int = 2
     repair: bool = True
     json_schema: bool = False
@@ -42,7 +44,7 @@ class ClrSettings:
     prices: Mapping[str, Price] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check(self.k, self.m, self.prior, self.early)
+        check(self.k, self.m, self.prior, self.early, self.exponent)
         refuse_greedy(self.params, self.k)
         if not 1 <= self.k_min <= self.k:
             raise ConfigError(f"clr.k_min: {self.k_min}; use 1 to {self.k}, the number of trajectories")
@@ -50,7 +52,7 @@ class ClrSettings:
             raise ConfigError(f"clr.concurrency: {self.concurrency}; at least 1 call at a time is needed")
 
 
-def check(k: int, m: int, prior: float, early: str) -> None:
+def check(k: int, m: int, prior: float, early: str, exponent: str = "m") -> None:
     """ConfigError for values that cannot be run."""
     if k < 2:
         raise ConfigError(f"clr.k: {k} trajectories cannot be compared; use at least 2 (the paper uses 32)")
@@ -60,6 +62,8 @@ def check(k: int, m: int, prior: float, early: str) -> None:
         raise ConfigError(f"clr.prior: {prior}; a reliability lies between 0 and 1")
     if early not in ("exact", "off"):
         raise ConfigError(f"clr.early: {early!r}; use 'exact' or 'off'")
+    if exponent not in ("m", "one"):
+        raise ConfigError(f"clr.exponent: {exponent!r}; use 'm' or 'one'")
 
 
 def refuse_greedy(params: SamplingParams, k: int) -> None:

@@ -69,6 +69,7 @@ def detail(flow: Flow) -> dict[str, Any]:
         "m": flow.m,
         "early": flow.early,
         "prior": float(flow.prior),
+        "exponent": flow.exponent,
         "clusters": _clusters(flow),
         "trajectories": [_trajectory(flow, trajectory) for trajectory in flow.ended],
         "counts": _counts(flow),

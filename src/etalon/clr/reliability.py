@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Literal
 
 Clusters = Sequence[Sequence[int]]  # indices of the usable trajectories, grouped by equivalent answer
+Exponent = Literal["m", "one"]
 
 
-def reliability(verdicts: Sequence[bool]) -> Fraction:
-    """r = (mean of the verdicts)^M, M the number of verdicts: one refuted claim of five leaves 0.8^5 = 0.32768."""
+def reliability(verdicts: Sequence[bool], exponent: Exponent = "m") -> Fraction:
+    """r = (mean of the verdicts)^M, M the number of verdicts: one refuted claim of five leaves 0.8^5 = 0.32768.
+
+    exponent: "one" leaves the mean as it is, 0.8 of the same five (ours, for comparison). Both lie in [0, 1].
+    """
     if not verdicts:
         raise ValueError("reliability needs at least one verdict; a trajectory without claims gets the prior")
-    return Fraction(sum(verdicts), len(verdicts)) ** len(verdicts)
+    mean = Fraction(sum(verdicts), len(verdicts))
+    return mean ** len(verdicts) if exponent == "m" else mean
 
 
 def cluster_scores(clusters: Clusters, reliabilities: Mapping[int, Fraction]) -> list[Fraction]:

@@ -25,6 +25,7 @@ from etalon.errors import ConfigError
 from etalon.recipe import Recipe
 from etalon.types import ISOLATION_ENV
 
+FROM, STUDENT = "from", "student"  # keys of a stage and not of its table; of a distill stage, both name its start
 OVERRIDES = "overrides"  # file of a run directory: the --set of its calls, one a line
 
 # values that may be paths, with the words that are never taken for one
@@ -213,7 +214,8 @@ def check_place(table: Mapping[str, Any], keys: Keys, override: str) -> None:
 def _put_in_stage(table: dict[str, Any], keys: Keys, value: Any, override: str) -> bool:
     """Set a key of the stage that the first part names; whether that was all there is to set.
 
-    Where a table has the name as well (the stage "distill"), its value is set too, for other stages of the kind.
+    Where a table has the name as well (the stage "distill"), its value is set too, for other stages of the kind; but
+    not its `from`, which tables do not have.
     """
     if len(keys) < 2:
         return False
@@ -223,6 +225,10 @@ def _put_in_stage(table: dict[str, Any], keys: Keys, value: Any, override: str) 
     found = [row for row in stages if isinstance(row, dict) and row.get("name") == keys[0]] if stages else []
     if not found:
         return False
+    if keys[1:] == (FROM,):
+        found[0].pop(STUDENT, None)  # another word for the same, which would contradict it
+        found[0][FROM] = value if isinstance(value, str) else override.partition("=")[2]  # a stage may be called 2026
+        return True
     kind = str(found[0].get("kind"))
     if kind in Recipe.model_fields and isinstance(value, str) and len(keys) == 2:
         value = _parse_value(toml_value(value), field_at((kind, keys[1])))

@@ -11,12 +11,14 @@ continues there what a killed run has left. No torch: a dry run loads only this.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etalon.recipe import OptimSpec, Recipe, RlSpec
+from etalon.rl.metrics import sampled_tokens
+from etalon.rl.pool import prompts_per_step
 from etalon.store import seed_from
 from etalon.types import Problem, SamplingParams
 
@@ -66,7 +68,17 @@ class RlJob:
 
     @property
     def steps(self) -> int:
+        """As many at most: `rl.tokens` may end the phase before."""
         return self.spec.steps
+
+    @property
+    def rollouts_per_step(self) -> int:
+        return prompts_per_step(len(self.prompts), self.spec.prompts_per_step) * self.spec.group_size
+
+    def is_over(self, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether these steps, rows of metrics.jsonl, have reached the budget of tokens, where there is one."""
+        budget = self.spec.tokens
+        return bool(budget) and sampled_tokens(rows, self.rollouts_per_step) >= budget
 
     @property
     def lr(self) -> float:
@@ -109,7 +121,7 @@ class Engine(Protocol):
         """Fine-tune; the checkpoints, oldest first."""
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
-        """Sample, verify, credit and update, `job.steps` times; the final checkpoint."""
+        """Sample, verify, credit and update, `job.steps` times or until `job.is_over`; the final checkpoint."""
 
 
 def engine_of(recipe: Recipe) -> Engine:

@@ -123,8 +123,11 @@ class Pool(Part):
 
 
 class Skill(Part):
+    """One checkpoint on one skill; loss: nats per token of reference solutions, where it was measured."""
+
     pass1: Number
     passk: Number
+    loss: Number
 
 
 class ProbedCheckpoint(Part):
@@ -134,6 +137,10 @@ class ProbedCheckpoint(Part):
 
 
 class Probe(Part):
+    """What a fuse stage measured, chose by ("passk", "pass1", "loss") and took ("merge", "best", "last")."""
+
+    choose: Words
+    take: Words
     k: Number
     skills: Texts
     checkpoints: Rows[ProbedCheckpoint]
@@ -169,8 +176,12 @@ class Bucket(Part):
 
 
 class Selection(Part):
-    """Which traces a distill stage learned from. teachers: by domain, a stage or a model directory."""
+    """Which traces a distill stage learned from. teachers: by domain, a stage or a model directory.
 
+    choose: "band", or as many of each bucket at "random" or from the "top" of the learning potential.
+    """
+
+    choose: Words
     buckets: Rows[Bucket]
     teachers: Table[Words]
 

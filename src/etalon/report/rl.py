@@ -73,8 +73,11 @@ def _phase_facts(folder: Folder) -> Html:
     facts.append(f"{len(folder.steps)} steps")
     if pool:
         facts.append(f"{count(pool.kept)} of {count(pool.prompts)} prompts kept")
-        facts.append(f"dropped: {count(pool.all_wrong)} all wrong, {count(pool.all_right)} all right")
-        facts.append(f"{count(pool.undecided)} undecided prompts")
+        if keys.prefilter_attempts == 0:
+            facts.append("no prefilter")
+        else:
+            facts.append(f"dropped: {count(pool.all_wrong)} all wrong, {count(pool.all_right)} all right")
+            facts.append(f"{count(pool.undecided)} undecided prompts")
     facts.append(f"truncated {percent(sum(cut) / len(cut) if cut else None)}")
     facts.append(f"{count(sum(step.undecided or 0 for step in folder.steps))} undecided rollouts in its steps")
     return tag("p", *(tag("span", fact) for fact in facts), class_="facts")

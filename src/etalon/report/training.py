@@ -99,8 +99,10 @@ def sft_section(run: Run) -> Html:
     probes = [(folder.name, folder.probe) for folder in run.folders if folder.probe]
     lead = (
         "Diversity-exploring distillation (2.1.2): every checkpoint is probed with Pass@K per skill, the best of each "
-        "skill becomes its specialist, and the specialists are merged. Loss does not choose. Accuracies in percent."
+        "skill becomes its specialist, and the specialists are merged."
     )
+    lead += " Loss does not choose." if all(probe.choose != "loss" for _, probe in probes) else ""
+    lead += " Accuracies in percent."
     charts = [
         curves(f"{f.name}: loss", [("", "c0", series(f.steps, lambda s: s.loss))], "nats per token") for f in losses
     ]
@@ -140,7 +142,11 @@ def _probe_table(probe: Probe) -> Html:
         chosen = probe.chosen.get(skill)
         cells = [_heat(c.scores.get(skill), is_chosen=c.name == chosen) for c in probe.checkpoints]
         rows.append([skill, *cells, _heat(probe.fused.get(skill))])
-    note = tag("p", "Boxed: the specialist chosen for the skill.", class_="note")
+    by = {"pass1": " by Pass@1", "loss": " by the loss on reference solutions"}.get(probe.choose, "")
+    taken = {"best": f"Boxed: the checkpoint that is best over all skills{by}, which was taken.",
+             "last": "Boxed: the last checkpoint, which was taken."}  # fmt: skip
+    words = taken.get(probe.take, f"Boxed: the specialist chosen for the skill{by}.")
+    note = tag("p", words, class_="note")
     return join([grid([*head, "fused"], rows), note])
 
 
@@ -156,6 +162,13 @@ def _heat(skill: Skill | None, *, is_chosen: bool = False) -> Html:
 # ---- self-distillation
 
 
+# of traces that the band did not choose: what to say of them, and what the band of their chart is
+CHOSEN = {
+    "random": ("taken at random, as many of each bucket as lie in the band", "the band, which did not choose"),
+    "top": ("taken from the top of each bucket, as many as lie in the band", "kept range"),
+}
+
+
 def distill_section(run: Run) -> Html:
     folders = [folder for folder in run.folders if folder.selection.buckets]
     lead = (
@@ -165,24 +178,26 @@ def distill_section(run: Run) -> Html:
     )
     parts: list[Html] = []
     for folder in folders:
-        charts = tag("div", *potential_charts(folder.selection.buckets), class_="charts")
-        facts = [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
+        how, band = CHOSEN.get(folder.selection.choose, ("", "kept range"))
+        charts = tag("div", *potential_charts(folder.selection.buckets, band=band), class_="charts")
+        facts = [how] if how else []
+        facts += [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
         facts += [f"{name.replace('_', ' ')} {count(number)}" for name, number in folder.counts.items()]
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
         parts += [tag("p", *(tag("span", fact) for fact in facts), class_="facts"), charts]
     return section("distill", "Self-distillation", lead, *parts) if folders else join([])
 
 
-def potential_charts(buckets: Sequence[Bucket]) -> list[Html]:
-    """One figure per domain; a bucket without candidates has no row, a domain without any no figure."""
+def potential_charts(buckets: Sequence[Bucket], *, band: str = "kept range") -> list[Html]:
+    """One figure per domain; a bucket without candidates has no row, a domain without any no figure. band: in words."""
     found: dict[str, list[Bucket]] = {}
     for bucket in buckets:
         if bucket.scores:
             found.setdefault(bucket.domain, []).append(bucket)
-    return [_domain(domain, own) for domain, own in found.items()]
+    return [_domain(domain, own, band) for domain, own in found.items()]
 
 
-def _domain(domain: str, buckets: Sequence[Bucket]) -> Html:
+def _domain(domain: str, buckets: Sequence[Bucket], band: str) -> Html:
     rows = [
         Ridge(
             label=f"{count(bucket.length_low)}–{count(bucket.length_high)} tokens",
@@ -194,4 +209,4 @@ def _domain(domain: str, buckets: Sequence[Bucket]) -> Html:
     ]
     title = f"{domain}: learning potential by length"
     chart = ridges(title, rows, "nats per token", "traces")
-    return figure(title, chart, legend=[("bar", "traces"), ("band", "kept range")])
+    return figure(title, chart, legend=[("bar", "traces"), ("band", band)])

@@ -98,7 +98,8 @@ def _causes(shares: Shares, spec: RlSpec, stage: str) -> Iterator[str]:
     if shares.prompts and shares.all_right / shares.prompts >= MOST:
         yield f"{shares.all_right} of {shares.prompts} prompts are always right: use harder problems"
     if not shares.right and shares.wrong >= MANY:
+        asked = f"{stage}.group_size" + (f" and {stage}.prefilter_attempts" if spec.prefilter_attempts else "")
         yield (
-            f"{shares.wrong:.0%} are wrong answers: use easier problems, more rollouts per prompt "
-            f"({stage}.group_size and {stage}.prefilter_attempts), or put an sft stage before this one"
+            f"{shares.wrong:.0%} are wrong answers: use easier problems, more rollouts per prompt ({asked}), or put an "
+            "sft stage before this one"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from etalon.types import Group, Stop
@@ -33,3 +33,12 @@ def step_metrics(groups: Sequence[Group], weights: Sequence[float]) -> dict[str,
         "accuracies": known,
         "weights": used,
     }
+
+
+def sampled_tokens(rows: Iterable[Mapping[str, Any]], rollouts: int) -> int:
+    """Tokens that were sampled in some steps: of every rollout, right or wrong, cut or undecided. (ours)
+
+    Those that `rl.tokens` is a budget of: responses in the steps, not their prompts, and not those of the prefilter.
+    rows: of metrics.jsonl. rollouts: of each step.
+    """
+    return sum(round(row["mean_tokens"] * rollouts) for row in rows)

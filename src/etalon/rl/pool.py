@@ -77,6 +77,13 @@ def sort_pool(groups: Sequence[Group]) -> Pool:
     return Pool(kept=kept, record=record)
 
 
+def every_prompt(problems: Sequence[Problem]) -> Pool:
+    """All prompts, where nothing was asked beforehand: what a prefilter would have dropped is None, not 0. (ours)"""
+    unknown = dict.fromkeys(("all_wrong", "all_right", "undecided"))
+    record: dict[str, Any] = {"prompts": len(problems), "kept": len(problems), **unknown, "accuracies": []}
+    return Pool(kept=tuple(problems), record=record)
+
+
 def prompts_per_step(pool: int, count: int) -> int:
     """How many prompts a step has."""
     return min(count, pool)

@@ -6,28 +6,34 @@ S_LP depends on domain and length, so traces are ranked only against others of t
 
     traces -> (too short: set aside) -> bucket = domain x length quantile -> keep low <= rank <= high
 
-Below `low` the student already knows the trace; above `high` are outliers (noise, broken text).
+Below `low` the student already knows the trace; above `high` are outliers (noise, broken text). To compare with, as
+many of each bucket may be taken at random, or those of the highest learning potential, outliers included (ours).
 """
 
 from __future__ import annotations
 
 import bisect
 import math
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from etalon.errors import ConfigError
 from etalon.types import Domain, Trace
 
 MIN_BUCKET = 5  # (ours) traces per bucket below which a domain gets fewer buckets: a rank needs company
 MIN_RANKED = 3  # (ours) with fewer traces both tails would be the whole bucket: all are kept
+Choose = Literal["band", "random", "top"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """Traces of one domain and similar length: their scores, the range that was kept, and how many were."""
+    """Traces of one domain and similar length: their scores, the range that was kept, and how many were.
+
+    Of traces that were taken at random, the range is the band that says how many.
+    """
 
     domain: str
     length_low: int
@@ -40,21 +46,29 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The traces to learn from, in the order given, and what was decided about the others."""
+    """The traces to learn from, in the order given, and what was decided about the others.
+
+    too_low, too_high: outside the band. not_chosen: what is left out in place of these where not the band chooses.
+    """
 
     kept: tuple[Trace, ...]
     buckets: tuple[Bucket, ...]
     too_short: int
     unscored: int
-    too_low: int
-    too_high: int
+    too_low: int = 0
+    too_high: int = 0
+    not_chosen: int = 0
+    choose: Choose = "band"
 
     def record(self) -> dict[str, Any]:
         """The selection as JSON values, for the report."""
-        counts = {name: getattr(self, name) for name in ("too_short", "unscored", "too_low", "too_high")}
+        reasons = ("too_low", "too_high") if self.choose == "band" else ("not_chosen",)
+        counts = {name: getattr(self, name) for name in ("too_short", "unscored", *reasons)}
         buckets = [{**asdict(bucket), "scores": list(bucket.scores)} for bucket in self.buckets]
         candidates = len(self.kept) + sum(counts.values())
-        return {"candidates": candidates, "kept": len(self.kept), **counts, "buckets": buckets}
+        return {
+            "choose": self.choose, "candidates": candidates, "kept": len(self.kept), **counts, "buckets": buckets
+        }  # fmt: skip
 
 
 def learning_potential(logprobs: Sequence[float]) -> float:
@@ -62,13 +76,18 @@ def learning_potential(logprobs: Sequence[float]) -> float:
     return -math.fsum(logprobs) / len(logprobs)
 
 
-def select(traces: Sequence[Trace], *, min_tokens: int, num_buckets: int, low: float, high: float) -> Selection:
+def select(
+    traces: Sequence[Trace], *, min_tokens: int, num_buckets: int, low: float, high: float, choose: Choose = "band",
+    seed: int = 0,
+) -> Selection:  # fmt: skip
     """Keep the traces whose learning potential lies between two quantiles of their own bucket.
 
     Args:
         min_tokens: shorter traces are set aside: their mean over a few tokens says little.
         num_buckets: length quantiles per domain; fewer where a domain has under 5 traces for each.
         low, high: quantiles in [0, 1]; traces outside them are left out.
+        choose: "random" and "top" keep as many of each bucket as lie in the band: drawn with `seed`, or those with the
+            highest learning potential, the earlier ones of equals.
     """
     if not low < high:
         raise ConfigError(f"distill.low: {low} is not below distill.high ({high}); nothing would be kept")
@@ -82,20 +101,29 @@ def select(traces: Sequence[Trace], *, min_tokens: int, num_buckets: int, low: f
     passed: set[int] = set()
     too_low = 0
     for domain, candidates in sorted(by_domain.items()):
-        for members in length_buckets(candidates, num_buckets):
+        for number, members in enumerate(length_buckets(candidates, num_buckets)):
             low_score, high_score = score_range([score_of(trace) for trace in members], low, high)
             inside = [trace for trace in members if low_score <= score_of(trace) <= high_score]
+            if choose == "random":
+                inside = random.Random(f"{seed}-{domain}-{number}").sample(members, len(inside))
+            elif choose == "top" and inside:
+                inside = sorted(members, key=score_of, reverse=True)[: len(inside)]
+                low_score, high_score = score_of(inside[-1]), score_of(inside[0])
             passed.update(id(trace) for trace in inside)
             too_low += sum(score_of(trace) < low_score for trace in members)
             buckets.append(_bucket(domain, members, low_score, high_score, len(inside)))
     kept = tuple(trace for trace in scored if id(trace) in passed)
+    left_out = len(scored) - len(kept)
+    is_band = choose == "band"
     return Selection(
         kept=kept,
         buckets=tuple(buckets),
         too_short=len(traces) - len(long_enough),
         unscored=len(long_enough) - len(scored),
-        too_low=too_low,
-        too_high=len(scored) - len(kept) - too_low,
+        too_low=too_low if is_band else 0,
+        too_high=left_out - too_low if is_band else 0,
+        not_chosen=0 if is_band else left_out,
+        choose=choose,
     )
 
 

@@ -22,10 +22,11 @@ CAPTION = (
 )
 WIDE_CAPTION = " 95%: interval of Pass@1. Cut: truncated answers in percent, Open: number of undecided ones."
 RARE = ("Cut", "Open")
-# the first two and the second two: of trajectories, which were asked for claims as well, and of plain samples
+# of the first two and the second two: of trajectories, which were asked for claims as well, and of plain samples;
+# then votes of plain samples: of 2K, and of as many as cost the calls or the tokens that CLR took
 CLR_METHODS = {
     "pass1": "Pass@1 with claims", "plain_pass1": "Pass@1", "cons_k": "Cons@K with claims", "plain_cons_k": "Cons@K",
-    "cons_2k": "Cons@2K", "clr": "CLR@K",
+    "cons_2k": "Cons@2K", "cons_calls": "Cons, calls of CLR", "cons_tokens": "Cons, tokens of CLR", "clr": "CLR@K",
 }  # fmt: skip
 
 

@@ -114,6 +114,7 @@ class LiveClr:
             m=settings.m,
             early=settings.early,
             prior=Fraction(str(settings.prior)),
+            exponent=settings.exponent,
             repairs=settings.repair,
         )
         self._on_event = on_event

@@ -22,7 +22,7 @@ from etalon.rl.pool import prompts_of_step
 from etalon.rl.rewards import Rewards
 from etalon.sampling import group_to_row, sample, verify_groups
 from etalon.sampling.local import LocalSampler
-from etalon.store import append_jsonl, truncate_jsonl
+from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
 from etalon.types import Credit, Group
 
 
@@ -67,7 +67,7 @@ def policy_loss(
 
 
 def train_phase(language_model: LanguageModel, job: RlJob, *, autocast: str, on_step: OnStep) -> None:
-    """All steps of the phase, or those that a killed run left over."""
+    """All steps of the phase, or those that a killed run left over; `rl.tokens` may end it before the last."""
     spec, pool = job.spec, job.prompts
     trainer = local.Trainer(
         language_model, job.optim, total_steps=job.steps, micro_tokens=spec.micro_tokens, autocast=autocast
@@ -94,6 +94,7 @@ def train_phase(language_model: LanguageModel, job: RlJob, *, autocast: str, on_
         directory=job.directory,
         save_every=spec.save_every,
         on_step=on_step,
+        is_over=lambda: bool(spec.tokens) and job.is_over(read_jsonl(job.directory / "metrics.jsonl")),
         resume=lambda done: truncate_jsonl(log, done * min(spec.prompts_per_step, len(pool))) if log.exists() else None,
     )
 

@@ -173,12 +173,14 @@ def run(
     on_step: Callable[[int, dict[str, Any]], None],
     resume: Callable[[int], None] = lambda step: None,
     after_step: Callable[[int], None] = lambda steps: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run all steps, or those that a killed run left over.
 
     on_step: shown the number of steps done and the row that was logged. resume: called once with the number of
     steps already taken, to cut other logs to it. after_step: called with the number of steps done, before the
-    state is saved, so that a checkpoint it writes exists by the time the state says the step is past.
+    state is saved, so that a checkpoint it writes exists by the time the state says the step is past. is_over: asked
+    before every step whether those that are logged are enough.
     """
     state = directory / "state"
     metrics = directory / "metrics.jsonl"
@@ -186,6 +188,8 @@ def run(
     truncate_jsonl(metrics, done)
     resume(done)
     for step in range(done, trainer.total_steps):
+        if is_over():
+            return
         started = time.perf_counter()
         batch = make_batch(step)
         untimed = {"step": step + 1, **trainer.step(step, batch), **batch.metrics}

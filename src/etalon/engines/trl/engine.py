@@ -58,7 +58,7 @@ class TrlEngine:
     def supervise(self, job: SupervisedJob, on_step: OnStep) -> list[Path]:
         """The checkpoints of one supervised run."""
         wire.write_supervised(job, self.recipe)
-        launch.run(job.directory, self.recipe, total=len(job.steps), logs={"metrics.jsonl": 1}, on_step=on_step)
+        launch.run(job.directory, self.recipe, at_least=len(job.steps), logs={"metrics.jsonl": 1}, on_step=on_step)
         marks = checkpoint_steps(len(job.steps), job.num_checkpoints)
         return [job.directory / CHECKPOINTS / f"step-{mark:06d}" for mark in marks]
 
@@ -68,7 +68,8 @@ class TrlEngine:
         check_share(count, job.spec.group_size, self.recipe.trl.processes, f"{job.name}: those that carry a signal")
         wire.write_rl(job, self.recipe)
         logs = {"metrics.jsonl": 1, "rollouts.jsonl": count}
-        launch.run(job.directory, self.recipe, total=job.steps, logs=logs, on_step=on_step)
+        at_least = 1 if job.spec.tokens else job.steps
+        launch.run(job.directory, self.recipe, at_least=at_least, logs=logs, on_step=on_step)
         return job.directory / CHECKPOINT
 
 

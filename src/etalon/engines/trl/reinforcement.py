@@ -29,7 +29,7 @@ from etalon.rl.pool import prompts_of_step, prompts_per_step
 from etalon.rl.rewards import Rewards
 from etalon.sampling import by_problem, group_to_row, sample, to_ask, verify_groups
 from etalon.sampling.local import LocalSampler
-from etalon.store import append_jsonl
+from etalon.store import append_jsonl, read_jsonl
 from etalon.types import Group, Problem, Rollout, Stop
 
 
@@ -136,9 +136,10 @@ def score(completions: Sequence[Any], score: list[float | None], **_: Any) -> li
 
 
 def reinforce(job: RlJob, settings: wire.Settings) -> None:
-    """All steps of the phase; leaves its checkpoint."""
+    """All steps of the phase, or those that its budget of tokens allows; leaves its checkpoint."""
     policy = Policy(job.source, settings, system=job.system)
     rollouts = Rollouts(job, policy, use_vllm=settings.trl.vllm != "off")
+    before = read_jsonl(job.directory / "metrics.jsonl")  # of the steps that a killed run has left
     trainer = Reinforced(
         model=policy.trained.model,
         processing_class=policy.trained.tokenizer,
@@ -147,7 +148,9 @@ def reinforce(job: RlJob, settings: wire.Settings) -> None:
         train_dataset=Dataset.from_dict({"prompt": prompt_ids_of(job)}),
         rollout_func=rollouts,
         peft_config=policy.peft_config,
-        callbacks=[Follow(job.directory, job.optim, row=rollouts.row)],
+        callbacks=[
+            Follow(job.directory, job.optim, row=rollouts.row, is_over=lambda rows: job.is_over([*before, *rows]))
+        ],
     )
     trainer.own = job.optim
     if settings.trl.vllm == "off" and settings.autocast != "off":

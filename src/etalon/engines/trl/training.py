@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,10 @@ def share(spec: OptimSpec, step: int, total: int) -> float:
 class Follow(TrainerCallback):  # type: ignore[misc]
     """Keeps the logs of a job, on its first process.
 
-    row: what a step logs beside loss, gradient norm and learning rate. after_step: called with the steps done and the
-    trainer's model, before the state is saved, so that a checkpoint it writes exists once the state is past it.
+    row: what a step logs beside loss, gradient norm and learning rate. is_over: asked on every process, with the rows
+    that this call has logged, whether the run ends here; it leaves no state then. after_step: called with the steps
+    done and the trainer's model, before the state is saved, so that a checkpoint it writes exists once the state is
+    past it.
     """
 
     def __init__(
@@ -124,11 +126,14 @@ class Follow(TrainerCallback):  # type: ignore[misc]
         *,
         row: Callable[[int], Mapping[str, Any]],
         after_step: Callable[[int, Any], None] = lambda done, model: None,
+        is_over: Callable[[Sequence[Mapping[str, Any]]], bool] = lambda rows: False,
     ) -> None:
         self.directory = directory
         self.spec = spec
         self.row = row
         self.after_step = after_step
+        self.is_over = is_over
+        self.rows: list[Mapping[str, Any]] = []
         self.started = time.perf_counter()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -148,15 +153,18 @@ class Follow(TrainerCallback):  # type: ignore[misc]
                 f"the loss is {loss} at step {step}: the base model holds such weights, or the learning rate "
                 f"({self.spec.lr:g}) is too high"
             )
+        own = {
+            "step": step,
+            "loss": loss,
+            "grad_norm": float(logs["grad_norm"]),
+            "lr": self.spec.lr * share(self.spec, step - 1, state.max_steps),
+        }
+        row = timed({**own, **self.row(step)}, time.perf_counter() - self.started)
         if state.is_world_process_zero:
-            own = {
-                "step": step,
-                "loss": loss,
-                "grad_norm": float(logs["grad_norm"]),
-                "lr": self.spec.lr * share(self.spec, step - 1, state.max_steps),
-            }
-            row = timed({**own, **self.row(step)}, time.perf_counter() - self.started)
             append_jsonl(self.directory / "metrics.jsonl", [row])
+        self.rows.append(row)
+        if self.is_over(self.rows):
+            control.should_training_stop, control.should_save = True, False
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero:

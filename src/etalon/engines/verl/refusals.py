@@ -43,7 +43,7 @@ def refusals(recipe: Recipe) -> Iterator[str]:
     if recipe.jobs > 1:
         yield f"jobs: is {recipe.jobs}, but evaluations beside training would take GPU memory from verl; set jobs = 1"
     yield from _optimisers(recipe)
-    yield from _judges(recipe)
+    yield from _phases(recipe)
     yield from _spread(recipe)
     yield from _models(recipe)
     yield from _overrides(recipe)
@@ -59,10 +59,15 @@ def _optimisers(recipe: Recipe) -> Iterator[str]:
             yield f"{key}.name: is {found[0].name!r}, but verl has AdamW only; use 'adamw', or engine = 'local'"
 
 
-def _judges(recipe: Recipe) -> Iterator[str]:
+def _phases(recipe: Recipe) -> Iterator[str]:
     from etalon.engines.verl.plan import rl_stages
 
     for stage in rl_stages(recipe):
+        if stage.spec.tokens:
+            yield (
+                f"{stage.key_of('tokens')}: is {stage.spec.tokens}, but verl is told the number of steps before it "
+                f"starts; set it to 0, and {stage.key_of('steps')} to as many as they are worth"
+            )
         judge = stage.spec.judge
         if judge and "@http" not in judge:
             yield (

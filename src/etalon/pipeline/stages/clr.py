@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,15 +19,16 @@ from etalon.problems.clusters import clusters_of
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.store import append_jsonl
-from etalon.types import Domain, Group, Problem, Sampler, SamplingParams, Stop
+from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster, verify
 from etalon.verifiers.text import answer_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clr(Stage):
-    """CLR@K, votes of the same trajectories and of plain samples (Cons@2K is the fair one), Pass@1: held-out math."""
+    """CLR@K, votes of its trajectories and of plain samples (2K, or at equal cost) and Pass@1 on held-out math."""
 
+    version: ClassVar[int] = 2
     purpose: ClassVar[str] = "claim-level reliability against majority vote at the same number of calls"
     section: ClassVar[str] = "3.1; CLR"
     makes_model: ClassVar[bool] = False
@@ -90,7 +92,7 @@ def _both(work: Work, inner: Sampler, problems: Sequence[Problem]) -> tuple[list
         temperature=recipe.eval.temperature, top_p=recipe.eval.top_p, max_tokens=spec.max_tokens
     )  # fmt: skip
     sampler = ClrSampler(
-        inner, k=spec.k, m=spec.m, early=spec.early, prior=spec.prior, prompts=recipe.prompts,
+        inner, k=spec.k, m=spec.m, early=spec.early, prior=spec.prior, exponent=spec.exponent, prompts=recipe.prompts,
         verify_temperature=spec.verify_temperature,
     )  # fmt: skip
     whole = attempt(
@@ -157,32 +159,76 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(decided) / len(decided) if decided else None
 
 
-COLUMNS = ("pass1", "plain_pass1", "cons_k", "plain_cons_k", "cons_2k", "clr")
+COLUMNS = ("pass1", "plain_pass1", "cons_k", "plain_cons_k", "cons_2k", "cons_calls", "cons_tokens", "clr")
+RIVALS = ("cons_k", "plain_cons_k", "cons_2k", "cons_calls", "cons_tokens")  # what CLR is paired with
 
 
-def columns_of(row: Mapping[str, Any], plain: Group, k: int) -> dict[str, float | None]:
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """The plain samples of one problem that vote: the answer cluster of each, and whether it is right."""
+
+    clusters: tuple[int | None, ...]
+    correct: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, plain: Group) -> Votes:
+        """An answer votes also where its response was cut behind its thought: a vote is about answers.
+
+        What failed, or gave an answer that nobody could judge, casts no vote.
+        """
+        answers = [answer_of(rollout) for rollout in plain.rollouts if rollout.stop is not Stop.ERROR]
+        right = {answer: _score(plain.problem, answer) for answer in dict.fromkeys(answers)}
+        voters = [answer for answer in answers if right[answer] is not None]
+        return cls(
+            clusters=tuple(cluster(voters)) if voters else (), correct=tuple(right[answer] == 1.0 for answer in voters)
+        )
+
+    def expected(self, size: float) -> float | None:
+        """The expected vote of `size` samples; None without any that votes. (ours)
+
+        A size between two whole ones stands for the larger in that share of the cases. One above the samples there are
+        is all of them.
+        """
+        there = len(self.clusters)
+        if not there:
+            return None
+        below, share = math.floor(size), size % 1
+        sizes = [min(max(1, whole), there) for whole in ((below, below + 1) if share else (below,))]
+        votes = [stats.cons_at_k(self.clusters, self.correct, whole) for whole in sizes]
+        return (1 - share) * votes[0] + share * votes[1] if share else votes[0]
+
+
+def columns_of(
+    row: Mapping[str, Any], plain: Group, votes: Votes, sizes: Mapping[str, float]
+) -> dict[str, float | None]:
     """Every way to answer one problem, as its chance to be right; None is undecided.
 
-    pass1, cons_k, clr: of trajectories, whose prompt asks for claims as well. plain_pass1, plain_cons_k, cons_2k: of
-    samples that were asked for an answer alone; plain_cons_k is the expected vote of K of them. An answer votes also
-    where its response was cut behind its thought, of trajectories as of samples: a vote is about answers, Pass@1 about
-    responses. What failed, or gave an answer that nobody could judge, casts no vote.
+    pass1, cons_k, clr: of trajectories, whose prompt asks for claims as well. plain_pass1 and the votes of `sizes`: of
+    samples that were asked for an answer alone; those are expected votes of so many of them.
     """
-    answers = [answer_of(rollout) for rollout in plain.rollouts if rollout.stop is not Stop.ERROR]
-    right = {answer: _score(plain.problem, answer) for answer in dict.fromkeys(answers)}
-    voters = [answer for answer in answers if right[answer] is not None]
-    votes: dict[int, float | None] = dict.fromkeys((k, 2 * k))
-    if voters:
-        clusters, correct = cluster(voters), [right[answer] == 1.0 for answer in voters]
-        votes = {size: stats.cons_at_k(clusters, correct, min(size, len(voters))) for size in votes}
     return {
         "pass1": row["pass1"],
         "plain_pass1": _mean([verdict.score for verdict in plain.verdicts]),
         "cons_k": row["majority_correct"],
-        "plain_cons_k": votes[k],
-        "cons_2k": votes[2 * k],
+        **{name: votes.expected(size) for name, size in sizes.items()},
         "clr": row["correct"],
     }
+
+
+def fair_sizes(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int) -> dict[str, float]:
+    """Plain samples per problem that cost what CLR did on these problems, at most the 2K there are of each. (ours)
+
+    cons_calls: as many as CLR made calls, generations and verifications, after its early decision. cons_tokens: as many
+    as hold its tokens, by the mean length of a plain sample. Both are means over the problems, so that the vote spends
+    as much in all and evenly: which problems are worth more calls is what only CLR finds out.
+    """
+    samples = [rollout for group in plain for rollout in group.rollouts]
+    tokens = sum(rollout.num_tokens for rollout in samples)
+    if not rows:
+        return {"cons_calls": 2.0 * k, "cons_tokens": 2.0 * k}
+    calls = sum(row["calls"] for row in rows) / len(rows)
+    by_tokens = sum(row["tokens"] for row in rows) / len(rows) / (tokens / len(samples)) if tokens else 2.0 * k
+    return {name: min(max(1.0, size), 2.0 * k) for name, size in (("cons_calls", calls), ("cons_tokens", by_tokens))}
 
 
 def clr_summary(
@@ -192,32 +238,46 @@ def clr_summary(
 
     A problem that is undecided in any column is left out of all, so that they compare the same problems: one whose
     reference cannot be read, or of which every call failed. A failed call among others costs its vote alone.
+    clr_minus_X: CLR against every vote, paired by problem. X_size: samples per problem of a vote at equal cost.
     clusters: problem id -> what its near copies share.
     """
-    measured = {row["problem_id"]: columns_of(row, group, k) for row, group in zip(rows, plain, strict=True)}
-    whole = {name: one for name, one in measured.items() if None not in one.values()}
+    votes = [Votes.of(group) for group in plain]
+    sizes = {"plain_cons_k": float(k), "cons_2k": 2.0 * k}
+    decided = [
+        (row, group, own)
+        for row, group, own in zip(rows, plain, votes, strict=True)
+        if None not in columns_of(row, group, own, sizes).values()
+    ]
+    kept = [row for row, _, _ in decided]
+    fair = fair_sizes(kept, [group for _, group, _ in decided], k)
+    whole = {row["problem_id"]: columns_of(row, group, own, sizes | fair) for row, group, own in decided}
     summary: dict[str, Any] = {"problems": len(whole), "k": k, "m": m, "undecided": len(rows) - len(whole)}
-    own = stats.cluster_ids(whole, clusters or {})
-    for name in COLUMNS:
-        values = [float(one[name] or 0.0) for one in whole.values()]
-        summary |= _bounded(name, stats.share_interval(values, clusters=own) if values else None)
-    by_clr, by_vote = ({name: float(one[c] or 0.0) for name, one in whole.items()} for c in ("clr", "cons_2k"))
-    difference = stats.paired_difference(by_vote, by_clr, clusters=clusters) if whole else None
-    summary |= _bounded("clr_minus_cons_2k", difference)
-    kept = [row for row in rows if row["problem_id"] in whole]
-    samples = [rollout for group in plain if group.problem.id in whole for rollout in group.rollouts]
-    counts = [row["counts"] for row in kept]
-    return summary | {
-        "calls": sum(row["calls"] for row in kept),
-        "calls_full": 2 * k * len(kept),
-        "tokens": sum(row["tokens"] for row in kept),
+    columns = {name: {problem: float(one[name] or 0.0) for problem, one in whole.items()} for name in COLUMNS}
+    own_clusters = stats.cluster_ids(whole, clusters or {})
+    for name, values in columns.items():
+        found = stats.share_interval(list(values.values()), clusters=own_clusters) if values else None
+        summary |= _bounded(name, found)
+    for name in RIVALS:
+        difference = stats.paired_difference(columns[name], columns["clr"], clusters=clusters) if whole else None
+        summary |= _bounded(f"clr_minus_{name}", difference)
+    samples = [rollout for _, group, _ in decided for rollout in group.rollouts]
+    return summary | {f"{name}_size": size for name, size in fair.items()} | _costs(kept, samples, k)
+
+
+def _costs(rows: Sequence[Mapping[str, Any]], samples: Sequence[Rollout], k: int) -> dict[str, Any]:
+    """What the kept problems cost, what was missing, and how good the claim verdicts are."""
+    counts = [row["counts"] for row in rows]
+    return {
+        "calls": sum(row["calls"] for row in rows),
+        "calls_full": 2 * k * len(rows),
+        "tokens": sum(row["tokens"] for row in rows),
         "tokens_cons_2k": sum(rollout.num_tokens for rollout in samples),
         "failed": sum(c.get("failed", 0) for c in counts) + sum(r.stop is Stop.ERROR for r in samples),
-        "unanswered": sum(row["chosen"] is None for row in kept),
+        "unanswered": sum(row["chosen"] is None for row in rows),
         "no_claims": sum(c.get("no_claims", 0) for c in counts),
         "unreadable_verdicts": sum(c.get("unreadable_verdicts", 0) for c in counts),
-        "rejected_wrong": _verdict_rate(kept, of_right=False),
-        "rejected_right": _verdict_rate(kept, of_right=True),
+        "rejected_wrong": _verdict_rate(rows, of_right=False),
+        "rejected_right": _verdict_rate(rows, of_right=True),
     }
 
 

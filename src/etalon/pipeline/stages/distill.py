@@ -17,7 +17,7 @@ from etalon.pipeline import reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.own_claims import own_claim_traces
 from etalon.pipeline.stages.sft import read_traces
-from etalon.pipeline.stages.training import fit, fitting, kept, load, passed_through
+from etalon.pipeline.stages.training import fit, fitting, kept, load, passed_through, response_logprobs
 from etalon.pipeline.teachers import TEACHERS
 from etalon.problems.options import as_asked
 from etalon.recipe import RlSpec
@@ -29,6 +29,9 @@ from etalon.types import REASONING_DOMAINS, Domain, Group, SamplingParams, Trace
 
 if TYPE_CHECKING:
     from etalon.model.loader import LanguageModel
+
+
+CHOSEN = {"band": "", "random": ", drawn at random", "top": ", of the highest learning potential"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +124,15 @@ class Distill(Stage):
             return passed_through(work, self.source, "no checkpoint solved any of its problems")
         student = load(work, work.source)
         scored = with_learning_potential(student, traces, spec.micro_tokens)
-        selection = select(scored, min_tokens=spec.min_tokens, num_buckets=spec.buckets, low=spec.low, high=spec.high)
+        selection = select(
+            scored, min_tokens=spec.min_tokens, num_buckets=spec.buckets, low=spec.low, high=spec.high,
+            choose=spec.choose, seed=work.seed,
+        )  # fmt: skip
         teachers = {domain.value: source for domain, source in self.teachers.items()}
         write_json_atomic(work.directory / "selection.json", selection.record() | counts | {"teachers": teachers})
         work.view.note(
-            f"{len(selection.kept)} of {len(traces)} verified traces kept; {counts['rejected_wrong']} rollouts were "
-            f"not correct, {counts['repeats']} said again what another had said"
+            f"{len(selection.kept)} of {len(traces)} verified traces kept{CHOSEN[spec.choose]}; "
+            f"{counts['rejected_wrong']} rollouts were not correct, {counts['repeats']} said again what another said"
         )
         own = own_claim_traces(work, work.source) if spec.own_claims else []
         if spec.own_claims:
@@ -215,18 +221,8 @@ def correct_traces(group: Group, source: str) -> list[Trace]:
 
 def with_learning_potential(student: LanguageModel, traces: Sequence[Trace], micro_tokens: int) -> list[Trace]:
     """The traces with S_LP: their mean negative log-probability per token under the student."""
-    import torch
-
-    from etalon.model.packed import micro_batches, pack, token_logprobs
     from etalon.sft.rows import trace_row
 
     rows = [trace_row(trace, student) for trace in traces]
-    potential = [0.0] * len(rows)
-    for indices in micro_batches([len(row) for row in rows], micro_tokens):
-        batch = pack([rows[i] for i in indices], student.device)
-        with torch.no_grad():
-            logprobs_N = token_logprobs(student.model, batch)
-        parts = torch.split(logprobs_N, [len(rows[i].response) for i in indices])
-        for index, logprobs in zip(indices, parts, strict=True):
-            potential[index] = learning_potential(logprobs.tolist())
+    potential = map(learning_potential, response_logprobs(student, rows, micro_tokens))
     return [replace(trace, learning_potential=p) for trace, p in zip(traces, potential, strict=True)]

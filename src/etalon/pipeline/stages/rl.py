@@ -1,11 +1,12 @@
 """Kind `rl` (2.2, 2.4): MGPO on the prompts of some domains, judged by verifiers, a reward of the user's, or a judge.
 
-pool.jsonl   n rollouts of every prompt under the starting checkpoint -> drop what carries no signal (2.2)
-the rest is the engine's: on-policy steps on what is left
+pool.jsonl   n rollouts of every prompt under the starting checkpoint -> drop what carries no signal (2.2); n may be 0
+the rest is the engine's: on-policy steps on what is left, as many as `steps` says or as `tokens` allows
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,8 @@ from etalon.pipeline.stage import Outputs, Stage, Work, known
 from etalon.pipeline.stages.training import passed_through
 from etalon.rl.advice import Shares, advice
 from etalon.rl.credit import CreditSpec
-from etalon.rl.pool import Pool, mixture, sort_pool
+from etalon.rl.metrics import sampled_tokens
+from etalon.rl.pool import Pool, every_prompt, mixture, sort_pool
 from etalon.rl.rewards import Rewards, check_rewards, judge_words, whole_usage
 from etalon.sampling import attempt
 from etalon.sampling.source import contents_of, sampling_from
@@ -84,21 +86,32 @@ class Rl(Stage):
         domains = reckoning.trained_domains(self.listed, recipe)
         if not spec.steps or not domains:
             return Cost()
+        length = reckoning.mean_response(recipe, spec.max_tokens)
+        steps = self._steps(length)
         pool = recipe.problems.rl * len(domains)
         if spec.general:
             pool = round(pool / (1 - spec.general)) if spec.general < 1 else pool
-        rollouts = spec.steps * spec.prompts_per_step * spec.group_size
+        rollouts = steps * spec.prompts_per_step * spec.group_size
         sampled = reckoning.sampling(
-            recipe, rollouts + pool * spec.prefilter_attempts, spec.max_tokens, batches=spec.steps + 1
-        )
-        length = reckoning.mean_response(recipe, spec.max_tokens) + PROMPT_TOKENS
-        trained = Cost(steps=spec.steps, trained=rollouts * length, trained_mean=length)
+            recipe, rollouts + pool * spec.prefilter_attempts, spec.max_tokens,
+            batches=steps + (1 if spec.prefilter_attempts else 0),
+        )  # fmt: skip
+        trained = Cost(steps=steps, trained=rollouts * (length + PROMPT_TOKENS), trained_mean=length + PROMPT_TOKENS)
         return replace(costs.both(sampled, trained), is_rl=True)
+
+    def _steps(self, length: float) -> int:
+        """Steps until the budget of tokens is reached, if a response has `length` tokens; all without a budget."""
+        spec = self.spec
+        if not spec.tokens:
+            return int(spec.steps)
+        own: int = math.ceil(spec.tokens / (spec.prompts_per_step * spec.group_size * length))
+        return min(int(spec.steps), own)
 
     @property
     def shown(self) -> tuple[str, str]:
         spec = self.spec
-        return str(spec.steps), str(spec.steps * spec.prompts_per_step * spec.group_size)
+        most = "up to " if spec.tokens else ""
+        return f"{most}{spec.steps}", f"{most}{spec.steps * spec.prompts_per_step * spec.group_size}"
 
     def job(self, work: Work, problems: Sequence[Problem], directory: Path) -> RlJob:
         """The phase as an engine takes it, over these prompts."""
@@ -125,18 +138,31 @@ class Rl(Stage):
             return passed_through(work, self.source, self._nothing(work) if self.spec.steps else "it has 0 steps")
         job = self.job(work, problems, work.directory)
         rewards = Rewards.of(job)
-        pool, groups = prefilter(work, job, rewards)
-        names = ("prompts", "kept", "all_wrong", "all_right", "undecided")
-        counts = {name: pool.record[name] for name in names}
-        work.view.note(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
+        pool, groups = prefilter(work, job, rewards) if self.spec.prefilter_attempts else (every_prompt(problems), [])
+        write_json_atomic(work.directory / "pool.json", dict(pool.record))
+        counts = {name: count for name, count in pool.record.items() if name != "accuracies"}
+        told = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count is not None)
+        work.view.note(told if groups else f"{told}: prefilter_attempts is 0, so every prompt stays")
         if not pool.kept:
             return self._empty(work, groups) | {"pool": counts}
         on_step = work.show(
             job.steps, "accuracy", "mean_tokens", "no_answer", "truncated", "grad_norm", "tokens_per_second"
         )
         checkpoint = engine_of(work.recipe).reinforce(replace(job, prompts=pool.kept), on_step)
-        outputs = {"checkpoint": work.keep_checkpoint(checkpoint), "pool": counts}
+        outputs: Outputs = {"checkpoint": work.keep_checkpoint(checkpoint), "pool": counts}
+        outputs |= self._spent(work, replace(job, prompts=pool.kept)) if self.spec.tokens else {}
         return outputs | ({"judge": self._judge(work, rewards)} if self.spec.judge else {})
+
+    def _spent(self, work: Work, job: RlJob) -> dict[str, int]:
+        """Steps that were taken and tokens that were sampled in them, under a budget of tokens."""
+        rows = read_jsonl(work.directory / "metrics.jsonl")
+        spent = sampled_tokens(rows, job.rollouts_per_step)
+        reached = "reach" if job.is_over(rows) else "stay below"
+        work.view.note(
+            f"{len(rows)} of at most {job.steps} steps: {spent:,} sampled tokens {reached} the {self.spec.tokens:,} of "
+            f"{self.listed.key_of('tokens')}"
+        )
+        return {"steps": len(rows), "sampled_tokens": spent}
 
     def _nothing(self, work: Work) -> str:
         """Why it has no prompts."""
@@ -150,7 +176,8 @@ class Rl(Stage):
         if rewards.record()["questions"] or not kept.exists():
             write_json_atomic(kept, rewards.record())
         rows = [row["judge"] for row in read_jsonl(work.directory / "metrics.jsonl") if row.get("judge")]
-        found = {"prefilter": read_json(kept), "steps": whole_usage(rows)}
+        before = {"prefilter": read_json(kept)} if self.spec.prefilter_attempts else {}
+        found = before | {"steps": whole_usage(rows)}
         told = [f"{name}: {judge_words(record)}" for name, record in found.items() if record]
         work.view.note(f"judge {self.spec.judge}: {'; '.join(told)}")
         return found
@@ -185,6 +212,4 @@ def prefilter(work: Work, job: RlJob, rewards: Rewards) -> tuple[Pool, list[Grou
             review=rewards.review,
             accept=rewards.check_all,
         )
-    pool = sort_pool(groups)
-    write_json_atomic(work.directory / "pool.json", dict(pool.record))
-    return pool, groups
+    return sort_pool(groups), groups

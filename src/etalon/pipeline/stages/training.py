@@ -25,9 +25,13 @@ def evaluation_params(recipe: Recipe) -> SamplingParams:
 
 def load(work: Work, checkpoint: Path) -> LanguageModel:
     """A checkpoint, with the system message that the recipe gives its model."""
+    return load_checkpoint(work.recipe, checkpoint)
+
+
+def load_checkpoint(recipe: Recipe, checkpoint: Path) -> LanguageModel:
+    """`load` where there is no work."""
     from etalon.model import loader
 
-    recipe = work.recipe
     return loader.load(checkpoint, device=recipe.device, autocast=recipe.autocast, system=recipe.model.system)
 
 
@@ -58,6 +62,23 @@ def kept(work: Work, path: Path) -> Outputs:
     path.rename(target)
     path.parent.rmdir()
     return {"checkpoint": work.keep_checkpoint(target)}
+
+
+def response_logprobs(language_model: LanguageModel, rows: Sequence[TokenRow], micro_tokens: int) -> list[list[float]]:
+    """Log-probabilities of the response tokens of every row, in nats; micro_tokens: per forward pass."""
+    import torch
+
+    from etalon.model.packed import micro_batches, pack, token_logprobs
+
+    found: list[list[float]] = [[] for _ in rows]
+    for indices in micro_batches([len(row) for row in rows], micro_tokens):
+        batch = pack([rows[i] for i in indices], language_model.device)
+        with torch.no_grad():
+            logprobs_N = token_logprobs(language_model.model, batch)
+        parts = torch.split(logprobs_N, [len(rows[i].response) for i in indices])
+        for index, logprobs in zip(indices, parts, strict=True):
+            found[index] = logprobs.tolist()
+    return found
 
 
 def fitting(rows: Sequence[TokenRow], language_model: LanguageModel, work: Work) -> list[TokenRow]:

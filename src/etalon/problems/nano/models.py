@@ -74,6 +74,20 @@ class NanoTeacher:
         return f"<claims>\n{claims}\n</claims>\n\\boxed{{{steps[-1].result}}}"
 
 
+def reference(prompt: str) -> str:
+    """The solution of a prompt in the most careful style, without an error, the same at every call.
+
+    Raises UnknownPromptError for what is not of the nano world.
+    """
+    rng = random.Random(f"reference-{prompt}")
+    if judging.is_prompt(prompt):
+        return judging.respond(prompt, rng, error=False)
+    for is_prompt, styles, respond in WORLDS:
+        if is_prompt(prompt):
+            return respond(prompt, styles[-1], rng, error=False)
+    raise UnknownPromptError(f"the nano teacher cannot read this prompt: {prompt[:60]!r}")
+
+
 class Respond(Protocol):
     def __call__(self, prompt: str, style: str, rng: random.Random, *, error: bool) -> str: ...
 
