@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from etalon.clr.batch import ClrSampler
-from etalon.pipeline.stages.clr import Votes, clr_row, clr_summary
+from etalon.pipeline.stages.clr import Answered, Votes, clr_row, clr_summary
 from etalon.sampling import attempt
 from etalon.types import Conversation, Domain, Group, Problem, Rollout, SamplingParams, Stop, Verdict
 
@@ -53,6 +53,14 @@ class Scripted:
                 yield index, tuple(say(prompt.split("\n")[0], i) for i in range(n))
 
 
+def summary_of(
+    rows: Sequence[dict[str, Any]], samples: Sequence[Group], clusters: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """As the stage makes it of its rows."""
+    answered = Answered.of(rows, samples, K)
+    return clr_summary(answered, k=K, m=M, undecided=len(rows) - len(answered.rows), clusters=clusters)
+
+
 def measured(
     trajectories: Callable[[str, int], Rollout],
     plain: Callable[[str, int], Rollout],
@@ -64,7 +72,7 @@ def measured(
     whole = attempt(ClrSampler(inner, k=K, m=M, prompts="nano"), problems, n=1, params=PARAMS, seed=0)
     samples = attempt(inner, problems, n=2 * K, params=PARAMS, seed=0)
     rows = [clr_row(group) for group in whole]
-    return clr_summary(rows, samples, K, M), rows, samples
+    return summary_of(rows, samples), rows, samples
 
 
 def test_every_column_by_hand() -> None:
@@ -136,7 +144,7 @@ def test_an_undecided_verdict_costs_a_vote_at_most() -> None:
     _, rows, samples = measured(lambda q, i: with_claims(7), lambda q, i: boxed(7))
     late = Verdict(score=None, reason="timeout")
     samples = [replace(group, verdicts=(late, *group.verdicts[1:])) for group in samples]
-    found = clr_summary(rows, samples, K, M)
+    found = summary_of(rows, samples)
     assert (found["problems"], found["undecided"], found["plain_pass1"], found["cons_2k"]) == (4, 0, 1.0, 1.0)
 
 
@@ -152,8 +160,8 @@ def test_near_copies_widen_the_intervals() -> None:
         return boxed(7 if question[0] in "01" else 5)
 
     _, rows, samples = measured(lambda q, i: with_claims(7), right)
-    plain = clr_summary(rows, samples, K, M)
-    clustered = clr_summary(rows, samples, K, M, {"p0": "a", "p1": "a", "p2": "b", "p3": "b"})
+    plain = summary_of(rows, samples)
+    clustered = summary_of(rows, samples, {"p0": "a", "p1": "a", "p2": "b", "p3": "b"})
     assert plain["cons_2k"] == clustered["cons_2k"] == 0.5
     assert clustered["cons_2k_high"] > plain["cons_2k_high"]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.config.stages import EVALUATION, PROBLEMS
+from etalon.pipeline.stages.clr import COLUMNS_FILE
 from etalon.problems.clusters import read_clusters
 from etalon.store import StageDir, read_json, read_jsonl
 from etalon.studies.pairing import Difference, Pair, Spread, difference, over_seeds
@@ -27,7 +28,6 @@ FORMAT = 1
 SHARES = ("pass1", "passk", "truncated", "no_answer")
 NUMBERS = ("pass1", "passk", "mean_tokens", "correct_tokens", "truncated", "no_answer", "delta")
 CLR = "clr"  # the way to answer that the others are subtracted from
-COLUMNS = "columns.json"  # of a clr stage: way to answer -> problem -> its chance to be right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ def _pair(before: _Measured, earlier: str, after: _Measured, later: str) -> Pair
 def _measured(task: Task, stage: str) -> _Measured:
     """What a finished run says of a stage: its row of summary.json, or what its CLR answered."""
     clusters = read_clusters(task.directories[PROBLEMS])
-    columns = task.directories[stage] / COLUMNS
+    columns = task.directories[stage] / COLUMNS_FILE
     if columns.is_file():
         by_column: dict[str, dict[str, float]] = read_json(columns)
         numbers = {name: {"pass1": sum(one.values()) / len(one)} for name, one in by_column.items() if one}

@@ -18,7 +18,7 @@ from etalon.problems import nano
 from etalon.problems.clusters import clusters_of
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
-from etalon.store import append_jsonl
+from etalon.store import append_jsonl, write_json_atomic
 from etalon.types import Domain, Group, Problem, Rollout, Sampler, SamplingParams, Stop
 from etalon.verifiers import cluster, verify
 from etalon.verifiers.text import answer_of
@@ -82,7 +82,13 @@ class Clr(Stage):
         path.unlink(missing_ok=True)
         rows = [clr_row(group) for group in whole]
         append_jsonl(path, rows)
-        return {"clr": clr_summary(rows, plain, self.spec.k, self.spec.m, clusters_of(problems))}
+        answered = Answered.of(rows, plain, self.spec.k)
+        write_json_atomic(work.directory / COLUMNS_FILE, answered.columns)
+        undecided = len(rows) - len(answered.rows)
+        summary = clr_summary(
+            answered, k=self.spec.k, m=self.spec.m, undecided=undecided, clusters=clusters_of(problems)
+        )
+        return {"clr": summary}
 
 
 def _both(work: Work, inner: Sampler, problems: Sequence[Problem]) -> tuple[list[Group], list[Group]]:
@@ -159,6 +165,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(decided) / len(decided) if decided else None
 
 
+COLUMNS_FILE = "columns.json"  # way to answer -> problem id -> its chance to be right
 COLUMNS = ("pass1", "plain_pass1", "cons_k", "plain_cons_k", "cons_2k", "cons_calls", "cons_tokens", "clr")
 RIVALS = ("cons_k", "plain_cons_k", "cons_2k", "cons_calls", "cons_tokens")  # what CLR is paired with
 
@@ -231,37 +238,58 @@ def fair_sizes(rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int
     return {name: min(max(1.0, size), 2.0 * k) for name, size in (("cons_calls", calls), ("cons_tokens", by_tokens))}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """The problems that every way to answer decides: their rows and samples, and each way's chance to be right.
+
+    columns: way to answer -> problem id -> chance. fair: samples per problem of the votes at equal cost.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    plain: tuple[Group, ...]
+    columns: Mapping[str, Mapping[str, float]]
+    fair: Mapping[str, float]
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int) -> Answered:
+        """A problem that is undecided in any column is left out of all, so that they compare the same problems: one
+        whose reference cannot be read, or of which every call failed. A failed call among others costs its vote alone.
+        """
+        votes = [Votes.of(group) for group in plain]
+        sizes = {"plain_cons_k": float(k), "cons_2k": 2.0 * k}
+        decided = [
+            (row, group, own)
+            for row, group, own in zip(rows, plain, votes, strict=True)
+            if None not in columns_of(row, group, own, sizes).values()
+        ]
+        kept, groups = tuple(row for row, _, _ in decided), tuple(group for _, group, _ in decided)
+        fair = fair_sizes(kept, groups, k)
+        whole = {row["problem_id"]: columns_of(row, group, own, sizes | fair) for row, group, own in decided}
+        columns = {name: {problem: float(one[name] or 0.0) for problem, one in whole.items()} for name in COLUMNS}
+        return cls(rows=kept, plain=groups, columns=columns, fair=fair)
+
+
 def clr_summary(
-    rows: Sequence[Mapping[str, Any]], plain: Sequence[Group], k: int, m: int, clusters: Mapping[str, str] | None = None
+    answered: Answered, *, k: int, m: int, undecided: int, clusters: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Accuracies with intervals clustered by problem, calls, tokens, and how good the claim verdicts are.
 
-    A problem that is undecided in any column is left out of all, so that they compare the same problems: one whose
-    reference cannot be read, or of which every call failed. A failed call among others costs its vote alone.
     clr_minus_X: CLR against every vote, paired by problem. X_size: samples per problem of a vote at equal cost.
-    clusters: problem id -> what its near copies share.
+    clusters: problem id -> what its near copies share. undecided: problems that were left out.
     """
-    votes = [Votes.of(group) for group in plain]
-    sizes = {"plain_cons_k": float(k), "cons_2k": 2.0 * k}
-    decided = [
-        (row, group, own)
-        for row, group, own in zip(rows, plain, votes, strict=True)
-        if None not in columns_of(row, group, own, sizes).values()
-    ]
-    kept = [row for row, _, _ in decided]
-    fair = fair_sizes(kept, [group for _, group, _ in decided], k)
-    whole = {row["problem_id"]: columns_of(row, group, own, sizes | fair) for row, group, own in decided}
-    summary: dict[str, Any] = {"problems": len(whole), "k": k, "m": m, "undecided": len(rows) - len(whole)}
-    columns = {name: {problem: float(one[name] or 0.0) for problem, one in whole.items()} for name in COLUMNS}
-    own_clusters = stats.cluster_ids(whole, clusters or {})
+    columns = answered.columns
+    problems = list(columns["clr"])
+    summary: dict[str, Any] = {"problems": len(problems), "k": k, "m": m, "undecided": undecided}
+    own_clusters = stats.cluster_ids(problems, clusters or {})
     for name, values in columns.items():
         found = stats.share_interval(list(values.values()), clusters=own_clusters) if values else None
         summary |= _bounded(name, found)
     for name in RIVALS:
-        difference = stats.paired_difference(columns[name], columns["clr"], clusters=clusters) if whole else None
+        difference = stats.paired_difference(columns[name], columns["clr"], clusters=clusters) if problems else None
         summary |= _bounded(f"clr_minus_{name}", difference)
-    samples = [rollout for _, group, _ in decided for rollout in group.rollouts]
-    return summary | {f"{name}_size": size for name, size in fair.items()} | _costs(kept, samples, k)
+    samples = [rollout for group in answered.plain for rollout in group.rollouts]
+    sizes = {f"{name}_size": size for name, size in answered.fair.items()}
+    return summary | sizes | _costs(answered.rows, samples, k)
 
 
 def _costs(rows: Sequence[Mapping[str, Any]], samples: Sequence[Rollout], k: int) -> dict[str, Any]:
