@@ -1,43 +1,87 @@
-"""`etalon study`: a study that ships with the package, by name."""
+"""`etalon study`: a study that ships with the package, by name, or one of a file."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etalon.commands.run import require_train_extra
+from etalon.commands.ablate import DryRun, Format, Jobs, Reuse, StudyDir, run_study
+from etalon.commands.run import SetOption, require_train_extra
 from etalon.errors import ConfigError
 
 if TYPE_CHECKING:
+    from etalon.studies import Study as Question
     from etalon.studies.compression.plan import Study
 
 COMPRESSION = "compression-coverage"
-NAMES = (COMPRESSION,)
+OF_SIZES = "Of compression-coverage alone: "
 
 
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(NAMES)}.")],
-    run_dir: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="Directory [default: runs/NAME].")
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME|FILE.toml", help="A packaged study, or a file. None: list them.")
     ] = None,
-    small: Annotated[bool, typer.Option("--small", help="A version of minutes; it decides nothing.")] = False,
-    sizes: Annotated[str | None, typer.Option(metavar="N,N,...", help="Widths of the models.")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds of everything.")] = None,
-    facts: Annotated[str | None, typer.Option(metavar="N,N,...", help="Numbers of facts.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Models trained at a time, a process each.")] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and how long it takes.")] = False,
-    shown_as: Annotated[Literal["table", "json", "md"], typer.Option("--format", help="What is printed.")] = "table",
+    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds [default: as the study says].")] = None,
+    overrides: SetOption = None,
+    run_dir: StudyDir = None,
+    jobs: Jobs = 2,
+    reuse: Reuse = None,
+    dry_run: DryRun = False,
+    shown_as: Format = "table",
+    small: Annotated[bool, typer.Option("--small", help=f"{OF_SIZES}minutes; it decides nothing.")] = False,
+    sizes: Annotated[str | None, typer.Option(metavar="N,N,...", help=f"{OF_SIZES}widths of the models.")] = None,
+    facts: Annotated[str | None, typer.Option(metavar="N,N,...", help=f"{OF_SIZES}numbers of facts.")] = None,
 ) -> None:
     """Run a study, or go on with it, and print what it found; DIR has result.json and report.html.
 
-    compression-coverage: does reasoning fit into few parameters, while facts need ever more? Models of seven sizes, on
-    the same reasoning traces and on facts to learn by heart.
+    Most compare arms of the nano recipe over five seeds, as `etalon ablate` does. compression-coverage trains models of
+    seven sizes on the same reasoning traces and on facts to learn by heart.
     """
-    if name not in NAMES:
-        raise ConfigError(f"study: there is no {name!r}; there are {', '.join(NAMES)}")
+    if name is None:
+        list_studies()
+        return
+    if name != COMPRESSION:
+        if small or sizes or facts:
+            raise ConfigError(f"--small, --sizes, --facts: are of {COMPRESSION}, and {name} has none of them")
+        chosen = _found(name, seeds, overrides or [])
+        run_study(chosen, run_dir, jobs=jobs, reuse=reuse or [], dry_run=dry_run, shown_as=shown_as)
+        return
+    if overrides or reuse:
+        raise ConfigError(f"--set, --reuse: are of studies of a recipe, and {COMPRESSION} has none")
+    _sizes(run_dir, small, sizes, seeds, facts, jobs=jobs, dry_run=dry_run, shown_as=shown_as)
+
+
+def list_studies() -> None:
+    """Name and question of every packaged study."""
+    from etalon.studies.study import packaged_studies, read_study
+
+    found = {name: read_study(path).question for name, path in packaged_studies().items()}
+    found[COMPRESSION] = "Does reasoning fit into few parameters, while facts need ever more?"
+    width = max(map(len, found))
+    for name, question in sorted(found.items()):
+        typer.echo(f"{name:{width}}  {question}")
+
+
+def _found(name: str, seeds: int | None, overrides: list[str]) -> Question:
+    """The study of a name or a file. ConfigError for a name that none has."""
+    from etalon.studies.study import packaged_studies, read_study
+
+    path = Path(name) if name.endswith(".toml") else packaged_studies().get(name)
+    if path is None:
+        raise ConfigError(f"study: there is no {name!r}; there are {', '.join([*packaged_studies(), COMPRESSION])}")
+    return read_study(path, seeds=range(seeds) if seeds else None, sets=overrides)
+
+
+# ---- compression-coverage
+
+
+def _sizes(
+    run_dir: Path | None, small: bool, sizes: str | None, seeds: int | None, facts: str | None, *, jobs: int,
+    dry_run: bool, shown_as: str,
+) -> None:  # fmt: skip
     from etalon.studies.compression import plan
 
     base = plan.SMALL if small else plan.Study()
@@ -48,7 +92,7 @@ def study(
         )
     )  # fmt: skip
     require_train_extra()
-    directory = run_dir or Path("runs") / (f"{name}-small" if small else name)
+    directory = run_dir or Path("runs") / (f"{COMPRESSION}-small" if small else COMPRESSION)
     if dry_run:
         _say_plan(chosen, jobs)
     else:
