@@ -25,7 +25,9 @@ def scale(low: float, high: float, start: float, end: float) -> Scale:
 
 
 def ticks(low: float, high: float, about: int = 4) -> list[float]:
-    """Round numbers that enclose low..high."""
+    """Round numbers that enclose low..high; a single number stands between the next ones."""
+    if low == high != 0:
+        low, high = low - abs(low) / 10, high + abs(high) / 10
     rough = max(high - low, 1e-9 * max(abs(high), 1.0)) / about
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * m for m in (1, 2, 2.5, 5, 10) if unit * m >= rough * 0.999)

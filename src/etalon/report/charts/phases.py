@@ -92,7 +92,8 @@ def _beside(last: Sequence[float], weights: Sequence[float]) -> list[Html]:
     for share in last:
         middles.append(y(below + share / 2))
         below += share
-    heights = spread_within(middles, TOP + 2, HEIGHT - BOTTOM)
+    # levels without groups end at one height: from the top down, as `spread` leaves what is equal in its order
+    heights = spread_within(middles[::-1], TOP + 2, HEIGHT - BOTTOM)[::-1]
     rows = [label("p(q)", RIGHT + 20, 11.0, "name"), *([label("w(q)", WIDTH, 11.0, "name", "end")] if weights else [])]
     for at, ((name, _), height) in enumerate(zip(LEVELS, heights, strict=True)):
         swatch = tag("rect", x=RIGHT + 8, y=height - 4, width=8.0, height=8.0, class_=f"level p{at}")
