@@ -175,6 +175,30 @@ def test_seeds_of_a_recipe_are_one_with_an_interval_over_seeds(
     assert "A: seeds 0, 1, 2" in section_of(alone, "seeds")
 
 
+@pytest.mark.torch
+def test_a_stage_whose_weights_are_those_before_it_counts_as_no_change_in_the_mean_over_seeds(
+    finished: Finished, tmp_path: Path
+) -> None:
+    other = seeded(finished.run, tmp_path / "s1", 1)
+
+    def alike(summary: dict[str, Any]) -> None:
+        rows = {row["name"]: row for row in summary["stages"]}
+        rows["rl-math"]["as"] = "sft-hard-fused"
+        for domain, score in rows["rl-math"]["domains"].items():
+            score["pass1"] = rows["sft-hard-fused"]["domains"][domain]["pass1"]
+            del score["delta"], score["delta_low"], score["delta_high"]
+
+    changed(other / "summary.json", alike)
+    delta = next(row for row in shrunk.summary(finished.run)["stages"] if row["name"] == "rl-math")["domains"]["math"][
+        "delta"
+    ]
+    [group] = groups(entries([finished.run.resolve(), other.resolve()]))
+    found = over_seeds(group)["rl-math", "math"]
+    assert found.change is not None
+    assert found.change.mean == pytest.approx(delta / 2)
+    assert "Here A is " in text_of(section_of(page_of(tmp_path, finished.run, other), "stages"))
+
+
 # ---- evaluations
 
 

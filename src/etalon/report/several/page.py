@@ -53,7 +53,7 @@ def _runs(paths: Sequence[Path], others: Sequence[SideBySide]) -> str:
     else:
         firsts = [others[runs.index(group.members[0]) - 1] for group in found[1:]]
         parts = [_knobs(found, firsts, hidden=(SEED,)), tables.seeds_section(found)]
-        parts += [_pairs(groups_of(runs), others)] if len(runs) == 2 else []
+        parts += [_pairs(groups_of(runs), others, lead=_of_seeds(runs))] if len(runs) == 2 else []
     parts += [curve_section(found), tables.clr_section(found)]
     parts += [moved_section(others[0], *paths)] if len(paths) == 2 else []
     names = [run.name for run in runs]
@@ -69,12 +69,18 @@ def _knobs(found: Sequence[Group], others: Sequence[SideBySide], hidden: Sequenc
     return tables.knob_section(others, [group.letter for group in found], hidden=hidden)
 
 
-def _pairs(found: Sequence[Group], others: Sequence[SideBySide]) -> Html:
+def _of_seeds(runs: Sequence[Entry]) -> str:
+    """Above, both are A; of seeds that deal problems anew only few problems are in both."""
+    first, second = runs
+    return f"Here A is {first.name} and B is {second.name}, paired by the problems that both of these seeds have drawn."
+
+
+def _pairs(found: Sequence[Group], others: Sequence[SideBySide], *, lead: str = PAIRED) -> Html:
     if not any(one.lines for one in others):
         return section("stages", "Stages", "Nothing to pair: no stage of one name was evaluated in both.")
     if len(others) == 1:
         note = tag("p", cells.caption(others[0]), class_="note")
-        return section("stages", "Stages", PAIRED, tables.pair_table(others[0]), note)
+        return section("stages", "Stages", lead, tables.pair_table(others[0]), note)
     pairs = [(group.letter, one) for group, one in zip(found[1:], others, strict=True)]
     return section("stages", "Stages", AGAINST, tables.others_table(found[0].letter, pairs))
 

@@ -13,8 +13,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from etalon.report.files import Run, Score, StageRow
+from etalon.report.read import Number
 from etalon.report.several.entries import Group
 from etalon.report.several.paired import compare, means_of
+from etalon.report.stages import before
 from etalon.stats import Interval, mean_interval
 
 Place = tuple[str, str]  # a stage and a domain
@@ -49,8 +52,8 @@ def over_seeds(group: Group) -> dict[Place, OverSeeds]:
                     scores.setdefault((stage, domain), []).append(sum(means.values()) / len(means))
         for row in member.run.summary.stages:
             for domain, score in row.domains.items():
-                if score.delta is not None:
-                    changes.setdefault((row.name, domain), []).append(score.delta)
+                if (change := _change(member.run, row, domain, score)) is not None:
+                    changes.setdefault((row.name, domain), []).append(change)
     order = [stage for member in group.members for stage in _stages(member.recipe)]
     return {
         place: OverSeeds(
@@ -60,6 +63,14 @@ def over_seeds(group: Group) -> dict[Place, OverSeeds]:
         )
         for place, found in sorted(scores.items(), key=lambda one: order.index(one[0][0]))
     }
+
+
+def _change(run: Run, row: StageRow, domain: str, score: Score) -> Number:
+    """Against the stage it starts from; of weights that are those of another stage, too, for a mean over seeds."""
+    earlier = before(run, row, domain)
+    if not row.unchanged or score.pass1 is None or earlier is None or earlier.pass1 is None:
+        return score.delta
+    return score.pass1 - earlier.pass1
 
 
 def differences_by_seed(a: Group, b: Group) -> dict[Place, BySeed]:
