@@ -228,7 +228,7 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
     bought = section_of(written(run), "bought")
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", bought)]
     phases = {re.sub(r"<small>.*", "", row[0]): [text_of(cell) for cell in row[1:]] for row in rows[1:]}
-    assert list(phases) == ["rl-math", "rl-long2short", "rl-code", "rl-stem", "instruct"]
+    assert list(phases) == ["rl-math", "rl-long2short", "rl-code", "rl-stem", "distill", "instruct"]
     assert phases["rl-math"] == [
         "math 45.0 → 65.0 ▲ +20.0 [+10.0, +30.0]",
         "stem ▼ −25.0 [−35.0, −15.0]code ▼ −12.5 [−22.5, −2.5]",
@@ -239,11 +239,46 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
     assert "answers it mended" not in bought  # no transcripts, no link
 
 
+def test_self_distillation_says_what_the_student_was_before_what_its_teachers_are_and_what_it_is(
+    finished: Finished, html: str
+) -> None:
+    stages = {stage["name"]: stage["domains"] for stage in shrunk.summary(finished.run)["stages"]}
+    row = next(
+        row for row in re.findall(r"<tr>.*?</tr>", section_of(html, "bought")) if "<th" in row and "distill" in row
+    )
+    assert "taught math, code, stem" in text_of(row)
+    rows = [
+        [text_of(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+        for row in re.findall(r"<tr>.*?</tr>", section_of(html, "distill"))
+    ]
+    told = {row[0]: row[1:] for row in rows}
+    before, teacher, after = (100 * stages[name][MATH]["pass1"] for name in ("rl-stem", "rl-long2short", "distill"))
+    assert told[MATH][:3] == [f"{before:.1f}", f"{teacher:.1f} rl-long2short", f"{after:.1f}"]
+    assert told["instruct"][1] == "none"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-0.1, 0.02, "CLR@K cannot be told from Cons@2K: 70.0 against 74.0, paired difference −4.0 [−10.0, +2.0]."),
+        (-0.07, -0.01, "CLR@K clearly loses to Cons@2K: 70.0 against 74.0, paired difference −4.0 [−7.0, −1.0]."),
+    ],
+)
+def test_clr_says_first_whether_it_beats_the_vote_and_how_sure_that_is(
+    finished: Finished, tmp_path: Path, low: float, high: float, words: str
+) -> None:
+    run = copied(finished.run, tmp_path / "run")
+    bounds = {"clr_minus_cons_2k_low": low, "clr_minus_cons_2k_high": high}
+    changed(run / "summary.json", lambda found: found | {"clr": found["clr"] | {"clr": 0.7, "cons_2k": 0.74} | bounds})
+    assert words in text_of(section_of(written(run), "clr"))
+
+
 def test_every_phase_links_to_its_answers_before_and_after_where_the_page_has_them(finished: Finished) -> None:
     html = page(load_run(finished.run), finished.run)
     links = re.findall(r'href="#([^"]+)">answers it mended and broke</a>', section_of(html, "bought"))
-    trained = [stage["name"] for stage in shrunk.summary(finished.run)["stages"] if "trained_on" in stage]
-    assert len(links) == len(trained) == 5
+    stages = shrunk.summary(finished.run)["stages"]
+    trained = [stage["name"] for stage in stages if "trained_on" in stage or stage["kind"] == "distill"]
+    assert len(links) == len(trained) == 6
     assert set(links) <= {f"transcripts-{name}" for name in trained} | {"transcripts"}
     assert all(f' id="{place}"' in html for place in links)
 
@@ -294,7 +329,7 @@ def test_a_run_of_many_stages_keeps_every_one_in_the_table_and_folds_what_is_lon
     html = written(run)
     assert Outline(html).open == []
     assert [name for name in stage_cells(html) if name.startswith("phase-")] == [f"phase-{i}" for i in range(60)]
-    assert "<summary>53 more phases</summary>" in section_of(html, "bought")
+    assert "<summary>54 more phases</summary>" in section_of(html, "bought")
     listed = section_of(html, "checks").partition("<details>")
     assert listed[0].count("<li") == 24
     assert "phase-59 loses nothing clearly" in listed[2]

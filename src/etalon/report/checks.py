@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from etalon.report.claims import against_vote
 from etalon.report.files import Folder, Run, Score, StageRow
-from etalon.report.html import MISSING, Html, between, count, folded, join, percent, section, share, signed, tag
+from etalon.report.html import MISSING, Html, count, folded, join, percent, section, share, signed, tag
 from etalon.report.read import Number
 from etalon.report.stages import before, change, domains, targets
 
@@ -180,14 +181,10 @@ def _mean(row: StageRow, names: list[str]) -> float | None:
 def _clr(run: Run) -> Iterator[Check]:
     for measured in run.clr:
         found = measured.numbers
-        ours, fair = found.get("clr"), found.get("cons_2k")
         of = f" of {measured.of}" if measured.of else ""
-        if ours is not None and fair is not None:
-            low, high = (found.get(f"clr_minus_cons_2k_{end}") for end in ("low", "high"))
-            is_clear = low is not None and high is not None and (low > 0 or high < 0)
-            outcome: Outcome = "unclear" if not is_clear else "yes" if ours > fair else "no"
-            difference = f"{signed(ours - fair)} {between(low, high, '+')}"
-            words = f"{share(ours)} against {share(fair)}, paired difference {difference}"
+        gain, words = against_vote(found)
+        if gain is not None:
+            outcome: Outcome = "yes" if gain > 0 else "no" if gain else "unclear"
             claim = f"CLR@K{of} clearly beats the majority vote of 2K samples."
             yield Check(outcome=outcome, claim=claim, measured=words)
         wrong, right = found.get("rejected_wrong"), found.get("rejected_right")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from etalon.report.charts import draw, svg
 from etalon.report.files import Measured, Run
 from etalon.report.html import (
@@ -18,8 +21,10 @@ from etalon.report.html import (
     percent,
     section,
     share,
+    signed,
     tag,
 )
+from etalon.report.read import Number
 from etalon.report.trials import Cluster, Trajectory, Trial
 from etalon.show.table import CLR_METHODS as METHODS
 
@@ -29,9 +34,9 @@ HELD = {True: "holds", False: "refuted", None: "not judged"}
 
 def clr_section(run: Run) -> Html:
     lead = (
-        "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is the majority vote with 2K samples. "
-        "With claims: trajectories, whose prompt asks for claims too. In percent; a bar is the 95% interval, clustered "
-        "by problem."
+        "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is Cons@2K, the majority vote of 2K "
+        "samples. With claims: trajectories, whose prompt asks for claims too. In percent; a bar is the 95% interval, "
+        "clustered by problem."
     )
     parts = [_measured(measured, is_alone=len(run.clr) == 1) for measured in run.clr]
     return section("clr", "CLR", lead, *parts) if parts else join([])
@@ -62,7 +67,27 @@ def _measured(measured: Measured, *, is_alone: bool) -> Html:
     differ = f"CLR and the majority vote disagree on {measured.num_disagreeing} of {measured.num_trials} problems"
     told = f"{differ}; {len(measured.trials)} to read, those first"
     more = [tag("h3", told), *map(trial_html, measured.trials)] if measured.trials else []
-    return join([*title, _methods(measured), shown, *more])
+    return join([*title, _verdict(measured), _methods(measured), shown, *more])
+
+
+def against_vote(numbers: Mapping[str, Any]) -> tuple[Number, str]:
+    """CLR@K minus Cons@2K where its 95% interval excludes 0, else 0; None where one is not known. And both in words."""
+    ours, fair = numbers.get("clr"), numbers.get("cons_2k")
+    if ours is None or fair is None:
+        return None, ""
+    low, high = (numbers.get(f"clr_minus_cons_2k_{end}") for end in ("low", "high"))
+    is_clear = low is not None and high is not None and (low > 0 or high < 0)
+    difference = f"{signed(ours - fair)} {between(low, high, '+')}"
+    return (ours - fair if is_clear else 0.0), f"{share(ours)} against {share(fair)}, paired difference {difference}"
+
+
+def _verdict(measured: Measured) -> Html:
+    """Whether CLR beat the vote, and how sure that is, before anything else."""
+    gain, words = against_vote(measured.numbers)
+    if gain is None:
+        return join([])
+    told = "CLR@K clearly beats" if gain > 0 else "CLR@K clearly loses to" if gain else "CLR@K cannot be told from"
+    return tag("p", tag("b", f"{told} Cons@2K: "), f"{words}.")
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

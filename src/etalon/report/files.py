@@ -77,6 +77,8 @@ class Keys(Part):
     strength: Number = Field(alias="lambda")  # of Long2Short; 0 is off
     group_size: Number
     prefilter_attempts: Number
+    own_claims: Number  # of a distill stage: verdicts on claims that the student learns from besides
+    replay: Number  # of a distill stage: traces of fine-tuning that it sees again
 
 
 class Inputs(Part):

@@ -16,8 +16,9 @@ PLAIN = (
 MOST_PHASES = 12  # (ours) that stand open
 MOST_NAMED = 6  # (ours) domains in one cell
 LEAD = (
-    "Pass@1 on held-out problems in percent, at the end and phase by phase. A phase trains on problems of its domains: "
-    "there is what it bought. Elsewhere only changes are named whose 95% interval excludes 0; all others are below."
+    "Pass@1, the share of answers that are right, on held-out problems in percent: at the end, and phase by phase. A "
+    "phase trains on problems of its domains: there is what it bought. Elsewhere only changes are named whose 95% "
+    "interval excludes 0; all others are below."
 )
 
 
@@ -49,7 +50,7 @@ def bought_section(run: Run, transcripts: Html) -> Html:
     if not domains(run):
         return join([])
     folders = {folder.name: folder for folder in run.folders}
-    phases = [row for row in run.summary.stages if targets(run, row)]
+    phases = [row for row in run.summary.stages if _meant(run, row, folders.get(row.name))]
     rows = [_phase(run, row, folders.get(row.name), transcripts) for row in phases]
     if not rows:
         return section("bought", "Where it ended", "Pass@1 on held-out problems in percent.", _tiles(run))
@@ -78,8 +79,8 @@ def _tiles(run: Run) -> Html:
 
 
 def _phase(run: Run, row: StageRow, folder: Folder | None, transcripts: Html) -> list[str]:
-    trained = targets(run, row)
-    name = join([row.name, tag("small", f"on {', '.join(trained)}")])
+    trained = _meant(run, row, folder)
+    name = join([row.name, tag("small", _taught(folder, trained) or f"on {', '.join(trained)}")])
     if row.unchanged:
         return [name, row.unchanged]
     if not row.domains:
@@ -98,6 +99,21 @@ def _phase(run: Run, row: StageRow, folder: Folder | None, transcripts: Html) ->
         _lines([_changed(domain, score) for domain, score in _worst_first(gained)[::-1]]) if gained else MISSING,
         *([_link(row.name, transcripts)] if transcripts else []),
     ]
+
+
+def _meant(run: Run, row: StageRow, folder: Folder | None) -> Sequence[str]:
+    """The domains that a phase trains on, or that its teachers taught a distilled student."""
+    taught = [domain for domain in folder.selection.teachers if domain in domains(run)] if folder else []
+    return targets(run, row) or taught
+
+
+def _taught(folder: Folder | None, trained: Sequence[str]) -> str:
+    """`taught math, code, and replay`; "" of a phase that has no teachers."""
+    if folder is None or not folder.selection.teachers:
+        return ""
+    keys = folder.inputs.keys
+    more = [*(["own claims"] if keys.own_claims else []), *(["replay"] if keys.replay else [])]
+    return f"taught {', '.join([*trained, *more])}"
 
 
 def _worst_first(scores: Sequence[tuple[str, Score]]) -> list[tuple[str, Score]]:

@@ -11,6 +11,7 @@ from etalon.report.data import LEAD as STEPS_LEAD
 from etalon.report.data import chain_name, chain_parts, example, tiles
 from etalon.report.files import Bucket, Folder, Gate, Probe, Run, Skill, Stratum
 from etalon.report.html import (
+    MISSING,
     Html,
     count,
     figure,
@@ -23,6 +24,7 @@ from etalon.report.html import (
     tag,
 )
 from etalon.report.read import Number
+from etalon.report.stages import before, change
 
 # ---- data
 
@@ -181,11 +183,29 @@ def distill_section(run: Run) -> Html:
         how, band = CHOSEN.get(folder.selection.choose, ("", "kept range"))
         charts = tag("div", *potential_charts(folder.selection.buckets, band=band), class_="charts")
         facts = [how] if how else []
-        facts += [f"{domain} taught by {teacher}" for domain, teacher in folder.selection.teachers.items()]
+        keys = folder.inputs.keys
+        facts += [f"own claims of {count(keys.own_claims)} queries"] if keys.own_claims else []
+        facts += [f"replayed traces {count(keys.replay)}"] if keys.replay else []
         facts += [f"{name.replace('_', ' ')} {count(number)}" for name, number in folder.counts.items()]
         parts += [tag("h3", folder.name)] if len(folders) > 1 else []
-        parts += [tag("p", *(tag("span", fact) for fact in facts), class_="facts"), charts]
+        parts += [_student(run, folder), tag("p", *(tag("span", fact) for fact in facts), class_="facts"), charts]
     return section("distill", "Self-distillation", lead, *parts) if folders else join([])
+
+
+def _student(run: Run, folder: Folder) -> Html:
+    """Pass@1 of where the student starts, of the teacher of each domain and of the student; what nobody taught too."""
+    student = run.row(folder.name)
+    if student is None or student.unchanged or not student.domains:
+        return join([])
+    rows = []
+    for domain, score in student.domains.items():
+        name = folder.selection.teachers.get(domain, "")
+        teacher, start = run.row(name), before(run, student, domain)
+        theirs = teacher.domains.get(domain) if teacher else None
+        told = f"{share(theirs.pass1)} {name}" if theirs else name or "none"
+        moved = change(score) if score.delta is not None else MISSING
+        rows.append([domain, share(start.pass1) if start else MISSING, told, share(score.pass1), moved])
+    return grid(("Pass@1, %", f"Before: {student.source}", "Its teacher", f"After: {folder.name}", "Change"), rows)
 
 
 def potential_charts(buckets: Sequence[Bucket], *, band: str = "kept range") -> list[Html]:

@@ -26,16 +26,32 @@ def stage_html(
     stage: str, source: str, shifts: Sequence[Shift], pairs: Sequence[Pair], *, preferred: Sequence[str], num_bytes: int
 ) -> Html:
     """A stage's pairs, folded; num_bytes: of every text, at most."""
-    up, down = (sum(one.moved * sign > 0 for one in shifts) for sign in (1, -1))
-    title = (
-        f"{stage} against {source}: {count(up)} problems solved more often, {count(down)} less often, "
-        f"{count(len(shifts) - up - down)} as often"
-    )
+    title = f"{stage} against {source}: {_counted(shifts, preferred)}"
     if not pairs:
         return folded(title, tag("p", "No problem was decided both before and after it.", class_="note"))
     parts = [_pair_html(pair, stage, source, num_bytes) for pair in pairs]
     moves = tag("p", *_moves(shifts, preferred), class_="facts", id_=f"transcripts-{stage}")
     return folded(title, moves, _short_of(pairs), *parts)
+
+
+def _counted(shifts: Sequence[Shift], preferred: Sequence[str]) -> str:
+    """How many problems rose and fell: those of the trained domains apart, for elsewhere a phase moves others."""
+    own = [one for one in shifts if one.question.domain in preferred]
+    others = [one for one in shifts if one.question.domain not in preferred]
+    if not own or not others:
+        up, down = _up_and_down(shifts)
+        alike = len(shifts) - up - down
+        return f"{count(up)} problems solved more often, {count(down)} less often, {count(alike)} as often"
+    (up, down), (up_elsewhere, down_elsewhere) = _up_and_down(own), _up_and_down(others)
+    names = ", ".join(dict.fromkeys(one.question.domain for one in own))
+    return (
+        f"of {names} {count(up)} problems solved more often, {count(down)} less often; elsewhere "
+        f"{count(up_elsewhere)} more and {count(down_elsewhere)} less often"
+    )
+
+
+def _up_and_down(shifts: Sequence[Shift]) -> tuple[int, int]:
+    return sum(one.moved > 0 for one in shifts), sum(one.moved < 0 for one in shifts)
 
 
 def _moves(shifts: Sequence[Shift], preferred: Sequence[str]) -> Iterator[Html]:
