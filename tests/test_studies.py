@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import shrunk
 from conftest import Finished
+from etalon.cli import app
 from etalon.errors import ConfigError
-from etalon.studies.pairing import Pair, difference, over_seeds, owners
+from etalon.studies.outlook import side_by_side
+from etalon.studies.page import page
+from etalon.studies.pairing import Difference, Pair, difference, over_seeds, owners
+from etalon.studies.result import Result, Row
 from etalon.studies.study import packaged_studies, read_study, varied
 
 # ---- what is asked
@@ -145,6 +152,70 @@ def test_near_copies_that_two_seeds_name_differently_are_one_cluster() -> None:
     found = owners([{"a": "1", "b": "1", "x": "2", "y": "2"}, {"b": "first", "c": "first"}])
     assert found["a"] == found["b"] == found["c"]
     assert found["x"] == found["y"] != found["a"]
+
+
+# ---- before it starts
+
+
+def test_a_run_waits_for_the_stages_that_another_computes_and_others_go_first() -> None:
+    shared = {"base": 10.0, "a": 2.0}
+    waits, other = {"base": 0.0, "b": 3.0}, {"base of another seed": 4.0}
+    assert side_by_side([shared, waits, other], jobs=2) == 13.0  # base 10, then a and b side by side
+    assert side_by_side([shared, waits, other], jobs=1) == 19.0
+    assert side_by_side([], jobs=2) == 0.0
+
+
+def test_a_dry_run_says_how_long_it_takes_here_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    found = CliRunner().invoke(
+        app,
+        ["ablate", str(recipe(tmp_path)), "--vary", "rl-math.gamma=0,1", "--run", str(tmp_path / "study"), "--dry-run"],
+    )
+    assert found.exit_code == 0, found.output
+    assert re.search(r"about \S+ on this machine as busy as it is now, 2 at a time: 12 of them reckoned", found.output)
+    assert "2 of 2 runs to do, 12 stages; scored after rl-math" in found.output
+    assert not (tmp_path / "study").exists()
+
+
+# ---- in words
+
+
+def row(arm: str, domain: str, values: tuple[float, ...] = ()) -> Row:
+    """values: the differences of the seeds, none of the baseline."""
+    spread, found = over_seeds([0.5, 0.6]), None
+    if values:
+        mean = sum(values) / len(values)
+        found = Difference(
+            mean=mean, values=values, low=-0.01, high=0.02, problems_low=-0.1, problems_high=0.1, problems=8
+        )
+    return Row(
+        arm=arm, stage="rl", of="rl", domain=domain, numbers={"pass1": spread, "delta": spread}, difference=found,
+        against="a" if found else "",
+    )  # fmt: skip
+
+
+def result(rows: list[Row]) -> Result:
+    return Result(
+        name="two", question="", command="etalon ablate", recipe="nano", seeds=(0, 1), arms={"a": (), "b": ()},
+        domains=(), rows=tuple(rows), costs=(), seconds=1.0, skipped=(), failures=(), missing=(),
+    )  # fmt: skip
+
+
+def test_domains_in_which_nothing_is_told_apart_are_one_sentence() -> None:
+    rows = [row("a", "math"), row("a", "code"), row("b", "math", (0.01, 0.0)), row("b", "code", (0.0, 0.01))]
+    assert result(rows).sentence == "rl against a: nothing told apart on math, code."
+    alone = result([row("a", "math"), row("b", "math", (0.01, 0.0))])
+    assert alone.sentence == "rl, math against a: not told apart: b +0.5 [-1.0, +2.0]."
+
+
+def test_the_table_of_a_page_has_a_column_a_domain_with_the_difference_below_the_score() -> None:
+    html = page(
+        result([row("a", "math"), row("a", "code"), row("b", "math", (0.01, 0.0)), row("b", "code", (0.0, 0.01))])
+    )
+    table = html[html.index('<table class="stages">') :].partition("</table>")[0]
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", table.partition("</thead>")[0])
+    assert heads == ["Arm", "math", "code"]
+    [other] = [line for line in table.split("<tr>") if ">b</th>" in line]
+    assert unescape(re.sub(r"<[^>]+>", "|", other)).count("+0.5| [−1.0, +2.0]") == 2
 
 
 # ---- a real one

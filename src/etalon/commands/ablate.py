@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -73,7 +74,8 @@ def run_study(
 
     directory = run_dir or Path("runs") / study.name
     if dry_run:
-        print_plan(study, lay_out(study, directory, reuse))
+        with tempfile.TemporaryDirectory() as scratch:
+            print_plan(study, lay_out(study, directory, reuse, recipe_dir=Path(scratch)), jobs)
         return
     require_train_extra()
     command = shlex.join(["etalon", *sys.argv[1:]])
@@ -86,14 +88,15 @@ def run_study(
         )
 
 
-def print_plan(study: Study, plan: Plan) -> None:
-    """What a study would run, a line per run."""
+def print_plan(study: Study, plan: Plan, jobs: int) -> None:
+    """What a study would run, a line per run, and how long that takes here."""
     for name, stages in plan.left.items():
         typer.echo(f"{name}: {', '.join(stages) if stages else 'takes what other runs of the study have'}")
     total = sum(map(len, plan.left.values()))
-    typer.echo(
-        f"{len(plan.left)} of {len(plan.tasks)} runs to do, {total} stages; measured: {', '.join(study.measure)}"
-    )
+    if expected := plan.outlook(jobs):
+        typer.echo(expected)
+    scored = f"scored after {', '.join(study.measure)}"
+    typer.echo(f"{len(plan.left)} of {len(plan.tasks)} runs to do, {total} stages; {scored}")
 
 
 def show(result: Result, directory: Path, shown_as: str) -> None:

@@ -3,6 +3,7 @@
 study    what is asked: arms, seeds, measured stages          runner   their runs, several at once, none twice
 tasks    a run per arm and seed, what each needs              result   what they found, as JSON and in words
 pairing  the statistics                                       table    on the terminal
+outlook  how long it takes here, before it starts
 
 conduct(study, directory) -> Result
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from etalon.errors import RunError
 from etalon.show.progress import Progress
 from etalon.store import RunLock, write_json_atomic
+from etalon.studies.outlook import outlook
 from etalon.studies.page import write_page
 from etalon.studies.result import RESULT, Result, read
 from etalon.studies.runner import Runner
@@ -43,10 +45,17 @@ class Plan:
                 found[task.name] = names
         return found
 
+    def outlook(self, jobs: int) -> str:
+        """In words: how long what is left takes here; "" where that is not known."""
+        return outlook(self.tasks, self.left, self.done, jobs=jobs)
 
-def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = ()) -> Plan:
-    """The runs of a study and what is there of them. Writes the recipe; ConfigError for one that cannot be run."""
-    recipe = write_recipe(study, directory)
+
+def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = (), *, recipe_dir: Path | None = None) -> Plan:
+    """The runs of a study and what is there of them; ConfigError for a recipe that cannot be run.
+
+    recipe_dir: where the recipe is written, for a look that leaves nothing in `directory`.
+    """
+    recipe = write_recipe(study, recipe_dir or directory)
     tasks = tasks_of(study, recipe, directory)
     done = Finished()
     for run in [*reuse, *sorted(directory.glob("runs/*/*"))]:
@@ -64,6 +73,8 @@ def conduct(
     """Run what is left of a study and write DIR/result.json and report.html, which name the runs that failed."""
     with RunLock(directory, wait_seconds=2.0):
         plan = lay_out(study, directory, reuse)
+        if expected := plan.outlook(jobs):
+            progress.say(expected)
         failures = Runner(tasks=plan.tasks, done=plan.done, progress=progress, jobs=jobs).run()
         result = read(study, plan.tasks, command=command, failures=failures)
         write_json_atomic(directory / RESULT, result.record())

@@ -6,9 +6,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from etalon.report.charts import svg
-from etalon.report.html import MISSING, Html, count, document, duration, figure, folded, grid, join, section, tag
+from etalon.report.html import (
+    MISSING,
+    Html,
+    between,
+    count,
+    document,
+    duration,
+    figure,
+    folded,
+    grid,
+    join,
+    minus,
+    section,
+    signed,
+    tag,
+)
 from etalon.store import write_atomic
-from etalon.studies import table
+from etalon.studies import result, table
 from etalon.studies.pairing import Spread
 from etalon.studies.result import CLR, Result, Row
 
@@ -20,6 +35,10 @@ LEAD = (
     "with two intervals: over seeds (would another seed and deal of problems say the same?) and over problems (would "
     "other problems, for these very runs?). It is bold where both exclude 0. In the charts the line is the interval "
     "over seeds, and each ring is one seed."
+)
+ONE_SEED = (
+    "One seed, in percent. A difference is paired by problem, with its 95% interval over problems (would other "
+    "problems, for these very runs, say the same?); another seed may say something else."
 )
 OTHERS = {
     "passk": "Pass@K", "mean_tokens": "Tokens", "correct_tokens": "Tokens of right answers", "truncated": "Truncated",
@@ -75,35 +94,39 @@ def _stage(result: Result, stage: str) -> Html:
     if charts:
         parts += [tag("div", *charts, class_="charts"), folded("Both intervals of every difference", _intervals(rows))]
     parts += [folded("Tokens, Pass@K, what was cut", *_numbers(rows))]
-    return section(f"stage-{stage}", f"After {stage}", LEAD.format(seeds=len(result.seeds)), *parts)
+    lead = LEAD.format(seeds=len(result.seeds)) if len(result.seeds) > 1 else ONE_SEED
+    return section(f"stage-{stage}", f"After {stage}", lead, *parts)
 
 
 def _scores(rows: Sequence[Row], domains: Sequence[str]) -> Html:
-    """A line per arm, two columns per domain: Pass@1, and the difference to the first arm or to where it starts."""
+    """A line per arm, a column per domain: Pass@1, and below it the difference to the first arm, or to the start."""
     arms = list(dict.fromkeys(row.arm for row in rows))
     found = {(row.arm, row.domain): row for row in rows}
-    head = ["Arm"]
-    for domain in domains:
-        head += [f"{domain}: Pass@1", "change" if len(arms) == 1 else "difference"]
     lines = []
     for arm in arms:
-        cells: list[str] = [arm]
-        for domain in domains:
-            row = found.get((arm, domain))
-            cells += [table.with_bounds(row.numbers.get("pass1")) if row else MISSING, _change(row)]
-        lines.append(cells)
-    return grid(head, lines)
+        shown = [found.get((arm, domain)) for domain in domains]
+        cells = [tag("td", *_score(row)) if row else tag("td", MISSING) for row in shown]
+        lines.append(tag("tr", tag("th", arm, scope="row"), *cells))
+    head = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in ("Arm", *domains))))
+    table_ = tag("table", head, tag("tbody", *lines), class_="stages")
+    return tag("div", table_, class_="scroll", tabindex="0")
 
 
-def _change(row: Row | None) -> str:
-    """Of an arm that is compared, its difference; of the first, what the stage bought."""
-    if row is None:
-        return MISSING
+def _score(row: Row) -> list[Html]:
+    """Pass@1; of an arm that is compared its difference, of the first what the stage bought."""
+    score = row.numbers.get("pass1")
+    shown = [tag("strong", table.mean(score) or MISSING)]
+    shown += [tag("small", between(score.low, score.high))] if score and score.low is not None else []
     if row.difference is not None:
-        told = f"{table.signed(row.difference)} {table.bounds(row.difference.low, row.difference.high)}"
-        return tag("b", told) if row.difference.is_clear else told
+        found = row.difference
+        style = "" if not found.is_clear else " up clear" if found.mean > 0 else " down clear"
+        told = f" {between(*result.ends(found), '+')}"
+        return [*shown, tag("span", tag("b", signed(found.mean)), told, class_=f"change{style}")]
     delta = row.numbers.get("delta")
-    return MISSING if delta is None else f"{POINTS * delta.mean:+.1f} {table.bounds(delta.low, delta.high)} from before"
+    if delta is None:
+        return shown
+    told = f" {between(delta.low, delta.high, '+')}" if delta.low is not None else ""
+    return [*shown, tag("small", f"{signed(delta.mean)}{told} by this stage")]
 
 
 def _differences(rows: Sequence[Row], domain: str) -> Html:
@@ -125,7 +148,7 @@ def _line(row: Row) -> svg.Row:
     points = [(POINTS * value, "ring c1") for value in found.values] if len(found.values) > 1 else []
     points.append((POINTS * found.mean, "dot c0"))
     return svg.Row(
-        label=row.arm, points=points, span=ends, note=f"{POINTS * found.mean:+.1f}",
+        label=row.arm, points=points, span=ends, note=signed(found.mean),
         style="clear" if found.is_clear else "",
     )  # fmt: skip
 
@@ -133,9 +156,9 @@ def _line(row: Row) -> svg.Row:
 def _intervals(rows: Sequence[Row]) -> Html:
     compared = [(row, row.difference) for row in rows if row.difference is not None]
     lines = [
-        [row.domain, row.arm, f"{table.signed(found)}", table.bounds(found.low, found.high),
-         table.bounds(found.problems_low, found.problems_high), count(found.problems),
-         ", ".join(f"{POINTS * value:+.1f}" for value in found.values)]
+        [row.domain, row.arm, signed(found.mean), between(found.low, found.high, "+"),
+         between(found.problems_low, found.problems_high, "+"), count(found.problems),
+         ", ".join(map(signed, found.values))]
         for row, found in compared
     ]  # fmt: skip
     head = ("Domain", "Arm", "Difference", "95% over seeds", "95% over problems", "Pairs", "Seed by seed")
@@ -162,8 +185,8 @@ def _number(row: Row, name: str) -> str:
 
 def _signed(change: Spread, scale: float) -> str:
     if change.low is None or change.high is None:
-        return f"{scale * change.mean:+.1f}"
-    return f"{scale * change.mean:+.1f} [{scale * change.low:+.1f}, {scale * change.high:+.1f}]"
+        return minus(f"{scale * change.mean:+.1f}")
+    return minus(f"{scale * change.mean:+.1f} [{scale * change.low:+.1f}, {scale * change.high:+.1f}]")
 
 
 # ---- what it took, and what made it

@@ -233,7 +233,14 @@ def told(result: Result) -> Iterator[str]:
     for row in compared:
         own = row.arm if row.domain.startswith(f"{CLR} - ") else ""
         groups.setdefault((row.stage, row.domain, own), []).append(row)
+    alike = _alike(groups)
+    yield from (
+        f"{stage} against {against}: nothing told apart on {', '.join(domains)}."
+        for (stage, against), domains in alike.items()
+    )
     for (stage, domain, own), rows in groups.items():
+        if not own and domain in alike.get((stage, rows[0].against), ()):
+            continue
         clear = [row for row in rows if row.difference and row.difference.is_clear]
         open_ = [row for row in rows if row not in clear]
         where = f"{own}: {domain}" if own else f"{stage}, {domain}"
@@ -247,6 +254,15 @@ def told(result: Result) -> Iterator[str]:
             yield f"{where}{against}: {told_apart}." if clear else f"{where}{against}: not told apart: {left}."
 
 
+def _alike(groups: Mapping[tuple[str, str, str], Sequence[Row]]) -> dict[tuple[str, str], list[str]]:
+    """Stage and what it is against -> the domains in which no arm is told apart, where these are several."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (stage, domain, own), rows in groups.items():
+        if not own and not any(row.difference and row.difference.is_clear for row in rows):
+            found.setdefault((stage, rows[0].against), []).append(domain)
+    return {place: domains for place, domains in found.items() if len(domains) > 1}
+
+
 def _name(row: Row) -> str:
     return "" if row.domain.startswith(f"{CLR} - ") else row.arm
 
@@ -255,10 +271,15 @@ def _is_asked(row: Row, result: Result) -> bool:
     return not result.domains or row.domain in result.domains
 
 
+def ends(found: Difference) -> tuple[float | None, float | None]:
+    """Of the interval over seeds, or over problems where there is one seed."""
+    return (found.low, found.high) if found.low is not None else (found.problems_low, found.problems_high)
+
+
 def _points(row: Row) -> str:
     """A difference in points with its interval over seeds, or over problems where there is one seed."""
     found = row.difference
     assert found is not None
-    low, high = (found.low, found.high) if found.low is not None else (found.problems_low, found.problems_high)
+    low, high = ends(found)
     bounds = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low is not None and high is not None else ""
     return f"{100 * found.mean:+.1f}{bounds}".strip()
