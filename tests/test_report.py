@@ -219,6 +219,9 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
         for domain, delta in {MATH: 0.2, "code": -0.125, "stem": -0.25, "instruct": 0.05, "claims": 0.0}.items():
             reach = 0.1 if domain in (MATH, "code", "stem") else 0.2
             stages["rl-math"][domain] |= {"delta": delta, "delta_low": delta - reach, "delta_high": delta + reach}
+        for domain in (MATH, "code", "stem"):
+            stages["instruct"][domain] |= {"delta": 0.0, "delta_low": -0.1, "delta_high": 0.1}
+        stages["instruct"]["claims"] |= {"delta": 0.3, "delta_low": 0.2, "delta_high": 0.4}
         stages["rl-math"][MATH] |= {"pass1": 0.65, "correct_tokens": 50.0}
         stages["rl-long2short"][MATH] |= {"correct_tokens": 30.0}
         stages["sft-hard-fused"][MATH] |= {"pass1": 0.45}
@@ -234,6 +237,7 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
         "stem ▼ −25.0 [−35.0, −15.0]code ▼ −12.5 [−22.5, −2.5]",
         "–",
     ]
+    assert phases["instruct"][1:] == ["nothing clear on math, code, stem", "claims ▲ +30.0 [+20.0, +40.0]"]
     shorter = "math correct answers 50.0 → 30.0 tokens (−40.0%), Pass@1 65.0 → "
     assert phases["rl-long2short"][0].startswith(shorter)
     assert "answers it mended" not in bought  # no transcripts, no link

@@ -90,7 +90,8 @@ def _phase(run: Run, row: StageRow, folder: Folder | None, transcripts: Html) ->
     lost = [(domain, score) for domain, score in elsewhere if (score.delta or 0) < 0]
     gained = [(domain, score) for domain, score in elsewhere if (score.delta or 0) > 0]
     others = [domain for domain, _ in known if domain not in trained]
-    none = f"nothing clear on {', '.join(others[:MOST_NAMED])}" if others else MISSING
+    left = [domain for domain in others if domain not in dict(gained)]
+    none = f"nothing clear on {', '.join(left[:MOST_NAMED])}" if left else MISSING
     is_shortening = bool(folder and folder.inputs.keys.strength)
     return [
         name,

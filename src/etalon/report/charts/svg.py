@@ -260,14 +260,16 @@ def over_k(title: str, lines: Sequence[Line], names: tuple[str, str], *, height:
     return drawing(title, height, *parts, name=names[0], read="x")
 
 
-def row_chart(title: str, rows: Sequence[Row], limits: tuple[float, float], name: str) -> Html:
-    """Named rows of shares of 1 on one horizontal axis, with a note at the right of each."""
+def row_chart(
+    title: str, rows: Sequence[Row], limits: tuple[float, float], name: str, *, is_share: bool = True
+) -> Html:
+    """Named rows on one horizontal axis, with a note at the right of each. is_share: its values are shares of 1."""
     left, right = 112.0, 300.0
     bottom = ROW * len(rows) + 6
     x_ticks = [tick for tick in ticks(*limits) if limits[0] <= tick <= limits[1]]
     x = scale(*limits, left, right)
     parts = [rule(x(tick), 2.0, x(tick), bottom, "grid") for tick in x_ticks]
-    parts += [label(tick_label(tick, is_share=True), x(tick), bottom + 14, "tick", "middle") for tick in x_ticks]
+    parts += [label(tick_label(tick, is_share=is_share), x(tick), bottom + 14, "tick", "middle") for tick in x_ticks]
     parts.append(label(name, 0.0, bottom + 14, "name"))
     for index, row in enumerate(rows):
         y = ROW * (index + 0.5) + 4
@@ -276,7 +278,7 @@ def row_chart(title: str, rows: Sequence[Row], limits: tuple[float, float], name
         if row.span:
             ends = [min(max(end, limits[0]), limits[1]) for end in (min(row.span), max(row.span))]
             parts.append(rule(x(ends[0]), y, x(ends[1]), y, "span"))
-        told = row.said or [f"{row.label}: {written(value, is_share=True)}" for value, _ in row.points]
+        told = row.said or [f"{row.label}: {written(value, is_share=is_share)}" for value, _ in row.points]
         parts += [
             circle(x(value), y, 4.0, style, words) for (value, style), words in zip(row.points, told, strict=True)
         ]

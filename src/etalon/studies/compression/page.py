@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.report.charts import draw, svg
-from etalon.report.html import Html, count, document, duration, figure, folded, grid, section, tag
+from etalon.report.html import CHARTS, Html, count, document, duration, figure, folded, grid, section, tag
 from etalon.store import write_atomic
 from etalon.studies.compression import table
 from etalon.studies.compression.curves import Saturating
@@ -48,7 +48,7 @@ def page(result: Series) -> str:
         tag("p", f"Counted without embeddings: {result['verdict']['without_embeddings']['sentence']}", class_="note"),
     ]
     body = tag("body", tag("header", *head), _reasoning(result), _knowledge(result), _numbers(result), _larger(result))
-    return document("Compression and coverage: a study", body)
+    return document("Compression and coverage: a study", body, scripts=CHARTS)
 
 
 def _facts(result: Series) -> list[str]:
