@@ -7,6 +7,7 @@ from pathlib import Path
 
 from etalon.report.charts import svg
 from etalon.report.html import (
+    CHARTS,
     MISSING,
     Html,
     between,
@@ -31,14 +32,16 @@ PAGE = "report.html"
 POINTS = 100.0  # shares are shown in percent, differences in points
 
 LEAD = (
-    "Means over {seeds} seeds in percent, with 95% intervals over seeds. A difference is paired by seed and problem, "
-    "with two intervals: over seeds (would another seed and deal of problems say the same?) and over problems (would "
-    "other problems, for these very runs?). It is bold where both exclude 0. In the charts the line is the interval "
-    "over seeds, and each ring is one seed."
+    "Means over {seeds} seeds in percent, with 95% intervals over seeds; below these, of the first arm, what the stage "
+    "changed, and of every other one its difference to the first. A difference is paired by seed and problem, with two "
+    "intervals: over seeds (would another seed and deal of problems say the same?) and over problems (would other "
+    "problems, for these very runs?). It is bold where both exclude 0. In the charts the line is the interval over "
+    "seeds, and each ring is one seed."
 )
 ONE_SEED = (
-    "One seed, in percent. A difference is paired by problem, with its 95% interval over problems (would other "
-    "problems, for these very runs, say the same?); another seed may say something else."
+    "One seed, in percent; below, of the first arm, what the stage changed, and of every other one its difference to "
+    "the first, paired by problem, with its 95% interval over problems (would other problems, for these very runs, say "
+    "the same?). Another seed may say something else."
 )
 OTHERS = {
     "passk": "Pass@K", "mean_tokens": "Tokens", "correct_tokens": "Tokens of right answers", "truncated": "Truncated",
@@ -59,7 +62,7 @@ def page(result: Result) -> str:
     stages = list(dict.fromkeys(row.stage for row in result.rows))
     parts = [_stage(result, stage) for stage in stages]
     body = tag("body", tag("header", *_head(result)), *parts, _costs(result), _made_by(result))
-    return document(f"{result.name}: a study", body)
+    return document(f"{result.name}: a study", body, scripts=CHARTS)
 
 
 def _head(result: Result) -> list[Html]:
@@ -126,7 +129,7 @@ def _score(row: Row) -> list[Html]:
     if delta is None:
         return shown
     told = f" {between(delta.low, delta.high, '+')}" if delta.low is not None else ""
-    return [*shown, tag("small", f"{signed(delta.mean)}{told} by this stage")]
+    return [*shown, tag("small", f"{signed(delta.mean)}{told}")]
 
 
 def _differences(rows: Sequence[Row], domain: str) -> Html:
@@ -136,7 +139,7 @@ def _differences(rows: Sequence[Row], domain: str) -> Html:
     title = domain if is_gain else f"{domain}: difference to {chosen[0].against}"
     lines = [_line(row) for row in chosen]
     reach = max((abs(value) for line in lines for value in (*line.span, *(v for v, _ in line.points))), default=1.0)
-    chart = svg.row_chart(title, lines, (-reach, reach), "points")
+    chart = svg.row_chart(title, lines, (-reach, reach), "points", is_share=False)
     return figure(title, chart)
 
 
