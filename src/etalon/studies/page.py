@@ -10,7 +10,7 @@ from etalon.report.html import MISSING, Html, count, document, duration, figure,
 from etalon.store import write_atomic
 from etalon.studies import table
 from etalon.studies.pairing import Spread
-from etalon.studies.result import CLR, Result, Row
+from etalon.studies.result import Result, Row, is_gain, said
 
 PAGE = "report.html"
 POINTS = 100.0  # shares are shown in percent, differences in points
@@ -37,9 +37,7 @@ def write_page(result: Result, directory: Path) -> Path:
 
 def page(result: Result) -> str:
     """The whole document."""
-    stages = list(dict.fromkeys(row.stage for row in result.rows))
-    parts = [_stage(result, stage) for stage in stages]
-    body = tag("body", tag("header", *_head(result)), *parts, _costs(result), _made_by(result))
+    body = tag("body", tag("header", *_head(result)), *_stages(result), _costs(result), _made_by(result))
     return document(f"{result.name}: a study", body)
 
 
@@ -64,53 +62,45 @@ def _head(result: Result) -> list[Html]:
 # ---- one measured stage
 
 
+def _stages(result: Result) -> list[Html]:
+    """A section per measured stage; of one arm, whose stages are what is compared, a single one."""
+    if len(result.arms) == 1:
+        own = [(row.stage, row) for row in result.rows]
+        tables = [
+            _grid("Stage", [(name, row) for name, row in own if row in found]) for found in table.by_sort(result.rows)
+        ]
+        return [section("stages", "Stage by stage", LEAD.format(seeds=len(result.seeds)), *tables)] if tables else []
+    return [_stage(result, stage) for stage in dict.fromkeys(row.stage for row in result.rows)]
+
+
 def _stage(result: Result, stage: str) -> Html:
     rows = [row for row in result.rows if row.stage == stage]
-    domains = list(dict.fromkeys(row.domain for row in rows if row.numbers))
-    asked = [name for name in domains if not result.domains or name in result.domains] or domains
-    others = [name for name in domains if name not in asked]
+    named = [[(row.arm, row) for row in own] for own in table.by_sort(rows)]
+    parts = [_grid("Arm", own, result.domains) for own in named]
+    others = [[(arm, row) for arm, row in own if row.domain not in result.domains] for own in named]
+    if result.domains and any(others):
+        parts.append(folded("The same in everything else", *(_grid("Arm", own) for own in others if own)))
     charts = [_differences(rows, domain) for domain in dict.fromkeys(row.domain for row in rows if row.difference)]
-    parts = [_scores(rows, asked)]
-    parts += [folded(f"{', '.join(others)}: the same", _scores(rows, others))] if others else []
     if charts:
         parts += [tag("div", *charts, class_="charts"), folded("Both intervals of every difference", _intervals(rows))]
     parts += [folded("Tokens, Pass@K, what was cut", *_numbers(rows))]
     return section(f"stage-{stage}", f"After {stage}", LEAD.format(seeds=len(result.seeds)), *parts)
 
 
-def _scores(rows: Sequence[Row], domains: Sequence[str]) -> Html:
-    """A line per arm, two columns per domain: Pass@1, and the difference to the first arm or to where it starts."""
-    arms = list(dict.fromkeys(row.arm for row in rows))
-    found = {(row.arm, row.domain): row for row in rows}
-    head = ["Arm"]
-    for domain in domains:
-        head += [f"{domain}: Pass@1", "change" if len(arms) == 1 else "difference"]
-    lines = []
-    for arm in arms:
-        cells: list[str] = [arm]
-        for domain in domains:
-            row = found.get((arm, domain))
-            cells += [table.with_bounds(row.numbers.get("pass1")) if row else MISSING, _change(row)]
-        lines.append(cells)
-    return grid(head, lines)
+def _grid(head: str, rows: Sequence[tuple[str, Row]], asked: Sequence[str] = ()) -> Html:
+    """A table of names by domains, with what is clear in bold."""
+    first, *lines = table.pivot(head, rows, asked)
+    return grid(first, [[_bold(cell) for cell in line] for line in lines])
 
 
-def _change(row: Row | None) -> str:
-    """Of an arm that is compared, its difference; of the first, what the stage bought."""
-    if row is None:
-        return MISSING
-    if row.difference is not None:
-        told = f"{table.signed(row.difference)} {table.bounds(row.difference.low, row.difference.high)}"
-        return tag("b", told) if row.difference.is_clear else told
-    delta = row.numbers.get("delta")
-    return MISSING if delta is None else f"{POINTS * delta.mean:+.1f} {table.bounds(delta.low, delta.high)} from before"
+def _bold(cell: str) -> str:
+    return tag("b", cell.removesuffix(table.CLEAR)) if cell.endswith(table.CLEAR) else cell
 
 
 def _differences(rows: Sequence[Row], domain: str) -> Html:
     """The differences of all arms in one domain: a line each, both intervals and every seed."""
     chosen = [row for row in rows if row.domain == domain and row.difference is not None]
-    is_gain = domain.startswith(f"{CLR} - ")
-    title = domain if is_gain else f"{domain}: difference to {chosen[0].against}"
+    title = said(domain) if is_gain(domain) else f"{domain}: difference to {chosen[0].against}"
     lines = [_line(row) for row in chosen]
     reach = max((abs(value) for line in lines for value in (*line.span, *(v for v, _ in line.points))), default=1.0)
     chart = svg.row_chart(title, lines, (-reach, reach), "points")
