@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,7 @@ def test_an_ablation_runs_only_what_differs_survives_kills_and_agrees_with_compa
     assert planned.returncode == 0, planned.stderr
     assert "gamma=1, seed 0: rl-math, eval-rl-math" in planned.stdout
     assert "base" not in planned.stdout
+    assert re.search(r"about .* 2 at a time \(.*(measured|reckoned)", planned.stdout)
     command = [str(word) for word in ablate(finished, directory, "--format", "json")]
     process = shrunk.start(*command)
     _wait_for(directory, "metrics.jsonl")

@@ -73,7 +73,7 @@ def run_study(
 
     directory = run_dir or Path("runs") / study.name
     if dry_run:
-        print_plan(study, lay_out(study, directory, reuse))
+        print_plan(study, lay_out(study, directory, reuse), jobs)
         return
     require_train_extra()
     command = shlex.join(["etalon", *sys.argv[1:]])
@@ -86,14 +86,16 @@ def run_study(
         )
 
 
-def print_plan(study: Study, plan: Plan) -> None:
-    """What a study would run, a line per run."""
+def print_plan(study: Study, plan: Plan, jobs: int) -> None:
+    """What a study would run, a line per run, and how long that takes."""
     for name, stages in plan.left.items():
         typer.echo(f"{name}: {', '.join(stages) if stages else 'takes what other runs of the study have'}")
     total = sum(map(len, plan.left.values()))
     typer.echo(
         f"{len(plan.left)} of {len(plan.tasks)} runs to do, {total} stages; measured: {', '.join(study.measure)}"
     )
+    if told := plan.forecast(jobs):
+        typer.echo(told)
 
 
 def show(result: Result, directory: Path, shown_as: str) -> None:
