@@ -9,8 +9,10 @@ paired by seed and problem, with intervals over seeds and over problems apart.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,7 @@ class Result:
     skipped: tuple[str, ...]
     failures: tuple[Failure, ...]
     missing: tuple[str, ...]  # runs that are not done
+    made_on: Mapping[str, str]  # processor and versions: another processor rounds otherwise
 
     @property
     def sentence(self) -> str:
@@ -125,6 +128,7 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
         skipped=tuple(one for task in whole for one in _skipped(task)),
         failures=tuple(failures),
         missing=tuple(task.name for task in tasks if not task.is_whole),
+        made_on=machine(),
     )
 
 
@@ -186,7 +190,18 @@ def _measured(task: Task, stage: str) -> _Measured:
     return _Measured(numbers=found, means=means, clusters=clusters)
 
 
-# ---- what it took
+# ---- what it took, and where
+
+
+def machine() -> dict[str, str]:
+    """The processor, as it names itself, and the versions that its digits depend on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    versions = {name: metadata.version(name) for name in ("torch", "transformers")}
+    return {"processor": named or platform.processor() or platform.machine(), **versions}
 
 
 def _done(task: Task) -> dict[str, dict[str, Any]]:
