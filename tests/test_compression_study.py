@@ -210,7 +210,7 @@ def test_result_page_and_table_say_what_the_cells_hold(prepared: Path, tmp_path:
 
 
 def test_the_command_names_its_studies_and_refuses_what_is_no_number() -> None:
-    assert "there is no 'fusion'" in shrunk.etalon("study", "fusion").stderr
+    assert "there is no 'fussion'" in shrunk.etalon("study", "fussion").stderr
     printed = shrunk.etalon("study", "compression-coverage", "--sizes", "8,x")
     assert printed.returncode == 2
     assert "--sizes 8,x: name whole numbers" in printed.stderr

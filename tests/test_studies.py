@@ -17,7 +17,6 @@ import shrunk
 from conftest import Finished
 from etalon.cli import app
 from etalon.errors import ConfigError
-from etalon.studies.outlook import side_by_side
 from etalon.studies.page import page
 from etalon.studies.pairing import Difference, Pair, difference, over_seeds, owners
 from etalon.studies.result import Result, Row
@@ -157,21 +156,15 @@ def test_near_copies_that_two_seeds_name_differently_are_one_cluster() -> None:
 # ---- before it starts
 
 
-def test_a_run_waits_for_the_stages_that_another_computes_and_others_go_first() -> None:
-    shared = {"base": 10.0, "a": 2.0}
-    waits, other = {"base": 0.0, "b": 3.0}, {"base of another seed": 4.0}
-    assert side_by_side([shared, waits, other], jobs=2) == 13.0  # base 10, then a and b side by side
-    assert side_by_side([shared, waits, other], jobs=1) == 19.0
-    assert side_by_side([], jobs=2) == 0.0
-
-
 def test_a_dry_run_says_how_long_it_takes_here_and_leaves_nothing_behind(tmp_path: Path) -> None:
     found = CliRunner().invoke(
         app,
         ["ablate", str(recipe(tmp_path)), "--vary", "rl-math.gamma=0,1", "--run", str(tmp_path / "study"), "--dry-run"],
     )
     assert found.exit_code == 0, found.output
-    assert re.search(r"about \S+ on this machine as busy as it is now, 2 at a time: 12 of them reckoned", found.output)
+    assert re.search(
+        r"about \S+ on this machine as busy as it is now, 2 at a time \(12 stages reckoned\)", found.output
+    )
     assert "2 of 2 runs to do, 12 stages; scored after rl-math" in found.output
     assert not (tmp_path / "study").exists()
 
@@ -196,15 +189,15 @@ def row(arm: str, domain: str, values: tuple[float, ...] = ()) -> Row:
 def result(rows: list[Row]) -> Result:
     return Result(
         name="two", question="", command="etalon ablate", recipe="nano", seeds=(0, 1), arms={"a": (), "b": ()},
-        domains=(), rows=tuple(rows), costs=(), seconds=1.0, skipped=(), failures=(), missing=(),
+        domains=(), rows=tuple(rows), costs=(), seconds=1.0, skipped=(), failures=(), missing=(), made_on={},
     )  # fmt: skip
 
 
 def test_domains_in_which_nothing_is_told_apart_are_one_sentence() -> None:
     rows = [row("a", "math"), row("a", "code"), row("b", "math", (0.01, 0.0)), row("b", "code", (0.0, 0.01))]
-    assert result(rows).sentence == "rl against a: nothing told apart on math, code."
+    assert result(rows).sentence == "rl, against a: nothing told apart on math, code."
     alone = result([row("a", "math"), row("b", "math", (0.01, 0.0))])
-    assert alone.sentence == "rl, math against a: not told apart: b +0.5 [-1.0, +2.0]."
+    assert alone.sentence == "rl, math, against a: not told apart: b +0.5 [-1.0, +2.0]."
 
 
 def test_the_table_of_a_page_has_a_column_a_domain_with_the_difference_below_the_score() -> None:
@@ -238,6 +231,7 @@ def test_an_ablation_runs_only_what_differs_survives_kills_and_agrees_with_compa
     assert planned.returncode == 0, planned.stderr
     assert "gamma=1, seed 0: rl-math, eval-rl-math" in planned.stdout
     assert "base" not in planned.stdout
+    assert re.search(r"about .* 2 at a time \(.*(measured|reckoned)", planned.stdout)
     command = [str(word) for word in ablate(finished, directory, "--format", "json")]
     process = shrunk.start(*command)
     _wait_for(directory, "metrics.jsonl")

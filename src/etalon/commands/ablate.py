@@ -89,14 +89,14 @@ def run_study(
 
 
 def print_plan(study: Study, plan: Plan, jobs: int) -> None:
-    """What a study would run, a line per run, and how long that takes here."""
+    """What a study would run, a line per run, and how long that takes."""
     for name, stages in plan.left.items():
         typer.echo(f"{name}: {', '.join(stages) if stages else 'takes what other runs of the study have'}")
     total = sum(map(len, plan.left.values()))
-    if expected := plan.outlook(jobs):
-        typer.echo(expected)
     scored = f"scored after {', '.join(study.measure)}"
     typer.echo(f"{len(plan.left)} of {len(plan.tasks)} runs to do, {total} stages; {scored}")
+    if told := plan.forecast(jobs):
+        typer.echo(told)
 
 
 def show(result: Result, directory: Path, shown_as: str) -> None:

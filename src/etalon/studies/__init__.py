@@ -3,7 +3,6 @@
 study    what is asked: arms, seeds, measured stages          runner   their runs, several at once, none twice
 tasks    a run per arm and seed, what each needs              result   what they found, as JSON and in words
 pairing  the statistics                                       table    on the terminal
-outlook  how long it takes here, before it starts
 
 conduct(study, directory) -> Result
 """
@@ -15,22 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etalon.errors import RunError
-from etalon.show.progress import Progress
+from etalon.pipeline.seconds import calibrate, measured_in, seconds_forecast
+from etalon.show.progress import Progress, show_seconds
 from etalon.store import RunLock, write_json_atomic
-from etalon.studies.outlook import outlook
 from etalon.studies.page import write_page
 from etalon.studies.result import RESULT, Result, read
 from etalon.studies.runner import Runner
 from etalon.studies.study import RECIPE, Study, write_recipe
-from etalon.studies.tasks import Finished, Task, tasks_of
+from etalon.studies.tasks import RUNS, Finished, Task, tasks_of
+
+MOST_READ = 4  # (ours) runs whose seconds are read for a forecast
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A study laid out in its directory. left: task -> stages to run, of those that have any."""
+    """A study laid out in its directory. runs: those that are there already, of the study or to be reused."""
 
     tasks: tuple[Task, ...]
     done: Finished
+    runs: tuple[Path, ...]
 
     @property
     def left(self) -> dict[str, list[str]]:
@@ -45,9 +47,32 @@ class Plan:
                 found[task.name] = names
         return found
 
-    def outlook(self, jobs: int) -> str:
-        """In words: how long what is left takes here; "" where that is not known."""
-        return outlook(self.tasks, self.left, self.done, jobs=jobs)
+    def forecast(self, jobs: int) -> str:
+        """What is left takes so long here, in words; "" where nothing is left, or nobody knows."""
+        left, slowness = self.left, None
+        seconds = unknown = measured = reckoned = longest = 0.0
+        for task in self.tasks:
+            stages = [stage for stage in task.stages if stage.name in left.get(task.name, ())]
+            if not stages:
+                continue
+            done = measured_in(self.runs[:MOST_READ], task.graph)
+            if slowness is None and not done:
+                slowness = calibrate()
+            expected = seconds_forecast(task.graph, done, slowness=slowness)
+            known = [expected[stage.name] for stage in stages if stage.name in expected]
+            own = sum(one.seconds for one in known)
+            seconds, longest = seconds + own, max(longest, own)
+            unknown += len(stages) - len(known)
+            measured += sum(one.how == "measured" for one in known)
+            reckoned += sum(one.how == "reckoned" for one in known)
+        if not seconds:
+            return ""
+        parts = [
+            f"{count:.0f} stages {how}" for count, how in ((measured, "measured"), (reckoned, "reckoned")) if count
+        ]
+        parts += [f"{unknown:.0f} not known"] if unknown else []
+        whole = show_seconds(max(seconds / jobs, longest))
+        return f"about {whole} on this machine as busy as it is now, {jobs} at a time ({', '.join(parts)})"
 
 
 def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = (), *, recipe_dir: Path | None = None) -> Plan:
@@ -57,14 +82,13 @@ def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = (), *, recipe
     """
     recipe = write_recipe(study, recipe_dir or directory)
     tasks = tasks_of(study, recipe, directory)
+    if absent := [run for run in reuse if not (run / "stages").is_dir()]:
+        raise RunError(f"--reuse {absent[0]}: is not a run directory: it has no stages")
+    runs = [*reuse, *(run for run in sorted(directory.glob(f"{RUNS}/*/*")) if (run / "stages").is_dir())]
     done = Finished()
-    for run in [*reuse, *sorted(directory.glob("runs/*/*"))]:
-        if not (run / "stages").is_dir():
-            if run in reuse:
-                raise RunError(f"--reuse {run}: is not a run directory: it has no stages")
-            continue
+    for run in runs:
         done.add(run)
-    return Plan(tasks=tuple(tasks), done=done)
+    return Plan(tasks=tuple(tasks), done=done, runs=tuple(runs))
 
 
 def conduct(
@@ -73,8 +97,8 @@ def conduct(
     """Run what is left of a study and write DIR/result.json and report.html, which name the runs that failed."""
     with RunLock(directory, wait_seconds=2.0):
         plan = lay_out(study, directory, reuse)
-        if expected := plan.outlook(jobs):
-            progress.say(expected)
+        if told := plan.forecast(jobs):
+            progress.say(f"{study.name}: {told}")
         failures = Runner(tasks=plan.tasks, done=plan.done, progress=progress, jobs=jobs).run()
         result = read(study, plan.tasks, command=command, failures=failures)
         write_json_atomic(directory / RESULT, result.record())

@@ -24,9 +24,8 @@ from etalon.report.html import (
     tag,
 )
 from etalon.store import write_atomic
-from etalon.studies import result, table
-from etalon.studies.pairing import Spread
-from etalon.studies.result import CLR, Result, Row
+from etalon.studies import table
+from etalon.studies.result import Result, Row, ends, is_gain, said
 
 PAGE = "report.html"
 POINTS = 100.0  # shares are shown in percent, differences in points
@@ -59,9 +58,7 @@ def write_page(result: Result, directory: Path) -> Path:
 
 def page(result: Result) -> str:
     """The whole document."""
-    stages = list(dict.fromkeys(row.stage for row in result.rows))
-    parts = [_stage(result, stage) for stage in stages]
-    body = tag("body", tag("header", *_head(result)), *parts, _costs(result), _made_by(result))
+    body = tag("body", tag("header", *_head(result)), *_stages(result), _costs(result), _made_by(result))
     return document(f"{result.name}: a study", body, scripts=CHARTS)
 
 
@@ -86,57 +83,77 @@ def _head(result: Result) -> list[Html]:
 # ---- one measured stage
 
 
+def _stages(result: Result) -> list[Html]:
+    """A section per measured stage; of one arm, whose stages are what is compared, a single one."""
+    if len(result.arms) == 1:
+        own = [(row.stage, row) for row in result.rows]
+        tables = [
+            _grid("Stage", [(name, row) for name, row in own if row in found]) for found in table.by_sort(result.rows)
+        ]
+        return [section("stages", "Stage by stage", _lead(result), *tables)] if tables else []
+    return [_stage(result, stage) for stage in dict.fromkeys(row.stage for row in result.rows)]
+
+
+def _lead(result: Result) -> str:
+    return LEAD.format(seeds=len(result.seeds)) if len(result.seeds) > 1 else ONE_SEED
+
+
 def _stage(result: Result, stage: str) -> Html:
     rows = [row for row in result.rows if row.stage == stage]
-    domains = list(dict.fromkeys(row.domain for row in rows if row.numbers))
-    asked = [name for name in domains if not result.domains or name in result.domains] or domains
-    others = [name for name in domains if name not in asked]
+    named = [[(row.arm, row) for row in own] for own in table.by_sort(rows)]
+    parts = [_grid("Arm", own, result.domains) for own in named]
+    others = [[(arm, row) for arm, row in own if row.domain not in result.domains] for own in named]
+    if result.domains and any(others):
+        parts.append(folded("The same in everything else", *(_grid("Arm", own) for own in others if own)))
     charts = [_differences(rows, domain) for domain in dict.fromkeys(row.domain for row in rows if row.difference)]
-    parts = [_scores(rows, asked)]
-    parts += [folded(f"{', '.join(others)}: the same", _scores(rows, others))] if others else []
     if charts:
         parts += [tag("div", *charts, class_="charts"), folded("Both intervals of every difference", _intervals(rows))]
     parts += [folded("Tokens, Pass@K, what was cut", *_numbers(rows))]
-    lead = LEAD.format(seeds=len(result.seeds)) if len(result.seeds) > 1 else ONE_SEED
-    return section(f"stage-{stage}", f"After {stage}", lead, *parts)
+    return section(f"stage-{stage}", f"After {stage}", _lead(result), *parts)
 
 
-def _scores(rows: Sequence[Row], domains: Sequence[str]) -> Html:
-    """A line per arm, a column per domain: Pass@1, and below it the difference to the first arm, or to the start."""
-    arms = list(dict.fromkeys(row.arm for row in rows))
-    found = {(row.arm, row.domain): row for row in rows}
-    lines = []
-    for arm in arms:
-        shown = [found.get((arm, domain)) for domain in domains]
-        cells = [tag("td", *_score(row)) if row else tag("td", MISSING) for row in shown]
-        lines.append(tag("tr", tag("th", arm, scope="row"), *cells))
-    head = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in ("Arm", *domains))))
-    table_ = tag("table", head, tag("tbody", *lines), class_="stages")
-    return tag("div", table_, class_="scroll", tabindex="0")
+def _grid(head: str, rows: Sequence[tuple[str, Row]], asked: Sequence[str] = ()) -> Html:
+    """A table of names by domains, with what is clear in bold; of several domains a column each, which says all."""
+    there = list(dict.fromkeys(row.domain for _, row in rows))
+    domains = [name for name in there if name in asked] or there
+    if len(domains) < 2:
+        first, *lines = table.pivot(head, rows, asked)
+        return grid(first, [[line[0], *map(_bold, line[1:])] for line in lines])
+    found = {(name, row.domain): row for name, row in rows}
+    shown = []
+    for name in dict.fromkeys(name for name, _ in rows):
+        cells = [tag("td", *_score(found.get((name, domain)))) for domain in domains]
+        shown.append(tag("tr", tag("th", name, scope="row"), *cells))
+    names = tag("tr", *(tag("th", cell, scope="col") for cell in (head, *map(said, domains))))
+    whole = tag("table", tag("thead", names), tag("tbody", *shown), class_="stages")
+    return tag("div", whole, class_="scroll", tabindex="0")
 
 
-def _score(row: Row) -> list[Html]:
-    """Pass@1; of an arm that is compared its difference, of the first what the stage bought."""
-    score = row.numbers.get("pass1")
-    shown = [tag("strong", table.mean(score) or MISSING)]
+def _score(row: Row | None) -> list[Html]:
+    """Pass@1 with its interval; below, the difference to the first arm, or of that what the stage changed."""
+    if row is None:
+        return [tag("small", MISSING)]
+    score, found, delta = row.numbers.get("pass1"), row.difference, row.numbers.get("delta")
+    shown = [tag("strong", table.mean(score))] if score else []
     shown += [tag("small", between(score.low, score.high))] if score and score.low is not None else []
-    if row.difference is not None:
-        found = row.difference
+    if found is not None:
         style = "" if not found.is_clear else " up clear" if found.mean > 0 else " down clear"
-        told = f" {between(*result.ends(found), '+')}"
-        return [*shown, tag("span", tag("b", signed(found.mean)), told, class_=f"change{style}")]
-    delta = row.numbers.get("delta")
-    if delta is None:
-        return shown
-    told = f" {between(delta.low, delta.high, '+')}" if delta.low is not None else ""
-    return [*shown, tag("small", f"{signed(delta.mean)}{told}")]
+        told = f" {between(*ends(found), '+')}"
+        shown.append(tag("span", tag("b", signed(found.mean)), told, class_=f"change{style}"))
+    elif delta is not None:
+        shown.append(tag("small", minus(table.spread_of(delta, scale=POINTS))))
+    return shown
+
+
+def _bold(cell: str) -> str:
+    shown = minus(cell.removesuffix(table.CLEAR))
+    return tag("b", shown) if cell.endswith(table.CLEAR) else shown
 
 
 def _differences(rows: Sequence[Row], domain: str) -> Html:
     """The differences of all arms in one domain: a line each, both intervals and every seed."""
     chosen = [row for row in rows if row.domain == domain and row.difference is not None]
-    is_gain = domain.startswith(f"{CLR} - ")
-    title = domain if is_gain else f"{domain}: difference to {chosen[0].against}"
+    title = said(domain) if is_gain(domain) else f"{domain}: difference to {chosen[0].against}"
     lines = [_line(row) for row in chosen]
     reach = max((abs(value) for line in lines for value in (*line.span, *(v for v, _ in line.points))), default=1.0)
     chart = svg.row_chart(title, lines, (-reach, reach), "points", is_share=False)
@@ -159,7 +176,7 @@ def _line(row: Row) -> svg.Row:
 def _intervals(rows: Sequence[Row]) -> Html:
     compared = [(row, row.difference) for row in rows if row.difference is not None]
     lines = [
-        [row.domain, row.arm, signed(found.mean), between(found.low, found.high, "+"),
+        [said(row.domain), row.arm, signed(found.mean), between(found.low, found.high, "+"),
          between(found.problems_low, found.problems_high, "+"), count(found.problems),
          ", ".join(map(signed, found.values))]
         for row, found in compared
@@ -183,13 +200,9 @@ def _number(row: Row, name: str) -> str:
     if spread is None:
         return MISSING
     scale = 1.0 if name in COUNTS else POINTS
-    return f"{scale * spread.mean:.1f}{f' ({_signed(change, scale)})' if change is not None else ''}"
-
-
-def _signed(change: Spread, scale: float) -> str:
-    if change.low is None or change.high is None:
-        return minus(f"{scale * change.mean:+.1f}")
-    return minus(f"{scale * change.mean:+.1f} [{scale * change.low:+.1f}, {scale * change.high:+.1f}]")
+    return (
+        f"{scale * spread.mean:.1f}{f' ({minus(table.spread_of(change, scale=scale))})' if change is not None else ''}"
+    )
 
 
 # ---- what it took, and what made it

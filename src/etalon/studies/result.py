@@ -9,14 +9,17 @@ paired by seed and problem, with intervals over seeds and over problems apart.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from etalon.config.stages import EVALUATION, PROBLEMS
 from etalon.pipeline.stages.clr import COLUMNS_FILE
 from etalon.problems.clusters import read_clusters
+from etalon.show.table import CLR_METHODS
 from etalon.store import StageDir, read_json, read_jsonl
 from etalon.studies.pairing import Difference, Pair, Spread, difference, over_seeds
 from etalon.studies.runner import Failure
@@ -28,6 +31,7 @@ FORMAT = 1
 SHARES = ("pass1", "passk", "truncated", "no_answer")
 NUMBERS = ("pass1", "passk", "mean_tokens", "correct_tokens", "truncated", "no_answer", "delta")
 CLR = "clr"  # the way to answer that the others are subtracted from
+GAIN = f"{CLR} - "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,7 @@ class Result:
     skipped: tuple[str, ...]
     failures: tuple[Failure, ...]
     missing: tuple[str, ...]  # runs that are not done
+    made_on: Mapping[str, str]  # processor and versions: another processor rounds otherwise
 
     @property
     def sentence(self) -> str:
@@ -123,6 +128,7 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
         skipped=tuple(one for task in whole for one in _skipped(task)),
         failures=tuple(failures),
         missing=tuple(task.name for task in tasks if not task.is_whole),
+        made_on=machine(),
     )
 
 
@@ -148,7 +154,7 @@ def _rows(
         if all(CLR in one.numbers for one in runs.values()) and domain != CLR:
             gain = difference([_pair(one, domain, one, CLR) for one in runs.values()])
             yield Row(
-                arm=arm, stage=stage, of=of, domain=f"{CLR} - {domain}", numbers={}, difference=gain, against=domain
+                arm=arm, stage=stage, of=of, domain=f"{GAIN}{domain}", numbers={}, difference=gain, against=domain
             )  # fmt: skip
 
 
@@ -177,12 +183,25 @@ def _measured(task: Task, stage: str) -> _Measured:
         for domain, row in entry["domains"].items()
     }
     same = entry.get("as") or stage
+    if same == entry.get("from"):  # the very weights it started from: there is no change
+        found = {domain: {**one, "delta": 0.0} for domain, one in found.items()}
     path = task.directories.get(f"{EVALUATION}{same}", Path()) / "means.json"
     means = read_json(path) if path.is_file() else {}
     return _Measured(numbers=found, means=means, clusters=clusters)
 
 
-# ---- what it took
+# ---- what it took, and where
+
+
+def machine() -> dict[str, str]:
+    """The processor, as it names itself, and the versions that its digits depend on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    versions = {name: metadata.version(name) for name in ("torch", "transformers")}
+    return {"processor": named or platform.processor() or platform.machine(), **versions}
 
 
 def _done(task: Task) -> dict[str, dict[str, Any]]:
@@ -226,45 +245,70 @@ def _skipped(task: Task) -> Iterator[str]:
 # ---- in words
 
 
+def said(domain: str) -> str:
+    """A domain, or a way to answer, as a table heads it: "clr - cons_2k" is "CLR@K minus Cons@2K"."""
+    name = domain.removeprefix(GAIN)
+    return f"{CLR_METHODS[CLR]} minus {CLR_METHODS.get(name, name)}" if is_gain(domain) else CLR_METHODS.get(name, name)
+
+
 def told(result: Result) -> Iterator[str]:
-    """A sentence per measured stage and domain that the study is about: which arms differ, and which cannot be told."""
+    """A sentence per measured stage and domain that the study is about: which arms differ, and which cannot be told.
+
+    Of one arm, a sentence per stage instead: where its change over seeds excludes 0.
+    """
+    if len(result.arms) == 1:
+        yield from _bought(result)
     compared = [row for row in result.rows if row.difference is not None and _is_asked(row, result)]
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in compared:
-        own = row.arm if row.domain.startswith(f"{CLR} - ") else ""
-        groups.setdefault((row.stage, row.domain, own), []).append(row)
+        groups.setdefault((row.stage, row.domain, row.arm if is_gain(row.domain) else ""), []).append(row)
     alike = _alike(groups)
-    yield from (
-        f"{stage} against {against}: nothing told apart on {', '.join(domains)}."
-        for (stage, against), domains in alike.items()
-    )
-    for (stage, domain, own), rows in groups.items():
-        if not own and domain in alike.get((stage, rows[0].against), ()):
+    for (stage, against), domains in alike.items():
+        yield f"{stage}, against {against}: nothing told apart on {', '.join(domains)}."
+    for (stage, domain, arm), rows in groups.items():
+        if not arm and said(domain) in alike.get((stage, rows[0].against), ()):
             continue
         clear = [row for row in rows if row.difference and row.difference.is_clear]
-        open_ = [row for row in rows if row not in clear]
-        where = f"{own}: {domain}" if own else f"{stage}, {domain}"
-        parts = [f"{_name(row)} {_points(row)}" for row in clear]
-        told_apart = "; ".join(parts)
-        left = ", ".join(f"{_name(row)} {_points(row)}" for row in open_)
-        against = "" if own else f" against {rows[0].against}"
-        if clear and open_:
-            yield f"{where}{against}: {told_apart}; not told apart: {left}."
-        else:
-            yield f"{where}{against}: {told_apart}." if clear else f"{where}{against}: not told apart: {left}."
+        parts = [_named(clear)] if clear else []
+        left = [row for row in rows if row not in clear]
+        parts += [f"not told apart: {_named(left)}"] if left else []
+        where = f"{arm}: {said(domain)}" if arm else f"{stage}, {said(domain)}, against {rows[0].against}"
+        yield f"{where}: {'; '.join(parts)}."
 
 
 def _alike(groups: Mapping[tuple[str, str, str], Sequence[Row]]) -> dict[tuple[str, str], list[str]]:
     """Stage and what it is against -> the domains in which no arm is told apart, where these are several."""
     found: dict[tuple[str, str], list[str]] = {}
-    for (stage, domain, own), rows in groups.items():
-        if not own and not any(row.difference and row.difference.is_clear for row in rows):
-            found.setdefault((stage, rows[0].against), []).append(domain)
+    for (stage, domain, arm), rows in groups.items():
+        if not arm and not any(row.difference and row.difference.is_clear for row in rows):
+            found.setdefault((stage, rows[0].against), []).append(said(domain))
     return {place: domains for place, domains in found.items() if len(domains) > 1}
 
 
-def _name(row: Row) -> str:
-    return "" if row.domain.startswith(f"{CLR} - ") else row.arm
+def _bought(result: Result) -> Iterator[str]:
+    """The clear changes of every stage against the one it starts from, by their interval over seeds."""
+    for stage in dict.fromkeys(row.stage for row in result.rows):
+        changes = {
+            row.domain: row.numbers["delta"]
+            for row in result.rows
+            if row.stage == stage and "delta" in row.numbers and _is_asked(row, result)
+        }
+        clear = [
+            f"{domain} {100 * one.mean:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
+            for domain, one in changes.items()
+            if one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
+        ]
+        if changes:
+            yield f"{stage}: {', '.join(clear) if clear else 'no change that is clear over seeds'}."
+
+
+def _named(rows: Sequence[Row]) -> str:
+    return ", ".join(_points(row) if is_gain(row.domain) else f"{row.arm} {_points(row)}" for row in rows)
+
+
+def is_gain(domain: str) -> bool:
+    """Whether a row is what CLR adds to another way to answer, in one arm."""
+    return domain.startswith(GAIN)
 
 
 def _is_asked(row: Row, result: Result) -> bool:
@@ -282,4 +326,4 @@ def _points(row: Row) -> str:
     assert found is not None
     low, high = ends(found)
     bounds = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if low is not None and high is not None else ""
-    return f"{100 * found.mean:+.1f}{bounds}".strip()
+    return f"{100 * found.mean:+.1f}{bounds}"

@@ -99,7 +99,7 @@ def varied(
     """
     options = [_options(one) for one in vary]
     if not options:
-        raise ConfigError("--vary: is missing; write --vary STAGE.KEY=a,b, such as rl-math.gamma=0,1")
+        raise ConfigError("--vary: is missing; write --vary STAGE.KEY=a,b, such as rl.gamma=0,1")
     combinations = list(itertools.product(*options))
     if len(combinations) > MOST_ARMS:
         raise ConfigError(f"--vary: {len(combinations)} combinations; at most {MOST_ARMS} are run in one study")
@@ -120,7 +120,7 @@ def _options(vary: str) -> tuple[str, ...]:
     key, equals, text = vary.partition("=")
     values = list(dict.fromkeys(one.strip() for one in _parted(text) if one.strip()))
     if not equals or not key.strip() or len(values) < 2:
-        raise ConfigError(f"--vary {vary}: expected STAGE.KEY=a,b with at least two values, such as rl-math.gamma=0,1")
+        raise ConfigError(f"--vary {vary}: expected STAGE.KEY=a,b with at least two values, such as rl.gamma=0,1")
     return tuple(f"{key.strip()}={value}" for value in values)
 
 

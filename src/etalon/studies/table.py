@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from etalon.show.table import CLR_METHODS
 from etalon.studies.pairing import Difference, Spread
-from etalon.studies.result import Result, Row
+from etalon.studies.result import Result, Row, is_gain, said
 
 WIDTH = 100  # of a pipe
+CLEAR = " \\*"  # behind a difference whose intervals both exclude 0, as Markdown writes a star
 HEAD = ("Arm", "Stage", "Domain", "Pass@1 [95%]", "Pass@K", "Tokens", "Difference", "over seeds", "over problems")
 CAPTION = (
     "Means over {seeds} seeds, in percent. Difference: against the first arm, paired by seed and problem; its 95% "
@@ -43,10 +45,77 @@ def print_result(result: Result, console: Console | None = None) -> None:
 
 
 def markdown(result: Result) -> str:
-    """The same table for a document."""
-    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
-    lines += [f"| {' | '.join(cells_of(row))} |" for row in result.rows]
-    return "\n".join([*lines, "", caption(result), "", *remarks(result)])
+    """A table per measured stage, of the domains that the study is about; of one arm a single table of all stages."""
+    stages = list(dict.fromkeys(row.stage for row in result.rows))
+    if len(result.arms) == 1:
+        tables = [pivot("Stage", [(row.stage, row) for row in own]) for own in by_sort(result.rows)]
+    else:
+        tables = [
+            pivot(f"After {stage}", [(row.arm, row) for row in own], result.domains)
+            for stage in stages
+            for own in by_sort([row for row in result.rows if row.stage == stage])
+        ]
+    lines = []
+    for head, *rows in tables:
+        lines += ["\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)), ""]
+    notes = [line for line in remarks(result) if not line.startswith("Question")]
+    return "\n".join([*lines, caption(result), "", *notes])
+
+
+def by_sort(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows of domains, of ways to answer, and of what CLR adds to them, apart; none of what there is none."""
+    sorts = (
+        [row for row in rows if row.domain not in CLR_METHODS and not is_gain(row.domain)],
+        [row for row in rows if row.domain in CLR_METHODS],
+        [row for row in rows if is_gain(row.domain)],
+    )
+    return [found for found in sorts if found]
+
+
+def pivot(head: str, rows: Sequence[tuple[str, Row]], asked: Sequence[str] = ()) -> list[list[str]]:
+    """Head and lines: one per name, per domain Pass@1 and what was added to it; of one domain also the tokens.
+
+    asked: these domains alone, as far as there are any of them.
+    """
+    there = list(dict.fromkeys(row.domain for _, row in rows))
+    domains = [name for name in there if name in asked] or there
+    found = {(name, row.domain): row for name, row in rows}
+    columns: list[tuple[str, Callable[[Row], str], str]] = []
+    for domain in domains:
+        own = [row for _, row in rows if row.domain == domain]
+        if any(row.numbers for row in own):
+            columns.append((said(domain), lambda row: with_bounds(row.numbers.get("pass1")), domain))
+        if any(change(row) for row in own):
+            columns.append(("change" if any(row.numbers for row in own) else said(domain), change, domain))
+    if len(domains) == 1 and any("correct_tokens" in row.numbers for _, row in rows):
+        columns += [
+            ("tokens of right answers", lambda row: mean(row.numbers.get("correct_tokens"), scale=1.0), domains[0]),
+            ("change", lambda row: spread_of(row.changes.get("correct_tokens")), domains[0]),
+        ]
+    lines = [
+        [name, *(show(found[name, domain]) if (name, domain) in found else "" for _, show, domain in columns)]
+        for name in dict.fromkeys(name for name, _ in rows)
+    ]
+    return [[head, *(title for title, _, _ in columns)], *lines]
+
+
+def change(row: Row) -> str:
+    """A difference with its intervals over seeds and over problems; of a first arm, what the stage itself added."""
+    found = row.difference
+    if found is None:
+        return spread_of(row.numbers.get("delta"), scale=100.0)
+    star = CLEAR if found.is_clear else ""
+    both = [bounds(found.low, found.high), bounds(found.problems_low, found.problems_high)]
+    return f"{signed(found)} {', '.join(filter(None, both))}{star}".strip()
+
+
+def spread_of(spread: Spread | None, *, scale: float = 1.0) -> str:
+    """A change over seeds with its interval."""
+    if spread is None:
+        return ""
+    if spread.low is None or spread.high is None:
+        return f"{scale * spread.mean:+.1f}"
+    return f"{scale * spread.mean:+.1f} [{scale * spread.low:+.1f}, {scale * spread.high:+.1f}]"
 
 
 def caption(result: Result) -> str:

@@ -1,6 +1,6 @@
 """Sends what a run directory has and a tracker has not. RUN/track/NAME/sent.jsonl keeps what was sent, also over kills.
 
-A stage that was redone with other values is another one: rl-math.2. Redone with the same, its steps are not sent again.
+A stage that was redone with other values is another one: STAGE.2. Redone with the same, its steps are not sent again.
 """
 
 from __future__ import annotations
