@@ -19,6 +19,7 @@ from etalon.config import load, packaged_recipe
 from etalon.config.help import field_at
 from etalon.config.stages import listed
 from etalon.recipe import Recipe
+from etalon.studies.study import read_study
 
 ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -223,6 +224,13 @@ def test_every_recipe_and_part_of_one_loads(document: Path, tmp_path: Path) -> N
         path = tmp_path / f"line-{line}.toml"
         path.write_text(code)
         load(path)
+
+
+def test_the_study_of_the_page_loads(tmp_path: Path) -> None:
+    [(_, code)] = fences(ROOT / "docs" / "studies.md", "toml study")
+    path = tmp_path / "study.toml"
+    path.write_text(code)
+    assert read_study(path).baseline.sets == ("rl-math.gamma=0",)
 
 
 def test_the_pages_show_recipes() -> None:
