@@ -57,6 +57,14 @@ def test_a_dump_of_verl_is_read_as_its_steps_and_groups(tmp_path: Path) -> None:
     assert (whole.first, whole.last, whole.rollouts, whole.accuracy) == (2, 10, 16, (3 + 6) / 16)
 
 
+def test_a_group_of_right_answers_with_different_scores_still_teaches(tmp_path: Path) -> None:
+    """A penalty for length lowers the score of what acc calls right, and the advantages follow the score."""
+    dumped(tmp_path, 1, [1, 0.5, 1, 1, 1, 1, 1, 1], acc=[True] * 8)
+    log = log_at(tmp_path)
+    [step] = periods(log, measure_of(log))
+    assert (step.all_right, step.alike) == (1.0, 0.5)
+
+
 def test_what_the_reward_function_calls_right_is_right_whatever_its_score(tmp_path: Path) -> None:
     acc, pred = [True, False, True, False], ["4", None, "4", "5"]
     dumped(
@@ -74,6 +82,7 @@ def test_what_the_reward_function_calls_right_is_right_whatever_its_score(tmp_pa
     assert (measure.columns, measure.top, log.unit) == (("acc",), 1.0, "tokens")
     [step] = periods(log, measure)
     assert (step.accuracy, step.length, step.cut, step.rewards["score"]) == (0.5, 10.0, 0.5, -0.3125)
+    assert step.reward == -0.3125  # the mean of what verl learns from
     other = measure_of(log, "score")
     assert (other.top, other.values) == (0.5, 3)
     with pytest.raises(InputError, match=r"--reward pred: no column of numbers has that name; there are score, acc"):

@@ -60,30 +60,40 @@ class Log:
 class Measure:
     """Which reward counts. columns: those that are added up; top: the value that is right; values: how many there are.
 
-    at_top: the share of the decided rollouts that have the highest.
+    learnt: the columns that the trainer learns from, which may say more than what is right: verl's score beside its acc
+    is also lower for what is too long. at_top: the share of the decided rollouts that have the highest.
     """
 
     columns: tuple[str, ...]
+    learnt: tuple[str, ...]
     top: float
     values: int
     at_top: float
 
     def reward(self, one: Seen) -> float | None:
         """None where no reward function could tell."""
-        found = [one.rewards[name] for name in self.columns if name in one.rewards]
-        return sum(found) if found else None
+        return _sum(one, self.columns)
+
+    def learnt_from(self, one: Seen) -> float | None:
+        """The reward that the trainer learns from."""
+        return _sum(one, self.learnt)
 
     def is_right(self, one: Seen) -> bool | None:
         reward = self.reward(one)
         return None if reward is None else reward >= self.top
 
 
+def _sum(one: Seen, columns: Sequence[str]) -> float | None:
+    found = [one.rewards[name] for name in columns if name in one.rewards]
+    return sum(found) if found else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Period:
     """Some steps, or one. Shares are of decided rollouts, and of groups of two or more; length: the mean.
 
-    rewards: the mean of each column. alike: the share of groups whose rewards are all the same, which have no
-    advantage and teach nothing. accuracies: p(q) of each group.
+    reward: the mean of what the trainer learns from; rewards: of each column. alike: the share of groups whose rewards
+    are all the same, which have no advantage and teach nothing. accuracies: p(q) of each group.
     """
 
     first: int
@@ -196,7 +206,9 @@ def measure_of(log: Log, wanted: str = "") -> Measure:
     counts = _values(log, columns)
     highest = max(counts, default=0.0)
     top = highest if len(counts) > 1 or highest > 0 else highest + 1.0
-    return Measure(columns=columns, top=top, values=len(counts), at_top=counts[top] / max(counts.total(), 1))
+    learnt = (VERL_SCORE,) if log.kind == "verl" and VERL_SCORE in log.columns else columns
+    at_top = counts[top] / max(counts.total(), 1)
+    return Measure(columns=columns, learnt=learnt, top=top, values=len(counts), at_top=at_top)
 
 
 def _columns(log: Log) -> tuple[str, ...]:
@@ -209,8 +221,7 @@ def _columns(log: Log) -> tuple[str, ...]:
 
 def _values(log: Log, columns: tuple[str, ...]) -> Counter[float]:
     """How many rollouts have each reward."""
-    measure = Measure(columns=columns, top=0.0, values=0, at_top=0.0)
-    return Counter(reward for one in log.seen if (reward := measure.reward(one)) is not None)
+    return Counter(reward for one in log.seen if (reward := _sum(one, columns)) is not None)
 
 
 def periods(log: Log, measure: Measure, *, num: int | None = None) -> list[Period]:
@@ -234,7 +245,7 @@ def _period(log: Log, measure: Measure, steps: Sequence[int], seen: Sequence[See
         rollouts=len(seen),
         undecided=len(seen) - len(rewards),
         accuracy=mean([reward >= measure.top for reward in rewards]),
-        reward=mean(rewards),
+        reward=mean([reward for one in seen if (reward := measure.learnt_from(one)) is not None]),
         rewards={name: mean([one.rewards[name] for one in seen if name in one.rewards]) for name in log.columns},
         length=sum(map(log.length, seen)) / len(seen),
         cut=mean([one.is_cut for one in seen if one.is_cut is not None]),
@@ -258,7 +269,7 @@ def _is_alike(group: Sequence[Seen], measure: Measure) -> bool:
     """A group without an advantage: the trainer's own word where the file has it, else that its rewards are one."""
     if all(one.advantage is not None for one in group):
         return all(one.advantage == 0 for one in group)
-    return len({measure.reward(one) for one in group}) == 1
+    return len({measure.learnt_from(one) for one in group}) == 1
 
 
 def mean(values: Sequence[float]) -> float | None:
