@@ -115,7 +115,7 @@ def _side(title: str, rollout: Mapping[str, Any], num_bytes: int) -> Html:
     thought, rest = parts_of(text(rollout.get("text")))
     facts = [f"{count(number(rollout.get('tokens')))} tokens"]
     told = told_of(rollout)
-    facts += [told] if told and told != kind else []
+    facts += [f"reason: {told}"] if told and told != kind else []
     facts += [f"answer {clip(text(rollout['extracted']), 80)}"] if rollout.get("extracted") is not None else []
     ends = "(it was cut inside its thought)" if kind == "cut" else "(it ended inside its thought)"
     said = ends if rest is None else cut(rest.strip(), num_bytes) or "(nothing after the thought)"
