@@ -233,10 +233,9 @@ def test_an_ablation_runs_only_what_differs_survives_kills_and_agrees_with_compa
     assert "base" not in planned.stdout
     assert re.search(r"about .* 2 at a time \(.*(measured|reckoned)", planned.stdout)
     command = [str(word) for word in ablate(finished, directory, "--format", "json")]
-    process = shrunk.start(*command)
-    _wait_for(directory, "metrics.jsonl")
-    process.kill()  # what it started hears of it, and keeps its state
-    process.wait()
+    with shrunk.start(*command) as process:
+        _wait_for(directory, "metrics.jsonl")
+        process.kill()  # what it started hears of it, and keeps its state
     done = shrunk.etalon(*command)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
