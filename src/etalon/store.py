@@ -33,6 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 HASH_DIGITS = 16
+LOCK = ".lock"  # of a run directory
 TEMPORARY_SUFFIX = ".etalon-tmp"  # of a file that `write_atomic` has not finished
 DISK_FULL = {
     errno.ENOSPC: "no space left on the device",
@@ -263,7 +264,7 @@ class RunLock:
             raise RunError(f"{self._run_dir}: is a file; a run needs a directory")
         with writing(self._run_dir):
             self._run_dir.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._run_dir / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._run_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             self._acquire(descriptor)
             with suppress(OSError):  # the number only serves the message of a process that waits

@@ -47,7 +47,7 @@ class Runner:
 
     def run(self) -> list[Failure]:
         """Everything that is left to do; the runs that failed. StoppedError on Ctrl-C, after the runs have stopped."""
-        waiting = [task for task in self.tasks if not task.is_whole]
+        waiting = [task for task in self.tasks if not task.is_told]
         for task in self.tasks:
             self.done.add(task.directory)
         total = len({key for task in waiting for key in task.pending(self.done)})
