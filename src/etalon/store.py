@@ -27,7 +27,7 @@ from typing import Any, Self
 from etalon.errors import InputError, RunError
 
 __all__ = [
-    "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "read_json", "read_jsonl",
+    "LOCK", "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "is_special", "read_json", "read_jsonl",
     "repair_jsonl", "seed_from", "stable_hash", "to_json", "truncate_jsonl", "write_atomic", "write_json_atomic",
     "writing",
 ]  # fmt: skip
@@ -135,6 +135,8 @@ def to_json(value: Any, *, indent: int | None = None) -> bytes:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file; InputError with the path when it is missing or malformed."""
+    if is_special(path):
+        raise InputError(f"{path}: is a pipe or a device, a JSON file was expected")
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -143,6 +145,11 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: is a directory, a JSON file was expected") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
+
+
+def is_special(path: Path) -> bool:
+    """Whether it is a pipe, a device or a socket, which might be read for ever."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def append_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
