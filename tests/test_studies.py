@@ -14,10 +14,14 @@ import shrunk
 from conftest import Finished as FinishedRun
 from etalon.config import to_toml
 from etalon.errors import ConfigError, RunError
+from etalon.pipeline import take
+from etalon.pipeline.runner import unshare
 from etalon.report.several.seeds import differences_over
-from etalon.store import LOCK, StageDir
+from etalon.show.progress import Progress
+from etalon.store import LOCK, StageDir, truncate_jsonl
 from etalon.studies import lay_out
 from etalon.studies.pairing import SHARE, Pair, difference, over_seeds, owners
+from etalon.studies.runner import Runner
 from etalon.studies.study import packaged_studies, read_study, varied, write_recipe
 from etalon.studies.tasks import Finished, tasks_of
 
@@ -153,6 +157,46 @@ def test_a_summary_of_other_values_is_told_anew(tmp_path: Path) -> None:
     assert not task.is_told
     task.take(Finished())
     assert not task.is_whole  # until it is told
+
+
+def test_a_stage_that_goes_on_writes_into_no_file_of_another_run(tmp_path: Path) -> None:
+    theirs, mine = tmp_path / "theirs.jsonl", tmp_path / "stage" / "metrics.jsonl"
+    mine.parent.mkdir()
+    theirs.write_text('{"step": 1}\n')
+    mine.hardlink_to(theirs)
+    unshare(mine.parent)
+    truncate_jsonl(mine, 0)
+    assert (theirs.read_text(), mine.read_text()) == ('{"step": 1}\n', "")
+    assert [path.name for path in mine.parent.iterdir()] == ["metrics.jsonl"]
+
+
+def test_what_a_killed_copy_left_is_not_written_through(tmp_path: Path) -> None:
+    """The files of a copy that was not finished are names of the other run's files."""
+    first, second = (tmp_path / name / "stages" / "base" for name in ("first", "second"))
+    for place in (first, second):
+        place.mkdir(parents=True)
+        (place / "weights").write_text(place.parent.parent.name)
+        StageDir(place).finish({"key": "k"})
+    target = tmp_path / "third" / "stages" / "base"
+    partial = target.with_name(".base.partial")
+    partial.mkdir(parents=True)
+    (partial / "weights").hardlink_to(first / "weights")
+    take(second, target, link=False)
+    assert [(place / "weights").read_text() for place in (first, target)] == ["first", "second"]
+
+
+def test_a_long_name_of_an_arm_is_a_directory_all_the_same(tmp_path: Path) -> None:
+    study = varied(recipe(tmp_path), [f"rl-math.gamma=0.{'2' * 300},0.{'1' * 300}"], seeds=[0])
+    names = [task.directory.name for task in lay_out(study, tmp_path / "study").tasks]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) < 130
+
+
+def test_last_words_of_a_run_steer_no_terminal(tmp_path: Path) -> None:
+    study = varied(recipe(tmp_path), ["rl-math.gamma=0,1"], seeds=[0])
+    runner = Runner(tasks=(), done=Finished(), progress=Progress())
+    runner.fail(lay_out(study, tmp_path / "study").tasks[0], 1, "\x1b[2J\u202egone")
+    assert runner.failures[0].words == "\ufffd[2J\ufffdgone"
 
 
 # ---- statistics

@@ -14,6 +14,7 @@ from etalon.studies.result import Result, Row
 
 WIDTH = 100  # of a pipe
 HEAD = ("Arm", "Stage", "Domain", "Pass@1 [95%]", "Pass@K", "Tokens", "Difference", "over seeds", "over problems")
+BAR = "\\|"  # inside a cell of Markdown
 CAPTION = (
     "Means over {seeds} seeds, in percent. Difference: against the first arm, paired by seed and problem; its 95% "
     "intervals over seeds and over problems; * where both exclude 0."
@@ -45,7 +46,9 @@ def print_result(result: Result, console: Console | None = None) -> None:
 def markdown(result: Result) -> str:
     """The same table for a document."""
     lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
-    lines += [f"| {' | '.join(cells_of(row))} |" for row in result.rows]
+    lines += [
+        f"| {' | '.join(' '.join(cell.split()).replace('|', BAR) for cell in cells_of(row))} |" for row in result.rows
+    ]
     return "\n".join([*lines, "", caption(result), "", *remarks(result)])
 
 

@@ -20,11 +20,12 @@ from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import check_inputs
 from etalon.pipeline.stage import Stage, finished
 from etalon.recipe import Recipe
-from etalon.store import StageDir
+from etalon.store import StageDir, stable_hash
 from etalon.studies.study import Arm, Study
 
 RUNS = "runs"  # below a study's directory: seed-S/ARM
 LOGS = "logs"  # what each run printed
+MOST_LETTERS = 100  # (ours) of a directory's name
 PLAIN = re.compile(r"[^A-Za-z0-9._=+-]+")
 
 
@@ -171,9 +172,14 @@ def _evaluated(recipe: Recipe, arm: Arm) -> list[str]:
     return list(dict.fromkeys((*sources, *models)))
 
 
+def _short(slug: str, name: str) -> str:
+    """A slug that fits into a file's name."""
+    return slug if len(slug) <= MOST_LETTERS else f"{slug[:MOST_LETTERS]}-{stable_hash(name)}"
+
+
 def _slugs(names: Sequence[str]) -> dict[str, str]:
     """A directory's name for every arm; ConfigError where two would share one."""
-    found = {name: PLAIN.sub("-", name).strip("-.") or "arm" for name in names}
+    found = {name: _short(PLAIN.sub("-", name).strip("-.") or "arm", name) for name in names}
     if len(set(found.values())) < len(found):
         raise ConfigError(f"arms: two names differ in signs that no directory has: {', '.join(names)}")
     return found
