@@ -71,6 +71,13 @@ def test_the_forecast_learns_from_the_models_that_are_done() -> None:
     assert run.forecast(TINY, speed, jobs=2, finished={cell.name: 1.0 for cell in TINY.cells}) == 0
 
 
+def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "report.html").touch()
+    with pytest.raises(InputError, match="not the directory of this study"):
+        run.check_directory(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
 def test_a_directory_keeps_its_budget_and_takes_more_sizes(tmp_path: Path) -> None:
     run.settle(tmp_path, TINY)
     run.settle(tmp_path, replace(TINY, widths=(8, 12, 16, 24), seeds=(0, 1, 2)))

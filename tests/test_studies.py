@@ -14,13 +14,22 @@ import pytest
 from typer.testing import CliRunner
 
 import shrunk
-from conftest import Finished
+from conftest import Finished as FinishedRun
 from etalon.cli import app
-from etalon.errors import ConfigError
+from etalon.config import to_toml
+from etalon.errors import ConfigError, RunError
+from etalon.pipeline import take
+from etalon.pipeline.runner import unshare
+from etalon.report.several.seeds import differences_over
+from etalon.show.progress import Progress
+from etalon.store import LOCK, StageDir, truncate_jsonl
+from etalon.studies import lay_out
 from etalon.studies.page import page
-from etalon.studies.pairing import Difference, Pair, difference, over_seeds, owners
+from etalon.studies.pairing import SHARE, Difference, Pair, difference, over_seeds, owners
 from etalon.studies.result import Result, Row
-from etalon.studies.study import packaged_studies, read_study, varied
+from etalon.studies.runner import Runner
+from etalon.studies.study import packaged_studies, read_study, varied, write_recipe
+from etalon.studies.tasks import Finished, tasks_of
 
 # ---- what is asked
 
@@ -108,6 +117,94 @@ def test_every_packaged_study_asks_a_question_and_has_a_baseline() -> None:
         assert len(study.seeds) >= 5
 
 
+# ---- where it lies
+
+
+@pytest.mark.parametrize(
+    "vary", [["rl-math.gamma=1,1.0"], ["rl-math.lr=1e-4,0.0001"], ["jobs=1,2"], ["seed=0,1"],
+             ["rl-math.gamma=0,1", "rl-math.gamma=2,4"]],
+)  # fmt: skip
+def test_arms_that_are_one_and_the_same_run_are_no_comparison(tmp_path: Path, vary: list[str]) -> None:
+    with pytest.raises(ConfigError, match="are the same"):
+        lay_out(varied(recipe(tmp_path), vary, seeds=[0]), tmp_path / "study")
+
+
+def test_a_study_overwrites_nothing_but_its_own_directory(tmp_path: Path) -> None:
+    path = recipe(tmp_path)
+    study = varied(path, ["rl-math.gamma=0,1"], seeds=[0])
+    before = path.read_bytes()
+    with pytest.raises(RunError, match="not the directory of such a study"):
+        lay_out(study, path.parent)
+    with pytest.raises(RunError, match="is a file"):
+        lay_out(study, path)
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (LOCK, "resolved.toml"):
+        (run / name).touch()
+    with pytest.raises(RunError, match="not the directory of such a study"):
+        lay_out(study, run)
+    assert path.read_bytes() == before
+    lay_out(study, tmp_path / "planned")
+    assert not (tmp_path / "planned").exists()  # a plan writes nothing
+
+
+def test_a_summary_of_other_values_is_told_anew(tmp_path: Path) -> None:
+    """A run that measured one stage, then another, has a summary of the second alone."""
+    study = varied(recipe(tmp_path), ["rl-math.gamma=0,1"], seeds=[0])
+    directory = tmp_path / "study"
+    [task, _] = tasks_of(study, write_recipe(study, directory), directory)
+    for stage in task.stages:
+        StageDir(task.directories[stage.name]).finish({"key": task.keys[stage.name], "outputs": {}})
+    (task.directory / "summary.json").write_text("{}")
+    (task.directory / "resolved.toml").write_text(to_toml(task.recipe))
+    assert task.is_told
+    (task.directory / "resolved.toml").write_text(to_toml(task.recipe).replace("gamma = 0", "gamma = 3"))
+    assert task.is_whole
+    assert not task.is_told
+    task.take(Finished())
+    assert not task.is_whole  # until it is told
+
+
+def test_a_stage_that_goes_on_writes_into_no_file_of_another_run(tmp_path: Path) -> None:
+    theirs, mine = tmp_path / "theirs.jsonl", tmp_path / "stage" / "metrics.jsonl"
+    mine.parent.mkdir()
+    theirs.write_text('{"step": 1}\n')
+    mine.hardlink_to(theirs)
+    unshare(mine.parent)
+    truncate_jsonl(mine, 0)
+    assert (theirs.read_text(), mine.read_text()) == ('{"step": 1}\n', "")
+    assert [path.name for path in mine.parent.iterdir()] == ["metrics.jsonl"]
+
+
+def test_what_a_killed_copy_left_is_not_written_through(tmp_path: Path) -> None:
+    """The files of a copy that was not finished are names of the other run's files."""
+    first, second = (tmp_path / name / "stages" / "base" for name in ("first", "second"))
+    for place in (first, second):
+        place.mkdir(parents=True)
+        (place / "weights").write_text(place.parent.parent.name)
+        StageDir(place).finish({"key": "k"})
+    target = tmp_path / "third" / "stages" / "base"
+    partial = target.with_name(".base.partial")
+    partial.mkdir(parents=True)
+    (partial / "weights").hardlink_to(first / "weights")
+    take(second, target, link=False)
+    assert [(place / "weights").read_text() for place in (first, target)] == ["first", "second"]
+
+
+def test_a_long_name_of_an_arm_is_a_directory_all_the_same(tmp_path: Path) -> None:
+    study = varied(recipe(tmp_path), [f"rl-math.gamma=0.{'2' * 300},0.{'1' * 300}"], seeds=[0])
+    names = [task.directory.name for task in lay_out(study, tmp_path / "study").tasks]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) < 130
+
+
+def test_last_words_of_a_run_steer_no_terminal(tmp_path: Path) -> None:
+    study = varied(recipe(tmp_path), ["rl-math.gamma=0,1"], seeds=[0])
+    runner = Runner(tasks=(), done=Finished(), progress=Progress())
+    runner.fail(lay_out(study, tmp_path / "study").tasks[0], 1, "\x1b[2J\u202egone")
+    assert runner.failures[0].words == "\ufffd[2J\ufffdgone"
+
+
 # ---- statistics
 
 
@@ -120,16 +217,16 @@ def test_the_interval_over_seeds_is_student_t_of_the_seeds_values() -> None:
 
 
 def test_differences_are_paired_by_seed_and_problem_and_each_seed_counts_once() -> None:
-    one = Pair(before={"p": 0.0, "q": 0.5, "gone": 1.0}, after={"p": 1.0, "q": 0.5, "new": 0.0}, clusters={})
+    one = Pair(before={"p": 0.0, "q": 0.5, "gone": 1.0}, after={"p": 0.2, "q": 0.5, "new": 0.0}, clusters={})
     two = Pair(before={"r": 0.5}, after={"r": 0.75}, clusters={})
     found = difference([one, two])
     assert found is not None
-    assert found.values == (0.5, 0.25)
-    assert found.mean == pytest.approx(0.375)
+    assert found.values == (0.1, 0.25)
+    assert found.mean == pytest.approx(0.175)
     assert found.problems == 3
     assert found.problems_low is not None
     assert found.problems_high is not None
-    assert (found.problems_low + found.problems_high) / 2 == pytest.approx(0.375)  # around the same mean
+    assert (found.problems_low + found.problems_high) / 2 == pytest.approx(0.175)  # around the same mean
     assert difference([Pair(before={"a": 1.0}, after={"b": 1.0}, clusters={})]) is None
 
 
@@ -144,7 +241,32 @@ def test_one_problem_under_several_seeds_is_one_unit_of_chance() -> None:
         pytest.approx(alone.problems_low),
         pytest.approx(alone.problems_high),
     )
-    assert often.low == often.high == often.mean  # and the seeds agree
+    assert often.mean == alone.mean
+
+
+def test_seeds_that_agree_are_no_certainty_here_as_little_as_in_the_report() -> None:
+    pairs = [Pair(before={"p": 0.0, "q": 0.0}, after={"p": 0.5, "q": 0.25}, clusters={})] * 3
+    found = difference(pairs)
+    assert found is not None
+    theirs = differences_over(found.values)
+    assert (found.mean, found.low, found.high) == (theirs.mean, theirs.low, theirs.high)
+    assert found.low is not None
+    assert found.low < 0 < found.mean  # 1 - 0.025^(1/3) = 0.71 of further seeds may differ, by as much as shares can
+    assert not found.is_clear
+    scores = over_seeds([1.0, 1.0, 1.0], SHARE)
+    assert (scores.low, scores.high) == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    assert over_seeds([35.0, 35.0]).low == 35.0  # tokens have no bounds
+
+
+def test_no_interval_of_a_difference_leaves_what_shares_can_differ_by() -> None:
+    one = Pair(before={"p": 0.0, "q": 1.0}, after={"p": 1.0, "q": 0.0}, clusters={})
+    two = Pair(before={"r": 0.0, "s": 0.0, "t": 0.0}, after={"r": 1.0, "s": 1.0, "t": 1.0}, clusters={})
+    found = difference([one, two])
+    assert found is not None
+    assert (found.low, found.high) == (-1.0, 1.0)
+    assert found.problems_low is not None
+    assert found.problems_high is not None
+    assert -1.0 <= found.problems_low <= found.problems_high <= 1.0
 
 
 def test_near_copies_that_two_seeds_name_differently_are_one_cluster() -> None:
@@ -214,7 +336,7 @@ def test_the_table_of_a_page_has_a_column_a_domain_with_the_difference_below_the
 # ---- a real one
 
 
-def ablate(finished: Finished, directory: Path, *more: str | Path) -> list[str | Path]:
+def ablate(finished: FinishedRun, directory: Path, *more: str | Path) -> list[str | Path]:
     return [
         "ablate", finished.recipe, "--vary", "rl-math.gamma=1,0", "--set", "rl-math.steps=6", "--run", directory,
         "--reuse", finished.run, *more,
@@ -224,7 +346,7 @@ def ablate(finished: Finished, directory: Path, *more: str | Path) -> list[str |
 @pytest.mark.torch
 @pytest.mark.live
 def test_an_ablation_runs_only_what_differs_survives_kills_and_agrees_with_compare(
-    finished: Finished, tmp_path: Path
+    finished: FinishedRun, tmp_path: Path
 ) -> None:
     directory = tmp_path / "study"
     planned = shrunk.etalon(*ablate(finished, directory, "--dry-run"))
@@ -275,7 +397,7 @@ def _wait_for(directory: Path, name: str) -> None:
 
 @pytest.mark.torch
 @pytest.mark.live
-def test_an_arm_that_cannot_run_is_named_and_the_others_are_told(finished: Finished, tmp_path: Path) -> None:
+def test_an_arm_that_cannot_run_is_named_and_the_others_are_told(finished: FinishedRun, tmp_path: Path) -> None:
     found = shrunk.etalon(
         "ablate", finished.recipe, "--vary", "rl-math.gamma=1,-1", "--run", tmp_path / "study", "--reuse", finished.run
     )

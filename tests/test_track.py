@@ -186,7 +186,7 @@ def test_what_cannot_be_tracked_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no resolved\.toml"):
         Feed(tmp_path)
     (tmp_path / "rows.jsonl").write_bytes(b'{"step": 1}\nbroken\n')
-    with pytest.raises(InputError, match="not JSON"):
+    with pytest.raises(InputError, match="no step as JSON"):
         whole_rows(tmp_path / "rows.jsonl", 0)
 
 

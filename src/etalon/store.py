@@ -27,12 +27,13 @@ from typing import Any, Self
 from etalon.errors import InputError, RunError
 
 __all__ = [
-    "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "read_json", "read_jsonl",
+    "LOCK", "RunLock", "StageDir", "append_jsonl", "hash_file", "hash_tree", "is_special", "read_json", "read_jsonl",
     "repair_jsonl", "seed_from", "stable_hash", "to_json", "truncate_jsonl", "write_atomic", "write_json_atomic",
     "writing",
 ]  # fmt: skip
 
 HASH_DIGITS = 16
+LOCK = ".lock"  # of a run directory
 TEMPORARY_SUFFIX = ".etalon-tmp"  # of a file that `write_atomic` has not finished
 DISK_FULL = {
     errno.ENOSPC: "no space left on the device",
@@ -134,6 +135,8 @@ def to_json(value: Any, *, indent: int | None = None) -> bytes:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file; InputError with the path when it is missing or malformed."""
+    if is_special(path):
+        raise InputError(f"{path}: is a pipe or a device, a JSON file was expected")
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -142,6 +145,11 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: is a directory, a JSON file was expected") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
+
+
+def is_special(path: Path) -> bool:
+    """Whether it is a pipe, a device or a socket, which might be read for ever."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def append_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -263,7 +271,7 @@ class RunLock:
             raise RunError(f"{self._run_dir}: is a file; a run needs a directory")
         with writing(self._run_dir):
             self._run_dir.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._run_dir / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._run_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             self._acquire(descriptor)
             with suppress(OSError):  # the number only serves the message of a process that waits

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,11 +17,16 @@ from etalon.errors import RunError
 if TYPE_CHECKING:
     from etalon.studies import Plan, Result, Study
 
+MOST_SEEDS = 1000  # (ours) more of them are a mistake
+
 Vary = Annotated[
     list[str] | None,
     typer.Option(metavar="STAGE.KEY=A,B", help="Values to compare, the first is the baseline; repeat for a grid."),
 ]
-Seeds = Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds; each deals problems anew in nano's world.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST_SEEDS, metavar="N", help="Seeds; each deals problems anew in nano's world."),
+]
 FirstSeed = Annotated[int, typer.Option("--first-seed", min=0, metavar="N", help="The first of them.")]
 Measure = Annotated[
     list[str] | None,
@@ -74,8 +78,7 @@ def run_study(
 
     directory = run_dir or Path("runs") / study.name
     if dry_run:
-        with tempfile.TemporaryDirectory() as scratch:
-            print_plan(study, lay_out(study, directory, reuse, recipe_dir=Path(scratch)), jobs)
+        print_plan(study, lay_out(study, directory, reuse), jobs)
         return
     require_train_extra()
     command = shlex.join(["etalon", *sys.argv[1:]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etalon.commands.ablate import DryRun, Format, Jobs, Reuse, StudyDir, run_study
+from etalon.commands.ablate import MOST_SEEDS, DryRun, Format, Jobs, Reuse, StudyDir, run_study
 from etalon.commands.run import SetOption, require_train_extra
 from etalon.errors import ConfigError
 
@@ -24,7 +24,9 @@ def study(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME|FILE.toml", help="A packaged study, or a file. None: list them.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="Seeds [default: as the study says].")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=MOST_SEEDS, metavar="N", help="Seeds [default: as the study says].")
+    ] = None,
     overrides: SetOption = None,
     run_dir: StudyDir = None,
     jobs: Jobs = 2,

@@ -218,6 +218,7 @@ def take(source: Path, directory: Path, *, link: bool = False) -> None:
     done = StageDir(source).done()
     assert done is not None
     partial = directory.with_name(f".{directory.name}{PARTIAL_SUFFIX}")
+    shutil.rmtree(partial, ignore_errors=True)  # its files may be those of another run, which a copy would overwrite
     copy_files(source, partial, link=link)
     StageDir(partial).finish(done)
     shutil.rmtree(directory, ignore_errors=True)

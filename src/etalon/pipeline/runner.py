@@ -40,7 +40,7 @@ from etalon.pipeline.stage import (
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox import connect
 from etalon.show.progress import Progress
-from etalon.store import StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
+from etalon.store import TEMPORARY_SUFFIX, StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 
 PR_SET_PDEATHSIG = 1
@@ -197,8 +197,10 @@ def execute(
     if directory.done() is not None or not inputs.exists() or read_json(inputs)["key"] != key:
         directory.clear()
         write_json_atomic(inputs, inputs_of(stage, key))
-    elif (directory.path / "metrics.jsonl").exists():
-        view.note("continues what an interrupted run left")
+    else:
+        unshare(directory.path)
+        if (directory.path / "metrics.jsonl").exists():
+            view.note("continues what an interrupted run left")
     started = time.monotonic()
     work = Work(
         recipe=stage.recipe, stage=stage, directories=directories, view=view, spread=spread, goes_on=goes_on
@@ -221,6 +223,16 @@ def execute(
         }
     )
     return outputs
+
+
+def unshare(directory: Path) -> None:
+    """Make every file below a directory its own: what a study took of another run is that run's file as well."""
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_nlink > 1:
+            copy = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+            with writing(path):
+                shutil.copy2(path, copy)
+                copy.replace(path)
 
 
 def inputs_of(stage: Stage, key: str) -> dict[str, Any]:

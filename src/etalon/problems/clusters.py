@@ -12,6 +12,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
+from etalon.errors import InputError
 from etalon.problems import nano
 from etalon.problems.instructions import instructions
 from etalon.problems.near import near
@@ -50,10 +51,12 @@ def _told() -> tuple[str, ...]:
 
 
 def read_clusters(folder: Path, part: str = "") -> dict[str, str]:
-    """What a folder's CLUSTERS says, or says of one file in it; nothing without one."""
+    """What a folder's CLUSTERS says, or says of one file in it; nothing without one. InputError for something else."""
     path = folder / CLUSTERS
-    found: dict[str, Any] = read_json(path) if path.exists() else {}
-    clusters: dict[str, str] = found.get(part, {}) if part else found
+    found: Any = read_json(path) if path.exists() else {}
+    clusters: Any = found.get(part, {}) if part and isinstance(found, dict) else found
+    if not isinstance(clusters, dict) or not all(isinstance(name, str) for name in clusters.values()):
+        raise InputError(f"{path}: does not name a cluster for each problem; delete it to count every problem alone")
     return clusters
 
 

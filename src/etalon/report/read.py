@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
+from etalon.store import is_special
+
 T = TypeVar("T")
 
 
@@ -84,12 +86,17 @@ class Reader:
 
     def text(self, name: str, *, expected: bool = False) -> str:
         try:
+            if is_special(self.directory / name):
+                self.missing.append(f"{name} is a pipe or a device: not read")
+                return ""
             return (self.directory / name).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             if expected:
                 self.missing.append(f"{name} is not there")
         except OSError as error:
             self.missing.append(f"{name} cannot be read: {error.strerror}")
+        except ValueError as error:  # a NUL in a name
+            self.missing.append(f"{name} cannot be read: {error}")
         return ""
 
     def json(self, name: str, *, expected: bool = False) -> Any:

@@ -13,7 +13,7 @@ from etalon import stats
 from etalon.config.stages import EVALUATION, PROBLEMS
 from etalon.errors import EtalonError
 from etalon.problems.clusters import read_clusters
-from etalon.report.read import Reader, mapping, text
+from etalon.report.read import Reader, mapping, numbers, text
 from etalon.report.several.paired import STAGES, Means, paired
 
 
@@ -56,7 +56,7 @@ def _done(reader: Reader, stage: str) -> dict[str, Any]:
 
 def _means(reader: Reader, stage: str) -> dict[str, Means]:
     return {
-        domain: {id_: float(value) for id_, value in mapping(own).items() if isinstance(value, int | float)}
+        domain: {id_: value for id_, value in numbers(mapping(own)).items() if 0 <= value <= 1}
         for domain, own in mapping(reader.json(f"{STAGES}/{EVALUATION}{stage}/means.json")).items()
     }
 

@@ -12,6 +12,7 @@ votes       majority votes over the answers to one problem
 
 from etalon.stats.intervals import (
     Interval,
+    bounded_interval,
     cluster_ids,
     finite,
     mean_interval,
@@ -28,6 +29,7 @@ __all__ = [
     "DomainScore",
     "Interval",
     "accuracy_histogram",
+    "bounded_interval",
     "cluster_ids",
     "cons_accuracy",
     "cons_at_k",

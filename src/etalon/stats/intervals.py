@@ -100,6 +100,16 @@ def mean_interval(
     return Interval(mean=mean, low=mean - half_width, high=mean + half_width)
 
 
+def bounded_interval(
+    values: Sequence[float], lowest: float, highest: float, *, clusters: Sequence[Hashable] | None = None
+) -> Interval:
+    """`mean_interval` cut to [lowest, highest], where every mean lies; (-inf, inf) for one value or cluster."""
+    found = mean_interval(values, clusters=clusters, lowest=lowest, highest=highest)
+    if math.isinf(found.low):
+        return found
+    return Interval(mean=found.mean, low=max(lowest, found.low), high=min(highest, found.high))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Spread:
     """equal_clusters: how many of one size the clusters weigh as much as, N^2 over the squares of sizes (Kish 1965)."""
@@ -150,14 +160,8 @@ def paired_difference(
     common = sorted(before.keys() & after.keys())
     if not common:
         raise ValueError("paired_difference: no problem is in both")
-    found = mean_interval(
-        [after[problem_id] - before[problem_id] for problem_id in common],
-        clusters=cluster_ids(common, clusters or {}),
-        lowest=-1.0,
-    )
-    if math.isinf(found.low):
-        return found
-    return Interval(mean=found.mean, low=max(-1.0, found.low), high=min(1.0, found.high))
+    values = [after[problem_id] - before[problem_id] for problem_id in common]
+    return bounded_interval(values, -1.0, 1.0, clusters=cluster_ids(common, clusters or {}))
 
 
 def sampling_noise(per_problem_counts: Sequence[tuple[int, int]]) -> float | None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from etalon.errors import RunError
 from etalon.pipeline.seconds import calibrate, measured_in, seconds_forecast
 from etalon.show.progress import Progress, show_seconds
-from etalon.store import RunLock, write_json_atomic
+from etalon.store import LOCK, RunLock, write_json_atomic
 from etalon.studies.page import write_page
 from etalon.studies.result import RESULT, Result, read
 from etalon.studies.runner import Runner
@@ -24,6 +25,8 @@ from etalon.studies.study import RECIPE, Study, write_recipe
 from etalon.studies.tasks import RUNS, Finished, Task, tasks_of
 
 MOST_READ = 4  # (ours) runs whose seconds are read for a forecast
+
+OF_OTHERS = {"resolved.toml", "evaluation.json", "study.json"}  # of a run, an evaluation, compression-coverage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class Plan:
             keys = task.pending(self.done) - seen
             seen |= keys
             names = [stage.name for stage in task.stages if task.keys[stage.name] in keys]
-            if names or not task.is_whole:
+            if names or not task.is_told:
                 found[task.name] = names
         return found
 
@@ -75,12 +78,14 @@ class Plan:
         return f"about {whole} on this machine as busy as it is now, {jobs} at a time ({', '.join(parts)})"
 
 
-def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = (), *, recipe_dir: Path | None = None) -> Plan:
-    """The runs of a study and what is there of them; ConfigError for a recipe that cannot be run.
+def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = ()) -> Plan:
+    """The runs of a study and what is there of them, and nothing written. ConfigError for what cannot be run."""
+    check_directory(directory)
+    with TemporaryDirectory() as folder:
+        return _laid_out(study, write_recipe(study, Path(folder)), directory, reuse)
 
-    recipe_dir: where the recipe is written, for a look that leaves nothing in `directory`.
-    """
-    recipe = write_recipe(study, recipe_dir or directory)
+
+def _laid_out(study: Study, recipe: Path, directory: Path, reuse: Sequence[Path]) -> Plan:
     tasks = tasks_of(study, recipe, directory)
     if absent := [run for run in reuse if not (run / "stages").is_dir()]:
         raise RunError(f"--reuse {absent[0]}: is not a run directory: it has no stages")
@@ -91,12 +96,22 @@ def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = (), *, recipe
     return Plan(tasks=tuple(tasks), done=done, runs=tuple(runs))
 
 
+def check_directory(directory: Path) -> None:
+    """RunError for a directory that holds something else: a study writes recipe.toml and report.html into its own."""
+    if directory.exists() and not directory.is_dir():
+        raise RunError(f"{directory}: is a file; a study needs a directory")
+    names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+    if names & OF_OTHERS or (names and not names & {LOCK, RESULT}):
+        raise RunError(f"{directory}: is not empty and not the directory of such a study; use another --run directory")
+
+
 def conduct(
     study: Study, directory: Path, *, command: str, jobs: int = 2, reuse: Sequence[Path] = (), progress: Progress
 ) -> Result:
     """Run what is left of a study and write DIR/result.json and report.html, which name the runs that failed."""
+    check_directory(directory)
     with RunLock(directory, wait_seconds=2.0):
-        plan = lay_out(study, directory, reuse)
+        plan = _laid_out(study, write_recipe(study, directory), directory, reuse)
         if told := plan.forecast(jobs):
             progress.say(f"{study.name}: {told}")
         failures = Runner(tasks=plan.tasks, done=plan.done, progress=progress, jobs=jobs).run()

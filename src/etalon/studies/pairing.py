@@ -8,12 +8,13 @@ Two questions about the same difference, kept apart:
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etalon import stats
+
+SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)  # where shares lie, and differences of shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +64,19 @@ class Pair:
         return {name: self.after[name] - self.before[name] for name in sorted(self.before.keys() & self.after.keys())}
 
 
-def over_seeds(values: Sequence[float], *, is_share: bool = False) -> Spread:
-    """The mean of one value per seed with its t interval, cut to [0, 1] for a share; ValueError without any."""
+def over_seeds(values: Sequence[float], bounds: tuple[float, float] | None = None) -> Spread:
+    """The mean of one value per seed with its t interval; ValueError without any.
+
+    bounds: of shares and their differences. The interval is cut to them, and where all seeds agree it is no point: see
+    `stats.mean_interval`.
+    """
     if not values:
         raise ValueError("over_seeds: no seed has a value")
     mean = statistics.fmean(values)
-    if len(values) < 2:
-        return Spread(mean=mean, low=None, high=None, values=tuple(values))
-    half = stats.t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    low, high = mean - half, mean + half
-    if is_share:
-        low, high = max(0.0, low), min(1.0, high)
-    return Spread(mean=mean, low=low, high=high, values=tuple(values))
+    found = (
+        stats.bounded_interval(values, *bounds) if bounds else stats.mean_interval(values, lowest=mean, highest=mean)
+    )
+    return Spread(mean=found.mean, low=stats.finite(found.low), high=stats.finite(found.high), values=tuple(values))
 
 
 def difference(pairs: Sequence[Pair]) -> Difference | None:
@@ -86,16 +88,17 @@ def difference(pairs: Sequence[Pair]) -> Difference | None:
     known = [(pair, found) for pair, found in zip(pairs, by_seed, strict=True) if found]
     if not known:
         return None
-    spread = over_seeds([statistics.fmean(found.values()) for _, found in known])
+    spread = over_seeds([statistics.fmean(found.values()) for _, found in known], DIFFERENCE)
     values = [value for _, found in known for value in found.values()]
     names = [name for _, found in known for name in found]
     owner = owners([pair.clusters for pair, _ in known])
     clusters = [owner.get(name, name) for name in names]
     pooled = stats.mean_interval(values, clusters=clusters, lowest=-1.0, highest=1.0)
     shift = spread.mean - pooled.mean  # seeds with fewer problems in common count as much as the others
+    low, high = (stats.finite(bound + shift) for bound in (pooled.low, pooled.high))
     return Difference(
         mean=spread.mean, low=spread.low, high=spread.high,
-        problems_low=stats.finite(pooled.low + shift), problems_high=stats.finite(pooled.high + shift),
+        problems_low=low if low is None else max(-1.0, low), problems_high=high if high is None else min(1.0, high),
         values=spread.values, problems=len(values),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from etalon.pipeline.stages.clr import COLUMNS_FILE
 from etalon.problems.clusters import read_clusters
 from etalon.show.table import CLR_METHODS
 from etalon.store import StageDir, read_json, read_jsonl
-from etalon.studies.pairing import Difference, Pair, Spread, difference, over_seeds
+from etalon.studies.pairing import DIFFERENCE, SHARE, Difference, Pair, Spread, difference, over_seeds
 from etalon.studies.runner import Failure
 from etalon.studies.study import Study
 from etalon.studies.tasks import Task
@@ -143,10 +143,13 @@ def _rows(
         yield Row(
             arm=arm, stage=stage, of=of, domain=domain, difference=found, against=baseline if found else "",
             numbers={
-                name: over_seeds([one[name] for one in scores], is_share=name in SHARES) for name in _shared(scores)
+                name: over_seeds([one[name] for one in scores], _bounds(name)) for name in _shared(scores)
             },
             changes={
-                name: over_seeds([mine[name] - other[name] for mine, other in zip(scores, others, strict=True)])
+                name: over_seeds(
+                    [mine[name] - other[name] for mine, other in zip(scores, others, strict=True)],
+                    DIFFERENCE if name in SHARES else None,
+                )
                 for name in (_shared([*scores, *others]) if others else ())
                 if name not in ("pass1", "delta")
             },
@@ -156,6 +159,10 @@ def _rows(
             yield Row(
                 arm=arm, stage=stage, of=of, domain=f"{GAIN}{domain}", numbers={}, difference=gain, against=domain
             )  # fmt: skip
+
+
+def _bounds(name: str) -> tuple[float, float] | None:
+    return SHARE if name in SHARES else DIFFERENCE if name == "delta" else None
 
 
 def _shared(tables: Sequence[Mapping[str, Any]]) -> list[str]:

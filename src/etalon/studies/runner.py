@@ -14,9 +14,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from etalon.errors import StoppedError
+from etalon.errors import EtalonError, StoppedError
 from etalon.pipeline.runner import PR_SET_PDEATHSIG
+from etalon.report.html import UNPRINTABLE
 from etalon.show.progress import Progress
+from etalon.store import RunLock
 from etalon.studies.tasks import Finished, Task
 
 POLL_SECONDS = 0.5
@@ -47,7 +49,7 @@ class Runner:
 
     def run(self) -> list[Failure]:
         """Everything that is left to do; the runs that failed. StoppedError on Ctrl-C, after the runs have stopped."""
-        waiting = [task for task in self.tasks if not task.is_whole]
+        waiting = [task for task in self.tasks if not task.is_told]
         for task in self.tasks:
             self.done.add(task.directory)
         total = len({key for task in waiting for key in task.pending(self.done)})
@@ -84,7 +86,12 @@ class Runner:
 
     def start(self, task: Task, keys: set[str]) -> None:
         """A run in a process group of its own, so that Ctrl-C reaches it once: from here."""
-        task.take(self.done)
+        try:
+            with RunLock(task.directory, wait_seconds=GRACE_SECONDS):  # of a killed study it may be ending yet
+                task.take(self.done)
+        except EtalonError as error:
+            self.fail(task, 2, str(error))
+            return
         task.log.parent.mkdir(parents=True, exist_ok=True)
         self.progress.say(f"  {task.name}: {len(keys)} stages")
         with task.log.open("ab") as log:
@@ -105,11 +112,15 @@ class Runner:
             del self.running[pid]
             if code:
                 lines = task.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                words = " / ".join(lines[-LAST_LINES:])
-                self.failures.append(Failure(name=task.name, code=code, words=words, log=str(task.log)))
-                self.progress.say(f"  {task.name}: failed with exit code {code}: {words}")
+                self.fail(task, code, " / ".join(lines[-LAST_LINES:]))
             else:
                 self.progress.say(f"  {task.name}: done")
+
+    def fail(self, task: Task, code: int, words: str) -> None:
+        """Note a run that failed, and say it; what a model wrote steers no terminal."""
+        told = UNPRINTABLE.sub("\ufffd", words)
+        self.failures.append(Failure(name=task.name, code=code, words=told, log=str(task.log)))
+        self.progress.say(f"  {task.name}: failed with exit code {code}: {told}")
 
     def stop(self) -> None:
         """Interrupt every run, and wait until each has kept its state; one that hangs is killed."""

@@ -16,6 +16,7 @@ from etalon.studies.result import Result, Row, is_gain, said
 WIDTH = 100  # of a pipe
 CLEAR = " \\*"  # behind a difference whose intervals both exclude 0, as Markdown writes a star
 HEAD = ("Arm", "Stage", "Domain", "Pass@1 [95%]", "Pass@K", "Tokens", "Difference", "over seeds", "over problems")
+BAR = "\\|"  # inside a cell of Markdown
 CAPTION = (
     "Means over {seeds} seeds, in percent. Difference: against the first arm, paired by seed and problem; its 95% "
     "intervals over seeds and over problems; * where both exclude 0."
@@ -57,7 +58,9 @@ def markdown(result: Result) -> str:
         ]
     lines = []
     for head, *rows in tables:
-        lines += ["\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)), ""]
+        written = [[" ".join(cell.split()).replace("|", BAR) for cell in cells] for cells in (head, *rows)]
+        lines += [f"| {' | '.join(cells)} |" for cells in (written[0], ["---"] * len(head), *written[1:])]
+        lines.append("")
     notes = [line for line in remarks(result) if not line.startswith("Question")]
     return "\n".join([*lines, caption(result), "", *notes])
 

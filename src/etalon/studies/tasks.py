@@ -20,11 +20,12 @@ from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import check_inputs
 from etalon.pipeline.stage import Stage, finished
 from etalon.recipe import Recipe
-from etalon.store import StageDir
+from etalon.store import StageDir, stable_hash
 from etalon.studies.study import Arm, Study
 
 RUNS = "runs"  # below a study's directory: seed-S/ARM
 LOGS = "logs"  # what each run printed
+MOST_LETTERS = 100  # (ours) of a directory's name
 PLAIN = re.compile(r"[^A-Za-z0-9._=+-]+")
 
 
@@ -94,14 +95,21 @@ class Task:
         """Whether all of it is done, and was told."""
         return (self.directory / "summary.json").is_file() and all(map(self.is_done, self.stages))
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it is whole, and its summary is of the very recipe that it has now."""
+        path = self.directory / "resolved.toml"
+        return self.is_whole and path.is_file() and path.read_bytes() == config.to_toml(self.recipe).encode()
+
     def pending(self, done: Finished) -> set[str]:
         """Keys of the stages that no run has finished."""
         left = [stage for stage in self.stages if not self.is_done(stage)]
         return {self.keys[stage.name] for stage in left if done.find(stage, self.keys[stage.name]) is None}
 
     def take(self, done: Finished) -> None:
-        """Make the run directory, with what other runs have finished."""
+        """Make the run directory, with what other runs have finished; what it told before is told anew."""
         pipeline.check_owner(self.directory, self.recipe.name)
+        (self.directory / "summary.json").unlink(missing_ok=True)
         pipeline.write_run_files(self.recipe.resolved(), self.directory, self.recipe_path, self.sets)
         pipeline.clear_partial(self.directory)
         for stage in self.stages:
@@ -123,9 +131,24 @@ class Task:
 def tasks_of(study: Study, recipe_path: Path, directory: Path) -> list[Task]:
     """Every run of a study, by seed and then by arm. ConfigError for an arm whose recipe cannot be run."""
     names = _slugs([arm.name for arm in study.arms])
-    return [
+    tasks = [
         _task(study, arm, seed, recipe_path, directory, names[arm.name]) for seed in study.seeds for arm in study.arms
     ]
+    _check_distinct(tasks[: len(study.arms)])
+    return tasks
+
+
+def _check_distinct(tasks: Sequence[Task]) -> None:
+    """ConfigError for two arms that are one and the same run, which would pass for a comparison."""
+    found: dict[tuple[str, ...], Task] = {}
+    for task in tasks:
+        measured = tuple(task.keys[f"{EVALUATION}{name}"] if f"{EVALUATION}{name}" in task.keys else task.keys[name]
+                         for name in task.arm.measure)  # fmt: skip
+        if (twin := found.setdefault(measured, task)) is not task:
+            raise ConfigError(
+                f"arms: {twin.arm.name!r} and {task.arm.name!r} are the same; nothing that is measured "
+                f"({', '.join(task.arm.measure)}) depends on what they set"
+            )
 
 
 def _task(study: Study, arm: Arm, seed: int, recipe_path: Path, directory: Path, slug: str) -> Task:
@@ -149,9 +172,14 @@ def _evaluated(recipe: Recipe, arm: Arm) -> list[str]:
     return list(dict.fromkeys((*sources, *models)))
 
 
+def _short(slug: str, name: str) -> str:
+    """A slug that fits into a file's name."""
+    return slug if len(slug) <= MOST_LETTERS else f"{slug[:MOST_LETTERS]}-{stable_hash(name)}"
+
+
 def _slugs(names: Sequence[str]) -> dict[str, str]:
     """A directory's name for every arm; ConfigError where two would share one."""
-    found = {name: PLAIN.sub("-", name).strip("-.") or "arm" for name in names}
+    found = {name: _short(PLAIN.sub("-", name).strip("-.") or "arm", name) for name in names}
     if len(set(found.values())) < len(found):
         raise ConfigError(f"arms: two names differ in signs that no directory has: {', '.join(names)}")
     return found

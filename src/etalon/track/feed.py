@@ -19,12 +19,13 @@ from etalon.config.stages import EVALUATION
 from etalon.errors import InputError
 from etalon.processes.children import secrets
 from etalon.redact import MIN_CHARS, Redactor
-from etalon.store import StageDir, read_json
+from etalon.store import StageDir, is_special, read_json
 
 NUMBERS = ("accuracy", "mean_tokens", "truncated", "entropy", "grad_norm")  # of a step, where it has them
 LOSS = "loss"  # of a step without an accuracy: in RL it says nothing
 SCORES = ("pass1", "passk", "mean_tokens", "truncated")  # of a domain
 VOTES = "votes"
+LARGEST = 1e300  # of a number; what is beyond is none, a NaN neither
 CLR = ("pass1", "cons_k", "cons_2k", "clr")  # of a stage of kind clr
 # tables and keys of a recipe that say where things run and not what is learned; addresses and arguments may hold keys
 KEPT_HERE = (
@@ -64,7 +65,7 @@ class Feed:
         for *tables, key in KEPT_HERE:
             inner = recipe
             for table in tables:
-                inner = inner.get(table, {})
+                inner = _table(inner.get(table))
             inner.pop(key, None)
         recipe["positions"] = {str(place): name for place, name in enumerate(self.listed, start=1)}
         config: Mapping[str, Any] = json.loads(without_secrets(json.dumps(recipe, ensure_ascii=False)))
@@ -73,7 +74,9 @@ class Feed:
     @property
     def listed(self) -> list[str]:
         """Names of the recipe's stages, as listed."""
-        return [str(stage["name"]) for stage in self.recipe.get("stages", ())]
+        stages = self.recipe.get("stages")
+        rows = stages if isinstance(stages, list) else []
+        return [str(stage["name"]) for stage in rows if isinstance(stage, dict) and "name" in stage]
 
     def stages(self, keys: Mapping[str, str] | None = None) -> Iterator[StageFiles]:
         """The stages that have begun, as listed, evaluations last. keys: leave out what was made with another one."""
@@ -81,7 +84,7 @@ class Feed:
             path = self.run_dir / "stages" / name
             if not (path / "inputs.json").exists():
                 continue
-            key = str(read_json(path / "inputs.json")["key"])
+            key = _key_of(path / "inputs.json")
             if keys is None or keys.get(name) == key:
                 position = self.listed.index(name.removeprefix(EVALUATION)) + 1
                 yield StageFiles(name=name, key=key, position=position, path=path)
@@ -99,15 +102,15 @@ class Feed:
     def scores(self, stage: StageFiles) -> Mapping[str, Mapping[str, float]] | None:
         """Domain -> numbers of a finished evaluation, or of the one it names; {} where there is none, None: not yet."""
         done = StageDir(stage.path).done()
-        if done is None or done["key"] != stage.key:
+        if done is None or done.get("key") != stage.key:
             return None
-        outputs = done["outputs"]
+        outputs = _table(done.get("outputs"))
         if "as" in outputs:
             same = StageDir(stage.path.with_name(f"{EVALUATION}{outputs['as']}")).done()
             if same is None:
                 return None
-            outputs = same["outputs"]
-        found = {domain: numbers_of(row, SCORES) for domain, row in outputs.get("scores", {}).items()}
+            outputs = _table(same.get("outputs"))
+        found = {domain: numbers_of(_table(row), SCORES) for domain, row in _table(outputs.get("scores")).items()}
         if isinstance(outputs.get("clr"), dict):
             found[VOTES] = numbers_of(outputs["clr"], CLR)
         return {domain: numbers for domain, numbers in found.items() if numbers}
@@ -115,6 +118,8 @@ class Feed:
 
 def whole_rows(path: Path, offset: int) -> tuple[list[dict[str, Any]] | None, int]:
     """The whole rows of a JSONL file from a byte on, and where they end; None where no row begins there."""
+    if is_special(path):
+        raise InputError(f"{path}: is a pipe or a device, a JSONL file was expected")
     try:
         with path.open("rb") as stream:
             before = stream.read(1) if offset and stream.seek(offset - 1) >= 0 else b"\n"
@@ -125,11 +130,14 @@ def whole_rows(path: Path, offset: int) -> tuple[list[dict[str, Any]] | None, in
         return None, 0
     whole = content[: content.rfind(b"\n") + 1]
     try:
-        return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
-    except ValueError:
-        if not offset:
-            raise InputError(f"{path}: holds a line that is not JSON") from None
-        return None, 0
+        rows = [json.loads(line) for line in whole.split(b"\n")[:-1]]
+    except (ValueError, RecursionError):
+        rows = [None]
+    if all(isinstance(row, dict) and type(row.get("step")) is int for row in rows):
+        return rows, offset + len(whole)
+    if not offset:
+        raise InputError(f"{path}: holds a line that is no step as JSON")
+    return None, 0
 
 
 def step_numbers(row: Mapping[str, Any]) -> dict[str, float]:
@@ -140,7 +148,7 @@ def step_numbers(row: Mapping[str, Any]) -> dict[str, float]:
 def numbers_of(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:
     """Those of these names that are numbers."""
     found = {name: row.get(name) for name in names}
-    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+    return {name: value for name, value in found.items() if isinstance(value, int | float) and abs(value) < LARGEST}
 
 
 def without_secrets(text: str) -> str:
@@ -150,6 +158,19 @@ def without_secrets(text: str) -> str:
         if len(value) >= MIN_CHARS:
             text = Redactor(value).text(text)
     return text
+
+
+def _key_of(path: Path) -> str:
+    """Whose directory it is."""
+    found = read_json(path)
+    if not isinstance(found, dict) or "key" not in found:
+        raise InputError(f"{path}: does not say whose directory it is")
+    return str(found["key"])
+
+
+def _table(found: object) -> dict[str, Any]:
+    """A JSON object; an empty one in place of something else."""
+    return found if isinstance(found, dict) else {}
 
 
 def _recipe(run_dir: Path) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from etalon.config.stages import EVALUATION
+from etalon.errors import EtalonError
 from etalon.report.html import count, duration, percent
 from etalon.report.read import Reader, mapping, number, objects, text
-from etalon.store import read_json
+from etalon.store import is_special, read_json
 
 TAIL_BYTES = 1 << 16  # of metrics.jsonl, whose last line has the newest step
 QUIET_SECONDS = 120.0  # (ours) without a change after which it is said that the run may have stopped
@@ -74,7 +75,7 @@ def _running(name: str, path: Path) -> Iterator[Line]:
     """One line for a stage that has begun and has not ended."""
     try:
         inputs = mapping(read_json(path / "inputs.json"))
-    except (OSError, ValueError):
+    except (EtalonError, OSError):
         return
     step = _last_step(path / "metrics.jsonl")
     total = number(mapping(inputs.get("keys")).get("steps"))
@@ -101,6 +102,8 @@ def _step_words(step: Mapping[str, Any], total: float | None) -> Iterator[str]:
 
 def _last_step(path: Path) -> dict[str, Any]:
     """The newest whole line of metrics; {} where there is none."""
+    if is_special(path):
+        return {}
     try:
         with path.open("rb") as stream:
             stream.seek(max(os.fstat(stream.fileno()).st_size - TAIL_BYTES, 0))
@@ -110,6 +113,6 @@ def _last_step(path: Path) -> dict[str, Any]:
     for line in reversed(tail.split(b"\n")[:-1]):  # what follows the last line break is being written
         try:
             return mapping(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return {}

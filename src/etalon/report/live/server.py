@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from etalon.errors import ConfigError, EtalonError
@@ -30,6 +30,7 @@ from etalon.report import page as report_page
 from etalon.report.html import Html, document, join, tag
 from etalon.report.live.now import Line, fingerprint, has_begun, lines
 from etalon.report.load import load_run
+from etalon.store import to_json
 
 HOST, PORT = "127.0.0.1", 8790
 MOST_PORTS = 20  # (ours) tried from PORT on
@@ -113,7 +114,8 @@ def create_app(directory: Path) -> Starlette:
         return HTMLResponse(built.content.encode(errors="replace"), headers=headers)
 
     def state(_: Request) -> Response:
-        return JSONResponse({"etag": follower.page().etag, "lines": follower.now()}, headers=HEADERS)
+        told = to_json({"etag": follower.page().etag, "lines": follower.now()})
+        return Response(told, headers=HEADERS, media_type="application/json")
 
     return Starlette(
         routes=[Route("/", show, methods=["GET"]), Route("/state", state, methods=["GET"])],

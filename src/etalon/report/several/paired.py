@@ -17,6 +17,7 @@ from etalon.config.stages import EVALUATION, PROBLEMS
 from etalon.errors import InputError
 from etalon.evaluate.store import MARKER
 from etalon.problems.clusters import read_clusters
+from etalon.report.read import mapping, number, text
 from etalon.store import StageDir, read_json
 
 STAGES = "stages"
@@ -171,26 +172,30 @@ def recipe_of(run: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
     rows = found.get(STAGES)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and {"name", "kind"} <= row.keys() for row in rows):
+    if not isinstance(rows, list) or not all(map(_is_stage, rows)):
         raise InputError(f"{path}: lists no stages; another version of etalon made this run")
     return found
+
+
+def _is_stage(row: object) -> bool:
+    return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("name", "kind"))
 
 
 def _source(run: Path, stage: str) -> str | None:
     """Where a stage started; None where it has not begun."""
     path = run / STAGES / stage / "inputs.json"
-    return read_json(path)["from"] if path.is_file() else None
+    return text(mapping(read_json(path)).get("from")) or None if path.is_file() else None
 
 
 def _stage_lines(a: Path, b: Path, name: str) -> Iterator[Paired]:
     """A line per domain that both runs evaluated after this stage."""
     before, after = means_of(a, name), means_of(b, name)
     keys = [done_of(run, f"{EVALUATION}{name}").get("key") for run in (a, b)]
-    seconds = [done_of(run, name).get("seconds") for run in (a, b)]
+    seconds = [number(done_of(run, name).get("seconds")) for run in (a, b)]
     for domain in before:
         if domain in after:
             found = paired(name, domain, before[domain], after[domain], read_clusters(a / STAGES / PROBLEMS))
-            if found.problems and keys[0] == keys[1]:
+            if found.problems and keys[0] == keys[1] and keys[0] is not None:
                 found = replace(found, difference=0.0, low=0.0, high=0.0, is_same=True)
             yield replace(found, seconds_a=seconds[0], seconds_b=seconds[1])
 
@@ -205,8 +210,15 @@ def means_of(run: Path, stage: str) -> dict[str, Means]:
     done = done_of(run, f"{EVALUATION}{stage}")
     if not done:
         return {}
-    same = done["outputs"].get("as", stage)
-    found: dict[str, Means] = read_json(run / STAGES / f"{EVALUATION}{same}" / "means.json")
+    same = text(mapping(done.get("outputs")).get("as")) or stage
+    path = run / STAGES / f"{EVALUATION}{same}" / "means.json"
+    found = read_json(path)
+    if not isinstance(found, dict) or not all(isinstance(means, dict) for means in found.values()):
+        raise InputError(f"{path}: has no means by domain and problem")
+    for domain, means in found.items():
+        for problem, value in means.items():
+            if (share := number(value)) is None or not 0 <= share <= 1:
+                raise InputError(f"{path}: {domain}: {problem}: {value!r} is no share from 0 to 1")
     return found
 
 
@@ -225,7 +237,7 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[A
             continue
         said = {key for row in (mine, theirs) for key, _ in flat(_own(row))}
         sides = [
-            {key: value for key, value in flat(_own(row), recipe.get(row["kind"], {})) if key in said}
+            {key: value for key, value in flat(_own(row), mapping(recipe.get(row["kind"]))) if key in said}
             for row, recipe in ((mine, a), (theirs, b))
         ]
         found |= {f"{name}.{key}": pair for key, pair in unequal(*sides).items()}

@@ -9,7 +9,6 @@ over problems, which one run has, does not.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from etalon.report.read import Number
 from etalon.report.several.entries import Group
 from etalon.report.several.paired import compare, means_of
 from etalon.report.stages import before
-from etalon.stats import Interval, mean_interval
+from etalon.stats import Interval, bounded_interval
 
 Place = tuple[str, str]  # a stage and a domain
 
@@ -95,18 +94,12 @@ def differences_by_seed(a: Group, b: Group) -> dict[Place, BySeed]:
 
 def shares_over(values: Sequence[float]) -> Interval:
     """The mean of shares with its 95% t interval, cut to [0, 1]; without an end for one value."""
-    return _cut(mean_interval(list(values)), 0.0)
+    return bounded_interval(values, 0.0, 1.0)
 
 
 def differences_over(values: Iterable[float]) -> Interval:
     """The same of differences of shares, cut to [-1, 1]."""
-    return _cut(mean_interval(list(values), lowest=-1.0), -1.0)
-
-
-def _cut(found: Interval, lowest: float) -> Interval:
-    if math.isinf(found.low):
-        return found
-    return Interval(mean=found.mean, low=max(lowest, found.low), high=min(1.0, found.high))
+    return bounded_interval(list(values), -1.0, 1.0)
 
 
 def _stages(recipe: Mapping[str, object]) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Protocol
 from etalon.errors import InputError, StoppedError
 from etalon.processes.children import Child
 from etalon.show.progress import Progress
-from etalon.store import RunLock, read_json, write_json_atomic
+from etalon.store import LOCK, RunLock, read_json, write_json_atomic
 from etalon.studies.compression import plan, world
 from etalon.studies.compression.plan import DOMAINS, Cell, Study
 
@@ -77,6 +77,12 @@ def cell_file(run: Path, cell: Cell) -> Path:
     return run / "cells" / f"{cell.name}.json"
 
 
+def check_directory(run: Path) -> None:
+    """InputError for a directory that holds something else."""
+    if run.is_dir() and not (run / "study.json").exists() and any(one.name != LOCK for one in run.iterdir()):
+        raise InputError(f"{run}: is not empty and not the directory of this study; use another --run directory")
+
+
 def settle(run: Path, study: Study) -> None:
     """Write study.json; InputError where the directory holds a study with another budget."""
     path = run / "study.json"
@@ -107,6 +113,7 @@ def _started(run: Path, name: str) -> Child:
 
 def run_cells(run: Path, study: Study, *, jobs: int, progress: Progress) -> None:
     """Everything that is left to do. StoppedError on Ctrl-C, RunError for a cell that failed; what is done is kept."""
+    check_directory(run)
     with RunLock(run):
         settle(run, study)
         with progress.stage("world", "traces of the nano world, verified; held-out problems") as view:
