@@ -95,6 +95,14 @@ def test_seeds_become_their_mean_and_its_t_interval_where_all_of_them_have_a_poi
     assert none.points == []
 
 
+def test_a_band_has_no_width_where_seeds_agree_and_of_shares_ends_at_0_and_1():
+    _, band = curves.banded([[(1, 150.0), (2, 100.0)], [(1, 150.0), (2, 102.0)]])
+    assert band.points[0] == (1, 150.0, 150.0)
+    assert band.points[1] == (2, pytest.approx(101 - 12.706, abs=1e-2), pytest.approx(101 + 12.706, abs=1e-2))
+    _, cut = curves.banded([[(1, 0.0), (2, 0.1)], [(1, 0.0), (2, 0.5)]], is_share=True)
+    assert cut.points == [(1, 0.0, 0.0), (2, 0.0, 1.0)]
+
+
 def test_a_chart_of_seeds_draws_a_band_per_setting_and_says_its_ends():
     groups = [(name, [[(x, base + seed / 20) for x in (1, 2, 3)] for seed in range(3)])
               for name, base in (("γ = 0", 0.2), ("γ = 1", 0.6))]  # fmt: skip

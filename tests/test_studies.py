@@ -107,6 +107,13 @@ def test_a_bad_file_of_a_study_is_named_with_what_is_wrong(tmp_path: Path, text:
         read_study(path)
 
 
+def test_more_or_fewer_seeds_begin_with_the_first_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text("first_seed = 5\n" + STUDY)
+    assert read_study(path).seeds == (5, 6, 7, 8, 9)
+    assert read_study(path, num_seeds=2).seeds == (5, 6)
+
+
 def test_every_packaged_study_asks_a_question_and_has_a_baseline() -> None:
     found = packaged_studies()
     assert {"gamma", "fusion", "choice", "long2short", "order", "clr", "seeds"} <= found.keys()

@@ -24,7 +24,7 @@ Vary = Annotated[
     typer.Option(metavar="STAGE.KEY=A,B", help="Values to compare, the first is the baseline; repeat for a grid."),
 ]
 Seeds = Annotated[
-    int | None,
+    int,
     typer.Option(min=1, max=MOST_SEEDS, metavar="N", help="Seeds; each deals problems anew in nano's world."),
 ]
 FirstSeed = Annotated[int, typer.Option("--first-seed", min=0, metavar="N", help="The first of them.")]
@@ -61,9 +61,8 @@ def ablate(
     """
     from etalon.studies.study import varied
 
-    first = first_seed
     study = varied(
-        find_recipe(recipe), vary or [], seeds=range(first, first + (seeds or 1)), sets=overrides or [],
+        find_recipe(recipe), vary or [], seeds=range(first_seed, first_seed + seeds), sets=overrides or [],
         measure=measure or [],
     )  # fmt: skip
     run_study(study, run_dir, jobs=jobs, reuse=reuse or [], dry_run=dry_run, shown_as=shown_as)

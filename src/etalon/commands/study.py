@@ -74,7 +74,7 @@ def _found(name: str, seeds: int | None, overrides: list[str]) -> Question:
     path = Path(name) if name.endswith(".toml") else packaged_studies().get(name)
     if path is None:
         raise ConfigError(f"study: there is no {name!r}; there are {', '.join([*packaged_studies(), COMPRESSION])}")
-    return read_study(path, seeds=range(seeds) if seeds else None, sets=overrides)
+    return read_study(path, num_seeds=seeds, sets=overrides)
 
 
 # ---- compression-coverage

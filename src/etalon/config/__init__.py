@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from etalon.config.help import Keys, explain, field_at
 from etalon.config.plugins import search_in
 from etalon.config.stages import KINDS, default_stages, entries, listed
-from etalon.config.toml import toml_key, toml_lines, toml_value
+from etalon.config.toml import toml_key, toml_lines, toml_value, tuples
 from etalon.errors import ConfigError
 from etalon.recipe import Recipe
 from etalon.types import ISOLATION_ENV
@@ -59,7 +59,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             _put(table, keys, _here(keys, value, override, {}), override)
         changed.add(keys)
     try:
-        recipe = Recipe.model_validate(_lists_to_tuples(table))
+        recipe = Recipe.model_validate(tuples(table))
     except ValidationError as error:
         problems = [(_keys(one["loc"]), explain(one)) for one in error.errors()]
     else:
@@ -286,13 +286,6 @@ def _resolve(value: Any, words: frozenset[str], folder: Path) -> Any:
         return f"{_resolve(file, words, folder)}:{name}"
     candidate = folder / (os.path.expanduser(value) if value.startswith("~/") else value)
     return os.path.abspath(candidate) if os.path.exists(candidate) else value
-
-
-def _lists_to_tuples(value: Any) -> Any:
-    """TOML has lists, strict frozen models have tuples; nothing else differs."""
-    if isinstance(value, dict):
-        return {key: _lists_to_tuples(inner) for key, inner in value.items()}
-    return tuple(_lists_to_tuples(inner) for inner in value) if isinstance(value, list) else value
 
 
 def _non_finite(value: Any, keys: Keys) -> Iterator[tuple[Keys, float]]:

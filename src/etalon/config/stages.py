@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from etalon.config.help import explain
 from etalon.config.plugins import is_named_code, load_named
+from etalon.config.toml import tuples
 from etalon.errors import ConfigError
 from etalon.recipe import BaseSpec, ClrSpec, DataSpec, DistillSpec, FuseSpec, Recipe, RlSpec, SftSpec, Spec, StageSpec
 
@@ -79,13 +80,7 @@ def kind_class(kind: str) -> Any:
 def default_stages() -> tuple[StageSpec, ...]:
     """The stages of the 3B report."""
     text = (resources.files("etalon") / "recipes" / DEFAULT).read_text(encoding="utf-8")
-    return tuple(StageSpec.model_validate(_tuples(row)) for row in tomllib.loads(text)["stages"])
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(_tuples(inner) for inner in value) if isinstance(value, list) else value
+    return tuple(StageSpec.model_validate(tuples(row)) for row in tomllib.loads(text)["stages"])
 
 
 def entries(recipe: Recipe) -> tuple[StageSpec, ...]:

@@ -45,3 +45,10 @@ def toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml_value, value)) + "]"
     return str(value)
+
+
+def tuples(value: Any) -> Any:
+    """A parsed table with tuples for its lists, which strict frozen models have; nothing else differs."""
+    if isinstance(value, dict):
+        return {key: tuples(inner) for key, inner in value.items()}
+    return tuple(tuples(inner) for inner in value) if isinstance(value, list) else value

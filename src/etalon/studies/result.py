@@ -16,9 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from etalon.config.stages import EVALUATION, PROBLEMS
+from etalon.config.stages import PROBLEMS
 from etalon.pipeline.stages.clr import COLUMNS_FILE
 from etalon.problems.clusters import read_clusters
+from etalon.report.several.paired import means_of
 from etalon.show.table import CLR_METHODS
 from etalon.store import StageDir, read_json, read_jsonl
 from etalon.studies.pairing import DIFFERENCE, SHARE, Difference, Pair, Spread, difference, over_seeds
@@ -192,9 +193,7 @@ def _measured(task: Task, stage: str) -> _Measured:
     same = entry.get("as") or stage
     if same == entry.get("from"):  # the very weights it started from: there is no change
         found = {domain: {**one, "delta": 0.0} for domain, one in found.items()}
-    path = task.directories.get(f"{EVALUATION}{same}", Path()) / "means.json"
-    means = read_json(path) if path.is_file() else {}
-    return _Measured(numbers=found, means=means, clusters=clusters)
+    return _Measured(numbers=found, means=means_of(task.directory, stage), clusters=clusters)
 
 
 # ---- what it took, and where

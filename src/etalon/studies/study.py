@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from etalon import config
 from etalon.config.help import explain
-from etalon.config.stages import MODELLESS, default_stages, entries, listed, no_stage
+from etalon.config.stages import MODELLESS, default_stages, listed, no_stage
+from etalon.config.toml import tuples
 from etalon.errors import ConfigError
 from etalon.recipe import Count, Positive, Recipe, Spec, StageSpec
 from etalon.store import write_atomic
@@ -168,10 +168,13 @@ def packaged_studies() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.toml"))}
 
 
-def read_study(path: Path, *, seeds: Sequence[int] | None = None, sets: Sequence[str] = ()) -> Study:
-    """The study of a file. seeds: in place of its own. sets: overrides after its own. ConfigError for a bad file."""
+def read_study(path: Path, *, num_seeds: int | None = None, sets: Sequence[str] = ()) -> Study:
+    """The study of a file. num_seeds: in place of its own, from its first seed on. sets: overrides after its own.
+
+    ConfigError for a bad file.
+    """
     try:
-        spec = StudySpec.model_validate(_tuples(tomllib.loads(path.read_text(encoding="utf-8-sig"))))
+        spec = StudySpec.model_validate(tuples(tomllib.loads(path.read_text(encoding="utf-8-sig"))))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except ValidationError as error:
@@ -194,19 +197,13 @@ def read_study(path: Path, *, seeds: Sequence[int] | None = None, sets: Sequence
             )
     return Study(
         name=spec.name, recipe=_recipe_path(spec.recipe, path.parent), arms=arms, measure=arms[0].measure,
-        seeds=tuple(seeds if seeds is not None else range(spec.first_seed, spec.first_seed + spec.seeds)),
+        seeds=tuple(range(spec.first_seed, spec.first_seed + (num_seeds or spec.seeds))),
         question=spec.question, domains=spec.domains, sets=(*spec.set, *sets), stages=spec.stages,
     )  # fmt: skip
 
 
 def _recipe_path(name: str, folder: Path) -> Path:
     return folder / name if name.endswith(".toml") else config.packaged_recipe(name)
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(_tuples(inner) for inner in value) if isinstance(value, list) else value
 
 
 # ---- the recipe of all its runs
@@ -225,7 +222,6 @@ def write_recipe(study: Study, directory: Path) -> Path:
         for stage in arm.measure:
             if stage not in names:
                 raise ConfigError(f"{arm.name}: measures {no_stage(stage, names)}")
-    assert entries(whole)
     path = directory / RECIPE
     write_atomic(path, config.to_toml(whole))
     return path

@@ -10,7 +10,7 @@ from etalon.report.charts.svg import Band, Line, line_chart
 from etalon.report.files import Step
 from etalon.report.html import Html, figure, join
 from etalon.report.read import Number
-from etalon.stats import mean_interval
+from etalon.stats import Interval, mean_interval
 
 MOST_POINTS = 400  # of a curve: more than its width shows
 # of lines in one chart: colour and dash together, so that neither is needed to tell them apart
@@ -90,17 +90,26 @@ def overlaid(
     return figure(title, line_chart(title, lines, names, y_range=y_range, is_share=is_share))
 
 
-def banded(seeds: Sequence[Sequence[Point]], *, style: str = "c0", said: str = "") -> tuple[list[Point], Band]:
+def banded(
+    seeds: Sequence[Sequence[Point]], *, style: str = "c0", said: str = "", is_share: bool = False
+) -> tuple[list[Point], Band]:
     """The mean over seeds at every x that all of them have, and its 95% Student t interval over seeds as a band.
 
-    The band is empty for one seed: a single number has no spread.
+    The band is empty for one seed: a single number has no spread. Where all agree it has no width, for no more was seen
+    there. is_share: the values are shares of 1, and the band ends at 0 and 1.
     """
     found = [dict(points) for points in seeds if points]
     shared = sorted(set.intersection(*map(set, found))) if found else []
-    told = [(x, mean_interval([points[x] for points in found])) for x in shared]
+    told = [(x, _over_seeds([points[x] for points in found])) for x in shared]
     line = [(x, interval.mean) for x, interval in told]
     inside = [(x, one.low, one.high) for x, one in told if math.isfinite(one.low) and math.isfinite(one.high)]
-    return line, Band(points=inside, style=style, said=said)
+    cut = [(x, max(0.0, low), min(1.0, high)) for x, low, high in inside] if is_share else inside
+    return line, Band(points=cut, style=style, said=said)
+
+
+def _over_seeds(values: Sequence[float]) -> Interval:
+    mean = sum(values) / len(values)
+    return mean_interval(values, lowest=mean, highest=mean)
 
 
 def seeded(
@@ -118,7 +127,8 @@ def seeded(
     lines, bands, count = [], [], 0
     for place, (words, seeds) in enumerate(groups):
         style = STYLES[place % len(STYLES)]
-        line, band = banded([smooth(points) for points in seeds], style=style.split()[0], said=f"{words} 95% interval")
+        smoothed, colour = [smooth(points) for points in seeds], style.split()[0]
+        line, band = banded(smoothed, style=colour, said=f"{words} 95% interval", is_share=is_share)
         if line:
             count = max(count, sum(map(bool, seeds)))
             lines.append(Line(label=words, points=thinned(line), style=style))

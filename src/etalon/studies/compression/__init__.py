@@ -6,5 +6,5 @@ cell      one cell in a process of its own: train, measure, write cells/NAME.jso
 run       cells as processes, several at a time, resumed; timing, forecast, progress
 curves    fits over model size, with intervals over seeds and problems
 verdict   what the curves say about the hypothesis, by criteria that were fixed before the first run
-result    result.json and the table of the terminal; the page is report.compression
+result    result.json               table     on the terminal and as Markdown        page      report.html
 """
