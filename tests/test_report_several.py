@@ -24,6 +24,8 @@ from etalon.report.several.entries import default_name, entries, groups, names_o
 from etalon.report.several.page import write_several
 from etalon.report.several.paired import compare, means_of
 from etalon.report.several.seeds import differences_by_seed, over_seeds
+from etalon.report.transcripts.browser import told_of
+from etalon.report.transcripts.rows import kind_of
 from test_compare import changed_copy, evaluated
 from test_report import minus, section_of
 
@@ -117,7 +119,24 @@ def test_a_problem_that_moved_is_shown_with_an_answer_of_each_side(finished: Fin
     assert "&lt;b&gt;mended&lt;/b&gt;" in moved
     told = (finished.run / "stages" / "eval-rl-math" / "rollouts.jsonl").read_text().splitlines()
     before = next(row for row in map(json.loads, told) if row["problem_id"] == problem)
-    assert f"A wrong, {before['rollouts'][0]['reason']}" in text_of(moved)
+    said = {f"A {kind_of(one)}, {told_of(one)}, {one['tokens']} tokens" for one in before["rollouts"]}
+    assert any(words in text_of(moved) for words in said)
+
+
+def test_an_answer_that_was_cut_is_cut_on_every_page(tmp_path: Path) -> None:
+    for name, score in (("a", 0.0), ("b", 1.0)):
+        run = tmp_path / name
+        folder = run / "stages" / "eval-base"
+        folder.mkdir(parents=True)
+        stop = "length" if name == "a" else "eos"
+        rollout = {"text": "<i>so", "score": score, "tokens": 9, "stop": stop, "reason": "truncated"}
+        (folder / "rollouts.jsonl").write_text(json.dumps({"problem_id": "p", "rollouts": [rollout]}) + "\n")
+        (folder / "DONE.json").write_text(json.dumps({"key": name, "outputs": {}}))
+        (folder / "means.json").write_text(json.dumps({"math": {"p": score}}))
+        (run / "resolved.toml").write_text('[[stages]]\nname = "base"\nkind = "base"\n')
+    moved = text_of(section_of(page_of(tmp_path, tmp_path / "a", tmp_path / "b"), "moved"))
+    assert "A cut, truncated, 9 tokens" in moved
+    assert "B right, truncated, 9 tokens" in moved
 
 
 # ---- several

@@ -18,6 +18,7 @@ from etalon.report.charts.rows import share_rows
 from etalon.report.files import Run, StyleMix
 from etalon.report.html import Html, figure
 from etalon.report.read import mapping, objects, text
+from etalon.report.transcripts.rows import ROLLOUTS, kind_of, parts_of
 
 MOST_BYTES = 8_000_000  # read of one evaluation: a mix of styles needs no more
 CHAIN = re.compile(rb'\{"problem_id": ?"math-[()\d+*-]+=\?"')  # how a row of arithmetic begins
@@ -35,7 +36,7 @@ def read_styles(directory: Path, stages: Sequence[str]) -> tuple[StyleMix, ...]:
     """
     found: list[StyleMix] = []
     for stage in stages:
-        path = directory / "stages" / f"{EVALUATION}{stage}" / "rollouts.jsonl"
+        path = directory / "stages" / f"{EVALUATION}{stage}" / ROLLOUTS
         lines = _lines(path)
         chains = [line for line in lines if CHAIN.match(line)]
         of = NANO if chains else OTHERS
@@ -70,10 +71,10 @@ def _kind(of: str, rollout: dict[str, object]) -> str:
     words = text(rollout.get("text"))
     if of == NANO:
         return arithmetic.style_of(words) or "other"
-    thought, closing, _ = words.partition("</think>")
-    if rollout.get("stop") == "length":
+    if kind_of(rollout) == "cut":
         return "cut"
-    return "thought" if closing and thought.removeprefix("<think>").strip() else "no thought"
+    thought, rest = parts_of(words)
+    return "thought" if thought and thought.strip() and rest is not None else "no thought"
 
 
 def style_charts(run: Run) -> list[Html]:

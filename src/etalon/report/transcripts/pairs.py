@@ -110,12 +110,12 @@ def _pair(change: Change, one: Shift) -> Pair:
         question=one.question,
         before=one.before,
         after=one.after,
-        shown_before=_sample(one.before, is_right=was),
-        shown_after=_sample(one.after, is_right=comes),
+        shown_before=sample(one.before, is_right=was),
+        shown_after=sample(one.after, is_right=comes),
     )
 
 
-def _sample(answers: Answers, *, is_right: bool) -> Mapping[str, Any]:
+def sample(answers: Answers, *, is_right: bool) -> Mapping[str, Any]:
     """The first right rollout, or the first wrong one: one that gives a wrong answer rather than none."""
     liked = ("right",) if is_right else ("wrong", "no answer", "cut", "undecided", "failed")
     kinds = [kind_of(rollout) for rollout in answers.rollouts]
