@@ -12,6 +12,7 @@ from etalon.stats import (
     accuracy_histogram,
     cons_accuracy,
     cons_at_k,
+    excludes_zero,
     finite,
     mean_interval,
     paired_difference,
@@ -330,3 +331,10 @@ def test_differences_are_clustered_by_problem_id():
     clustered = paired_difference(before, after, clusters={"a1": "a", "a2": "a", "elsewhere": "a"})
     assert plain.mean == clustered.mean
     assert clustered.high - clustered.low > plain.high - plain.low
+
+
+def test_a_difference_is_clear_where_both_ends_are_known_and_on_one_side_of_0():
+    assert excludes_zero(0.01, 0.2)
+    assert excludes_zero(-0.2, -0.01)
+    for low, high in ((-0.1, 0.1), (0.0, 0.2), (None, 0.2), (0.1, None), (None, None)):
+        assert not excludes_zero(low, high)

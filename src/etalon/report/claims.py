@@ -27,6 +27,7 @@ from etalon.report.html import (
 from etalon.report.read import Number
 from etalon.report.trials import Cluster, Trajectory, Trial
 from etalon.show.table import CLR_METHODS as METHODS
+from etalon.stats import excludes_zero
 
 MARKS = {True: "right", False: "wrong", None: "undecided"}
 HELD = {True: "holds", False: "refuted", None: "not judged"}
@@ -76,9 +77,10 @@ def against_vote(numbers: Mapping[str, Any]) -> tuple[Number, str]:
     if ours is None or fair is None:
         return None, ""
     low, high = (numbers.get(f"clr_minus_cons_2k_{end}") for end in ("low", "high"))
-    is_clear = low is not None and high is not None and (low > 0 or high < 0)
     difference = f"{signed(ours - fair)} {between(low, high, '+')}"
-    return (ours - fair if is_clear else 0.0), f"{share(ours)} against {share(fair)}, paired difference {difference}"
+    return (
+        ours - fair if excludes_zero(low, high) else 0.0
+    ), f"{share(ours)} against {share(fair)}, paired difference {difference}"
 
 
 def _verdict(measured: Measured) -> Html:

@@ -13,6 +13,7 @@ from pydantic import Field
 from etalon.data.funnel.chains import Funnel
 from etalon.report.read import Anything, Number, Numbers, Part, Rows, Table, Texts, Words
 from etalon.report.trials import Trial
+from etalon.stats import excludes_zero
 
 
 class Score(Part):
@@ -36,9 +37,7 @@ class Score(Part):
     @property
     def is_clear(self) -> bool:
         """The interval of the difference excludes 0."""
-        return (
-            self.delta_low is not None and self.delta_high is not None and (self.delta_low > 0 or self.delta_high < 0)
-        )
+        return excludes_zero(self.delta_low, self.delta_high)
 
 
 class StageRow(Part):

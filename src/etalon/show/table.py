@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from etalon.stats import excludes_zero
+
 FULL_WIDTH = 100
 CAPTION = (
     "Pass@1, Pass@K and Change in percent. Change: Pass@1 against the stage it starts from, paired by problem, with "
@@ -142,8 +144,8 @@ def _change(scores: Mapping[str, Any]) -> str:
     delta, low, high = (scores.get(key) for key in ("delta", "delta_low", "delta_high"))
     if delta is None:
         return ""
-    excludes_zero = low is not None and high is not None and (low > 0 or high < 0)
-    return f"{100 * delta:+.1f} {_interval(low, high, sign='+')}{' *' if excludes_zero else ''}".rstrip()
+    star = " *" if excludes_zero(low, high) else ""
+    return f"{100 * delta:+.1f} {_interval(low, high, sign='+')}{star}".rstrip()
 
 
 def _interval(low: float | None, high: float | None, *, sign: str) -> str:

@@ -30,7 +30,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
+        return excludes_zero(self.low, self.high)
 
 
 def share_interval(per_problem_means: Sequence[float], *, clusters: Sequence[Hashable] | None = None) -> Interval:
@@ -182,6 +182,11 @@ def sampling_noise(per_problem_counts: Sequence[tuple[int, int]]) -> float | Non
         return None
     variances = (right / decided * (1.0 - right / decided) / decided for decided, right in counts)
     return math.sqrt(math.fsum(variances)) / len(counts)
+
+
+def excludes_zero(low: float | None, high: float | None) -> bool:
+    """Whether a difference is clear: both ends of its interval are known and on one side of 0."""
+    return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def finite(bound: float) -> float | None:

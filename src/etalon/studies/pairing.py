@@ -45,9 +45,8 @@ class Difference:
     @property
     def is_clear(self) -> bool:
         """Both intervals exclude 0, and there is one over seeds."""
-        bounds = (self.low, self.high, self.problems_low, self.problems_high)
-        known = [bound for bound in bounds if bound is not None]
-        return len(known) == len(bounds) and (min(known) > 0 or max(known) < 0)
+        intervals = ((self.low, self.high), (self.problems_low, self.problems_high))
+        return all(stats.excludes_zero(*ends) for ends in intervals)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from etalon.report.charts.draw import (
     written,
 )
 from etalon.report.html import Html, join, tag
+from etalon.stats import excludes_zero
 
 ROW = 19.0  # height of a row
 
@@ -288,7 +289,7 @@ def row_chart(
 def forest(mean: float, low: float, high: float, reach: float) -> Html:
     """A difference with its interval around 0, for a table cell; `reach` is the largest value of the column."""
     x = scale(-reach, reach, 3.0, 97.0)
-    style = "clear" if low > 0 or high < 0 else "unclear"
+    style = "clear" if excludes_zero(low, high) else "unclear"
     low, high = max(low, -reach), min(high, reach)
     marks = [rule(50.0, 0.0, 50.0, 14.0, "axis"), rule(x(low), 7.0, x(high), 7.0, f"span {style}")]
     dot = tag("circle", cx=x(mean), cy=7.0, r=3.0, class_=f"dot {style}")

@@ -68,11 +68,8 @@ def distinct(paths: Sequence[Path]) -> list[Path]:
 def names_of(paths: Sequence[Path]) -> list[str]:
     """Of real paths: their last parts, as few as tell each from the others."""
     most = max(len(path.parts) for path in paths)
-    for num in range(1, most + 1):
-        names = ["/".join(path.parts[-num:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(path) for path in paths]
+    ends = (["/".join(path.parts[-num:]) for path in paths] for num in range(1, most + 1))
+    return next(names for names in ends if len(set(names)) == len(names))
 
 
 def default_name(names: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ class Paired:
     @property
     def is_clear(self) -> bool:
         """The interval of the difference excludes 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return stats.excludes_zero(self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
