@@ -25,6 +25,7 @@ def without_facts(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in found if row["domain"] != "facts"]
 
 
+@pytest.mark.slow
 def test_facts_are_memorised_on_purpose_and_leave_the_other_domains_as_they_are(
     tmp_path: Path, finished: Finished
 ) -> None:
