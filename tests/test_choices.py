@@ -11,7 +11,7 @@ import pytest
 import shrunk
 from conftest import Finished, made_once
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
 torch = pytest.importorskip("torch")
 
 from etalon.errors import ConfigError  # noqa: E402

@@ -23,7 +23,7 @@ MAKER = "sft-only"
 AFTER = {"continued": "rl-only"}  # a path that starts from another's checkpoint
 REUSES = {"four-phases": MAKER}
 SMALLER = ('problems.domains=["math","stem"]', "problems.train=500", "base.documents=1600", "eval.after=[]")
-ORDINARY = ("own-reward", pytest.param("own-kind", marks=pytest.mark.slow))  # the second: see test_branches, too
+ORDINARY = ("own-reward", "own-kind")  # see test_row_runs and test_branches, too
 
 
 def write(folder: Path) -> Path:
@@ -84,6 +84,7 @@ def test_a_path_is_planned_without_what_it_starts_from(
 
 @pytest.mark.torch
 @pytest.mark.live
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDINARY)
 def test_a_path_runs_and_moves_the_weights(name: str, quick: Path) -> None:
     found = stages(run(quick, name, *overrides("rl.steps=3", "problems.test=16", "eval.n=2", "eval.k=2")))

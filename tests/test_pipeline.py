@@ -171,6 +171,7 @@ def test_a_second_run_does_no_work_and_leaves_the_summary_as_it_is(finished: Fin
     assert not re.search(r"\(section ", again.stderr)
 
 
+@pytest.mark.slow
 def test_another_gamma_redoes_rl_and_what_follows_and_from_redoes_a_stage_and_what_needs_it(
     finished: Finished, tmp_path: Path
 ) -> None:
