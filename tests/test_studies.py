@@ -95,6 +95,7 @@ arms = [{ name = "a" }, { name = "b", set = ["rl-math.gamma=0"] }]
     [
         (STUDY + "sedes = 3\n", "sedes"),
         (STUDY.replace('"b"', '"a"'), "names are unique"),
+        (STUDY.replace('"two"', '"../two"'), "use letters, digits"),
         (STUDY.replace('"b",', '"b", measure = ["rl-math", "distill"],'), "measures 2 stages"),
         ("name = ", "not valid TOML"),
         (STUDY.partition("arms")[0] + "arms = []\n", "names none"),
@@ -411,3 +412,49 @@ def test_an_arm_that_cannot_run_is_named_and_the_others_are_told(finished: Finis
     assert found.returncode == 2
     assert "gamma" in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
+
+
+KINDS = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from etalon.errors import RunError
+from etalon.pipeline.stage import Outputs, Stage, Work
+from etalon.recipe import Spec
+
+
+class Keys(Spec):
+    weight: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fails(Stage):
+    Spec: ClassVar[type] = Keys
+    trains: ClassVar[bool] = False
+
+    def run(self, work: Work) -> Outputs:
+        raise RunError("cannot be done")
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.live
+def test_a_shared_stage_that_fails_is_tried_once_and_named_by_every_run_that_needs_it(
+    finished: FinishedRun, tmp_path: Path
+) -> None:
+    (tmp_path / "kinds.py").write_text(KINDS)
+    base = shrunk.RECIPE.partition('[[stages]]\nname = "data"')[0]
+    recipe = shrunk.write_recipe(
+        tmp_path,
+        base
+        + shrunk.stage("first", "kinds.py:Fails", from_="base")
+        + shrunk.stage("then", "kinds.py:Fails", from_="first"),
+    )
+    found = shrunk.etalon(
+        "ablate", recipe, "--vary", "then.weight=0.1,0.2,0.3", "--run", tmp_path / "study", "--reuse", finished.run
+    )
+    assert found.returncode == 2
+    told = [line for line in found.stderr.splitlines() if "failed with exit code" in line]
+    assert len(told) == 3
+    assert "cannot be done" in told[0]
+    assert all("needs first, which failed in weight=0.1, seed 0" in line for line in told[1:])

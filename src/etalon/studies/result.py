@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from etalon import config
 from etalon.config.stages import PROBLEMS
 from etalon.pipeline.stages.clr import COLUMNS_FILE
 from etalon.problems.clusters import read_clusters
@@ -119,7 +120,7 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
         name=study.name,
         question=study.question,
         command=command,
-        recipe=str(study.recipe.stem),
+        recipe=config.name_of(study.recipe, study.sets),
         seeds=seeds,
         arms={arm.name: arm.sets for arm in study.arms},
         domains=study.domains,

@@ -46,6 +46,7 @@ class Runner:
     jobs: int = 2
     running: dict[int, tuple[Task, subprocess.Popen[bytes], set[str]]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)  # key of a stage that failed -> the run it failed in
 
     def run(self) -> list[Failure]:
         """Everything that is left to do; the runs that failed. StoppedError on Ctrl-C, after the runs have stopped."""
@@ -80,7 +81,11 @@ class Runner:
             if len(self.running) >= self.jobs:
                 return
             keys = task.pending(self.done)
-            if not any(keys & computed for _, _, computed in self.running.values()):
+            if broken := keys & self.broken.keys():
+                waiting.remove(task)
+                names = [stage.name for stage in task.stages if task.keys[stage.name] in broken]
+                self.fail(task, 2, f"needs {names[0]}, which failed in {self.broken[task.keys[names[0]]]}")
+            elif not any(keys & computed for _, _, computed in self.running.values()):
                 waiting.remove(task)
                 self.start(task, keys)
 
@@ -113,6 +118,7 @@ class Runner:
             if code:
                 lines = task.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 self.fail(task, code, " / ".join(lines[-LAST_LINES:]))
+                self.broken |= dict.fromkeys(task.begun(keys), task.name)
             else:
                 self.progress.say(f"  {task.name}: done")
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from etalon import config
 from etalon.config.help import explain
-from etalon.config.stages import MODELLESS, default_stages, listed, no_stage
+from etalon.config.stages import MODELLESS, NAME, default_stages, listed, no_stage
 from etalon.config.toml import tuples
 from etalon.errors import ConfigError
 from etalon.recipe import Count, Positive, Recipe, Spec, StageSpec
@@ -185,6 +185,8 @@ def read_study(path: Path, *, num_seeds: int | None = None, sets: Sequence[str] 
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     if not spec.arms:
         raise ConfigError(f"{path}: arms: names none; a study has at least one [[arms]]")
+    if not NAME.fullmatch(spec.name):
+        raise ConfigError(f"{path}: name: {spec.name!r}: use letters, digits, '-', '_' and '.'")
     names = [arm.name for arm in spec.arms]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise ConfigError(f"{path}: arms: two are called {repeated[0]!r}; names are unique")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from etalon.pipeline.graph import Graph, graph_of
 from etalon.pipeline.inputs import check_inputs
 from etalon.pipeline.stage import Stage, finished
 from etalon.recipe import Recipe
-from etalon.store import StageDir, stable_hash
+from etalon.store import StageDir, read_json, stable_hash
 from etalon.studies.study import Arm, Study
 
 RUNS = "runs"  # below a study's directory: seed-S/ARM
@@ -105,6 +105,11 @@ class Task:
         """Keys of the stages that no run has finished."""
         left = [stage for stage in self.stages if not self.is_done(stage)]
         return {self.keys[stage.name] for stage in left if done.find(stage, self.keys[stage.name]) is None}
+
+    def begun(self, keys: Collection[str]) -> list[str]:
+        """Those of the keys whose stage this run has begun and not finished."""
+        found = [(self.keys[stage.name], self.directories[stage.name] / "inputs.json") for stage in self.stages]
+        return [key for key, path in found if key in keys and path.is_file() and read_json(path).get("key") == key]
 
     def take(self, done: Finished) -> None:
         """Make the run directory, with what other runs have finished; what it told before is told anew."""
