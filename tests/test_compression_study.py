@@ -216,6 +216,7 @@ def test_result_page_and_table_say_what_the_cells_hold(prepared: Path, tmp_path:
 # ---- the command
 
 
+@pytest.mark.live
 def test_the_command_names_its_studies_and_refuses_what_is_no_number() -> None:
     assert "there is no 'fussion'" in shrunk.etalon("study", "fussion").stderr
     printed = shrunk.etalon("study", "compression-coverage", "--sizes", "8,x")

@@ -157,7 +157,6 @@ def test_an_accuracy_belongs_to_the_level_that_ends_at_or_above_it(accuracy, lev
     assert phases.level_of(accuracy) == level
 
 
-@pytest.mark.torch
 def test_levels_that_no_group_reaches_are_named_in_their_order():
     """The last steps have groups of 1 alone: the names of all others end at one height."""
     named = [str(part) for part in phases._beside([0.0, 0.0, 0.0, 0.0, 0.0, 1.0], []) if "<text" in str(part)]
@@ -169,6 +168,7 @@ def test_a_single_value_has_ticks_that_differ():
     assert len({draw.tick_label(tick) for tick in draw.ticks(1.0, 1.0)}) == len(draw.ticks(1.0, 1.0)) > 1
 
 
+@pytest.mark.torch
 def test_levels_of_a_real_phase_fill_every_step_and_are_drawn_only_where_there_are_groups(finished: Finished):
     run = load_run(finished.run)
     phase = next(folder for folder in run.folders if sum(bool(step.accuracies) for step in folder.steps) > 1)
