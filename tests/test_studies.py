@@ -458,3 +458,42 @@ def test_a_shared_stage_that_fails_is_tried_once_and_named_by_every_run_that_nee
     assert len(told) == 3
     assert "cannot be done" in told[0]
     assert all("needs first, which failed in weight=0.1, seed 0" in line for line in told[1:])
+
+
+# ---- what the documentation says
+
+
+PUBLISHED = sorted((Path(__file__).parents[1] / "docs" / "studies").glob("*.json"))
+AGAIN = "gamma"  # the study that is run again; the others are as long or longer
+
+
+def test_a_published_study_is_one_that_ships_and_its_conclusion_is_in_the_results() -> None:
+    results = (Path(__file__).parents[1] / "docs" / "results.md").read_text()
+    assert PUBLISHED
+    for path in PUBLISHED:
+        found = json.loads(path.read_text())
+        assert found["name"] == path.stem
+        assert path.stem in packaged_studies()
+        assert not found["missing"]
+        assert not found["failures"]
+        assert len(found["seeds"]) >= 5
+        for row in found["rows"]:
+            if row["difference"] and (not found["domains"] or row["domain"] in found["domains"]):
+                assert f"{100 * row['difference']['mean']:+.1f}" in results, (path.stem, row["arm"], row["domain"])
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_a_published_study_is_reproduced_by_its_command(tmp_path: Path) -> None:
+    """Its first seed, from nothing: a quarter of an hour. To the digit on the same processor and versions."""
+    [path] = [path for path in PUBLISHED if path.stem == AGAIN]
+    published = json.loads(path.read_text())
+    done = shrunk.etalon("study", AGAIN, "--seeds", "1", "--run", tmp_path / "study", "--format", "json", timeout=7200)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    is_same = found["made_on"] == published["made_on"]
+    assert len(found["rows"]) == len(published["rows"])
+    for mine, theirs in zip(found["rows"], published["rows"], strict=True):
+        assert (mine["arm"], mine["domain"]) == (theirs["arm"], theirs["domain"])
+        [value], first = mine["numbers"]["pass1"]["values"], theirs["numbers"]["pass1"]["values"][0]
+        assert value == pytest.approx(first, abs=1e-12 if is_same else 0.2)
