@@ -336,7 +336,7 @@ def test_a_run_of_many_stages_keeps_every_one_in_the_table_and_folds_what_is_lon
     assert "<summary>54 more phases</summary>" in section_of(html, "bought")
     listed = section_of(html, "checks").partition("<details>")
     assert listed[0].count("<li") == 24
-    assert "phase-59 loses nothing clearly" in listed[2]
+    assert "phase-59 keeps what it does not train" in listed[2]
 
 
 def phases(html: str) -> dict[str, str]:
@@ -460,7 +460,7 @@ def test_gains_are_claimed_of_rl_stages_on_what_they_train_and_losses_elsewhere(
                 assert gain not in checks
             if domain not in trained and is_clear(score) and score["delta"] < 0:
                 lost.append(f"{domain} {shown(score)}")
-        loss = f"{stage['name']} loses nothing clearly{' where it does not train' if trained else ''}."
+        loss = f"{stage['name']} keeps {'what it does not train' if trained else 'every domain'}: no clear loss."
         assert (loss in checks) == bool(known)
         if known:
             outcome, told = checks[loss]
