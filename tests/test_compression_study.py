@@ -18,9 +18,9 @@ from etalon.errors import ConfigError, InputError, RunError
 from etalon.problems.nano.facts import BITS
 from etalon.store import write_json_atomic
 from etalon.studies.compression import page, plan, result, run, table, world
-from etalon.studies.compression.plan import Budget, Cell, Study
+from etalon.studies.compression.plan import Budget, Cell, Design
 
-TINY = Study(
+TINY = Design(
     widths=(8, 12, 16),
     seeds=(0, 1),
     facts=(10, 20),
@@ -32,7 +32,7 @@ TINY = Study(
 
 
 def test_real_parameters_span_two_orders_of_magnitude_and_every_size_gets_the_same() -> None:
-    study = Study()
+    study = Design()
     sizes = [plan.shape_of(width).parameters for width in study.widths]
     bodies = [plan.shape_of(width).parameters - 2 * plan.shape_of(width).embedding for width in study.widths]
     assert len(sizes) >= 6
@@ -41,7 +41,7 @@ def test_real_parameters_span_two_orders_of_magnitude_and_every_size_gets_the_sa
     assert len(study.seeds) >= 3
     assert len(study.cells) == len({cell.name for cell in study.cells}) == len(sizes) * 3 * (len(study.facts) + 1)
     assert len({run.tokens_of(cell, study) for cell in study.cells if not cell.facts}) == 1
-    assert Study.of(json.loads(json.dumps(study.to_json()))) == study
+    assert Design.of(json.loads(json.dumps(study.to_json()))) == study
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_is_learned_by_heart_is_recalled_in_full_and_training_stops_there(t
 # ---- what follows from cells: the shape that `cell.compute` writes, with outcomes of our own
 
 
-def written(study: Study, template: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def written(study: Design, template: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """The cells of a study in which reasoning is at its plateau of 0.8 early and each parameter stores half a bit."""
     cells = []
     for cell in study.cells:
@@ -185,7 +185,7 @@ def written(study: Study, template: dict[str, dict[str, Any]]) -> list[dict[str,
 def test_result_page_and_table_say_what_the_cells_hold(prepared: Path, tmp_path: Path) -> None:
     template = {cell.part: trained(prepared, cell) | {"train_seconds": 2.0}
                 for cell in (Cell(width=8, seed=0), Cell(width=8, seed=0, facts=10))}  # fmt: skip
-    study = Study()
+    study = Design()
     for row in written(study, template):
         write_json_atomic(tmp_path / "cells" / f"{row['name']}.json", row)
     found = result.conclude(tmp_path, study)

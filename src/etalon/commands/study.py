@@ -13,8 +13,8 @@ from etalon.commands.run import SetOption, require_train_extra
 from etalon.errors import ConfigError
 
 if TYPE_CHECKING:
-    from etalon.studies import Study as Question
-    from etalon.studies.compression.plan import Study
+    from etalon.studies import Study
+    from etalon.studies.compression.plan import Design
 
 COMPRESSION = "compression-coverage"
 OF_SIZES = "Of compression-coverage alone: "
@@ -67,7 +67,7 @@ def list_studies() -> None:
         typer.echo(f"{name:{width}}  {question}")
 
 
-def _found(name: str, seeds: int | None, overrides: list[str]) -> Question:
+def _found(name: str, seeds: int | None, overrides: list[str]) -> Study:
     """The study of a name or a file. ConfigError for a name that none has."""
     from etalon.studies.study import packaged_studies, read_study
 
@@ -86,9 +86,9 @@ def _sizes(
 ) -> None:  # fmt: skip
     from etalon.studies.compression import plan
 
-    base = plan.SMALL if small else plan.Study()
+    base = plan.SMALL if small else plan.Design()
     chosen = plan.checked(
-        plan.Study(
+        plan.Design(
             widths=_numbers("--sizes", sizes) or base.widths, seeds=tuple(range(seeds)) if seeds else base.seeds,
             facts=_numbers("--facts", facts) or base.facts, budget=base.budget,
         )
@@ -109,7 +109,7 @@ def _numbers(option: str, text: str | None) -> tuple[int, ...]:
         raise ConfigError(f"{option} {text}: name whole numbers, such as {option} 8,32,96") from None
 
 
-def _say_plan(study: Study, jobs: int) -> None:
+def _say_plan(study: Design, jobs: int) -> None:
     """The cells by size, and what they take here: a few steps of every size are timed for that."""
     from etalon.studies.compression import run
 
@@ -124,7 +124,7 @@ def _say_plan(study: Study, jobs: int) -> None:
     typer.echo(f"{len(study.cells)} models, {jobs} at a time: about {run.about(seconds)} here")
 
 
-def _conduct(study: Study, directory: Path, *, jobs: int, shown_as: str) -> None:
+def _conduct(study: Design, directory: Path, *, jobs: int, shown_as: str) -> None:
     from etalon.show.progress import Progress
     from etalon.studies.compression import page, result, run, table
 

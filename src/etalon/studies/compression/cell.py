@@ -34,7 +34,7 @@ from etalon.sampling.local import LocalSampler
 from etalon.sft.rows import document_row, order_of, trace_row
 from etalon.store import read_json, read_jsonl, write_json_atomic
 from etalon.studies.compression import world
-from etalon.studies.compression.plan import OPTIM, Budget, Cell, Study, model_of
+from etalon.studies.compression.plan import OPTIM, Budget, Cell, Design, model_of
 from etalon.types import Domain, Problem, SamplingParams, Trace
 
 MICRO_TOKENS = 4096  # (ours) tokens of a forward pass
@@ -175,7 +175,7 @@ def parameters_of(language_model: LanguageModel) -> dict[str, int]:
 
 def compute(run: Path, cell: Cell, beat: Callable[[int, int], None]) -> None:
     """Train and measure one cell, and write its file last."""
-    study = Study.of(read_json(run / "study.json"))
+    study = Design.of(read_json(run / "study.json"))
     folder, directory = run / world.FOLDER, run / "work" / cell.name
     started = time.process_time()
     language_model = scratch(cell.width, world.documents(folder), cell.seed)
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str]) -> None:
     """See the module's first lines."""
     run, name = Path(arguments[0]), arguments[1]
     torch.set_num_threads(1)
-    study = Study.of(read_json(run / "study.json"))
+    study = Design.of(read_json(run / "study.json"))
     if name == "--time":
         write_json_atomic(run / "speed.json", speeds(study.widths, study.budget))
         return

@@ -55,7 +55,7 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Design:
     """The whole study. widths: hidden sizes of the models; facts: the numbers of facts, each a part of its own."""
 
     widths: tuple[int, ...] = (8, 16, 32, 48, 64, 96, 168)
@@ -78,10 +78,10 @@ class Study:
         return asdict(self)
 
     @staticmethod
-    def of(row: dict[str, Any]) -> Study:
+    def of(row: dict[str, Any]) -> Design:
         """The study that `to_json` wrote."""
         budget: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in row["budget"].items()}
-        return Study(
+        return Design(
             widths=tuple(row["widths"]), seeds=tuple(row["seeds"]), facts=tuple(row["facts"]), budget=Budget(**budget)
         )
 
@@ -105,7 +105,7 @@ class Cell:
 
 
 # (ours) of minutes: for a first look, for learners and for tests; it shows the machinery, and decides nothing
-SMALL = Study(
+SMALL = Design(
     widths=(8, 24, 64),
     seeds=(0, 1),
     facts=(50, 200),
@@ -113,7 +113,7 @@ SMALL = Study(
 )
 
 
-def checked(study: Study) -> Study:
+def checked(study: Design) -> Design:
     """The same study; ConfigError for sizes, seeds or numbers of facts that it cannot be made with."""
     unknown = [width for width in study.widths if width not in HEADS]
     if unknown:

@@ -18,7 +18,7 @@ from etalon.errors import RunError
 from etalon.store import read_json, write_json_atomic
 from etalon.studies.compression import curves, run, verdict
 from etalon.studies.compression.curves import Estimate, Point
-from etalon.studies.compression.plan import DOMAINS, Study, shape_of
+from etalon.studies.compression.plan import DOMAINS, Design, shape_of
 from etalon.studies.compression.verdict import Evidence
 
 Rows = Sequence[Mapping[str, Any]]
@@ -32,7 +32,7 @@ STEP_SECONDS = 0.02  # (ours) of a GPU that only launches kernels of a model far
 RECALLED = 0.9  # recall whose size is asked for
 
 
-def conclude(directory: Path, study: Study) -> dict[str, Any]:
+def conclude(directory: Path, study: Design) -> dict[str, Any]:
     """The result of a finished study, written to DIR/result.json. RunError while cells are missing."""
     missing = [cell.name for cell in study.cells if not run.cell_file(directory, cell).exists()]
     if missing:
@@ -45,7 +45,7 @@ def conclude(directory: Path, study: Study) -> dict[str, Any]:
     return result
 
 
-def found(study: Study, cells: Rows) -> dict[str, Any]:
+def found(study: Design, cells: Rows) -> dict[str, Any]:
     """The result of cells, as JSON values."""
     widths = sorted(study.widths)
     sizes = [{"width": w, **next(c["parameters"] for c in cells if c["width"] == w)} for w in widths]
@@ -230,7 +230,7 @@ def _needed(amount: Mapping[str, Any], sizes: Rows) -> dict[str, Any]:
 
 def _verdict(
     count: str, sizes: Rows, reasoning: Mapping[str, Any], stored: Mapping[str, Any], most: Mapping[str, Any],
-    study: Study,
+    study: Design,
 ) -> verdict.Verdict:  # fmt: skip
     curve, growth = reasoning["curve"][count], stored["growth"][count]
     return verdict.conclude(

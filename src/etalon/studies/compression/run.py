@@ -21,7 +21,7 @@ from etalon.processes.children import Child
 from etalon.show.progress import Progress
 from etalon.store import LOCK, RunLock, read_json, write_json_atomic
 from etalon.studies.compression import plan, world
-from etalon.studies.compression.plan import DOMAINS, Cell, Study
+from etalon.studies.compression.plan import DOMAINS, Cell, Design
 
 POLL_SECONDS = 0.5
 FACT_TOKENS = 15  # of a name, its value and what the chat template puts around them
@@ -39,7 +39,7 @@ class View(Protocol):
     def update(self, done: int, total: int, **numbers: float | int | str) -> None: ...
 
 
-def tokens_of(cell: Cell, study: Study) -> float:
+def tokens_of(cell: Cell, study: Design) -> float:
     """Tokens that a cell trains on, at most."""
     budget = study.budget
     if cell.facts:
@@ -48,7 +48,7 @@ def tokens_of(cell: Cell, study: Study) -> float:
     return budget.documents * DOCUMENT_TOKENS + traces * TRACE_TOKENS * budget.epochs
 
 
-def seconds_of(cell: Cell, study: Study, speed: Speeds) -> float:
+def seconds_of(cell: Cell, study: Design, speed: Speeds) -> float:
     """What a cell takes, by the speed of its size."""
     return START_SECONDS + tokens_of(cell, study) / speed[str(cell.width)]
 
@@ -62,7 +62,7 @@ def makespan(seconds: Sequence[float], jobs: int) -> float:
     return max(free)
 
 
-def forecast(study: Study, speed: Speeds, *, jobs: int, finished: Mapping[str, float]) -> float:
+def forecast(study: Design, speed: Speeds, *, jobs: int, finished: Mapping[str, float]) -> float:
     """Seconds until all cells are done. finished: cell -> seconds it took; how far they were off corrects the rest."""
     off: dict[str, float] = {}
     for part in (plan.REASONING, plan.FACTS):
@@ -83,11 +83,11 @@ def check_directory(run: Path) -> None:
         raise InputError(f"{run}: is not empty and not the directory of this study; use another --run directory")
 
 
-def settle(run: Path, study: Study) -> None:
+def settle(run: Path, study: Design) -> None:
     """Write study.json; InputError where the directory holds a study with another budget."""
     path = run / "study.json"
     if path.exists():
-        before = Study.of(read_json(path))
+        before = Design.of(read_json(path))
         if before.budget != study.budget:
             raise InputError(
                 f"{run}: holds a study with another budget (study.json); name another directory with --run"
@@ -95,7 +95,7 @@ def settle(run: Path, study: Study) -> None:
     write_json_atomic(path, study.to_json())
 
 
-def time_sizes(study: Study) -> dict[str, float]:
+def time_sizes(study: Design) -> dict[str, float]:
     """Tokens per second of every size on this machine, now: a few steps of each, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
@@ -111,7 +111,7 @@ def _started(run: Path, name: str) -> Child:
     return Child(command, log=run / "logs" / f"{name.strip('-')}.log", environment=ONE_THREAD)
 
 
-def run_cells(run: Path, study: Study, *, jobs: int, progress: Progress) -> None:
+def run_cells(run: Path, study: Design, *, jobs: int, progress: Progress) -> None:
     """Everything that is left to do. StoppedError on Ctrl-C, RunError for a cell that failed; what is done is kept."""
     check_directory(run)
     with RunLock(run):
@@ -128,7 +128,7 @@ def run_cells(run: Path, study: Study, *, jobs: int, progress: Progress) -> None
                 raise StoppedError("interrupted; what was finished is kept, run the same command to continue") from None
 
 
-def _speed(run: Path, study: Study, progress: Progress) -> Speeds:
+def _speed(run: Path, study: Design, progress: Progress) -> Speeds:
     path = run / "speed.json"
     known: dict[str, float] = read_json(path) if path.exists() else {}
     if any(str(width) not in known for width in study.widths):
@@ -138,13 +138,13 @@ def _speed(run: Path, study: Study, progress: Progress) -> Speeds:
     return known
 
 
-def _finished(run: Path, study: Study) -> dict[str, float]:
+def _finished(run: Path, study: Design) -> dict[str, float]:
     """Cell -> seconds it trained, of those that are done."""
     done = [cell for cell in study.cells if cell_file(run, cell).exists()]
     return {cell.name: START_SECONDS + read_json(cell_file(run, cell))["train_seconds"] for cell in done}
 
 
-def _work(run: Path, study: Study, speed: Speeds, *, jobs: int, view: View) -> None:
+def _work(run: Path, study: Design, speed: Speeds, *, jobs: int, view: View) -> None:
     waiting = [cell for cell in study.cells if not cell_file(run, cell).exists()]
     running: dict[str, Child] = {}
     started = time.monotonic()
