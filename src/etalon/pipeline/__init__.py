@@ -95,16 +95,22 @@ def run(
     with RunLock(run_dir, wait_seconds=LOCK_SECONDS):
         write_run_files(recipe, run_dir, recipe_path, overrides)  # first: killed in what follows, it is still a run
         prepare(graph, choice, run_dir, reused=reused)
-        from etalon.pipeline.runner import Runner
-        from etalon.pipeline.summary import summarise
+        carry_out(graph, run_dir, keys, chosen=chosen, goes_on=not choice.preflight)
 
-        runner = Runner(
-            graph=graph, run_dir=run_dir, progress=Progress(), keys=keys, directories=directories, chosen=chosen,
-            goes_on=not choice.preflight,
-        )  # fmt: skip
-        with tracked(recipe.track, run_dir, keys):
-            waited = runner.run()
-        finish(run_dir, summarise(graph, keys, directories, wait_seconds=waited))
+
+def carry_out(graph: Graph, run_dir: Path, keys: Mapping[str, str], *, chosen: frozenset[str], goes_on: bool) -> None:
+    """Run what is chosen and not done, followed by the recipe's trackers; then the summary, the report and the table."""
+    from etalon.pipeline.runner import Runner
+    from etalon.pipeline.summary import summarise
+
+    directories = graph.directories(run_dir)
+    runner = Runner(
+        graph=graph, run_dir=run_dir, progress=Progress(), keys=keys, directories=directories, chosen=chosen,
+        goes_on=goes_on,
+    )  # fmt: skip
+    with tracked(graph.recipe.track, run_dir, keys):
+        waited = runner.run()
+    finish(run_dir, summarise(graph, keys, directories, wait_seconds=waited))
 
 
 def found_problems(
