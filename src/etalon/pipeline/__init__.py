@@ -99,7 +99,7 @@ def run(
 
 
 def carry_out(graph: Graph, run_dir: Path, keys: Mapping[str, str], *, chosen: frozenset[str], goes_on: bool) -> None:
-    """Run what is chosen and not done, followed by the recipe's trackers; then the summary, the report and the table."""
+    """Run what is chosen and not done, followed by the recipe's trackers; then summary, report and table."""
     from etalon.pipeline.runner import Runner
     from etalon.pipeline.summary import summarise
 
