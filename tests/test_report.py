@@ -228,7 +228,10 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
         return summary
 
     changed(run / "summary.json", change)
-    bought = section_of(written(run), "bought")
+    html = written(run)
+    asked = "Asked of the model in instruct: to keep to rules on an answer&#x27;s form; claims: to say of each claim"
+    assert asked in section_of(html, "stages")
+    bought = section_of(html, "bought")
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", bought)]
     phases = {re.sub(r"<small>.*", "", row[0]): [text_of(cell) for cell in row[1:]] for row in rows[1:]}
     assert list(phases) == ["rl-math", "rl-long2short", "rl-code", "rl-stem", "distill", "instruct"]

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import time
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from etalon.store import LOCK, StageDir, truncate_jsonl
 from etalon.studies import lay_out
 from etalon.studies.page import page
 from etalon.studies.pairing import SHARE, Difference, Pair, difference, over_seeds, owners
-from etalon.studies.result import Result, Row
+from etalon.studies.result import RESULT, Measured, Result, Row, uneven_of
 from etalon.studies.runner import Runner
 from etalon.studies.study import packaged_studies, read_study, varied, write_recipe
+from etalon.studies.table import markdown
 from etalon.studies.tasks import Finished, tasks_of
 
 # ---- what is asked
@@ -154,6 +156,16 @@ def test_a_study_overwrites_nothing_but_its_own_directory(tmp_path: Path) -> Non
     assert path.read_bytes() == before
     lay_out(study, tmp_path / "planned")
     assert not (tmp_path / "planned").exists()  # a plan writes nothing
+
+
+def test_two_studies_have_a_directory_each_and_more_values_are_the_same_study(tmp_path: Path) -> None:
+    path, directory = recipe(tmp_path), tmp_path / "study"
+    study = varied(path, ["rl-math.gamma=0,1"], seeds=[0])
+    directory.mkdir()
+    (directory / RESULT).write_text(json.dumps(replace(result([]), name=study.name).record()))
+    lay_out(varied(path, ["rl-math.gamma=0,1,2"], seeds=[0, 1]), directory)
+    with pytest.raises(RunError, match=rf"holds the study {study.name}, and this one is .*rl-math\.lr; use another"):
+        lay_out(varied(path, ["rl-math.lr=1e-4,2e-4"], seeds=[0]), directory)
 
 
 def test_a_summary_of_other_values_is_told_anew(tmp_path: Path) -> None:
@@ -339,6 +351,16 @@ def test_the_table_of_a_page_has_a_column_a_domain_with_the_difference_below_the
     assert heads == ["Arm", "math", "code"]
     [other] = [line for line in table.split("<tr>") if ">b</th>" in line]
     assert unescape(re.sub(r"<[^>]+>", "|", other)).count("+0.5| [−1.0, +2.0]") == 2
+
+
+def test_a_domain_that_some_seeds_have_no_score_of_is_named_on_the_page_and_in_the_terminal() -> None:
+    both, one = {"math": {"pass1": 0.5}, "code": {"pass1": 0.1}}, {"math": {"pass1": 0.4}}
+    runs = {seed: Measured(numbers=found, means={}, clusters={}) for seed, found in enumerate((one, both, one))}
+    [told] = uneven_of("a after rl", runs)
+    assert told == "a after rl: code: seeds 0, 2 have no score of it"
+    found = replace(result([row("a", "math"), row("b", "math", (0.01, 0.0))]), uneven=(told,))
+    assert f"left out: {told}" in markdown(found)
+    assert f"left out: {told}" in unescape(page(found))
 
 
 # ---- a real one

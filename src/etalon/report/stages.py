@@ -27,6 +27,7 @@ from etalon.report.html import (
     tag,
 )
 from etalon.report.read import Number
+from etalon.types import Domain
 
 MOST_ROWS = 24  # (ours) of a table that does not scroll
 RL = "rl"  # the kind whose phases train on problems, those of every domain where none is named
@@ -40,6 +41,11 @@ LEAD = (
     "points, paired by problem, with its 95% interval. ▲ and ▼: the interval excludes 0, as one in twenty does by "
     "chance. Boxed: a domain that the stage trains on."
 )
+EXPLAINED = {  # domains whose name does not say what is asked
+    Domain.INSTRUCT: "to keep to rules on an answer's form",
+    Domain.CLAIMS: "to say of each claim of a solution whether it holds, as claim-level reliability (CLR) asks",
+    Domain.FACTS: "to recall arbitrary facts word for word",
+}
 SPECTRUM = (
     "Pass@1 (dot) and Pass@{k} (ring) after each stage. The line between them is the spectrum: fine-tuning widens it, "
     "reinforcement learning pulls the dot towards the ring. Stages that train on a domain are bold there, changes "
@@ -95,7 +101,9 @@ def stage_section(run: Run) -> Html:
         return section("stages", "Stages", waiting, _stage_table(run), _path(run))
     tables = [join([tag("h3", domain), _domain_table(run, domain)]) for domain in domains(run)]
     numbers = folded(f"Every number: Pass@{k_of(run)}, intervals, tokens, truncated, no answer, undecided", *tables)
-    return section("stages", "Stages", LEAD, _stage_table(run), *([numbers] if tables else []), _path(run))
+    told = "; ".join(f"{name}: {words}" for name, words in EXPLAINED.items() if name in domains(run))
+    note = [tag("p", f"Asked of the model in {told}.", class_="note")] if told else []
+    return section("stages", "Stages", LEAD, *note, _stage_table(run), *([numbers] if tables else []), _path(run))
 
 
 def _stage_table(run: Run) -> Html:

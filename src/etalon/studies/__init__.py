@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from etalon.errors import RunError
 from etalon.pipeline.seconds import calibrate, measured_in, seconds_forecast
 from etalon.show.progress import Progress, show_seconds
-from etalon.store import LOCK, RunLock, write_json_atomic
+from etalon.store import LOCK, RunLock, read_json, write_json_atomic
 from etalon.studies.page import write_page
 from etalon.studies.result import RESULT, Result, read
 from etalon.studies.runner import Runner
@@ -80,7 +80,7 @@ class Plan:
 
 def lay_out(study: Study, directory: Path, reuse: Sequence[Path] = ()) -> Plan:
     """The runs of a study and what is there of them, and nothing written. ConfigError for what cannot be run."""
-    check_directory(directory)
+    check_directory(directory, study.name)
     with TemporaryDirectory() as folder:
         return _laid_out(study, write_recipe(study, Path(folder)), directory, reuse)
 
@@ -96,20 +96,26 @@ def _laid_out(study: Study, recipe: Path, directory: Path, reuse: Sequence[Path]
     return Plan(tasks=tuple(tasks), done=done, runs=tuple(runs))
 
 
-def check_directory(directory: Path) -> None:
-    """RunError for a directory that holds something else: a study writes recipe.toml and report.html into its own."""
+def check_directory(directory: Path, name: str) -> None:
+    """RunError for a directory that holds something else, or another study: one writes recipe.toml into its own.
+
+    name: of the study. Other values or seeds of the same keys are the same study, and add to what is there.
+    """
     if directory.exists() and not directory.is_dir():
         raise RunError(f"{directory}: is a file; a study needs a directory")
     names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
     if names & OF_OTHERS or (names and not names & {LOCK, RESULT}):
         raise RunError(f"{directory}: is not empty and not the directory of such a study; use another --run directory")
+    held = str(read_json(directory / RESULT).get("name")) if RESULT in names else name
+    if held != name:
+        raise RunError(f"{directory}: holds the study {held}, and this one is {name}; use another --run directory")
 
 
 def conduct(
     study: Study, directory: Path, *, command: str, jobs: int = 2, reuse: Sequence[Path] = (), progress: Progress
 ) -> Result:
     """Run what is left of a study and write DIR/result.json and report.html, which name the runs that failed."""
-    check_directory(directory)
+    check_directory(directory, study.name)
     with RunLock(directory, wait_seconds=2.0):
         plan = _laid_out(study, write_recipe(study, directory), directory, reuse)
         if told := plan.forecast(jobs):

@@ -66,7 +66,10 @@ class ArmCost:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """All of it. seeds: those of which every run is done. skipped: "RUN: STAGE: why" of stages that did nothing."""
+    """All of it. seeds: those of which every run is done. skipped: "RUN: STAGE: why" of stages that did nothing.
+
+    uneven: "ARM after STAGE: DOMAIN: ..." of what some seeds have no score of, and which has no row for that.
+    """
 
     name: str
     question: str
@@ -81,6 +84,7 @@ class Result:
     skipped: tuple[str, ...]
     failures: tuple[Failure, ...]
     missing: tuple[str, ...]  # runs that are not done
+    uneven: tuple[str, ...] = ()
     made_on: Mapping[str, str]  # processor and versions: another processor rounds otherwise
 
     @property
@@ -94,7 +98,7 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Measured:
+class Measured:
     """What one run has of one measured stage: numbers and Pass@1 by problem, per domain."""
 
     numbers: Mapping[str, Mapping[str, float]]
@@ -108,6 +112,7 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
     by_arm = {arm.name: {task.seed: task for task in whole if task.arm is arm} for arm in study.arms}
     seeds = tuple(seed for seed in study.seeds if all(seed in found for found in by_arm.values()))
     rows: list[Row] = []
+    uneven: list[str] = []
     for place, stage in enumerate(study.measure):
         measured = {
             arm.name: {seed: _measured(by_arm[arm.name][seed], arm.measure[place]) for seed in seeds}
@@ -116,6 +121,7 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
         for arm in study.arms:
             base = {} if arm is study.baseline else measured[study.baseline.name]
             rows += _rows(arm.name, stage, arm.measure[place], measured[arm.name], base, study.baseline.name)
+            uneven += uneven_of(f"{arm.name} after {stage}", measured[arm.name])
     return Result(
         name=study.name,
         question=study.question,
@@ -130,12 +136,13 @@ def read(study: Study, tasks: Sequence[Task], *, command: str, failures: Sequenc
         skipped=tuple(one for task in whole for one in _skipped(task)),
         failures=tuple(failures),
         missing=tuple(task.name for task in tasks if not task.is_whole),
+        uneven=tuple(uneven),
         made_on=machine(),
     )
 
 
 def _rows(
-    arm: str, stage: str, of: str, runs: Mapping[int, _Measured], base: Mapping[int, _Measured], baseline: str
+    arm: str, stage: str, of: str, runs: Mapping[int, Measured], base: Mapping[int, Measured], baseline: str
 ) -> Iterator[Row]:
     """A row per domain that every seed has; behind each way to answer of a CLR stage, what CLR adds to it."""
     for domain in _shared([one.numbers for one in runs.values()]):
@@ -163,6 +170,14 @@ def _rows(
             )  # fmt: skip
 
 
+def uneven_of(place: str, runs: Mapping[int, Measured]) -> Iterator[str]:
+    """What some seeds of an arm have a score of and others do not: in words, for it is in no row."""
+    for domain in dict.fromkeys(domain for one in runs.values() for domain in one.numbers):
+        lacking = [str(seed) for seed, one in runs.items() if domain not in one.numbers]
+        if lacking:
+            yield f"{place}: {domain}: seeds {', '.join(lacking)} have no score of it"
+
+
 def _bounds(name: str) -> tuple[float, float] | None:
     return SHARE if name in SHARES else DIFFERENCE if name == "delta" else None
 
@@ -172,19 +187,19 @@ def _shared(tables: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in tables[0] if all(name in one for one in tables)] if tables else []
 
 
-def _pair(before: _Measured, earlier: str, after: _Measured, later: str) -> Pair:
+def _pair(before: Measured, earlier: str, after: Measured, later: str) -> Pair:
     """One seed's problems: a domain of one run before, a domain of a run after."""
     return Pair(before=before.means.get(earlier, {}), after=after.means.get(later, {}), clusters=after.clusters)
 
 
-def _measured(task: Task, stage: str) -> _Measured:
+def _measured(task: Task, stage: str) -> Measured:
     """What a finished run says of a stage: its row of summary.json, or what its CLR answered."""
     clusters = read_clusters(task.directories[PROBLEMS])
     columns = task.directories[stage] / COLUMNS_FILE
     if columns.is_file():
         by_column: dict[str, dict[str, float]] = read_json(columns)
         numbers = {name: {"pass1": sum(one.values()) / len(one)} for name, one in by_column.items() if one}
-        return _Measured(numbers=numbers, means=by_column, clusters=clusters)
+        return Measured(numbers=numbers, means=by_column, clusters=clusters)
     entries = read_json(task.directory / "summary.json")["stages"]
     entry: Mapping[str, Any] = next((one for one in entries if one["name"] == stage), {"domains": {}})
     found = {
@@ -194,7 +209,7 @@ def _measured(task: Task, stage: str) -> _Measured:
     same = entry.get("as") or stage
     if same == entry.get("from"):  # the very weights it started from: there is no change
         found = {domain: {**one, "delta": 0.0} for domain, one in found.items()}
-    return _Measured(numbers=found, means=means_of(task.directory, stage), clusters=clusters)
+    return Measured(numbers=found, means=means_of(task.directory, stage), clusters=clusters)
 
 
 # ---- what it took, and where
