@@ -70,9 +70,7 @@ def _head(result: Result) -> list[Html]:
         f"{duration(result.seconds)} of computing",
     ]
     lost = [*(f"failed: {one.name} (exit code {one.code}): {one.words}" for one in result.failures)]
-    lost += [f"not done: {', '.join(result.missing)}; seeds that lack a run are left out"] if result.missing else []
-    lost += [f"did nothing: {one}" for one in result.skipped]
-    lost += [f"left out: {one}" for one in result.uneven]
+    lost += result.gaps
     return [
         tag("h1", result.question or result.name),
         tag("p", *(tag("span", fact) for fact in facts), class_="facts"),

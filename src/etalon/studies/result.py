@@ -92,6 +92,14 @@ class Result:
         """What it comes to, by the intervals alone."""
         return " ".join(told(self)) or "Nothing was measured."
 
+    @property
+    def gaps(self) -> Iterator[str]:
+        """What is in no row, and why, a line each; failures apart."""
+        yield from (f"did nothing: {one}" for one in self.skipped)
+        yield from (f"left out: {one}" for one in self.uneven)
+        if self.missing:
+            yield f"not done: {', '.join(self.missing)}; seeds that lack a run are left out"
+
     def record(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return {"format": FORMAT, **asdict(self), "conclusion": self.sentence}

@@ -130,11 +130,8 @@ def remarks(result: Result) -> Iterator[str]:
     if result.question:
         yield f"Question: {result.question}"
     yield f"Conclusion: {result.sentence}"
-    yield from (f"did nothing: {one}" for one in result.skipped)
-    yield from (f"left out: {one}" for one in result.uneven)
     yield from (f"failed: {one.name}: exit code {one.code}: {one.words} ({one.log})" for one in result.failures)
-    if result.missing:
-        yield f"not done: {', '.join(result.missing)}; seeds that lack a run are left out"
+    yield from result.gaps
 
 
 def cells_of(row: Row) -> list[str]:
