@@ -11,7 +11,7 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 from etalon.errors import UnsupportedModelError  # noqa: E402
-from etalon.model import packed  # noqa: E402
+from etalon.model import head, packed  # noqa: E402
 from etalon.model.packed import TokenRow, micro_batches, pack, token_logprobs  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, plain_logprobs, random_rows, tiny_model  # noqa: E402
 
@@ -81,7 +81,7 @@ def test_a_head_run_in_chunks_gives_the_same_logprobs_and_gradients(
     (whole * weights).sum().backward()
     expected = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
-    monkeypatch.setattr(packed, "LOGIT_CHUNK", 7 * model.config.vocab_size)  # 7 tokens at once: 40 make 6 chunks
+    monkeypatch.setattr(head, "LOGIT_CHUNK", 7 * model.config.vocab_size)  # 7 tokens at once: 40 make 6 chunks
     chunked = token_logprobs(model, pack(rows))
     (chunked * weights).sum().backward()
     torch.testing.assert_close(chunked, whole, atol=1e-6, rtol=0)
@@ -126,19 +126,79 @@ def test_gathering_and_scattering_gives_the_packed_row_back(sizes: list[tuple[in
     assert torch.equal(rows_SL.flatten()[layout.scatter_T], batch.tokens_T)
 
 
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 120))
-def test_micro_batches_hold_every_row_once_within_the_limit_and_sorted_by_length(
-    lengths: list[int], max_tokens: int
+def shared_rows(groups: list[tuple[int, list[int]]], *, seed: int = 0) -> list[TokenRow]:
+    """Rows of several responses to each prompt: (length of the prompt, lengths of its responses)."""
+    prompts = [row.prompt for row in random_rows([(size, 1) for size, _ in groups], seed=seed)]
+    responses = random_rows([(1, size) for _, sizes in groups for size in sizes], seed=seed + 1)
+    owners = [prompt for prompt, (_, sizes) in zip(prompts, groups, strict=True) for _ in sizes]
+    return [TokenRow(prompt=p, response=row.response) for p, row in zip(owners, responses, strict=True)]
+
+
+GROUPS = [(6, [3, 9, 1]), (2, [5]), (8, [4, 4, 7, 2])]
+
+
+def test_a_prompt_of_several_rows_is_packed_once() -> None:
+    rows = shared_rows(GROUPS)
+    mixed = [rows[i] for i in (5, 0, 3, 4, 1, 7, 2, 6)]
+    batch = pack(mixed)
+    assert len(batch.tokens_T) == sum(prompt + sum(sizes) for prompt, sizes in GROUPS)
+    assert batch.target_N.tolist() == [token for row in mixed for token in row.response]
+    assert batch.sequence_N.tolist() == [i for i, row in enumerate(mixed) for _ in row.response]
+    for i, row in enumerate(mixed):
+        sources = batch.source_N[batch.sequence_N == i]
+        assert batch.tokens_T[sources].tolist() == [row.prompt[-1], *row.response[:-1]]
+        assert batch.positions_T[sources].tolist() == list(range(len(row.prompt) - 1, len(row) - 1))
+
+
+@pytest.mark.parametrize("padded_cells", [packed.PADDED_CELLS, 8])
+def test_rows_of_one_prompt_give_the_logprobs_and_gradients_of_rows_alone(
+    model: Any, padded_cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batches = micro_batches(lengths, max_tokens)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    assert all(sum(lengths[i] for i in batch) <= max_tokens or len(batch) == 1 for batch in batches)
-    in_order = [lengths[i] for batch in batches for i in batch]
-    assert in_order == sorted(in_order)
+    monkeypatch.setattr(packed, "PADDED_CELLS", padded_cells)
+    rows = shared_rows(GROUPS)
+    weights = torch.linspace(-1, 1, sum(len(row.response) for row in rows))
+    twin = eager_twin(model)
+    plain = torch.cat([plain_logprobs(twin, row) for row in rows])
+    together = token_logprobs(model, pack(rows))
+    torch.testing.assert_close(together, plain, atol=1e-5, rtol=0)
+    (together * weights).sum().backward()
+    (plain * weights).sum().backward()
+    expected = dict(twin.named_parameters())
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(
+            parameter.grad, expected[name].grad, atol=2e-4, rtol=2e-4, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+GROUPED = st.lists(
+    st.tuples(st.integers(1, 40), st.lists(st.integers(1, 40), min_size=1, max_size=5)), min_size=1, max_size=12
+)
+
+
+@given(GROUPED, st.integers(1, 200))
+def test_micro_batches_hold_every_row_once_and_pack_within_the_limit(
+    groups: list[tuple[int, list[int]]], max_tokens: int
+) -> None:
+    rows = shared_rows(groups)
+    batches = micro_batches(rows, max_tokens)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
+    for batch in batches:
+        assert len(batch) == 1 or len(pack([rows[i] for i in batch]).tokens_T) <= max_tokens
 
 
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=30), st.integers(1, 120))
-def test_two_neighbouring_micro_batches_would_not_fit_into_one(lengths: list[int], max_tokens: int) -> None:
-    batches = micro_batches(lengths, max_tokens)
+def test_micro_batches_of_different_prompts_are_sorted_by_length_and_no_two_neighbours_fit_into_one(
+    lengths: list[int], max_tokens: int
+) -> None:
+    rows = [TokenRow(prompt=(i,), response=(7,) * length) for i, length in enumerate(lengths)]
+    batches = micro_batches(rows, max_tokens)
+    in_order = [lengths[i] for batch in batches for i in batch]
+    assert in_order == sorted(in_order)
     for one, following in pairwise(batches):
-        assert sum(lengths[i] for i in one) + lengths[following[0]] > max_tokens
+        assert sum(len(rows[i]) for i in one) + len(rows[following[0]]) > max_tokens
+
+
+def test_rows_of_one_prompt_stay_together_whatever_lies_between_their_lengths() -> None:
+    rows = shared_rows([(10, [2, 20]), (10, [10])])
+    assert micro_batches(rows, 1) == [[2], [0], [1]]
+    assert micro_batches(rows, 52) == [[2, 0, 1]]

@@ -2,5 +2,6 @@
 
 directory.py   what makes a directory a model that can be run, looked at without loading it
 loader.py      weights and tokenizers, read and written
-packed.py      sequences of many lengths in one forward pass
+packed.py      sequences of many lengths in one forward pass, a common prompt once
+head.py        log-probabilities at the end of it, a chunk of tokens at a time
 """

@@ -1,11 +1,16 @@
 """Sequences of many lengths in one forward pass, without padding and without cross-talk.
 
-All sequences of a micro-batch lie end to end in one row of T tokens: every matrix product sees no padding.
+All sequences of a micro-batch lie end to end in one row of T tokens: every matrix product sees no padding. A prompt
+that several of them begin with lies there once, before the responses to it:
+
+    prompt A | response | response | response | prompt B | response | ...
+
 Only attention is computed per sequence: in half precision on CUDA by the variable-length kernel of torch, otherwise on
 (S, L) views gathered from the row. Registered with transformers as "etalon_packed", so any Hugging Face model that
 takes an attention interface runs unchanged.
 
-Axes: T packed tokens, S sequences, L longest sequence, H heads, D head size.
+Axes: T packed tokens, S sequences, L longest sequence, U tokens of all sequences (a shared prompt as often as it is
+used), H heads, D head size.
 """
 
 from __future__ import annotations
@@ -18,12 +23,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.utils.checkpoint import checkpoint
 
 from etalon.errors import UnsupportedModelError
+from etalon.model.head import head_logprobs
 
-LOGIT_CHUNK = 4_000_000  # (ours) logits held at once (tokens x vocabulary); larger batches are recomputed in chunks
-CUDA_CHUNKS = 16  # (ours) times as many on a GPU: few launches count for more than memory
 PADDED_CELLS = 131_072  # (ours) sequences x longest up to which attention pads; below it splitting saves nothing
 
 
@@ -43,21 +46,24 @@ class Layout:
     """Where the sequences lie in the packed row.
 
     gathers: per block of sequences the packed positions of its (S, L) view; scatter_T: where each packed token is in
-    the blocks, flattened and joined. starts: first position of every sequence, and T (int32). longest: in tokens.
+    the blocks, flattened and joined. starts: first token of every sequence among all U, and U (int32). longest: in
+    tokens. shared: where prompts are shared, the packed position of each of the U tokens, and where among them each
+    packed token is first; else None.
     """
 
     gathers: tuple[torch.Tensor, ...]
     scatter_T: torch.Tensor
     starts: torch.Tensor
     longest: int
+    shared: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackedBatch:
     """A micro-batch.
 
-    source_N: packed positions whose next token is a response token; target_N: those tokens;
-    sequence_N: which sequence of the micro-batch each belongs to. N response tokens, in packed order.
+    source_N: packed positions whose next token is a response token; target_N: those tokens; sequence_N: which sequence
+    of the micro-batch each belongs to. N response tokens, sequence by sequence.
     """
 
     tokens_T: torch.Tensor
@@ -70,26 +76,58 @@ class PackedBatch:
 
 
 def pack(sequences: Sequence[TokenRow], device: torch.device | str = "cpu") -> PackedBatch:
-    """Lay sequences end to end. Each needs at least one prompt and one response token."""
-    assert all(s.prompt for s in sequences), "a sequence needs a prompt token to predict its first response token from"
+    """Lay sequences end to end, a common prompt once. Each needs at least one prompt and one response token."""
+    assert all(s.prompt and s.response for s in sequences), "a sequence needs a prompt token and a response token"
+    tokens, positions, places = _lay(sequences)
     lengths = torch.tensor([len(s) for s in sequences])
-    prompt_lengths = torch.tensor([len(s.prompt) for s in sequences])
+    prompts = torch.tensor([len(s.prompt) for s in sequences])
     starts = torch.cumsum(lengths, 0) - lengths
-    tokens_T = torch.tensor([t for s in sequences for t in (*s.prompt, *s.response)])
-    owner_T = torch.repeat_interleave(lengths)
-    positions_T = torch.arange(len(tokens_T)) - starts[owner_T]
-    is_source_T = (positions_T >= prompt_lengths[owner_T] - 1) & (positions_T < lengths[owner_T] - 1)
-    source_N = torch.nonzero(is_source_T).squeeze(1)
+    owner_U = torch.repeat_interleave(lengths)
+    column_U = torch.arange(len(owner_U)) - starts[owner_U]
+    place_U = torch.tensor(places)
+    is_source_U = (column_U >= prompts[owner_U] - 1) & (column_U < lengths[owner_U] - 1)
+    source_U = torch.nonzero(is_source_U).squeeze(1)
+    tokens_T = torch.tensor(tokens)
     send = partial(_send, device=torch.device(device))
     return PackedBatch(
         tokens_T=send(tokens_T),
-        positions_T=send(positions_T),
-        layout=_layout(lengths, starts, owner_T, positions_T, send),
-        source_N=send(source_N),
-        target_N=send(tokens_T[source_N + 1]),
-        sequence_N=send(owner_T[source_N]),
+        positions_T=send(torch.tensor(positions)),
+        layout=_layout(lengths, starts, owner_U, column_U, place_U, send),
+        source_N=send(place_U[source_U]),
+        target_N=send(tokens_T[place_U[source_U + 1]]),
+        sequence_N=send(owner_U[source_U]),
         num_sequences=len(sequences),
     )
+
+
+def _lay(sequences: Sequence[TokenRow]) -> tuple[list[int], list[int], list[int]]:
+    """Tokens and positions of the packed row, and where in it each token of each sequence is."""
+    tokens: list[int] = []
+    positions: list[int] = []
+    starts: dict[tuple[int, ...], int] = {}
+    responses: list[int] = [0] * len(sequences)
+    for members in families(sequences):
+        prompt = sequences[members[0]].prompt
+        starts[prompt] = len(tokens)
+        tokens += prompt
+        positions += range(len(prompt))
+        for index in members:
+            responses[index] = len(tokens)
+            tokens += sequences[index].response
+            positions += range(len(prompt), len(sequences[index]))
+    places: list[int] = []
+    for sequence, first in zip(sequences, responses, strict=True):
+        start = starts[sequence.prompt]
+        places += [*range(start, start + len(sequence.prompt)), *range(first, first + len(sequence.response))]
+    return tokens, positions, places
+
+
+def families(sequences: Sequence[TokenRow]) -> list[list[int]]:
+    """Indices of the sequences with the same prompt, in the order in which the prompts come."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for index, sequence in enumerate(sequences):
+        found.setdefault(sequence.prompt, []).append(index)
+    return list(found.values())
 
 
 def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -100,8 +138,9 @@ def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 def _layout(
     lengths: torch.Tensor,
     starts: torch.Tensor,
-    owner_T: torch.Tensor,
-    positions_T: torch.Tensor,
+    owner_U: torch.Tensor,
+    column_U: torch.Tensor,
+    place_U: torch.Tensor,
     send: Callable[[torch.Tensor], torch.Tensor],
 ) -> Layout:
     gathers, offset = [], 0
@@ -112,15 +151,23 @@ def _layout(
         columns = torch.arange(longest)
         inside_SL = columns < lengths[members][:, None]
         first = starts[members][:, None]
-        gathers.append(torch.where(inside_SL, first + columns, first))
+        gathers.append(place_U[torch.where(inside_SL, first + columns, first)])
         base[members] = offset + longest * torch.arange(len(block))
         offset += longest * len(block)
+    first_T = _first_of_each(place_U)
     return Layout(
         gathers=tuple(send(gather_SL) for gather_SL in gathers),
-        scatter_T=send(base[owner_T] + positions_T),
+        scatter_T=send((base[owner_U] + column_U)[first_T]),
         starts=send(torch.cat([starts, starts[-1:] + lengths[-1:]]).int()),
         longest=int(lengths.max()),
+        shared=None if len(first_T) == len(place_U) else (send(place_U), send(first_T)),
     )
+
+
+def _first_of_each(place_U: torch.Tensor) -> torch.Tensor:
+    """Where among all tokens of the sequences each packed token is first, (T,)."""
+    first_T = torch.full((int(place_U.max()) + 1,), len(place_U))
+    return first_T.scatter_reduce(0, place_U, torch.arange(len(place_U)), "amin")
 
 
 def blocks(lengths: Sequence[int]) -> list[list[int]]:
@@ -140,16 +187,23 @@ def blocks(lengths: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def micro_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Split indices into length-sorted micro-batches of at most `max_tokens` (one longer sequence stays alone)."""
+def micro_batches(rows: Sequence[TokenRow], max_tokens: int) -> list[list[int]]:
+    """Split the indices of rows into micro-batches that pack into at most `max_tokens` (one longer row stays alone).
+
+    Rows of one prompt stay together, because it is packed once for all of them; otherwise they are sorted by length.
+    """
+    order = sorted(families(rows), key=lambda own: (max(len(rows[i]) for i in own), own[0]))
     batches: list[list[int]] = []
-    total = 0
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if not batches or total + lengths[index] > max_tokens:
-            batches.append([])
-            total = 0
-        batches[-1].append(index)
-        total += lengths[index]
+    total, prompt = 0, None
+    for members in order:
+        for index in sorted(members, key=lambda i: (len(rows[i]), i)):
+            row = rows[index]
+            added = len(row.response) if row.prompt == prompt else len(row)
+            if not batches or total + added > max_tokens:
+                batches.append([])
+                total, added = 0, len(row)
+            batches[-1].append(index)
+            total, prompt = total + added, row.prompt
     return batches
 
 
@@ -225,16 +279,18 @@ def _has_kernel(device: torch.device) -> bool:
 def _varlen(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scaling: float | None
 ) -> torch.Tensor:
-    """(1, H, T, D) in, (1, T, H, D) out, nothing gathered or padded."""
+    """(1, H, T, D) in, (1, T, H, D) out, nothing padded, and nothing gathered but where prompts are shared."""
     from torch.nn.attention.varlen import varlen_attn
 
     query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))
+    if layout.shared is not None:
+        query, key, value = (x.index_select(0, layout.shared[0]) for x in (query, key, value))
     ends, longest = layout.starts, layout.longest
     attended = varlen_attn(
         query, key, value, ends, ends, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
     )
     assert isinstance(attended, torch.Tensor)
-    return attended[None]
+    return (attended if layout.shared is None else attended.index_select(0, layout.shared[1]))[None]
 
 
 def _no_mask(*_: Any, **__: Any) -> None:
@@ -251,27 +307,16 @@ def register() -> None:
 
 def token_logprobs(model: Any, batch: PackedBatch) -> torch.Tensor:
     """Log-probability (nats) of every response token, shape (N,), float32, differentiable."""
-    hidden = model.base_model(
+    hidden = last_hidden(model, batch)
+    return head_logprobs(model.get_output_embeddings(), hidden.index_select(0, batch.source_N), batch.target_N)
+
+
+def last_hidden(model: Any, batch: PackedBatch) -> torch.Tensor:
+    """What the head sees of every packed token, shape (T, hidden)."""
+    hidden: torch.Tensor = model.base_model(
         input_ids=batch.tokens_T[None],
         position_ids=batch.positions_T[None],
         use_cache=False,
         layout=batch.layout,
     ).last_hidden_state[0]
-    hidden_N = hidden.index_select(0, batch.source_N)
-    head = model.get_output_embeddings()
-    most = LOGIT_CHUNK * (CUDA_CHUNKS if hidden_N.is_cuda else 1)
-    chunk = max(1, most // head.weight.shape[0])
-    if hidden_N.shape[0] <= chunk:
-        return _head_logprobs(head, hidden_N, batch.target_N)
-    parts = [
-        checkpoint(_head_logprobs, head, h, t, use_reentrant=False)
-        for h, t in zip(torch.split(hidden_N, chunk), torch.split(batch.target_N, chunk), strict=True)
-    ]
-    return torch.cat(parts)
-
-
-def _head_logprobs(head: Any, hidden_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
-    # the head stays in float32 under autocast: a logit of 16 rounded to bfloat16 may be off by 0.06 nats
-    with torch.autocast(hidden_N.device.type, enabled=False):
-        logits = head(hidden_N.float())
-    return -F.cross_entropy(logits, target_N, reduction="none")
+    return hidden

@@ -104,7 +104,7 @@ class Trainer:
         cast = torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
         model.train()
         losses = []
-        for indices in micro_batches([len(row) for row in batch.rows], self.micro_tokens):
+        for indices in micro_batches(batch.rows, self.micro_tokens):
             packed = pack([batch.rows[i] for i in indices], device)
             with cast:
                 logprobs_N = token_logprobs(model, packed)

@@ -71,7 +71,7 @@ def response_logprobs(language_model: LanguageModel, rows: Sequence[TokenRow], m
     from etalon.model.packed import micro_batches, pack, token_logprobs
 
     found: list[list[float]] = [[] for _ in rows]
-    for indices in micro_batches([len(row) for row in rows], micro_tokens):
+    for indices in micro_batches(rows, micro_tokens):
         batch = pack([rows[i] for i in indices], language_model.device)
         with torch.no_grad():
             logprobs_N = token_logprobs(language_model.model, batch)

@@ -144,7 +144,7 @@ def facts_result(language_model: LanguageModel, known: Sequence[Problem], rows: 
     """facts, recalled (written exactly), surprise (mean bits of a value and its end), bits stored in all."""
     nats = 0.0
     with torch.no_grad():
-        for indices in micro_batches([len(row) for row in rows], MICRO_TOKENS):
+        for indices in micro_batches(rows, MICRO_TOKENS):
             nats -= float(token_logprobs(language_model.model, pack([rows[i] for i in indices])).sum())
     surprise = nats / len(rows) / math.log(2)
     longest = max(len(row.response) for row in rows)
