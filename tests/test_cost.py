@@ -195,15 +195,15 @@ def test_logits_are_those_that_the_engine_holds_at_a_time() -> None:
     wide = replace(ONE, logits=memory.VERL_LOGITS)
     assert memory.logit_memory(SMALL, wide) == 20 * 512 * tokens + head
     assert memory.logit_memory(SMALL, replace(wide, longest=100, micro_tokens=1)) == 20 * 100 * tokens + head
-    assert memory.logit_memory(SMALL, ONE) == 12 * 64_000_000
+    assert memory.logit_memory(SMALL, ONE) == 8 * 64_000_000
     assert memory.logit_memory(SMALL, replace(ONE, logits=memory.TRL_LOGITS)) == 4 * 4096 * 32768 + head
 
 
 @pytest.mark.torch
 def test_the_logits_of_the_local_engine_are_counted_as_they_are_made() -> None:
-    from etalon.model import packed
+    from etalon.model import head
 
-    assert memory.LOCAL_LOGITS.numbers == packed.LOGIT_CHUNK * packed.CUDA_CHUNKS
+    assert memory.LOCAL_LOGITS.numbers == head.LOGIT_CHUNK * head.CUDA_CHUNKS
 
 
 def test_the_published_hours_stand_beside_ours_as_a_ratio() -> None:

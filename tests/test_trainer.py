@@ -22,9 +22,10 @@ from etalon.engines.local.reinforcement import policy_loss  # noqa: E402
 from etalon.engines.local.supervised import supervise  # noqa: E402
 from etalon.engines.local.trainer import Batch, Objective, Trainer, cross_entropy  # noqa: E402
 from etalon.model import loader  # noqa: E402
+from etalon.model.activations import bytes_per_token, is_recomputed  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow  # noqa: E402
-from etalon.recipe import OptimSpec  # noqa: E402
+from etalon.recipe import OptimSpec, Recompute  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sft.rows import order_of  # noqa: E402
 from etalon.types import Credit, ask  # noqa: E402
@@ -35,9 +36,13 @@ ADAMW = OptimSpec(lr=1e-2, final_lr=1e-3, warmup=0.25)
 MUON = OptimSpec(name="muon", lr=1e-2, final_lr=1e-3, warmup=0.25, muon_lr=0.02)
 
 
-def new_trainer(spec: OptimSpec = ADAMW, *, steps: int = 8, micro_tokens: int = 1000, autocast: str = "off") -> Trainer:
+def new_trainer(
+    spec: OptimSpec = ADAMW, *, steps: int = 8, micro_tokens: int = 1000, autocast: str = "off",
+    recompute: Recompute = "off",
+) -> Trainer:  # fmt: skip
     return Trainer(
-        tiny_language_model("qwen2"), spec, total_steps=steps, micro_tokens=micro_tokens, autocast=autocast
+        tiny_language_model("qwen2"), spec, total_steps=steps, micro_tokens=micro_tokens, autocast=autocast,
+        recompute=recompute,
     )  # fmt: skip
 
 
@@ -66,6 +71,30 @@ def test_micro_batches_add_up_to_the_big_batch(kind: str, micro_tokens: int) -> 
     for name, gradient in gradients.items():
         scale = max(1.0, float(gradient.abs().max()))
         torch.testing.assert_close(split[name] / scale, gradient / scale, atol=1e-6, rtol=0)
+
+
+def test_activations_that_are_computed_again_give_the_same_gradient_in_every_bit_and_hold_less() -> None:
+    rows = random_rows(SIZES)
+    kept, again = (new_trainer(recompute=mode) for mode in ("off", "on"))
+    losses = [one.backward(Batch(rows=rows, objective=cross_entropy(rows))) for one in (kept, again)]
+    assert losses[0] == losses[1]
+    models = [one.language_model.model for one in (kept, again)]
+    for name, parameter in models[0].named_parameters():
+        assert torch.equal(dict(models[1].named_parameters())[name].grad, parameter.grad), name
+    held = [bytes_per_token(model, rows[3]) for model in models]
+    assert held[1] < held[0] / 3
+
+
+@pytest.mark.parametrize(("spare", "mode"), [(1 << 40, "off"), (1 << 20, "on")])
+def test_auto_keeps_activations_where_the_free_memory_allows(
+    spare: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "free_bytes", lambda device: spare)
+    one = new_trainer(recompute="auto")
+    rows = random_rows(SIZES)
+    one.backward(Batch(rows=rows, objective=cross_entropy(rows)))
+    assert one.recompute == mode
+    assert is_recomputed(one.language_model.model) == (mode == "on")
 
 
 def test_cross_entropy_is_the_mean_over_all_tokens_of_the_batch_not_over_rows() -> None:

@@ -20,6 +20,7 @@ NonNegative = Annotated[float, Field(ge=0.0)]
 Aggregation = Literal["sequence-mean-token-mean", "token-mean"]
 Importance = Literal["none", "token-truncate"]
 DomainName = Literal["math", "code", "stem", "instruct", "claims", "facts"]  # those of types.Domain, says a test
+Recompute = Literal["auto", "on", "off"]
 PromptSort = Literal["rules", "rubric", "long"]
 TrackerName = Literal["trackio", "wandb", "tensorboard"]  # those of track.trackers, says a test
 
@@ -336,6 +337,9 @@ class Recipe(Spec):
     engine: Literal["local", "trl", "verl"] = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"  # (ours) "auto": a GPU where there is one
     autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
+    # (ours) activations of the local engine: computed again in backward ("on": less memory, a third more time), or
+    # kept; "auto" keeps them where the memory that is free allows. trl.gradient_checkpointing is TRL's; verl does
+    recompute: Recompute = "auto"
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
     jobs: Positive = 2  # (ours) processes: evaluation runs beside training
     track: tuple[TrackerName, ...] = ()  # (ours) trackers that are shown the run as it goes (docs/track.md)

@@ -34,7 +34,7 @@ class Logits:
     numbers: int = 1 << 40
 
 
-LOCAL_LOGITS = Logits(width=12, numbers=64_000_000)  # `etalon.model.packed` on a GPU: float32, softmax and gradient
+LOCAL_LOGITS = Logits(width=8, numbers=64_000_000)  # `etalon.model.head` on a GPU: float32, and their exponentials
 TRL_LOGITS = Logits(width=4, head=4, tokens=4096, columns=32768)  # TRL 1.16, trl.kernels.chunked_logprob
 VERL_LOGITS = Logits(width=20, head=4, tokens=512)  # verl 0.9.1, FusedLinearForPPO: five float32 copies
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from etalon.config.stages import base_model, base_of, listed
 from etalon.errors import ConfigError
-from etalon.model.directory import memory_bytes
+from etalon.model.memory import memory_bytes
 from etalon.recipe import DistillSpec, Recipe, RlSpec, SftSpec
 
 TRAINING_BYTES = 16  # per parameter: float32 weights, gradients and two moments of AdamW

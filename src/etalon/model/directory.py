@@ -24,11 +24,6 @@ def useful_threads(path: Path) -> int:
     return num_cores if size > THREADED_BYTES else 1
 
 
-def memory_bytes() -> int:
-    """Memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def check_model_dir(path: Path) -> None:
     """Raise the one-line reason why this directory cannot be a full model, without importing torch."""
     if not path.is_dir():

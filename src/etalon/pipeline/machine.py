@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.config.stages import PREFLIGHT, PROBLEMS
-from etalon.model.directory import memory_bytes
+from etalon.model.memory import memory_bytes
 from etalon.pipeline.reckoning import as_found
 from etalon.pipeline.stage import Stage
 from etalon.recipe import Recipe

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from etalon.errors import ConfigError
-from etalon.model.directory import memory_bytes
 from etalon.model.loader import LanguageModel
+from etalon.model.memory import memory_bytes
 from etalon.sampling.decoder import Decoder
 from etalon.types import Conversation, Rollout, SamplingParams, Stop
 

@@ -29,8 +29,9 @@ class LocalEngine:
         from etalon.engines.local.supervised import supervise
         from etalon.model import loader
 
-        language_model = loader.load(job.source, device=self.recipe.device, autocast=self.recipe.autocast)
-        return supervise(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
+        recipe = self.recipe
+        language_model = loader.load(job.source, device=recipe.device, autocast=recipe.autocast)
+        return supervise(language_model, job, autocast=recipe.autocast, recompute=recipe.recompute, on_step=on_step)
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
         """The weights after all steps of one RL phase."""
@@ -41,7 +42,7 @@ class LocalEngine:
         language_model = loader.load(
             job.source, device=recipe.device, autocast=recipe.autocast, system=job.system
         )  # fmt: skip
-        train_phase(language_model, job, autocast=self.recipe.autocast, on_step=on_step)
+        train_phase(language_model, job, autocast=recipe.autocast, recompute=recipe.recompute, on_step=on_step)
         return loader.save(language_model, job.directory / CHECKPOINT)
 
 

@@ -15,6 +15,7 @@ from etalon.engines.jobs import OnStep, RlJob
 from etalon.engines.local import trainer as local
 from etalon.model.loader import LanguageModel
 from etalon.model.packed import PackedBatch, TokenRow
+from etalon.recipe import Recompute
 from etalon.rl.credit import CreditSpec, credit
 from etalon.rl.metrics import step_metrics
 from etalon.rl.objective import sequence_mean, surrogate, truncated_importance
@@ -66,12 +67,15 @@ def policy_loss(
     return objective
 
 
-def train_phase(language_model: LanguageModel, job: RlJob, *, autocast: str, on_step: OnStep) -> None:
+def train_phase(
+    language_model: LanguageModel, job: RlJob, *, autocast: str, recompute: Recompute = "off", on_step: OnStep
+) -> None:
     """All steps of the phase, or those that a killed run left over; `rl.tokens` may end it before the last."""
     spec, pool = job.spec, job.prompts
     trainer = local.Trainer(
-        language_model, job.optim, total_steps=job.steps, micro_tokens=spec.micro_tokens, autocast=autocast
-    )
+        language_model, job.optim, total_steps=job.steps, micro_tokens=spec.micro_tokens, autocast=autocast,
+        recompute=recompute,
+    )  # fmt: skip
     sampler, rewards = LocalSampler(language_model), Rewards.of(job)
     log = job.directory / "rollouts.jsonl"
 

@@ -8,16 +8,20 @@ from etalon.engines.jobs import CHECKPOINTS, OnStep, SupervisedJob
 from etalon.engines.local import trainer as local
 from etalon.model import loader
 from etalon.model.loader import LanguageModel
+from etalon.recipe import Recompute
 from etalon.sft.rows import checkpoint_steps
 
 SAVE_EVERY = 200  # (ours) steps between resumable states, where checkpoints are further apart
 
 
-def supervise(language_model: LanguageModel, job: SupervisedJob, *, autocast: str, on_step: OnStep) -> list[Path]:
+def supervise(
+    language_model: LanguageModel, job: SupervisedJob, *, autocast: str, recompute: Recompute = "off", on_step: OnStep
+) -> list[Path]:
     """Train on the rows step by step; returns the checkpoints, oldest first (directories `step-NNNNNN`)."""
     trainer = local.Trainer(
-        language_model, job.optim, total_steps=len(job.steps), micro_tokens=job.micro_tokens, autocast=autocast
-    )
+        language_model, job.optim, total_steps=len(job.steps), micro_tokens=job.micro_tokens, autocast=autocast,
+        recompute=recompute,
+    )  # fmt: skip
     marks = checkpoint_steps(len(job.steps), job.num_checkpoints)
 
     def make_batch(step: int) -> local.Batch:

@@ -26,10 +26,15 @@ import torch
 from etalon.engines.jobs import timed
 from etalon.engines.local import optim
 from etalon.errors import RunError
+from etalon.model.activations import bytes_per_token, is_recomputed, recompute_activations
 from etalon.model.loader import LanguageModel
+from etalon.model.memory import free_bytes
 from etalon.model.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
-from etalon.recipe import OptimSpec
+from etalon.recipe import OptimSpec, Recompute
 from etalon.store import append_jsonl, hash_tree, read_json, truncate_jsonl, write_json_atomic, writing
+
+UPDATE_BYTES = 12  # per parameter: what the first update takes beside the weights, a gradient and two moments
+SHARE = 0.7  # (ours) of the memory that is free then, for activations
 
 # (log-probs of the micro-batch's response tokens, the micro-batch, indices of its rows in the batch) -> loss share
 Objective = Callable[[torch.Tensor, PackedBatch, list[int]], torch.Tensor]
@@ -68,12 +73,14 @@ class Trainer:
         total_steps: int,
         micro_tokens: int,
         autocast: str = "off",
+        recompute: Recompute = "off",
     ) -> None:
         self.language_model = language_model
         self.spec = spec
         self.total_steps = total_steps
         self.micro_tokens = micro_tokens
         self.autocast = autocast
+        self.recompute: Recompute = recompute  # "auto" until the first batch is seen
         self.optimisers = optim.build(language_model.model, spec)
 
     def step(self, step: int, batch: Batch) -> dict[str, float]:
@@ -102,6 +109,7 @@ class Trainer:
         model = self.language_model.model
         device = self.language_model.device
         cast = torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
+        self._settle(batch.rows, cast)
         model.train()
         losses = []
         for indices in micro_batches(batch.rows, self.micro_tokens):
@@ -113,6 +121,19 @@ class Trainer:
             losses.append(loss.detach())
         model.eval()
         return sum(map(float, losses))  # read once at the end: each reading waits for the device
+
+    def _settle(self, rows: Sequence[TokenRow], cast: contextlib.AbstractContextManager[Any]) -> None:
+        """Whether activations are kept, for all batches; "auto" keeps them where the memory that is free allows."""
+        model = self.language_model.model
+        if self.recompute == "auto":
+            longest = max(rows, key=len)
+            tokens = max(len(longest), min(self.micro_tokens, sum(map(len, rows))))
+            parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            room = SHARE * (free_bytes(self.language_model.device) - UPDATE_BYTES * parameters)
+            with cast:
+                self.recompute = "on" if bytes_per_token(model, longest) * tokens > room else "off"
+        if self.recompute == "on" and not is_recomputed(model):
+            recompute_activations(model)
 
     def save_state(self, directory: Path, step: int) -> None:
         """Everything the next step needs, in files that appear whole; the previous state goes last."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -214,28 +215,21 @@ def training_pass(sampler: Sampler, groups: Sequence[Group]) -> TrainingPass:
         return TrainingPass(weights_mb=weights, held_mb=held_mb())
     import torch
 
+    from etalon.model.activations import kept_bytes
     from etalon.model.packed import pack, token_logprobs
 
-    kept: dict[int, int] = {}  # address -> bytes: a tensor that two operations keep is there once
-
-    def count(tensor: torch.Tensor) -> torch.Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    held, seconds, tokens = held_mb(), float("inf"), sum(map(len, rows))
+    held, kept, seconds, tokens = held_mb(), 0, float("inf"), sum(map(len, rows))
     model.train()
     for _ in range(2):  # the first pass also pays for what is made once
         started = time.perf_counter()
-        kept.clear()
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            loss = token_logprobs(model, pack(rows, language_model.device)).sum()
-        torch.autograd.backward(loss)
+        batch = pack(rows, language_model.device)
+        logprobs, kept = kept_bytes(model, partial(token_logprobs, model, batch))
+        torch.autograd.backward(logprobs.sum())
         model.zero_grad(set_to_none=True)
         seconds = min(seconds, time.perf_counter() - started)
     model.eval()
-    activations = max(0.0, sum(kept.values()) / MB - weights)  # the weights are kept as well
     return TrainingPass(
-        tokens_per_second=tokens / seconds, kb_per_token=1024 * activations / tokens, weights_mb=weights, held_mb=held
+        tokens_per_second=tokens / seconds, kb_per_token=kept / 1024 / tokens, weights_mb=weights, held_mb=held
     )  # fmt: skip
 
 

@@ -1,0 +1,50 @@
+"""What a forward pass keeps for its backward pass: measured, and left out where memory is short.
+
+kept_bytes, bytes_per_token   of one forward pass, by what autograd saves
+recompute_activations         a model keeps only the input of every layer, and computes the inside again in backward
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from etalon.model.packed import TokenRow, pack, token_logprobs
+
+
+def kept_bytes(model: Any, forward: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, int]:
+    """What `forward` returns, and the bytes that autograd has saved for its backward pass; weights are not counted."""
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}  # address -> bytes: a tensor that two operations keep is there once
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        found = forward()
+    return found, sum(size for address, size in kept.items() if address not in weights)
+
+
+def bytes_per_token(model: Any, row: TokenRow) -> float:
+    """Of activations, by one forward pass over the row in training mode, as the model and autocast are set now."""
+    batch = pack([row], next(model.parameters()).device)
+    model.train()
+    _, kept = kept_bytes(model, lambda: token_logprobs(model, batch))
+    model.eval()
+    return kept / len(row)
+
+
+def recompute_activations(model: Any) -> None:
+    """Keep the input of every layer alone from here on; the same bits, for about a third more time."""
+    if hasattr(model, "activation_checkpointing_enable"):  # the name from transformers 5.20 or so on
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def is_recomputed(model: Any) -> bool:
+    """Whether `recompute_activations` was called."""
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
