@@ -338,7 +338,7 @@ class Recipe(Spec):
     device: Literal["auto", "cpu", "cuda"] = "auto"  # (ours) "auto": a GPU where there is one
     autocast: Literal["off", "bf16"] = "off"  # (ours) bf16 helps on GPUs; on CPUs with tiny models it does not
     # (ours) activations of the local engine: computed again in backward ("on": less memory, a third more time), or
-    # kept; "auto" keeps them where the memory that is free allows. trl.gradient_checkpointing is TRL's; verl always does
+    # kept; "auto" keeps them where the memory that is free allows. TRL has trl.gradient_checkpointing; verl always does
     recompute: Recompute = "auto"
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
     jobs: Positive = 2  # (ours) processes: evaluation runs beside training
