@@ -17,7 +17,8 @@ from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
-from etalon.sampling.local import LocalSampler, StopStrings, choose, nucleus  # noqa: E402
+from etalon.sampling.draws import choose, nucleus  # noqa: E402
+from etalon.sampling.local import LocalSampler, StopStrings  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, tiny_language_model, tokenizer  # noqa: E402
 
