@@ -17,7 +17,7 @@ from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
-from etalon.sampling.draws import choose, nucleus  # noqa: E402
+from etalon.sampling.draws import choose  # noqa: E402
 from etalon.sampling.local import LocalSampler, StopStrings  # noqa: E402
 from etalon.types import Rollout, SamplingParams, Stop, ask  # noqa: E402
 from tiny_models import FAMILIES, eager_twin, tiny_language_model, tokenizer  # noqa: E402
@@ -234,18 +234,67 @@ def test_rows_of_the_embedding_that_have_no_token_are_never_drawn(temperature: f
     torch.testing.assert_close(torch.tensor(rollouts[0].logprobs), expected, atol=1e-4, rtol=0)
 
 
+def ordered_and_kept(logits: torch.Tensor, params: SamplingParams) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities in the order in which they are drawn from, in float64, and which token each is; zero is outside."""
+    probabilities = (logits.double() / params.temperature).softmax(-1)
+    if params.top_p == 1:
+        return probabilities, torch.arange(logits.shape[1]).expand_as(logits)
+    ordered, order = probabilities.sort(-1, descending=True)
+    return ordered.masked_fill(ordered.cumsum(-1) - ordered >= params.top_p, 0.0), order
+
+
+NEAR = 5e-4  # tokens that are equally likely in float32 change places; the sums of a flat row are rounded
+
+
+@pytest.mark.parametrize("vocabulary", [1, 255, 256, 257, 1000, 20_011])
+@pytest.mark.parametrize("params", [
+    SamplingParams(), SamplingParams(temperature=0.6), SamplingParams(top_p=0.95), SamplingParams(top_p=0.999999),
+    SamplingParams(temperature=0.6, top_p=0.5),
+])  # fmt: skip
+def test_the_distribution_is_inverted_at_the_uniform_number(vocabulary: int, params: SamplingParams) -> None:
+    """Flat rows too, whose nucleus is far more than the few tokens that are looked at first."""
+    generator = torch.Generator().manual_seed(vocabulary)
+    sharpness = torch.tensor([[0.01], [1.0], [4.0], [9.0]]).repeat(60, 1)
+    logits = sharpness * torch.randn(len(sharpness), vocabulary, generator=generator)
+    uniform = torch.rand(len(logits), generator=generator)
+    token, logprob = choose(logits, params, uniform)
+    ordered, order = ordered_and_kept(logits, params)
+    mass = ordered.cumsum(-1)
+    place = (order == token[:, None]).int().argmax(-1, keepdim=True)
+    share = ordered.sum(-1) * uniform.double()
+    below, above = (mass.gather(1, place) - ordered.gather(1, place)).squeeze(1), mass.gather(1, place).squeeze(1)
+    assert bool((ordered.gather(1, place) > 0).all())
+    assert bool((share >= below - NEAR).all())
+    assert bool((share < above + NEAR).all())
+    own = logits.double().log_softmax(-1).gather(1, token[:, None]).squeeze(1)
+    torch.testing.assert_close(logprob.double(), own, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("top_p", [1.0, 0.5])
-def test_the_largest_uniform_number_draws_the_last_token_with_mass_and_zero_the_first(top_p: float) -> None:
+def test_no_uniform_number_falls_past_the_last_token_with_mass_or_before_the_first(top_p: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(500, 40, generator=generator)
-    logits[:, :3] = logits[:, 30:] = float("-inf")  # no mass at either end
-    largest = torch.full((500,), 1 - 2**-24)
+    logits = 3 * torch.randn(500, 400, generator=generator)
+    logits[:, :3] = logits[:, 300:] = float("-inf")  # no mass at either end
     params = SamplingParams(top_p=top_p)
-    kept = nucleus(logits.softmax(-1), top_p) > 0
-    last, _ = choose(logits, params, largest)
+    last, _ = choose(logits, params, torch.full((500,), 1 - 2**-24))
     first, _ = choose(logits, params, torch.zeros(500))
-    assert last.tolist() == [int(row.nonzero().max()) for row in kept]
-    assert first.tolist() == [int(row.nonzero().min()) for row in kept]
+    ordered, order = ordered_and_kept(logits, params)
+    place = (order == last[:, None]).int().argmax(-1, keepdim=True)
+    after = ordered.sum(-1, keepdim=True) - ordered.cumsum(-1).gather(1, place)
+    assert bool((ordered.gather(1, place) > 0).all())
+    assert float(after.max()) < 1e-6
+    assert first.tolist() == [int(own[kept.nonzero().min()]) for kept, own in zip(ordered > 0, order, strict=True)]
+
+
+def test_what_a_row_draws_does_not_depend_on_the_rows_beside_it() -> None:
+    logits = torch.randn(6, 3000, generator=torch.Generator().manual_seed(1)) * torch.tensor([[0.1], [8.0]]).repeat(
+        3, 1
+    )
+    uniform = torch.rand(6, generator=torch.Generator().manual_seed(2))
+    for params in (SamplingParams(), SamplingParams(top_p=0.9)):
+        together, _ = choose(logits, params, uniform)
+        alone = [int(choose(logits[[i]], params, uniform[[i]])[0]) for i in range(6)]
+        assert together.tolist() == alone
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
 from etalon.types import SamplingParams
+
+BLOCK = 256  # (ours) tokens whose weights are summed first: about the square root of a large vocabulary
+FEW = 256  # (ours) likeliest tokens among which a nucleus is looked for first
+LARGEST = 1 - 2**-24  # the largest number below 1 that a uniform one can be
 
 
 class Draws:
@@ -59,25 +64,69 @@ def choose(
     The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from. num_ids: ids that have a token,
     the others are not drawn.
     """
-    all_logprobs_RV = logprobs_RV = logits_RV.log_softmax(-1)
-    if num_ids is not None and num_ids < logits_RV.shape[-1]:
-        logits_RV = logits_RV[:, :num_ids]
-        logprobs_RV = logits_RV.log_softmax(-1)
+    known_RV = logits_RV if num_ids is None else logits_RV[:, :num_ids]
     if params.temperature == 0:
-        token_R = logprobs_RV.argmax(-1)
+        token_R = known_RV.argmax(-1)
     else:
-        scaled = logprobs_RV if params.temperature == 1 else (logits_RV / params.temperature).log_softmax(-1)
-        probs_RV = nucleus(scaled.exp(), params.top_p) if params.top_p < 1 else scaled.exp()
-        mass_RV = probs_RV.cumsum(-1)
-        # the largest uniform number is 1 - 2**-24, whose product with the total rounds to less than the total in
-        # float32: the draw never falls past the last token that has any mass
-        target_R1 = uniform_R[:, None] * mass_RV[:, -1:]
-        token_R = torch.searchsorted(mass_RV, target_R1, right=True).squeeze(1)
-    return token_R, all_logprobs_RV.gather(1, token_R[:, None]).squeeze(1)
+        scaled_RV = known_RV if params.temperature == 1 else known_RV / params.temperature
+        weights_RV = (scaled_RV - scaled_RV.amax(-1, keepdim=True)).exp_()
+        drawn = _drawn if params.top_p == 1 else partial(_drawn_from_nucleus, top_p=params.top_p)
+        token_R = drawn(weights_RV, uniform_R)
+    own_R = logits_RV.gather(1, token_R[:, None]).squeeze(1)
+    return token_R, own_R - logits_RV.logsumexp(-1)
 
 
-def nucleus(probs_RV: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Zero everything outside the smallest set of tokens whose mass reaches top_p; not renormalised."""
-    ordered, order = probs_RV.sort(-1, descending=True)
-    outside = ordered.cumsum(-1) - ordered >= top_p
-    return probs_RV.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), 0.0)
+def _drawn(weights_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
+    """The token at which the sum of the weights passes `uniform_R` of their total.
+
+    The block of BLOCK tokens first, then the token in it: sums of blocks are many at a time, a running sum over the
+    whole vocabulary is one after the other.
+    """
+    vocabulary = weights_RV.shape[1]
+    whole = vocabulary // BLOCK * BLOCK
+    sums = [weights_RV[:, :whole].view(-1, whole // BLOCK, BLOCK).sum(-1)] if whole else []
+    if whole < vocabulary:
+        sums.append(weights_RV[:, whole:].sum(-1, keepdim=True))
+    block_R, rest_R = _inverted(torch.cat(sums, 1), uniform_R)
+    column_RB = block_R[:, None] * BLOCK + torch.arange(BLOCK, device=weights_RV.device)
+    inside_RB = weights_RV.gather(1, column_RB.clamp(max=vocabulary - 1))
+    token_R, _ = _inverted(inside_RB.masked_fill_(column_RB >= vocabulary, 0.0), rest_R)
+    return block_R * BLOCK + token_R
+
+
+def _inverted(weights_RN: torch.Tensor, uniform_R: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the sum of the weights passes `uniform_R` of their total, and how far into that weight, in [0, 1)."""
+    mass_RN = weights_RN.cumsum(-1)
+    # the largest uniform number is 1 - 2**-24, whose product with the total rounds to less than the total in float32:
+    # the draw never falls past the last one that has any weight
+    target_R1 = uniform_R[:, None] * mass_RN[:, -1:]
+    place_R1 = torch.searchsorted(mass_RN, target_R1, right=True)
+    weight_R1 = weights_RN.gather(1, place_R1)
+    before_R1 = mass_RN.gather(1, (place_R1 - 1).clamp(min=0)).masked_fill_(place_R1 == 0, 0.0)
+    rest_R1 = ((target_R1 - before_R1) / weight_R1).clamp_(0.0, LARGEST)
+    return place_R1.squeeze(1), rest_R1.squeeze(1)
+
+
+def _drawn_from_nucleus(weights_RV: torch.Tensor, uniform_R: torch.Tensor, *, top_p: float) -> torch.Tensor:
+    """`_drawn` from the smallest set of tokens whose share of the weights reaches top_p, likeliest first.
+
+    Nearly always it is among the FEW likeliest; only the other rows are sorted whole, with the same result.
+    """
+    limit_R = top_p * weights_RV.sum(-1)
+    few = min(FEW, weights_RV.shape[1])
+    token_R, is_whole_R = _among(*weights_RV.topk(few), limit_R, uniform_R)
+    if few < weights_RV.shape[1] and not bool(is_whole_R.all()):
+        left = torch.nonzero(~is_whole_R).squeeze(1)
+        ordered = weights_RV[left].sort(-1, descending=True)
+        token_R[left], _ = _among(*ordered, limit_R[left], uniform_R[left])
+    return token_R
+
+
+def _among(
+    ordered_RN: torch.Tensor, id_RN: torch.Tensor, limit_R: torch.Tensor, uniform_R: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The token drawn from the nucleus among these, and whether the whole nucleus is there."""
+    mass_RN = ordered_RN.cumsum(-1)
+    outside_RN = mass_RN - ordered_RN >= limit_R[:, None]
+    place_R, _ = _inverted(ordered_RN.masked_fill(outside_RN, 0.0), uniform_R)
+    return id_RN.gather(1, place_R[:, None]).squeeze(1), mass_RN[:, -1] >= limit_R
