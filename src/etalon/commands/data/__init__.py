@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etalon.commands.data import build, distill, expand, exporting, importing, label, stratify
+from etalon.commands.data import build, distill, expand, exporting, importing, label, make, stratify
 from etalon.commands.data import filter as filtering
 from etalon.commands.data import funnel as funnels
 
@@ -19,6 +19,7 @@ def data() -> None:
     """
 
 
+app.add_typer(make.app, name="make", short_help="problems of a generator: stories, rules")
 app.command("import", short_help="files of any format -> records")(importing.bring)
 app.command("expand", short_help="new queries by a teacher")(expand.expand)
 app.command("label", short_help="answers by a vote of the teacher")(label.label)

@@ -1,0 +1,146 @@
+"""Problems that a generator makes for models that know a language: stories and tasks under rules."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from etalon.cli import app
+from etalon.problems.files import read_problems
+from etalon.problems.made import rules as made_rules
+from etalon.problems.made.rules import RULES, tasks
+from etalon.problems.made.stories import KINDS, LARGEST, stories
+from etalon.types import Domain
+from etalon.verifiers import verify
+
+SHARED = Path(__file__).parents[2] / "shared" / "benchmarks"
+
+
+def made(tmp_path: Path, *arguments: str) -> Path:
+    out = tmp_path / "made.jsonl"
+    done = CliRunner().invoke(app, ["data", "make", *arguments, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+# --- stories --------------------------------------------------------------------------------------------------
+
+
+def test_stories_are_problems_whose_own_solution_is_right(tmp_path: Path) -> None:
+    problems = read_problems(made(tmp_path, "stories", "--count", "200", "--seed", "3"))
+    assert len(problems) == 200
+    for problem in problems:
+        assert problem.domain is Domain.MATH
+        assert verify(problem, problem.solutions[0]).score == 1.0, problem
+
+
+def test_every_line_of_a_solution_is_right_and_made_of_numbers_there_are() -> None:
+    for row in stories(400, seed=1):
+        *lines, last = row["answer"].split("\n")
+        known = set(re.findall(r"\d+", row["question"])) | {"2", "3"}  # doubles, triples
+        assert len(lines) == row["steps"]
+        for line in lines:
+            left, _, right = line.partition(" = ")
+            a, operation, b = left.split(" ")
+            assert {a, b} <= known, row
+            worked = {"+": int(a) + int(b), "-": int(a) - int(b), "*": int(a) * int(b), "/": int(a) / int(b)}[operation]
+            assert worked == int(right), row
+            known.add(right)
+        assert last == f"#### {lines[-1].rpartition(' ')[2]}"
+        assert 0 <= int(last.split()[1]) <= LARGEST
+
+
+def test_all_kinds_and_numbers_of_steps_come_and_no_question_twice() -> None:
+    rows = list(stories(600, seed=0))
+    assert len({row["question"] for row in rows}) == 600
+    assert set(Counter(row["steps"] for row in rows)) == {1, 2, 3}
+    assert len({row["kind"] for row in rows}) == len(KINDS) + 1
+    assert {row["steps"] for row in stories(50, seed=0, steps=(2, 2))} == {2}
+
+
+def test_a_seed_gives_the_same_rows_and_fewer_of_them_are_the_first() -> None:
+    many = list(stories(50, seed=5))
+    assert list(stories(20, seed=5)) == many[:20]
+    assert list(stories(20, seed=6)) != many[:20]
+
+
+# --- rules ----------------------------------------------------------------------------------------------------
+
+FILLER = "the sun and the sea are good for all of us and we like to be there"
+
+
+def obeying(row: dict[str, Any]) -> str:
+    """A text that keeps every rule of a task."""
+    named = dict(zip(row["instruction_id_list"], row["kwargs"], strict=True))
+    words = named.get("keywords:existence", {}).get("keywords", [])
+    if frequent := named.get("keywords:frequency"):
+        words = [frequent["keyword"]] * frequent["frequency"]
+    limit = named.get("length_constraints:number_words", {"num_words": 0, "relation": "at least"})
+    body = " ".join(words) or "it is good to be by the sea"
+    while limit["relation"] == "at least" and len(body.split()) < limit["num_words"]:
+        body += f" {FILLER}"
+    body += " *one*" * named.get("detectable_format:number_highlighted_sections", {}).get("num_highlights", 0)
+    body += " [name]" * named.get("detectable_content:number_placeholders", {}).get("num_placeholders", 0)
+    if bullets := named.get("detectable_format:number_bullet_lists"):
+        body = "\n".join([f"* {body}", *["* the sea"] * (bullets["num_bullets"] - 1)])
+    if "detectable_format:title" in named:
+        body = f"<<the sea>>\n{body}"
+    if "detectable_content:postscript" in named:
+        body += "\nP.S. the sea"
+    if end := named.get("startend:end_checker"):
+        body += f" {end['end_phrase']}"
+    if "change_case:english_capital" in named:
+        body = body.upper()
+    return f'"{body}"' if "startend:quotation" in named else body
+
+
+def test_every_task_can_be_done(tmp_path: Path) -> None:
+    path = made(tmp_path, "rules", "--count", "400", "--seed", "2")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    problems = read_problems(path)
+    assert [problem.id for problem in problems] == [f"if-{row['key']}" for row in rows]
+    for row, problem in zip(rows, problems, strict=True):
+        assert problem.domain is Domain.INSTRUCT
+        assert verify(problem, obeying(row)).score == 1.0, (row, obeying(row))
+
+
+@pytest.mark.parametrize("text", ["Once, a long story, with commas, and Capitals. It has no rules at all, none."])
+def test_a_text_that_looks_at_no_rule_fails_nearly_every_task(text: str, tmp_path: Path) -> None:
+    problems = read_problems(made(tmp_path, "rules", "--count", "200"))
+    assert sum(verify(problem, text).score for problem in problems) < 40
+
+
+def test_rules_come_one_to_three_at_a_time_and_all_of_them_come() -> None:
+    rows = list(tasks(600, seed=0))
+    assert set(Counter(len(row["instruction_id_list"]) for row in rows)) == {1, 2, 3}
+    assert len({name for row in rows for name in row["instruction_id_list"]}) == len(RULES) - 1  # words: two of one id
+    assert len({row["prompt"] for row in rows}) == 600
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the benchmarks are not here")
+@pytest.mark.parametrize(("file", "column"), [("ifeval.jsonl", "prompt"), ("ifbench_test.jsonl", "prompt")])
+def test_no_wording_is_one_of_a_benchmark(file: str, column: str) -> None:
+    asked = " ".join(json.loads(line)[column] for line in (SHARED / file).read_text().splitlines()).lower()
+    for row in tasks(300, seed=0):
+        for sentence in re.split(r"(?<=[.!?]) ", row["prompt"]):
+            assert len(sentence.split()) < 7 or sentence.lower() not in asked, sentence
+    assert not any(task.replace("{topic}.", "").lower() in asked for task in made_rules.TASKS if len(task.split()) > 6)
+
+
+# --- the command ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["stories", "--steps", "0-2"], "--steps 0-2: expected a number or a range of 1 to 3"),
+    (["stories", "--steps", "3-1"], "--steps 3-1: expected"),
+    (["rules", "--rules", "two"], "--rules two: expected"),
+])  # fmt: skip
+def test_bounds_that_cannot_be_are_refused(arguments: list[str], told: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["data", "make", *arguments, "--out", str(tmp_path / "a.jsonl")])
+    assert done.exit_code != 0
+    assert told in str(done.exception or done.output)
+    assert not (tmp_path / "a.jsonl").exists()
