@@ -138,8 +138,10 @@ def test_no_wording_is_one_of_a_benchmark(file: str, column: str) -> None:
     (["stories", "--steps", "0-2"], "--steps 0-2: expected a number or a range of 1 to 3"),
     (["stories", "--steps", "3-1"], "--steps 3-1: expected"),
     (["rules", "--rules", "two"], "--rules two: expected"),
+    (["rules", "--steps", "1-2"], "--steps: is not of rules"),
+    (["poems"], "poems: there are stories and rules"),
 ])  # fmt: skip
-def test_bounds_that_cannot_be_are_refused(arguments: list[str], told: str, tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused(arguments: list[str], told: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "make", *arguments, "--out", str(tmp_path / "a.jsonl")])
     assert done.exit_code != 0
     assert told in str(done.exception or done.output)

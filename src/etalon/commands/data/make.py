@@ -14,59 +14,53 @@ from etalon.errors import ConfigError
 from etalon.problems.made import rules as tasks
 from etalon.problems.made import stories as word_problems
 
-app = typer.Typer(name="make")
-
-OutOption = Annotated[
-    Path, typer.Option("--out", "-o", metavar="FILE.jsonl", help="Where the rows go; whole or not at all.")
-]
-CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How many; all are different.")]
-SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn; the same rows for the same seed.")]
+STORIES, RULES = "stories", "rules"
 
 
-@app.callback()
-def make() -> None:
-    """Write problems that a generator makes: a curriculum for a small model, with no row of any benchmark."""
-
-
-@app.command("stories")
-def stories(
-    out: OutOption,
-    count: CountOption = 1000,
-    seed: SeedOption = 0,
+def make(
+    kind: Annotated[str, typer.Argument(metavar=f"{STORIES}|{RULES}", help="What to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE.jsonl", help="Where the rows go; whole or not at all.")
+    ],
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="How many; all are different.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn; it gives the same rows again.")] = 0,
     steps: Annotated[
-        str, typer.Option(metavar="A-B", help=f"Fewest and most steps, 1 to {word_problems.MAX_STEPS}.")
-    ] = f"1-{word_problems.MAX_STEPS}",
+        str | None,
+        typer.Option(metavar="A-B", help=f"Stories: fewest and most steps, 1-{word_problems.MAX_STEPS} or fewer."),
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option(metavar="A-B", help=f"Rules: fewest and most of a task, 1-{tasks.MAX_RULES} or fewer.")
+    ] = None,
 ) -> None:
-    """Word problems with solutions, as rows of GSM8K: {question, answer}, the answer ending in "#### 12"."""
-    bounds = _bounds("--steps", steps, word_problems.MAX_STEPS)
-    _write(out, word_problems.stories(count, seed=seed, steps=bounds), count, "problems")
+    """Write problems that a generator makes: a curriculum for a small model, with no row of any benchmark.
+
+    \b
+    stories  word problems with solutions, as rows of GSM8K: {question, answer}, the answer ending in "#### 12"
+    rules    tasks under rules that a program checks, as rows of IFEval: {key, prompt, instruction_id_list, kwargs}
+    """
+    if kind not in (STORIES, RULES):
+        raise ConfigError(f"{kind}: there are {STORIES} and {RULES}")
+    other, given = ("--rules", rules) if kind == STORIES else ("--steps", steps)
+    if given is not None:
+        raise ConfigError(f"{other}: is not of {kind}")
+    check_place("--out", out)
+    if out.suffix != ".jsonl":
+        raise ConfigError(f"--out {out}: rows are written to a file in .jsonl")
+    if kind == STORIES:
+        bounds = _bounds("--steps", steps, word_problems.MAX_STEPS)
+        _write(out, word_problems.stories(count, seed=seed, steps=bounds), count, kind)
+    else:
+        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
 
 
-@app.command("rules")
-def rules(
-    out: OutOption,
-    count: CountOption = 1000,
-    seed: SeedOption = 0,
-    most: Annotated[
-        str, typer.Option("--rules", metavar="A-B", help=f"Fewest and most rules, 1 to {tasks.MAX_RULES}.")
-    ] = f"1-{tasks.MAX_RULES}",
-) -> None:
-    """Tasks under rules that a program checks, as rows of IFEval: {key, prompt, instruction_id_list, kwargs}."""
-    bounds = _bounds("--rules", most, tasks.MAX_RULES)
-    _write(out, tasks.tasks(count, seed=seed, rules=bounds), count, "tasks")
-
-
-def _bounds(option: str, text: str, most: int) -> tuple[int, int]:
-    low, _, high = text.partition("-")
+def _bounds(option: str, text: str | None, most: int) -> tuple[int, int]:
+    low, _, high = (text or f"1-{most}").partition("-")
     if not (low.isdigit() and (high or low).isdigit() and 1 <= int(low) <= int(high or low) <= most):
         raise ConfigError(f"{option} {text}: expected a number or a range of 1 to {most}, such as 1-{most}")
     return int(low), int(high or low)
 
 
 def _write(out: Path, rows: Iterable[dict[str, Any]], asked: int, name: str) -> None:
-    check_place("--out", out)
-    if out.suffix != ".jsonl":
-        raise ConfigError(f"--out {out}: rows are written to a file in .jsonl")
     count = 0
     with written(out) as stream:
         for row in rows:
