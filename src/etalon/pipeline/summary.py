@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from etalon import stats
 from etalon.config.stages import EVALUATION, PROBLEMS
@@ -14,6 +14,16 @@ from etalon.problems.clusters import read_clusters
 from etalon.store import read_json
 
 Done = Mapping[str, Mapping[str, Any] | None]  # DONE.json of every stage, None where there is work to do
+
+
+class Part(NamedTuple):
+    """Where an evaluation keeps its scores, and the means of every problem."""
+
+    output: str
+    file: str
+
+
+PARTS = {"domains": Part("scores", "means.json"), "sets": Part("sets", "sets.json")}  # by their key in an entry
 
 
 def summarise(
@@ -77,27 +87,43 @@ def _entry(stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Pat
     same = measured["outputs"].get("as")
     if same is not None:
         told = done.get(f"{EVALUATION}{same}")
-        return entry | {"as": same, "domains": _scored(told, directories, f"{EVALUATION}{same}") if told else {}}
-    before = _means_before(stage, graph, done, directories)
-    after = read_json(directories[name] / "means.json")
+        rows = {part: _scored(part, told, directories, f"{EVALUATION}{same}") if told else {} for part in PARTS}
+        return entry | {"as": same} | _known(rows)
     clusters = read_clusters(directories[PROBLEMS])
-    return entry | {
-        "domains": {
-            domain: row | _change(before.get(domain), after[domain], clusters)
-            for domain, row in _scored(measured, directories, name).items()
+    rows = {}
+    for part in PARTS:
+        before = _means_before(part, stage, graph, done, directories)
+        after = _means(part, directories[name])
+        rows[part] = {
+            key: row | _change(before.get(key), after[key], clusters)
+            for key, row in _scored(part, measured, directories, name).items()
         }
-    }
+    return entry | _known(rows)
 
 
-def _scored(measured: Mapping[str, Any], directories: Mapping[str, Path], name: str) -> dict[str, dict[str, Any]]:
-    """The rows of an evaluation by domain, with the interval of Pass@1."""
-    means, clusters = read_json(directories[name] / "means.json"), read_clusters(directories[PROBLEMS])
-    scores = measured["outputs"].get("scores", {})
-    return {domain: _row(score) | _bounds(means[domain], clusters) for domain, score in scores.items()}
+def _known(rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Domains, and the data sets that some of them consist of, where there are any."""
+    return {part: found for part, found in rows.items() if found or part == "domains"}
+
+
+def _scored(
+    part: str, measured: Mapping[str, Any], directories: Mapping[str, Path], name: str
+) -> dict[str, dict[str, Any]]:
+    """The rows of an evaluation by domain or data set, with the interval of Pass@1."""
+    means, clusters = _means(part, directories[name]), read_clusters(directories[PROBLEMS])
+    scores = measured["outputs"].get(PARTS[part].output, {})
+    return {key: _row(score) | _bounds(means[key], clusters) for key, score in scores.items()}
+
+
+def _means(part: str, directory: Path) -> Mapping[str, Mapping[str, float]]:
+    """Per-problem means; none where an evaluation has no such parts."""
+    path = directory / PARTS[part].file
+    found: Mapping[str, Mapping[str, float]] = read_json(path) if path.exists() else {}
+    return found
 
 
 def _means_before(
-    stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Path]
+    part: str, stage: Stage, graph: Graph, done: Done, directories: Mapping[str, Path]
 ) -> Mapping[str, Mapping[str, float]]:
     """Per-problem means of the stage it starts from, or of the nearest before that with an evaluation."""
     source = stage.source
@@ -106,8 +132,7 @@ def _means_before(
         same = payload["outputs"].get("as") if payload else None
         path = directories.get(f"{EVALUATION}{same or source}")
         if payload and path is not None and (path / "means.json").exists():
-            found: Mapping[str, Mapping[str, float]] = read_json(path / "means.json")
-            return found
+            return _means(part, path)
         source = graph.by_name[source].source
     return {}
 

@@ -51,6 +51,7 @@ class StageRow(Part):
     skipped: Words
     same: Words = Field(alias="as")
     domains: Table[Score]
+    sets: Table[Score]  # by DOMAIN/SOURCE, of domains whose problems come from several
 
     @property
     def unchanged(self) -> str:

@@ -103,7 +103,8 @@ def stage_section(run: Run) -> Html:
     numbers = folded(f"Every number: Pass@{k_of(run)}, intervals, tokens, truncated, no answer, undecided", *tables)
     told = "; ".join(f"{name}: {words}" for name, words in EXPLAINED.items() if name in domains(run))
     note = [tag("p", f"Asked of the model in {told}.", class_="note")] if told else []
-    return section("stages", "Stages", LEAD, *note, _stage_table(run), *([numbers] if tables else []), _path(run))
+    parts = [_stage_table(run), *_set_table(run), *([numbers] if tables else []), _path(run)]
+    return section("stages", "Stages", LEAD, *note, *parts)
 
 
 def _stage_table(run: Run) -> Html:
@@ -124,6 +125,28 @@ def _stage_table(run: Run) -> Html:
     head = [tag("th", cell, scope="col") for cell in ("Stage", *(domains(run) or [""]), "Time")]
     table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="stages")
     return tag("div", table, class_="scroll" if len(rows) <= MOST_ROWS else "scroll tall", tabindex="0")
+
+
+def _set_table(run: Run) -> list[Html]:
+    """The same numbers by data set, where a domain's problems come from several."""
+    rows = [row for row in run.summary.stages if row.sets and not row.same]
+    names = list(dict.fromkeys(name for row in rows for name in row.sets))
+    if not names:
+        return []
+    head = tag("tr", *(tag("th", cell, scope="col") for cell in ("Stage", *names)))
+    lines = [tag("tr", tag("th", row.name, scope="row"), *_set_cells(row, names)) for row in rows]
+    table = tag("table", tag("thead", head), tag("tbody", *lines), class_="stages")
+    return [folded(f"By data set: {', '.join(names)}", tag("div", table, class_="scroll", tabindex="0"))]
+
+
+def _set_cells(row: StageRow, names: Sequence[str]) -> list[Html]:
+    scores = [row.sets.get(name) for name in names]
+    return [
+        tag("td", tag("strong", share(score.pass1)), *([change(score)] if score.delta is not None else []))
+        if score
+        else tag("td", MISSING)
+        for score in scores
+    ]
 
 
 def _middle(run: Run, row: StageRow | None, folder: Folder | None) -> list[Html]:

@@ -118,7 +118,7 @@ def _rows(stage: Mapping[str, Any], above: str | None, *, is_wide: bool) -> Iter
     num_rare = len(RARE) if is_wide else 0
     if told or not domains:
         yield [stage["name"], "", *[dash] * (4 if is_wide else 3), told, *[dash] * num_rare, seconds]
-    for number, (domain, scores) in enumerate(domains.items()):
+    for number, (domain, scores) in enumerate(_with_sets(domains, stage.get("sets") or {})):
         bounds = [_whole(scores.get("pass1_low"), scores.get("pass1_high"))] if is_wide else []
         shares = [_percent(scores.get("pass1")), *bounds, _percent(scores.get("passk"))]
         counts = [
@@ -128,6 +128,15 @@ def _rows(stage: Mapping[str, Any], above: str | None, *, is_wide: bool) -> Iter
         lead, tail = (stage["name"], seconds) if number == 0 and not told else ("", "")
         change = "-" if words else _change(scores)
         yield [lead, domain, *shares, _count(scores.get("mean_tokens")), change, *counts[:num_rare], tail]
+
+
+def _with_sets(domains: Mapping[str, Any], sets: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every domain, and below it the data sets that it consists of, where there are several."""
+    for domain, scores in domains.items():
+        yield domain, scores
+        for name, own in sets.items():
+            if name.startswith(f"{domain}/"):
+                yield f"- {name.removeprefix(f'{domain}/')}", own
 
 
 def _instead(stage: Mapping[str, Any]) -> str:

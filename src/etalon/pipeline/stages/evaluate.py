@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,10 @@ from etalon.recipe import Recipe
 from etalon.sampling import Judged, Review, attempt
 from etalon.sampling.source import contents_of, is_endpoint, is_program, named_sampler, sampling_from
 from etalon.store import hash_tree, seed_from, write_json_atomic
-from etalon.types import Domain, Group, Verdict
+from etalon.types import Group, Verdict
 from etalon.verifiers.judges import Judge, review_rubrics, second_opinions
+
+MOST_SETS = 8  # (ours) data sets of a domain that are told apart
 
 
 def evaluation_seed(recipe: Recipe) -> int:
@@ -87,16 +89,33 @@ class Evaluation(Stage):
                 on_part=work.watch,
                 review=_review(recipe) if recipe.eval.judge else None,
             )
-        by_domain: dict[Domain, list[Group]] = {}
-        for group in groups:
-            by_domain.setdefault(group.problem.domain, []).append(group)
-        means = {domain.value: stats.problem_means(members) for domain, members in by_domain.items()}
-        write_json_atomic(work.directory / "means.json", means)
-        scores = {
-            domain.value: asdict(stats.score_groups(members, min(recipe.eval.k, recipe.eval.n)))
-            for domain, members in by_domain.items()
-        }
-        return {"scores": scores}
+        found: Outputs = {}
+        for name, file, parts in (("scores", "means.json", by_domain(groups)), ("sets", "sets.json", by_set(groups))):
+            if parts or name == "scores":
+                means = {part: stats.problem_means(members) for part, members in parts.items()}
+                write_json_atomic(work.directory / file, means)
+                k = min(recipe.eval.k, recipe.eval.n)
+                found[name] = {part: asdict(stats.score_groups(members, k)) for part, members in parts.items()}
+        return found
+
+
+def by_domain(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Groups of each domain."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.problem.domain.value, []).append(group)
+    return found
+
+
+def by_set(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Groups of each data set, as DOMAIN/SOURCE, of domains whose problems come from several, up to MOST_SETS."""
+    found: dict[str, list[Group]] = {}
+    for domain, members in by_domain(groups).items():
+        sources = {group.problem.source for group in members}
+        if 1 < len(sources) <= MOST_SETS and "" not in sources:
+            for group in members:
+                found.setdefault(f"{domain}/{group.problem.source}", []).append(group)
+    return found
 
 
 @cache
