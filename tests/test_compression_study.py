@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from etalon.errors import ConfigError, InputError, RunError
 from etalon.problems.nano.facts import BITS
 from etalon.store import write_json_atomic
 from etalon.studies.compression import page, plan, result, run, table, world
+from etalon.studies.compression.cells import take_cells, write_cells
 from etalon.studies.compression.plan import Budget, Cell, Design
 
 TINY = Design(
@@ -211,6 +213,30 @@ def test_result_page_and_table_say_what_the_cells_hold(prepared: Path, tmp_path:
     assert html.count("<circle") >= 7 * (1 + 3 + 6 + 3 + 1)  # all, domains, levels, recalls, bits
     assert "NaN" not in html
     assert "inf" not in {word.strip('",') for word in html.split()}
+
+
+def test_another_directory_goes_on_from_the_file_of_models(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    cells = [cell for cell in TINY.cells if cell.seed == 0]
+    for cell in cells:
+        write_json_atomic(run.cell_file(one, cell), {"name": cell.name, "width": cell.width, "loss": [[1, 0.5]]})
+    file = write_cells(one, TINY)
+    assert file.read_bytes() == write_cells(one, TINY).read_bytes()
+    larger = replace(TINY, seeds=(0, 1, 2))
+    write_json_atomic(run.cell_file(other, cells[0]), {"name": cells[0].name, "mine": True})
+    assert take_cells(file, other, larger) == len(cells) - 1
+    assert json.loads(run.cell_file(other, cells[0]).read_text())["mine"]
+    for cell in cells[1:]:
+        assert run.cell_file(other, cell).read_bytes() == run.cell_file(one, cell).read_bytes()
+    assert take_cells(one, other, larger) == 0
+    with pytest.raises(InputError, match="trained on another budget"):
+        take_cells(file, other, replace(TINY, budget=replace(TINY.budget, test=7)))
+    for content in (b"", gzip.compress(b"{}\n[1]\n"), b"{}"):
+        (tmp_path / "bad.gz").write_bytes(content)
+        with pytest.raises(InputError, match="is not a file of trained models"):
+            take_cells(tmp_path / "bad.gz", other, TINY)
+    with pytest.raises(InputError, match="no such file"):
+        take_cells(tmp_path / "none.gz", other, TINY)
 
 
 # ---- the command

@@ -35,7 +35,8 @@ Measure = Annotated[
 StudyDir = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Directory [default: runs/NAME].")]
 Jobs = Annotated[int, typer.Option(min=1, metavar="N", help="Runs at a time, a process each.")]
 Reuse = Annotated[
-    list[Path] | None, typer.Option(metavar="RUN", help="Take stages with the same key from this run; repeatable.")
+    list[Path] | None,
+    typer.Option(metavar="RUN", help="Take what this run, or this file of cells, has already; repeatable."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")]
 Format = Annotated[Literal["table", "json", "md"], typer.Option("--format", help="What is printed at the end.")]

@@ -51,9 +51,9 @@ def study(
         chosen = _found(name, seeds, overrides or [])
         run_study(chosen, run_dir, jobs=jobs, reuse=reuse or [], dry_run=dry_run, shown_as=shown_as)
         return
-    if overrides or reuse:
-        raise ConfigError(f"--set, --reuse: are of studies of a recipe, and {COMPRESSION} has none")
-    _sizes(run_dir, small, sizes, seeds, facts, jobs=jobs, dry_run=dry_run, shown_as=shown_as)
+    if overrides:
+        raise ConfigError(f"--set: is of studies of a recipe, and {COMPRESSION} has none")
+    _sizes(run_dir, small, sizes, seeds, facts, jobs=jobs, reuse=reuse or [], dry_run=dry_run, shown_as=shown_as)
 
 
 def list_studies() -> None:
@@ -82,7 +82,7 @@ def _found(name: str, seeds: int | None, overrides: list[str]) -> Study:
 
 def _sizes(
     run_dir: Path | None, small: bool, sizes: str | None, seeds: int | None, facts: str | None, *, jobs: int,
-    dry_run: bool, shown_as: str,
+    reuse: list[Path], dry_run: bool, shown_as: str,
 ) -> None:  # fmt: skip
     from etalon.studies.compression import plan
 
@@ -98,7 +98,7 @@ def _sizes(
     if dry_run:
         _say_plan(chosen, jobs)
     else:
-        _conduct(chosen, directory, jobs=jobs, shown_as=shown_as)
+        _conduct(chosen, directory, jobs=jobs, reuse=reuse, shown_as=shown_as)
 
 
 def _numbers(option: str, text: str | None) -> tuple[int, ...]:
@@ -124,11 +124,11 @@ def _say_plan(study: Design, jobs: int) -> None:
     typer.echo(f"{len(study.cells)} models, {jobs} at a time: about {run.about(seconds)} here")
 
 
-def _conduct(study: Design, directory: Path, *, jobs: int, shown_as: str) -> None:
+def _conduct(study: Design, directory: Path, *, jobs: int, reuse: list[Path], shown_as: str) -> None:
     from etalon.show.progress import Progress
     from etalon.studies.compression import page, result, run, table
 
-    run.run_cells(directory, study, jobs=jobs, progress=Progress())
+    run.run_cells(directory, study, jobs=jobs, progress=Progress(), reuse=reuse)
     found = result.conclude(directory, study)
     written = page.write_page(directory, found)
     if shown_as == "json":

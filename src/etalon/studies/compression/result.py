@@ -17,6 +17,7 @@ from etalon.cost.gpus import GPUS
 from etalon.errors import RunError
 from etalon.store import read_json, write_json_atomic
 from etalon.studies.compression import curves, run, verdict
+from etalon.studies.compression.cells import cell_file, write_cells
 from etalon.studies.compression.curves import Estimate, Point
 from etalon.studies.compression.plan import DOMAINS, Design, shape_of
 from etalon.studies.compression.verdict import Evidence
@@ -33,15 +34,19 @@ RECALLED = 0.9  # recall whose size is asked for
 
 
 def conclude(directory: Path, study: Design) -> dict[str, Any]:
-    """The result of a finished study, written to DIR/result.json. RunError while cells are missing."""
-    missing = [cell.name for cell in study.cells if not run.cell_file(directory, cell).exists()]
+    """The result of a finished study, written to DIR/result.json; its models, to cells.jsonl.gz.
+
+    RunError while cells are missing.
+    """
+    missing = [cell.name for cell in study.cells if not cell_file(directory, cell).exists()]
     if missing:
         raise RunError(
             f"{directory}: {len(missing)} of {len(study.cells)} models are not trained yet: {missing[0]} ..."
         )
-    cells = [read_json(run.cell_file(directory, cell)) for cell in study.cells]
+    cells = [read_json(cell_file(directory, cell)) for cell in study.cells]
     result = found(study, cells)
     write_json_atomic(directory / "result.json", result)
+    write_cells(directory, study)
     return result
 
 

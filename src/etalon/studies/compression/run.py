@@ -21,6 +21,7 @@ from etalon.processes.children import Child
 from etalon.show.progress import Progress
 from etalon.store import LOCK, RunLock, read_json, write_json_atomic
 from etalon.studies.compression import plan, world
+from etalon.studies.compression.cells import cell_file, take_cells
 from etalon.studies.compression.plan import DOMAINS, Cell, Design
 
 POLL_SECONDS = 0.5
@@ -73,10 +74,6 @@ def forecast(study: Design, speed: Speeds, *, jobs: int, finished: Mapping[str, 
     return makespan([off[cell.part] * seconds_of(cell, study, speed) for cell in left], jobs)
 
 
-def cell_file(run: Path, cell: Cell) -> Path:
-    return run / "cells" / f"{cell.name}.json"
-
-
 def check_directory(run: Path) -> None:
     """InputError for a directory that holds something else."""
     if run.is_dir() and not (run / "study.json").exists() and any(one.name != LOCK for one in run.iterdir()):
@@ -111,11 +108,16 @@ def _started(run: Path, name: str) -> Child:
     return Child(command, log=run / "logs" / f"{name.strip('-')}.log", environment=ONE_THREAD)
 
 
-def run_cells(run: Path, study: Design, *, jobs: int, progress: Progress) -> None:
-    """Everything that is left to do. StoppedError on Ctrl-C, RunError for a cell that failed; what is done is kept."""
+def run_cells(run: Path, study: Design, *, jobs: int, progress: Progress, reuse: Sequence[Path] = ()) -> None:
+    """Everything that is left to do. StoppedError on Ctrl-C, RunError for a cell that failed; what is done is kept.
+
+    reuse: files of trained models, or directories of this study, that are looked through first.
+    """
     check_directory(run)
     with RunLock(run):
         settle(run, study)
+        for source in reuse:
+            progress.say(f"{take_cells(source, run, study)} models of {source}")
         with progress.stage("world", "traces of the nano world, verified; held-out problems") as view:
             world.prepare(run, study.budget, view.update)
         speed = _speed(run, study, progress)
