@@ -16,6 +16,8 @@ from transformers import GPT2Config, GPT2LMHeadModel  # noqa: E402
 from etalon.errors import ConfigError, UnsupportedModelError  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow, pack, token_logprobs  # noqa: E402
+from etalon.sampling import cache, decoder  # noqa: E402
+from etalon.sampling.cache import Shared  # noqa: E402
 from etalon.sampling.decoder import Decoder  # noqa: E402
 from etalon.sampling.draws import choose  # noqa: E402
 from etalon.sampling.local import LocalSampler, StopStrings  # noqa: E402
@@ -80,6 +82,43 @@ def test_greedy_equals_generate_token_for_token(family: str) -> None:
         ids = torch.tensor([language_model.render(ask(prompt))])
         expected = twin.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24)
         assert {r.tokens for r in rollouts} == {tuple(expected[0, ids.shape[1] :].tolist())}
+
+
+@pytest.fixture
+def prompts_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As prompts of a large model are, and run a few at a time."""
+    monkeypatch.setattr(cache, "SHARED_FROM", 1)
+    monkeypatch.setattr(decoder, "PREFILL_TOKENS", 40)
+
+
+@pytest.mark.usefixtures("prompts_held_once")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prompts_that_are_held_once_give_what_rows_of_their_own_give(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows end at different times, so that some prompts go before others; more columns than the cache begins with."""
+    language_model = likely_end(tiny_language_model(family), 3.0)
+    params = SamplingParams(max_tokens=70)
+    sampler = LocalSampler(language_model)
+    shared = sample(sampler, PROMPTS, n=6, params=params)
+    assert isinstance(sampler.decoder.cache, Shared)
+    monkeypatch.setattr(cache, "SHARED_FROM", float("inf"))
+    alone = sample(LocalSampler(language_model), PROMPTS, n=6, params=params)
+    assert len({r.num_tokens for group in alone for r in group}) > 5
+    assert tokens(shared) == tokens(alone)
+    for one, other in zip((r for g in shared for r in g), (r for g in alone for r in g), strict=True):
+        torch.testing.assert_close(torch.tensor(one.logprobs), torch.tensor(other.logprobs), atol=1e-4, rtol=0)
+
+
+@pytest.mark.usefixtures("prompts_held_once")
+def test_prompts_that_are_held_once_agree_with_the_training_forward() -> None:
+    language_model = tiny_language_model("llama")
+    for rollouts in sample(LocalSampler(language_model), PROMPTS, n=3, params=SamplingParams(max_tokens=30)):
+        for rollout in rollouts:
+            row = TokenRow(prompt=rollout.prompt_tokens or (), response=rollout.tokens or ())
+            with torch.no_grad():
+                expected = token_logprobs(language_model.model, pack([row]))
+            torch.testing.assert_close(torch.tensor(rollout.logprobs), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """A lean decoding forward over the weights of a Hugging Face model: prefill once per prompt, then one token a step.
 
-The cache holds keys and values of R rows at the same column: prompts are padded on the left, so a step writes one
-slice. Finished rows are compacted away by `keep`. The same arithmetic as the model's own forward, fewer dispatches.
+What the tokens before have left is in a cache (cache.py). The same arithmetic as the model's own forward, fewer
+dispatches.
 
 In bfloat16 it rounds where training under autocast does: projections, attention and cache are bfloat16; the residual
 stream, norms, rotation, softmax and head are float32.
 
-Axes: P prompts, R rows (rollouts), C cache columns, H heads, K key-value heads, D head size, E hidden, L layers.
+Axes: P prompts, R rows (rollouts), C columns of prompts, H heads, K key-value heads, D head size, E hidden, L layers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import torch.nn.functional as F
 
 from etalon.errors import UnsupportedModelError
 from etalon.model.directory import unsupported
+from etalon.sampling.cache import Prompts, Rows, Shared, is_shared
 
-GROWTH = 64  # (ours) cache columns added when it is full; one copy per so many steps costs next to nothing
+PREFILL_TOKENS = 8192  # (ours) of prompts that are run together
 Linear = tuple[torch.Tensor, torch.Tensor | None]  # weight and bias
 
 
@@ -59,14 +60,24 @@ class Decoder:
         self.scale = self.head_size**-0.5
         self.epsilon = float(config.rms_norm_eps)
         self.layers: list[Layer] = []
-        self.keys_LRKDC = self.values_LRKCD = self.pad_R = torch.empty(0)
-        self.mask_RC: torch.Tensor | None = None  # prompt columns only; None without padding
-        self.columns = 0
+        self.cache: Rows | Shared | None = None
 
     def prefill(self, prompts: list[list[int]], repeat: int) -> torch.Tensor:
         """Run every prompt once, then give each `repeat` rows. Returns the logits (R, V) of the first token."""
-        device = next(self.model.parameters()).device
         longest = max(map(len, prompts))
+        self.layers = [self._read(layer) for layer in self.body.layers]
+        together = max(1, PREFILL_TOKENS // longest)
+        parts = [
+            self._prefilled(prompts[start : start + together], longest) for start in range(0, len(prompts), together)
+        ]
+        found = Prompts.joined([left for left, _ in parts])
+        kind = Shared if self.is_shared(longest, len(prompts), repeat) else Rows
+        self.cache = kind(found, repeat, self.scale)
+        return self._logits(torch.cat([last_P for _, last_P in parts])).repeat_interleave(repeat, 0)
+
+    def _prefilled(self, prompts: list[list[int]], longest: int) -> tuple[Prompts, torch.Tensor]:
+        """What prompts leave, padded to `longest`, and the hidden state of their last token."""
+        device = next(self.model.parameters()).device
         tokens = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=device)
         pad_P = torch.tensor([longest - len(p) for p in prompts], device=device)
         columns = torch.arange(longest, device=device)
@@ -77,60 +88,51 @@ class Decoder:
         hidden = F.embedding(tokens, self.body.embed_tokens.weight)
         cos, sin = self.body.rotary_emb(hidden, (columns - pad_P[:, None]).clamp(min=0))
         cos, sin = cos[:, :, None], _signed(sin)[:, :, None]
-        self.layers = [self._read(layer) for layer in self.body.layers]
         keys, values = [], []
         for layer in self.layers:
             query, key, value = (s.transpose(1, 2) for s in self._project(layer, hidden, cos, sin))
             attended = _masked_attention(query, key, value, mask[:, None], self.scale)
             hidden = self._finish_layer(layer, hidden, attended.transpose(1, 2).flatten(2))
-            keys.append(key.transpose(2, 3).repeat_interleave(repeat, 0))
-            values.append(value.repeat_interleave(repeat, 0))
-        self.keys_LRKDC, self.values_LRKCD = torch.stack(keys), torch.stack(values)
-        self.columns = longest
-        self.pad_R = pad_P.repeat_interleave(repeat)
-        self.mask_RC = None
-        if not bool(real_PC.all()):
-            padded_RC = ~real_PC.repeat_interleave(repeat, 0)
-            self.mask_RC = torch.zeros_like(padded_RC, dtype=hidden.dtype).masked_fill_(padded_RC, float("-inf"))
-        return self._logits(hidden[:, -1]).repeat_interleave(repeat, 0)
+            keys.append(key.transpose(2, 3).contiguous())
+            values.append(value.contiguous())
+        return Prompts(keys_L=keys, values_L=values, pad_P=pad_P), hidden[:, -1]
 
     def step(self, token_R: torch.Tensor) -> torch.Tensor:
         """Append one token to every row; returns the logits (R, V) of the next."""
-        column, rows = self.columns, token_R.shape[0]
-        if column == self.values_LRKCD.shape[3]:
-            self.keys_LRKDC = _wider(self.keys_LRKDC, 4)
-            self.values_LRKCD = _wider(self.values_LRKCD, 3)
+        cache = self.cache
+        assert cache is not None
+        cache.grow()
         hidden = F.embedding(token_R, self.body.embed_tokens.weight)
-        cos, sin = self.body.rotary_emb(hidden, (column - self.pad_R)[:, None])
+        cos, sin = self.body.rotary_emb(hidden, (cache.columns - cache.pad_R)[:, None])
         sin = _signed(sin)
-        per_kv_head = (rows * self.kv_heads, self.heads // self.kv_heads, self.head_size)
-        nothing = hidden.new_empty(1, 1, 1)
-        for layer, keys, values in zip(self.layers, self.keys_LRKDC, self.values_LRKCD, strict=True):
-            query, key, value = self._project(layer, hidden, cos, sin)
-            keys[..., column] = key
-            values[:, :, column] = value
-            seen_keys = keys.flatten(0, 1)[..., : column + 1]
-            scores = self._scores(query.reshape(per_kv_head), seen_keys, nothing)
-            if self.mask_RC is not None:
-                scores.view(rows, self.heads, -1)[..., : self.mask_RC.shape[1]] += self.mask_RC[:, None]
-            attended = torch.bmm(scores.softmax(-1).to(self.dtype), values.flatten(0, 1)[:, : column + 1])
-            hidden = self._finish_layer(layer, hidden, attended.view(rows, -1))
-        self.columns += 1
+        for index, layer in enumerate(self.layers):
+            attended = cache.attend(index, *self._project(layer, hidden, cos, sin))
+            hidden = self._finish_layer(layer, hidden, attended)
+        cache.columns += 1
         return self._logits(hidden)
-
-    def bytes_per_row(self, longest: int, columns: int) -> int:
-        """Memory of one row: the cache and its copy while it grows, the draw of a token, the mask of its prompt."""
-        cache = 2 * len(self.body.layers) * self.kv_heads * self.head_size * self.dtype.itemsize
-        drawn = 6 * 4 * int(self.model.config.vocab_size)  # logits, log-probs, probabilities, their order and sums
-        return 2 * cache * columns + drawn + 4 * longest**2
 
     def keep(self, rows: torch.Tensor) -> None:
         """Drop all rows but these (indices, ascending)."""
-        self.keys_LRKDC = self.keys_LRKDC.index_select(1, rows)
-        self.values_LRKCD = self.values_LRKCD.index_select(1, rows)
-        self.pad_R = self.pad_R.index_select(0, rows)
-        if self.mask_RC is not None:
-            self.mask_RC = self.mask_RC.index_select(0, rows)
+        assert self.cache is not None
+        self.cache.keep(rows)
+
+    def is_shared(self, longest: int, prompts: int, repeat: int) -> bool:
+        """Whether prompts of at most `longest` tokens are held once for `repeat` rows each."""
+        return is_shared(float(self._column_bytes * longest * prompts * repeat), repeat)
+
+    def bytes_per_row(self, longest: int, columns: int, *, shared_by: int = 1) -> int:
+        """Memory of one row: the cache and its copy while it grows, and the draw of a token.
+
+        shared_by: rows that hold a prompt together.
+        """
+        prompt, own = 2 * self._column_bytes * longest / shared_by, 2 * self._column_bytes * (columns - longest)
+        drawn = 3 * 4 * int(self.model.config.vocab_size)  # logits, what they are scaled to, probabilities
+        return int(prompt + own) + drawn
+
+    @property
+    def _column_bytes(self) -> int:
+        """Keys and values of one token."""
+        return 2 * len(self.body.layers) * self.kv_heads * self.head_size * self.dtype.itemsize
 
     def _read(self, layer: Any) -> Layer:
         attention, mlp, head_norm = layer.self_attn, layer.mlp, None
@@ -155,14 +157,6 @@ class Decoder:
         if norm is not None and self.dtype == torch.float32:
             weight = weight * norm.weight
         return weight.to(self.dtype), None if bias is None else bias.to(self.dtype)
-
-    def _scores(self, query: torch.Tensor, keys: torch.Tensor, nothing: torch.Tensor) -> torch.Tensor:
-        """Scaled attention scores in float32, as the kernels of training keep them."""
-        if self.dtype == torch.float32:
-            return torch.baddbmm(nothing, query, keys, beta=0, alpha=self.scale)
-        if query.is_cuda:
-            return torch.bmm(query, keys, out_dtype=torch.float32).mul_(self.scale)
-        return torch.bmm(query.float(), keys.float()).mul_(self.scale)
 
     def _project(
         self, layer: Layer, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
@@ -217,11 +211,3 @@ def _joined(*linears: Any) -> Linear:
     """One product for several of one normalised input."""
     bias = None if linears[0].bias is None else torch.cat([x.bias for x in linears])
     return torch.cat([x.weight for x in linears]), bias
-
-
-def _wider(cache: torch.Tensor, axis: int) -> torch.Tensor:
-    shape = list(cache.shape)
-    shape[axis] += GROWTH
-    wider = cache.new_empty(shape)
-    wider.narrow(axis, 0, cache.shape[axis]).copy_(cache)
-    return wider

@@ -62,7 +62,8 @@ class LocalSampler:
                 yield index, tuple(_failed(i, error) for i in range(n))
         usable = [i for i, p in enumerate(prompts) if p and len(p) < window]
         usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
-        per_batch = max(1, self._rows(params, max((len(prompts[i]) for i in usable), default=0)) // n)
+        longest = max((len(prompts[i]) for i in usable), default=0)
+        per_batch = max(1, self._rows(params, longest, shared_by=n) // n)
         for start in range(0, len(usable), per_batch):
             batch = usable[start : start + per_batch]
             draws = Draws([prompts[i] for i in batch], n, seed)
@@ -97,7 +98,7 @@ class LocalSampler:
                 by_count.setdefault(len(part), []).append((prompt, part))
         for count, members in by_count.items():
             members.sort(key=lambda one: (len(one[0]), one[1]))
-            per_batch = max(1, min(SINGLE_ROWS, self._rows(params, len(members[-1][0]))) // count)
+            per_batch = max(1, min(SINGLE_ROWS, self._rows(params, len(members[-1][0]), shared_by=count)) // count)
             for start in range(0, len(members), per_batch):
                 yield from self._single_batch(members[start : start + per_batch], asked, params, seed)
 
@@ -143,13 +144,17 @@ class LocalSampler:
             found |= {i: self._rollout(0, row, prompts[i]) for i, row in zip(batch, rows, strict=True)}
         return [found[i] for i in range(len(prompts))]
 
-    def _rows(self, params: SamplingParams, longest: int) -> int:
-        """Rollouts decoded together after prompts of at most `longest` tokens: what memory holds at full length."""
+    def _rows(self, params: SamplingParams, longest: int, *, shared_by: int = 1) -> int:
+        """Rollouts decoded together after prompts of at most `longest` tokens: what memory holds at full length.
+
+        shared_by: rollouts of each prompt, which hold it together where prompts are large.
+        """
         if self.max_rows is not None:
             return self.max_rows
         device = self.language_model.device
         columns = longest + params.most_tokens(self.language_model.window - longest)
-        per_row = self.decoder.bytes_per_row(longest, columns)
+        is_shared = self.decoder.is_shared(longest, MAX_ROWS // shared_by, shared_by)
+        per_row = self.decoder.bytes_per_row(longest, columns, shared_by=shared_by if is_shared else 1)
         if device.type != "cuda":
             return max(1, min(MAX_ROWS, int(CPU_SHARE * memory_bytes() / per_row)))
         memory = torch.cuda.get_device_properties(device).total_memory
