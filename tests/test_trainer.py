@@ -23,6 +23,7 @@ from etalon.engines.local.supervised import supervise  # noqa: E402
 from etalon.engines.local.trainer import Batch, Objective, Trainer, cross_entropy  # noqa: E402
 from etalon.model import loader  # noqa: E402
 from etalon.model.activations import bytes_per_token, is_recomputed  # noqa: E402
+from etalon.model.crew import Crew  # noqa: E402
 from etalon.model.loader import LanguageModel  # noqa: E402
 from etalon.model.packed import TokenRow  # noqa: E402
 from etalon.recipe import OptimSpec, Recompute  # noqa: E402
@@ -333,7 +334,7 @@ def test_checkpoints_are_ordinary_hugging_face_directories(tmp_path: Path) -> No
     language_model = tiny_language_model("qwen2")
     rows = random_rows(SIZES)
     job = supervised_job(rows, [[0, 1], [2, 3], [4, 5], [0, 5]], ADAMW, tmp_path, num_checkpoints=2)
-    checkpoints = supervise(language_model, job, autocast="off", on_step=lambda done, row: None)
+    checkpoints = supervise(Crew(language_model), job, autocast="off", on_step=lambda done, row: None)
     assert [c.name for c in checkpoints] == ["step-000002", "step-000004"]
     ids = torch.tensor([[9, 8, 7, 6]])
     with torch.no_grad():
@@ -368,7 +369,7 @@ def test_supervised_training_lowers_the_loss(tmp_path: Path) -> None:
     losses: list[float] = []
     job = supervised_job(rows, [list(range(6))] * 12, MUON, tmp_path)
     supervise(
-        tiny_language_model("llama"), job, autocast="off", on_step=lambda done, row: losses.append(row["loss"])
+        Crew(tiny_language_model("llama")), job, autocast="off", on_step=lambda done, row: losses.append(row["loss"])
     )  # fmt: skip
     assert len(losses) == 12
     assert losses[-1] < 0.5 * losses[0]

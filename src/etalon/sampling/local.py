@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from etalon.errors import ConfigError
+from etalon.model.crew import Crew, Held
 from etalon.model.loader import LanguageModel
 from etalon.model.memory import memory_bytes
 from etalon.sampling.decoder import Decoder
@@ -23,6 +24,8 @@ MAX_ROWS = 512  # (ours) rollouts decoded together on a CPU, if the cache fits
 CPU_SHARE = 0.1  # (ours) share of the machine's memory that one sampler's cache may take
 CUDA_ROWS = 4096  # (ours) and on a GPU, where a step costs its launches whatever the rows, if the cache fits
 CUDA_SHARE = 0.25  # (ours) share of a GPU's memory that one sampler's cache may take: several processes use the card
+SMALL_ROWS = 128  # (ours) rollouts decoded together of a model so small that helpers share them, with or without any
+DECODER = "decoder"  # under which a process of a crew keeps its decoder
 SINGLE_ROWS = 128  # (ours) single samples decoded together
 COMPACT_BELOW = 0.8  # (ours) share of live rows under which the cache is compacted
 CUDA_LOOK = 8  # (ours) steps between looks at which rows live on a GPU: each look waits for it
@@ -40,12 +43,16 @@ class Decoded:
 class LocalSampler:
     """A `Sampler` over a model in this process (Qwen2, Qwen3, Llama; CPU or one GPU)."""
 
-    def __init__(self, language_model: LanguageModel, *, name: str = "local", max_rows: int | None = None) -> None:
+    def __init__(
+        self, language_model: LanguageModel, *, name: str = "local", max_rows: int | None = None,
+        crew: Crew | None = None,
+    ) -> None:  # fmt: skip
+        """crew: who shares the batches of `sample`; None is this process alone."""
         self.language_model = language_model
+        self.crew = crew
         self.name = name
         self.max_rows = max_rows
-        dtype = torch.bfloat16 if language_model.autocast == "bf16" else torch.float32
-        self.decoder = Decoder(language_model.model, dtype)
+        self.decoder = Decoder(language_model.model, _dtype(language_model))
         self.watch: Callable[[int], None] | None = None  # told of the tokens of every step
         self.together = SINGLE_ROWS  # single samples under way at once, where memory allows
         self._lock = threading.Lock()  # the decoder holds one batch at a time
@@ -64,14 +71,22 @@ class LocalSampler:
         usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
         longest = max((len(prompts[i]) for i in usable), default=0)
         per_batch = max(1, self._rows(params, longest, shared_by=n) // n)
-        for start in range(0, len(usable), per_batch):
-            batch = usable[start : start + per_batch]
-            draws = Draws([prompts[i] for i in batch], n, seed)
-            with self._lock:
-                rows = decode([prompts[i] for i in batch], n, self.language_model, self.decoder, params, draws)
+        batches = [usable[start : start + per_batch] for start in range(0, len(usable), per_batch)]
+        decoded = self._decoded([([prompts[i] for i in batch], n, params, seed) for batch in batches])
+        for batch, rows in zip(batches, decoded, strict=True):
             for position, index in enumerate(batch):
                 own = rows[position * n : (position + 1) * n]
                 yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
+
+    def _decoded(self, asked: Sequence[tuple[list[list[int]], int, SamplingParams, int]]) -> Iterator[list[Decoded]]:
+        """The rows of every batch (prompts, rows of each, params, seed), in order."""
+        if self.crew is not None and self.crew.size > 1:
+            yield from self.crew.map(decode_batch, asked)
+            return
+        for prompts, n, params, seed in asked:
+            with self._lock:
+                rows = decode(prompts, n, self.language_model, self.decoder, params, Draws(prompts, n, seed))
+            yield rows
 
     def sample_single(
         self, asked: Sequence[tuple[Conversation, int]], *, params: SamplingParams, seed: int
@@ -156,7 +171,8 @@ class LocalSampler:
         is_shared = self.decoder.is_shared(longest, MAX_ROWS // shared_by, shared_by)
         per_row = self.decoder.bytes_per_row(longest, columns, shared_by=shared_by if is_shared else 1)
         if device.type != "cuda":
-            return max(1, min(MAX_ROWS, int(CPU_SHARE * memory_bytes() / per_row)))
+            most = SMALL_ROWS if self.crew is not None and self.crew.is_small else MAX_ROWS
+            return max(1, min(most, int(CPU_SHARE * memory_bytes() / per_row)))
         memory = torch.cuda.get_device_properties(device).total_memory
         return max(1, min(CUDA_ROWS, int(CUDA_SHARE * memory / per_row)))
 
@@ -176,6 +192,19 @@ class LocalSampler:
 
 def _failed(index: int, error: str) -> Rollout:
     return Rollout(index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
+
+
+def decode_batch(held: Held, prompts: list[list[int]], n: int, params: SamplingParams, seed: int) -> list[Decoded]:
+    """`decode` in any process of a crew."""
+    language_model = held.language_model
+    if DECODER not in held.memo:
+        held.memo[DECODER] = Decoder(language_model.model, _dtype(language_model))
+    return decode(prompts, n, language_model, held.memo[DECODER], params, Draws(prompts, n, seed))
+
+
+def _dtype(language_model: LanguageModel) -> torch.dtype:
+    """Of matrix products and the cache."""
+    return torch.bfloat16 if language_model.autocast == "bf16" else torch.float32
 
 
 @torch.no_grad()

@@ -28,21 +28,25 @@ class LocalEngine:
         """The checkpoints of one supervised run."""
         from etalon.engines.local.supervised import supervise
         from etalon.model import loader
+        from etalon.model.crew import crew_of
 
         recipe = self.recipe
         language_model = loader.load(job.source, device=recipe.device, autocast=recipe.autocast)
-        return supervise(language_model, job, autocast=recipe.autocast, recompute=recipe.recompute, on_step=on_step)
+        with crew_of(language_model, jobs=recipe.jobs, threads=recipe.threads) as crew:
+            return supervise(crew, job, autocast=recipe.autocast, recompute=recipe.recompute, on_step=on_step)
 
     def reinforce(self, job: RlJob, on_step: OnStep) -> Path:
         """The weights after all steps of one RL phase."""
         from etalon.engines.local.reinforcement import train_phase
         from etalon.model import loader
+        from etalon.model.crew import crew_of
 
         recipe = self.recipe
         language_model = loader.load(
             job.source, device=recipe.device, autocast=recipe.autocast, system=job.system
         )  # fmt: skip
-        train_phase(language_model, job, autocast=recipe.autocast, recompute=recipe.recompute, on_step=on_step)
+        with crew_of(language_model, jobs=recipe.jobs, threads=recipe.threads) as crew:
+            train_phase(crew, job, autocast=recipe.autocast, recompute=recipe.recompute, on_step=on_step)
         return loader.save(language_model, job.directory / CHECKPOINT)
 
 

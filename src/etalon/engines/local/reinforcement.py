@@ -7,13 +7,13 @@ rollouts.jsonl   one row per group and step
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from etalon.engines.jobs import OnStep, RlJob
 from etalon.engines.local import trainer as local
-from etalon.model.loader import LanguageModel
+from etalon.model.crew import Crew
 from etalon.model.packed import PackedBatch, TokenRow
 from etalon.recipe import Recompute
 from etalon.rl.credit import CreditSpec, credit
@@ -27,6 +27,42 @@ from etalon.store import append_jsonl, read_jsonl, truncate_jsonl
 from etalon.types import Credit, Group
 
 
+@dataclass(frozen=True, kw_only=True)
+class PolicyLoss:
+    """Minus the objective of 2.2: mean over rollouts of the mean over tokens of the clipped surrogate.
+
+    advantages, lengths: of every row of the batch, the latter in tokens. sampled: per row, the log-probs that its
+    tokens were drawn with; None takes the current weights for the sampler's. share: of the rollouts that have a row.
+    mean_length: of all rollouts; only "token-mean" asks for it.
+    """
+
+    advantages: Sequence[float]
+    lengths: Sequence[int]
+    spec: CreditSpec
+    sampled: Sequence[Sequence[float]] | None
+    share: float
+    mean_length: float
+
+    def __call__(self, logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
+        device, spec = logprobs_N.device, self.spec
+        advantage_B = torch.tensor([self.advantages[i] for i in indices], device=device)
+        length_B = torch.tensor([self.lengths[i] for i in indices], device=device)
+        advantage_N = advantage_B[batch.sequence_N]
+        old_N = logprobs_N.detach()
+        if self.sampled is not None:
+            sampled_N = torch.tensor([x for i in indices for x in self.sampled[i]], device=device)
+            if spec.importance == "none":
+                old_N = sampled_N
+            else:
+                advantage_N = advantage_N * truncated_importance(logprobs_N, sampled_N, cap=spec.importance_cap)
+        per_token_N = surrogate(logprobs_N, old_N, advantage_N, clip_epsilon=spec.clip_epsilon)
+        if spec.aggregation == "token-mean":
+            length_B = torch.full_like(length_B, self.mean_length, dtype=logprobs_N.dtype)
+        # the mean over the rows times their share: one division by the total would round other bits
+        mean = sequence_mean(per_token_N, batch.sequence_N, length_B).sum() / len(self.lengths)
+        return -mean * self.share
+
+
 def policy_loss(
     credits: Sequence[Credit],
     rows: Sequence[TokenRow],
@@ -35,48 +71,28 @@ def policy_loss(
     sampled: Sequence[Sequence[float]] | None = None,
     total: int | None = None,
     mean_length: float | None = None,
-) -> local.Objective:
-    """Minus the objective of 2.2: mean over rollouts of the mean over tokens of the clipped surrogate.
+) -> PolicyLoss:
+    """The objective of these rows.
 
-    sampled: per row, the log-probs that its tokens were drawn with; never recomputed, or the clip could not act.
-    None takes the current weights for the sampler's. total, mean_length: the number and the mean length of all rollouts
-    of the batch, where some are left out of `rows`; only "token-mean" asks for the second.
+    sampled: never recomputed, or the clip could not act. total, mean_length: the number and the mean length of all
+    rollouts of the batch, where some are left out of `rows`.
     """
-    share = 1.0 if total is None else len(rows) / max(1, total)
-    if mean_length is None:
-        mean_length = sum(len(row.response) for row in rows) / max(1, len(rows))
-
-    def objective(logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
-        device = logprobs_N.device
-        advantage_B = torch.tensor([credits[i].advantage for i in indices], device=device)
-        length_B = torch.tensor([len(rows[i].response) for i in indices], device=device)
-        advantage_N = advantage_B[batch.sequence_N]
-        old_N = logprobs_N.detach()
-        if sampled is not None:
-            sampled_N = torch.tensor([x for i in indices for x in sampled[i]], device=device)
-            if spec.importance == "none":
-                old_N = sampled_N
-            else:
-                advantage_N = advantage_N * truncated_importance(logprobs_N, sampled_N, cap=spec.importance_cap)
-        per_token_N = surrogate(logprobs_N, old_N, advantage_N, clip_epsilon=spec.clip_epsilon)
-        if spec.aggregation == "token-mean":
-            length_B = torch.full_like(length_B, mean_length, dtype=logprobs_N.dtype)
-        # the mean over the rows times their share: one division by the total would round other bits
-        return -sequence_mean(per_token_N, batch.sequence_N, length_B).sum() / len(rows) * share
-
-    return objective
+    lengths = [len(row.response) for row in rows]
+    return PolicyLoss(
+        advantages=[credit.advantage for credit in credits], lengths=lengths, spec=spec, sampled=sampled,
+        share=1.0 if total is None else len(rows) / max(1, total),
+        mean_length=sum(lengths) / max(1, len(rows)) if mean_length is None else mean_length,
+    )  # fmt: skip
 
 
-def train_phase(
-    language_model: LanguageModel, job: RlJob, *, autocast: str, recompute: Recompute = "off", on_step: OnStep
-) -> None:
+def train_phase(crew: Crew, job: RlJob, *, autocast: str, recompute: Recompute = "off", on_step: OnStep) -> None:
     """All steps of the phase, or those that a killed run left over; `rl.tokens` may end it before the last."""
     spec, pool = job.spec, job.prompts
     trainer = local.Trainer(
-        language_model, job.optim, total_steps=job.steps, micro_tokens=spec.micro_tokens, autocast=autocast,
-        recompute=recompute,
+        crew.held.language_model, job.optim, total_steps=job.steps, micro_tokens=spec.micro_tokens, autocast=autocast,
+        recompute=recompute, crew=crew,
     )  # fmt: skip
-    sampler, rewards = LocalSampler(language_model), Rewards.of(job)
+    sampler, rewards = LocalSampler(crew.held.language_model, crew=crew), Rewards.of(job)
     log = job.directory / "rollouts.jsonl"
 
     def make_batch(step: int) -> local.Batch:

@@ -7,7 +7,7 @@ from pathlib import Path
 from etalon.engines.jobs import CHECKPOINTS, OnStep, SupervisedJob
 from etalon.engines.local import trainer as local
 from etalon.model import loader
-from etalon.model.loader import LanguageModel
+from etalon.model.crew import Crew
 from etalon.recipe import Recompute
 from etalon.sft.rows import checkpoint_steps
 
@@ -15,12 +15,13 @@ SAVE_EVERY = 200  # (ours) steps between resumable states, where checkpoints are
 
 
 def supervise(
-    language_model: LanguageModel, job: SupervisedJob, *, autocast: str, recompute: Recompute = "off", on_step: OnStep
+    crew: Crew, job: SupervisedJob, *, autocast: str, recompute: Recompute = "off", on_step: OnStep
 ) -> list[Path]:
     """Train on the rows step by step; returns the checkpoints, oldest first (directories `step-NNNNNN`)."""
+    language_model = crew.held.language_model
     trainer = local.Trainer(
         language_model, job.optim, total_steps=len(job.steps), micro_tokens=job.micro_tokens, autocast=autocast,
-        recompute=recompute,
+        recompute=recompute, crew=crew,
     )  # fmt: skip
     marks = checkpoint_steps(len(job.steps), job.num_checkpoints)
 

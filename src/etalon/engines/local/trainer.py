@@ -12,7 +12,6 @@ Axes: N response tokens of a micro-batch.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import shutil
 import time
@@ -25,19 +24,18 @@ import torch
 
 from etalon.engines.jobs import timed
 from etalon.engines.local import optim
+from etalon.engines.local.passes import Objective, Pass, accumulate, casting
 from etalon.errors import RunError
-from etalon.model.activations import bytes_per_token, is_recomputed, recompute_activations
+from etalon.model.activations import bytes_per_token
+from etalon.model.crew import Crew
 from etalon.model.loader import LanguageModel
 from etalon.model.memory import free_bytes
-from etalon.model.packed import PackedBatch, TokenRow, micro_batches, pack, token_logprobs
+from etalon.model.packed import PackedBatch, TokenRow, micro_batches
 from etalon.recipe import OptimSpec, Recompute
 from etalon.store import append_jsonl, hash_tree, read_json, truncate_jsonl, write_json_atomic, writing
 
 UPDATE_BYTES = 12  # per parameter: what the first update takes beside the weights, a gradient and two moments
 SHARE = 0.7  # (ours) of the memory that is free then, for activations
-
-# (log-probs of the micro-batch's response tokens, the micro-batch, indices of its rows in the batch) -> loss share
-Objective = Callable[[torch.Tensor, PackedBatch, list[int]], torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +50,19 @@ class Batch:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cross_entropy(rows: Sequence[TokenRow]) -> Objective:
-    """Mean negative log-likelihood (nats) over all response tokens of the batch."""
-    num_tokens = sum(len(row.response) for row in rows)
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Mean negative log-likelihood (nats) over all `tokens` response tokens of the batch."""
 
-    def objective(logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
-        return -logprobs_N.sum() / num_tokens
+    tokens: int
 
-    return objective
+    def __call__(self, logprobs_N: torch.Tensor, batch: PackedBatch, indices: list[int]) -> torch.Tensor:
+        return -logprobs_N.sum() / self.tokens
+
+
+def cross_entropy(rows: Sequence[TokenRow]) -> CrossEntropy:
+    """The objective of these rows."""
+    return CrossEntropy(sum(len(row.response) for row in rows))
 
 
 class Trainer:
@@ -74,13 +77,16 @@ class Trainer:
         micro_tokens: int,
         autocast: str = "off",
         recompute: Recompute = "off",
+        crew: Crew | None = None,
     ) -> None:
+        """crew: who shares the passes over the micro-batches of a step; None is this process alone."""
         self.language_model = language_model
         self.spec = spec
         self.total_steps = total_steps
         self.micro_tokens = micro_tokens
         self.autocast = autocast
         self.recompute: Recompute = recompute  # "auto" until the first batch is seen
+        self.crew = crew or Crew(language_model)
         self.optimisers = optim.build(language_model.model, spec)
 
     def step(self, step: int, batch: Batch) -> dict[str, float]:
@@ -106,23 +112,15 @@ class Trainer:
 
     def backward(self, batch: Batch) -> float:
         """Accumulate the gradient of the whole batch; returns its loss."""
-        model = self.language_model.model
-        device = self.language_model.device
-        cast = torch.autocast(device.type, torch.bfloat16) if self.autocast == "bf16" else contextlib.nullcontext()
-        self._settle(batch.rows, cast)
-        model.train()
-        losses = []
-        for indices in micro_batches(batch.rows, self.micro_tokens):
-            packed = pack([batch.rows[i] for i in indices], device)
-            with cast:
-                logprobs_N = token_logprobs(model, packed)
-            loss = batch.objective(logprobs_N, packed, indices)
-            torch.autograd.backward(loss)
-            losses.append(loss.detach())
-        model.eval()
-        return sum(map(float, losses))  # read once at the end: each reading waits for the device
+        self._settle(batch.rows)
+        parts = [
+            Pass(rows=[batch.rows[i] for i in indices], indices=indices, objective=batch.objective,
+                 autocast=self.autocast, recompute=self.recompute == "on")
+            for indices in micro_batches(batch.rows, self.micro_tokens)
+        ]  # fmt: skip
+        return accumulate(self.crew, parts)
 
-    def _settle(self, rows: Sequence[TokenRow], cast: contextlib.AbstractContextManager[Any]) -> None:
+    def _settle(self, rows: Sequence[TokenRow]) -> None:
         """Whether activations are kept, for all batches; "auto" keeps them where the memory that is free allows."""
         model = self.language_model.model
         if self.recompute == "auto":
@@ -130,10 +128,8 @@ class Trainer:
             tokens = max(len(longest), min(self.micro_tokens, sum(map(len, rows))))
             parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
             room = SHARE * (free_bytes(self.language_model.device) - UPDATE_BYTES * parameters)
-            with cast:
+            with casting(self.language_model, self.autocast):
                 self.recompute = "on" if bytes_per_token(model, longest) * tokens > room else "off"
-        if self.recompute == "on" and not is_recomputed(model):
-            recompute_activations(model)
 
     def save_state(self, directory: Path, step: int) -> None:
         """Everything the next step needs, in files that appear whole; the previous state goes last."""

@@ -1,0 +1,192 @@
+"""Helper processes that hold the weights of one model in shared memory and take parts of a step.
+
+    crew.map(function, arguments)  ->  whoever is free takes the next one, this process too  ->  results in order
+
+A tiny model does not gain from threads inside a matrix product; it gains from another process that samples or trains on
+other rows. Who did what changes no bit: every call sees the same weights and gives the same result anywhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.multiprocessing as multiprocessing
+
+from etalon.errors import RunError
+from etalon.model import packed
+from etalon.model.loader import LanguageModel
+
+# what a helper imports before it is needed, once for all helpers of a run
+PRELOADED = ["etalon.model.packed", "etalon.sampling.local", "transformers.models.qwen2.modeling_qwen2"]
+SMALL_BYTES = 50_000_000  # (ours) of weights up to which helpers pay more than threads
+PATIENCE_SECONDS = 5.0  # (ours) for a helper to end by itself
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process of a crew has: the model, and room for what a function keeps between calls."""
+
+    language_model: LanguageModel
+    memo: dict[str, Any] = field(default_factory=dict)
+
+
+Function = Callable[..., Any]  # (held, *arguments) -> result; of a module, so that a helper finds it
+
+
+def is_small(language_model: LanguageModel) -> bool:
+    """Whether helpers pay: for a tiny model on a CPU."""
+    weights = sum(p.numel() * p.element_size() for p in language_model.model.parameters())
+    return language_model.device.type == "cpu" and weights <= SMALL_BYTES
+
+
+class Crew:
+    """This process and its helpers, which `close` ends. Without any, `map` calls here, one after the other."""
+
+    def __init__(self, language_model: LanguageModel, helpers: int = 0) -> None:
+        self.held = Held(language_model)
+        self.is_small = is_small(language_model)
+        self._pipes: list[Any] = []
+        self._processes: list[Any] = []
+        if not helpers:
+            return
+        language_model.model.share_memory()  # an optimiser that updates in place is seen by all
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        self._next = context.Value(ctypes.c_long, 0)
+        for _ in range(helpers):
+            own, theirs = context.Pipe()
+            process = context.Process(
+                target=_help, args=(theirs, self._next, os.getpid()), daemon=True
+            )  # fmt: skip
+            with _interrupts_held():
+                process.start()
+            theirs.close()
+            own.send(language_model)
+            self._pipes.append(own)
+            self._processes.append(process)
+
+    @property
+    def size(self) -> int:
+        """Processes, this one among them."""
+        return 1 + len(self._pipes)
+
+    def map(self, function: Function, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """function(held, *one) of each, in order. RunError where a helper was killed."""
+        if not self._pipes or len(arguments) < 2:
+            yield from (function(self.held, *one) for one in arguments)
+            return
+        self._next.value = 0
+        with _death_named():
+            for pipe in self._pipes:
+                pipe.send((function, arguments))
+            answers = [_work(self.held, self._next, function, arguments), *(pipe.recv() for pipe in self._pipes)]
+        found = _joined(answers)
+        yield from (found[index] for index in range(len(arguments)))
+
+    def tell(self, function: Function, *arguments: Any) -> None:
+        """function(held, *arguments) in every process, once."""
+        function(self.held, *arguments)
+        for pipe in self._pipes:
+            with _death_named():
+                self._next.value = 0
+                pipe.send((function, [arguments]))
+                _joined([pipe.recv()])
+
+    def close(self) -> None:
+        """End the helpers."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(PATIENCE_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._pipes, self._processes = [], []
+
+
+@contextmanager
+def crew_of(language_model: LanguageModel, *, jobs: int, threads: int) -> Iterator[Crew]:
+    """A crew for the block: with helpers for a tiny model that computes with one thread, where the recipe has jobs."""
+    has_helpers = is_small(language_model) and threads == 1 and sys.platform == "linux"
+    crew = Crew(language_model, jobs - 1 if has_helpers else 0)
+    try:
+        yield crew
+    finally:
+        crew.close()
+
+
+@contextmanager
+def _death_named() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, BrokenPipeError, ConnectionError):
+        raise RunError(
+            "a helper process was killed, perhaps for want of memory; run the same command again, with --set jobs=1 if "
+            "it happens again"
+        ) from None
+
+
+Answer = dict[int, Any] | Exception  # what a process has done, or what was raised
+
+
+def _work(held: Held, following: Any, function: Function, arguments: Sequence[tuple[Any, ...]]) -> Answer:
+    """Take one after the other until there are none left; after an error nobody takes another."""
+    found: dict[int, Any] = {}
+    while True:
+        with following.get_lock():
+            index = following.value
+            following.value = index + 1
+        if index >= len(arguments):
+            return found
+        try:
+            found[index] = function(held, *arguments[index])
+        except Exception as error:
+            with following.get_lock():
+                following.value = len(arguments)
+            return error
+
+
+def _joined(answers: Sequence[Answer]) -> dict[int, Any]:
+    """What all have done together; the first error is raised."""
+    found: dict[int, Any] = {}
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+        found |= answer
+    return found
+
+
+def _help(pipe: Any, following: Any, parent: int) -> None:
+    """A helper's life: until the pipe is closed, or the process that it helps has died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    torch.set_num_threads(1)
+    packed.register()
+    held = Held(pipe.recv())
+    while os.path.exists(f"/proc/{parent}"):
+        try:
+            function, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            pipe.send(_work(held, following, function, arguments))
+        except (BrokenPipeError, OSError):
+            return
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: a process that is born in it never sees one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

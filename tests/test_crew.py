@@ -1,0 +1,140 @@
+"""Helpers that share a step: the same bits whoever does what, the newest weights, and a death that is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.torch, pytest.mark.live]
+torch = pytest.importorskip("torch")
+
+from etalon.engines.jobs import RlJob  # noqa: E402
+from etalon.engines.local.reinforcement import policy_loss, train_phase  # noqa: E402
+from etalon.engines.local.trainer import Batch, Trainer, cross_entropy  # noqa: E402
+from etalon.errors import RunError  # noqa: E402
+from etalon.model.crew import Crew, Held, crew_of  # noqa: E402
+from etalon.problems import nano  # noqa: E402
+from etalon.recipe import OptimSpec, RlSpec  # noqa: E402
+from etalon.rl.credit import CreditSpec  # noqa: E402
+from etalon.sampling.local import LocalSampler  # noqa: E402
+from etalon.store import read_jsonl  # noqa: E402
+from etalon.types import Credit, Domain, SamplingParams, ask  # noqa: E402
+from tiny_models import random_rows, tiny_language_model  # noqa: E402
+
+SIZES = [(3, 7), (5, 2), (4, 1), (2, 12), (6, 5), (1, 1)]
+MUON = OptimSpec(name="muon", lr=1e-2, final_lr=1e-3, warmup=0.25, muon_lr=0.02)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Crew]:
+    """A process and two helpers, over a model of their own."""
+    crew = Crew(tiny_language_model(max_position_embeddings=256), helpers=2)
+    yield crew
+    crew.close()
+
+
+def who(held: Held, number: int) -> tuple[int, int]:
+    return number, os.getpid()
+
+
+def waits(held: Held, number: int) -> tuple[int, int]:
+    time.sleep(0.02)
+    return who(held, number)
+
+
+def weight(held: Held) -> float:
+    return float(next(iter(held.language_model.model.parameters())).detach().sum())
+
+
+def fails(held: Held, number: int) -> None:
+    if number == 3:
+        raise ValueError("three is too many")
+
+
+def test_results_are_in_order_and_the_work_is_shared(pair: Crew) -> None:
+    list(pair.map(who, [(0,), (1,)]))  # helpers have started when it returns
+    found = list(pair.map(waits, [(n,) for n in range(60)]))
+    assert [number for number, _ in found] == list(range(60))
+    assert len({process for _, process in found}) == 3
+
+
+def test_helpers_see_the_weights_as_they_are_now(pair: Crew) -> None:
+    with torch.no_grad():
+        next(iter(pair.held.language_model.model.parameters())).add_(0.25)
+    assert len(set(pair.map(weight, [()] * 50))) == 1
+
+
+def test_what_a_part_raises_is_raised_here_and_the_crew_goes_on(pair: Crew) -> None:
+    with pytest.raises(ValueError, match="three is too many"):
+        list(pair.map(fails, [(n,) for n in range(30)]))
+    assert [number for number, _ in pair.map(who, [(1,), (2,)])] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["cross-entropy", "policy"])
+def test_a_step_moves_the_weights_to_the_same_bits_with_helpers_and_without(pair: Crew, kind: str) -> None:
+    rows = random_rows(SIZES)
+    credits = [Credit(advantage=a, weight=1.0, reward=0.0) for a in (1.5, -0.5, 0.25, -1.0, 0.5, -0.75)]
+    objective = cross_entropy(rows) if kind == "cross-entropy" else policy_loss(credits, rows, spec=CreditSpec())
+    alone = tiny_language_model(max_position_embeddings=256)
+    alone.model.load_state_dict(pair.held.language_model.model.state_dict())
+    rows_of: list[dict[str, Any]] = []
+    for model, crew in ((alone, None), (pair.held.language_model, pair)):
+        trainer = Trainer(model, MUON, total_steps=3, micro_tokens=9, crew=crew)
+        rows_of.append([trainer.step(step, Batch(rows=rows, objective=objective)) for step in range(3)])
+    assert rows_of[0] == rows_of[1]
+    for name, parameter in alone.model.named_parameters():
+        assert torch.equal(dict(pair.held.language_model.model.named_parameters())[name], parameter), name
+
+
+def test_rollouts_are_the_same_with_helpers_and_without(pair: Crew) -> None:
+    conversations = [ask(f"{n}+{n}=?") for n in range(40)]
+    found = [
+        dict(LocalSampler(pair.held.language_model, crew=crew).sample(
+            conversations, n=8, params=SamplingParams(max_tokens=6), seed=4
+        ))
+        for crew in (pair, Crew(pair.held.language_model))
+    ]  # fmt: skip
+    assert found[0] == found[1]
+    assert len(found[0]) == 40
+
+
+def test_a_phase_ends_with_the_same_files_whatever_the_number_of_helpers(tmp_path: Path) -> None:
+    spec = RlSpec(group_size=4, prompts_per_step=6, steps=2, max_tokens=12, micro_tokens=64, lr=1e-3)
+    logs = []
+    for helpers in (0, 1):
+        crew = Crew(tiny_language_model(max_position_embeddings=256), helpers)
+        job = RlJob(
+            source=tmp_path, prompts=nano.problems(Domain.MATH, "rl", 12, seed=0), spec=spec,
+            credit=CreditSpec.of(spec), seed=3, directory=tmp_path / str(helpers), system="",
+            prompts_folder="nano", name="rl",
+        )  # fmt: skip
+        job.directory.mkdir()
+        train_phase(crew, job, autocast="off", on_step=lambda done, row: None)
+        logs.append([read_jsonl(job.directory / "rollouts.jsonl"), weight(crew.held)])
+        crew.close()
+    assert logs[0] == logs[1]
+
+
+def test_a_helper_that_was_killed_is_told_and_its_crew_ends() -> None:
+    crew = Crew(tiny_language_model(), helpers=1)
+    list(crew.map(who, [(1,), (2,)]))
+    [process] = crew._processes
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with pytest.raises(RunError, match="a helper process was killed"):
+        list(crew.map(who, [(1,), (2,)]))
+    crew.close()
+
+
+@pytest.mark.parametrize(("jobs", "threads", "size"), [(1, 1, 1), (2, 1, 2), (2, 2, 1)])
+def test_helpers_are_as_many_as_pay(jobs: int, threads: int, size: int) -> None:
+    with crew_of(tiny_language_model(), jobs=jobs, threads=threads) as crew:
+        assert crew.size == size
+        helpers = list(crew._processes)
+    assert not any(helper.is_alive() for helper in helpers)
