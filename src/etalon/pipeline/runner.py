@@ -44,6 +44,7 @@ from etalon.store import TEMPORARY_SUFFIX, StageDir, append_jsonl, read_json, sy
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 
 PR_SET_PDEATHSIG = 1
+BESIDE_NICE = 5  # (ours) the stages that wait for one another come first, what runs beside them takes what is left
 
 
 @dataclass
@@ -327,5 +328,6 @@ def start_worker(threads: int, parent: int, sandbox: SandboxSpec) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked to die with it
         os._exit(1)
+    os.nice(BESIDE_NICE)
     set_verifiers(sandbox)
     set_threads(threads)

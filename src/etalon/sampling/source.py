@@ -19,8 +19,11 @@ from etalon.types import Conversation, Message, Rollout, Sampler, SamplingParams
 
 
 @contextmanager
-def sampling_from(checkpoint: Path, recipe: Recipe, *, folder: Path) -> Iterator[Sampler]:
-    """A sampler over a checkpoint. folder: of the stage, for the log of a server."""
+def sampling_from(checkpoint: Path, recipe: Recipe, *, folder: Path, has_helpers: bool = False) -> Iterator[Sampler]:
+    """A sampler over a checkpoint. folder: of the stage, for the log of a server.
+
+    has_helpers: where a tiny model is sampled here, the recipe's other processes take a share of it.
+    """
     if recipe.sampler.name == "vllm":
         from etalon.sampling.served import serve
 
@@ -28,12 +31,17 @@ def sampling_from(checkpoint: Path, recipe: Recipe, *, folder: Path) -> Iterator
             yield WithSystem(sampler, recipe.model.system) if recipe.model.system else sampler
         return
     from etalon.model import loader
+    from etalon.model.crew import crew_of
     from etalon.sampling.local import LocalSampler
 
     loaded = loader.load(
         checkpoint, device=recipe.device, autocast=recipe.autocast, system=recipe.model.system
     )  # fmt: skip
-    yield LocalSampler(loaded)
+    if not has_helpers:
+        yield LocalSampler(loaded)
+        return
+    with crew_of(loaded, jobs=recipe.jobs, threads=recipe.threads) as crew:
+        yield LocalSampler(loaded, crew=crew)
 
 
 class WithSystem:

@@ -174,7 +174,7 @@ class Distill(Stage):
         recipe = work.recipe
         problems = work.problems("rl", domain)[: self.spec.problems]
         checkpoint = work.checkpoint(source) if source in self._stages else Path(source)
-        with sampling_from(checkpoint, recipe, folder=work.directory) as sampler:
+        with sampling_from(checkpoint, recipe, folder=work.directory, has_helpers=True) as sampler:
             return attempt(
                 sampler,
                 problems,

@@ -50,7 +50,7 @@ def _claims(work: Work, checkpoint: Path) -> list[tuple[Conversation, int]]:
         return []
     conversations = [generation_conversation(ask(q), templates.generate, recipe.clr.m) for q in questions]
     params = SamplingParams(max_tokens=recipe.clr.max_tokens)
-    with sampling_from(checkpoint, recipe, folder=work.directory) as sampler:
+    with sampling_from(checkpoint, recipe, folder=work.directory, has_helpers=True) as sampler:
         sampled = dict(sampler.sample(conversations, n=work.stage.spec.n, params=params, seed=work.seed + 4))
     found: dict[Conversation, int] = {}
     for index, question in enumerate(questions):

@@ -197,7 +197,7 @@ class Rl(Stage):
 
 def prefilter(work: Work, job: RlJob, rewards: Rewards) -> tuple[Pool, list[Group]]:
     """Accuracy of every prompt under the phase's starting checkpoint, and the pool that is left."""
-    with sampling_from(job.source, work.recipe, folder=work.directory) as sampler:
+    with sampling_from(job.source, work.recipe, folder=work.directory, has_helpers=True) as sampler:
         groups = attempt(
             sampler,
             job.prompts,

@@ -207,7 +207,7 @@ def hard_traces(work: Work, traces: Sequence[Trace], data_stage: str) -> list[Tr
     asked_about = {trace.problem_id for trace in traces}
     queries = [record_of(row).problem for row in read_jsonl(work.directories[data_stage] / "queries.jsonl")]
     candidates = at_most([p for p in queries if p.id in asked_about], dict.fromkeys(Domain, spec.queries))
-    with sampling_from(work.source, recipe, folder=work.directory) as reference:
+    with sampling_from(work.source, recipe, folder=work.directory, has_helpers=True) as reference:
         groups = attempt(
             reference,
             candidates,
