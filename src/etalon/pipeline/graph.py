@@ -26,6 +26,7 @@ from etalon.config.stages import (
     no_stage,
 )
 from etalon.errors import ConfigError
+from etalon.model import ARITHMETIC
 from etalon.pipeline.stage import SPLITS, Stage, is_evaluated
 from etalon.pipeline.stages.base import Base
 from etalon.pipeline.stages.clr import Clr
@@ -188,7 +189,7 @@ def _common(recipe: Recipe, stage: Stage) -> Any:
     """What every stage depends on, with how it trains and samples where it does; not where and how fast that is."""
     shared: dict[str, Any] = {"seed": recipe.seed, "world": nano.FINGERPRINT}
     if stage.trains or stage.samples:
-        shared |= {"device": recipe.device, "autocast": recipe.autocast}
+        shared |= {"device": recipe.device, "autocast": recipe.autocast, "arithmetic": ARITHMETIC}
     if stage.trains:
         adapter = recipe.trl.model_dump(include={"lora_rank", "lora_alpha"}) if recipe.engine == "trl" else {}
         overrides = {"overrides": recipe.verl.overrides} if recipe.engine == "verl" else {}

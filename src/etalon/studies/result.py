@@ -18,6 +18,7 @@ from typing import Any
 
 from etalon import config
 from etalon.config.stages import PROBLEMS
+from etalon.model import ARITHMETIC
 from etalon.pipeline.stages.clr import COLUMNS_FILE
 from etalon.problems.clusters import read_clusters
 from etalon.report.several.paired import means_of
@@ -231,7 +232,8 @@ def machine() -> dict[str, str]:
         lines = []
     named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     versions = {name: metadata.version(name) for name in ("torch", "transformers")}
-    return {"processor": named or platform.processor() or platform.machine(), **versions}
+    processor = named or platform.processor() or platform.machine()
+    return {"processor": processor, **versions, "arithmetic": str(ARITHMETIC)}
 
 
 def _done(task: Task) -> dict[str, dict[str, Any]]:
