@@ -1,6 +1,5 @@
 """Packing: sequences of many lengths in one row, exactly as if each were alone."""
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -187,18 +186,38 @@ def test_micro_batches_hold_every_row_once_and_pack_within_the_limit(
 
 
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=30), st.integers(1, 120))
-def test_micro_batches_of_different_prompts_are_sorted_by_length_and_no_two_neighbours_fit_into_one(
+def test_micro_batches_of_different_prompts_are_sorted_by_length_as_few_as_can_be_and_even(
     lengths: list[int], max_tokens: int
 ) -> None:
     rows = [TokenRow(prompt=(i,), response=(7,) * length) for i, length in enumerate(lengths)]
     batches = micro_batches(rows, max_tokens)
     in_order = [lengths[i] for batch in batches for i in batch]
     assert in_order == sorted(in_order)
-    for one, following in pairwise(batches):
-        assert sum(len(rows[i]) for i in one) + len(rows[following[0]]) > max_tokens
+    sizes = [sum(len(rows[i]) for i in batch) for batch in batches]
+    assert len(batches) == fewest([len(rows[i]) for batch in batches for i in batch], max_tokens)
+    longest = max(map(len, rows))
+    if longest <= max_tokens:  # none could be smaller without one more
+        assert fewest([len(rows[i]) for batch in batches for i in batch], max(sizes) - 1) > len(batches) or (
+            max(sizes) == longest
+        )
+
+
+def fewest(lengths: list[int], limit: int) -> int:
+    """Parts of at most `limit` that lengths in this order make."""
+    count, total = 0, limit + 1
+    for length in lengths:
+        if total + length > limit:
+            count, total = count + 1, 0
+        total += length
+    return count
 
 
 def test_rows_of_one_prompt_stay_together_whatever_lies_between_their_lengths() -> None:
     rows = shared_rows([(10, [2, 20]), (10, [10])])
     assert micro_batches(rows, 1) == [[2], [0], [1]]
     assert micro_batches(rows, 52) == [[2, 0, 1]]
+
+
+def test_micro_batches_are_even() -> None:
+    rows = [TokenRow(prompt=(i,), response=(7,) * 9) for i in range(12)]
+    assert [len(batch) for batch in micro_batches(rows, 80)] == [6, 6]

@@ -190,20 +190,35 @@ def blocks(lengths: Sequence[int]) -> list[list[int]]:
 def micro_batches(rows: Sequence[TokenRow], max_tokens: int) -> list[list[int]]:
     """Split the indices of rows into micro-batches that pack into at most `max_tokens` (one longer row stays alone).
 
-    Rows of one prompt stay together, because it is packed once for all of them; otherwise they are sorted by length.
+    They are no more than the limit asks for, and as even as that allows: processes that share them end together. Rows
+    of one prompt stay together, because it is packed once for all of them; otherwise they are sorted by length.
     """
-    order = sorted(families(rows), key=lambda own: (max(len(rows[i]) for i in own), own[0]))
+    grouped = sorted(families(rows), key=lambda own: (max(len(rows[i]) for i in own), own[0]))
+    order = [index for own in grouped for index in sorted(own, key=lambda i: (len(rows[i]), i))]
+    found = _filled(order, rows, max_tokens)
+    low, high = 1, max_tokens
+    while len(found) > 1 and low < high:  # the smallest limit that makes as few
+        middle = (low + high) // 2
+        smaller = _filled(order, rows, middle)
+        if len(smaller) == len(found):
+            found, high = smaller, middle
+        else:
+            low = middle + 1
+    return found
+
+
+def _filled(order: Sequence[int], rows: Sequence[TokenRow], limit: int) -> list[list[int]]:
+    """One micro-batch after the other, each as full as `limit` allows."""
     batches: list[list[int]] = []
     total, prompt = 0, None
-    for members in order:
-        for index in sorted(members, key=lambda i: (len(rows[i]), i)):
-            row = rows[index]
-            added = len(row.response) if row.prompt == prompt else len(row)
-            if not batches or total + added > max_tokens:
-                batches.append([])
-                total, added = 0, len(row)
-            batches[-1].append(index)
-            total, prompt = total + added, row.prompt
+    for index in order:
+        row = rows[index]
+        added = len(row.response) if row.prompt == prompt else len(row)
+        if not batches or total + added > limit:
+            batches.append([])
+            total, added = 0, len(row)
+        batches[-1].append(index)
+        total, prompt = total + added, row.prompt
     return batches
 
 

@@ -13,8 +13,9 @@ import torch
 
 from etalon.types import SamplingParams
 
+SMALL = 4096  # (ours) tokens over which one running sum is as fast
 BLOCK = 256  # (ours) tokens whose weights are summed first: about the square root of a large vocabulary
-FEW = 256  # (ours) likeliest tokens among which a nucleus is looked for first
+LEAST, FEW = 32, 256  # (ours) likeliest tokens among which a nucleus is looked for first: an eighth of all
 LARGEST = 1 - 2**-24  # the largest number below 1 that a uniform one can be
 
 
@@ -64,16 +65,14 @@ def choose(
     The log-prob is the model's own (temperature 1, no top_p), whatever was drawn from. num_ids: ids that have a token,
     the others are not drawn.
     """
-    known_RV = logits_RV if num_ids is None else logits_RV[:, :num_ids]
     if params.temperature == 0:
-        token_R = known_RV.argmax(-1)
-    else:
-        scaled_RV = known_RV if params.temperature == 1 else known_RV / params.temperature
-        weights_RV = (scaled_RV - scaled_RV.amax(-1, keepdim=True)).exp_()
-        drawn = _drawn if params.top_p == 1 else partial(_drawn_from_nucleus, top_p=params.top_p)
-        token_R = drawn(weights_RV, uniform_R)
-    own_R = logits_RV.gather(1, token_R[:, None]).squeeze(1)
-    return token_R, own_R - logits_RV.logsumexp(-1)
+        token_R = logits_RV[:, :num_ids].argmax(-1)
+        return token_R, logits_RV.log_softmax(-1).gather(1, token_R[:, None]).squeeze(1)
+    share_RV = logits_RV.softmax(-1)
+    weights_RV = share_RV if params.temperature == 1 else (logits_RV / params.temperature).softmax(-1)
+    drawn = _drawn if params.top_p == 1 else partial(_drawn_from_nucleus, top_p=params.top_p)
+    token_R = drawn(weights_RV[:, :num_ids], uniform_R)
+    return token_R, share_RV.gather(1, token_R[:, None]).squeeze(1).log()
 
 
 def _drawn(weights_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
@@ -83,6 +82,8 @@ def _drawn(weights_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
     whole vocabulary is one after the other.
     """
     vocabulary = weights_RV.shape[1]
+    if vocabulary <= SMALL:
+        return _inverted(weights_RV, uniform_R)[0]
     whole = vocabulary // BLOCK * BLOCK
     sums = [weights_RV[:, :whole].view(-1, whole // BLOCK, BLOCK).sum(-1)] if whole else []
     if whole < vocabulary:
@@ -113,7 +114,7 @@ def _drawn_from_nucleus(weights_RV: torch.Tensor, uniform_R: torch.Tensor, *, to
     Nearly always it is among the FEW likeliest; only the other rows are sorted whole, with the same result.
     """
     limit_R = top_p * weights_RV.sum(-1)
-    few = min(FEW, weights_RV.shape[1])
+    few = min(FEW, max(LEAST, weights_RV.shape[1] // 8), weights_RV.shape[1])
     token_R, is_whole_R = _among(*weights_RV.topk(few), limit_R, uniform_R)
     if few < weights_RV.shape[1] and not bool(is_whole_R.all()):
         left = torch.nonzero(~is_whole_R).squeeze(1)
