@@ -282,7 +282,7 @@ def ordered_and_kept(logits: torch.Tensor, params: SamplingParams) -> tuple[torc
     return ordered.masked_fill(ordered.cumsum(-1) - ordered >= params.top_p, 0.0), order
 
 
-NEAR = 5e-4  # tokens that are equally likely in float32 change places; the sums of a flat row are rounded
+NEAR = 5e-4  # sums of a flat row are rounded; unlikely tokens that are equally likely in float32 change places
 
 
 @pytest.mark.parametrize("vocabulary", [1, 255, 256, 257, 1000, 20_011])
@@ -303,8 +303,9 @@ def test_the_distribution_is_inverted_at_the_uniform_number(vocabulary: int, par
     share = ordered.sum(-1) * uniform.double()
     below, above = (mass.gather(1, place) - ordered.gather(1, place)).squeeze(1), mass.gather(1, place).squeeze(1)
     assert bool((ordered.gather(1, place) > 0).all())
-    assert bool((share >= below - NEAR).all())
-    assert bool((share < above + NEAR).all())
+    slack = NEAR + ordered.gather(1, place).squeeze(1).clamp(max=10 * NEAR)
+    assert bool((share >= below - slack).all())
+    assert bool((share < above + slack).all())
     own = logits.double().log_softmax(-1).gather(1, token[:, None]).squeeze(1)
     torch.testing.assert_close(logprob.double(), own, atol=1e-5, rtol=0)
 
