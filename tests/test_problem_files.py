@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from etalon.errors import InputError
 from etalon.problems.files import read_problems
+from etalon.problems.formats import svamp
 from etalon.problems.rows import content_id, problem_from_row, problem_to_row
 from etalon.rows.mapping import ColumnMap
 from etalon.types import Domain, Problem, Rule
+from etalon.verifiers import verify
 
 BENCHMARKS = Path(__file__).parents[1].parent / "shared" / "benchmarks"
 needs_benchmarks = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="needs ../shared/benchmarks")
@@ -205,6 +207,35 @@ def test_public_sets_are_read_whole(name: str, count: int, domain: Domain) -> No
     assert len(read) == len({problem.id for problem in read}) == count
     assert {problem.domain for problem in read} == {domain}
     assert [problem_from_row(problem_to_row(problem)) for problem in read] == read
+
+
+@pytest.mark.parametrize(("equation", "answer", "lines"), [
+    ("( 8.0 - 3.0 )", 5.0, "8 - 3 = 5"),
+    ("( ( 8.0 + 3.0 ) * 2.5 )", 27.5, "8 + 3 = 11\n11 * 2.5 = 27.5"),
+    ("( 7.0 - ( 3.0 + 2.0 ) )", 2, "3 + 2 = 5\n7 - 5 = 2"),
+    ("( 3.0 - 9.0 )", -6.0, "3 - 9 = -6"),
+])  # fmt: skip
+def test_an_equation_of_svamp_is_a_worked_solution(equation: str, answer: float, lines: str) -> None:
+    [solution] = svamp.worked(equation, answer)
+    value = lines.rpartition("= ")[2]
+    assert solution == f"<think>{lines}</think>\n\\boxed{{{value}}}"
+
+
+@pytest.mark.parametrize(("equation", "answer"), [
+    ("( 8.0 - 3.0 )", 6.0), ("8.0", 8.0), ("( 8.0 / 0.0 )", 1.0), ("( 10.0 / 3.0 ) * 3.0", 10.0), ("x = 5", 5),
+    ("__import__('os')", 1), ("2 ** 9", 512), (None, 5.0), ("(" * 300, 5), ("( 8.0 - 3.0 )", "five"), ("1;2", 2),
+    ("", 0), ("(", 1), ("True + 4", 5), ("1e999 - 1", 5),
+])  # fmt: skip
+def test_what_is_not_arithmetic_that_leads_to_the_answer_is_no_solution(equation: object, answer: object) -> None:
+    assert svamp.worked(equation, answer) == ()
+
+
+@needs_benchmarks
+def test_nearly_every_row_of_svamp_comes_with_its_solution() -> None:
+    problems = read_problems(BENCHMARKS / "svamp.jsonl")
+    solved = [problem for problem in problems if problem.solutions]
+    assert len(solved) > 0.95 * len(problems)
+    assert all(verify(problem, problem.solutions[0]).score == 1.0 for problem in solved)
 
 
 @needs_benchmarks
