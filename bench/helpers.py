@@ -98,12 +98,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     alone, shared = measure(0), measure(args.helpers)
-    for part, (milliseconds, told) in alone.items():
+    for part, (taken, told) in alone.items():
         others, again = shared[part]
         same = "same bits" if told == again else "OTHER BITS"
-        print(
-            f"{part:5} {milliseconds:6.0f} ms alone, {others:6.0f} ms with helpers: {milliseconds / others:.2f}x, {same}"
-        )
+        print(f"{part:5} {taken:6.0f} ms alone, {others:6.0f} ms with helpers, {taken / others:.2f}x, {same}")
 
 
 if __name__ == "__main__":
