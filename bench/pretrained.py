@@ -7,8 +7,9 @@ step       an RL step of 16 prompts of about 100 tokens x 8 answers of at most 6
     HF_HUB_OFFLINE=1 python bench/pretrained.py DIR [--only sampling] [--threads 2] [--rounds 2]
         [--vllm PYTHON]   an interpreter with vLLM         [--trl PYTHON]   an interpreter with Etalon and TRL
 
-Every side of every part is a process of its own, so that its peak memory is its own: the sides take turns, round by
-round. Only tokens up to the end of a response count. Wall seconds: nothing else should be busy. Ratios come last.
+Every side of every part is a process of its own, one after the other, so that its peak memory is its own (of vLLM the
+larger of its two processes).
+Only tokens up to the end of a response count. Wall seconds: nothing else should be busy. Ratios come last.
 """
 
 from __future__ import annotations
@@ -292,7 +293,8 @@ def one_side(args: argparse.Namespace) -> None:
 
         torch.set_num_threads(args.threads)
     found = WORK[args.part][args.side.partition("-")[0]](args)
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    found["peak_mb"] = max(peaks) / 1024
     print(json.dumps(found), flush=True)
 
 
@@ -304,7 +306,7 @@ def measured(args: argparse.Namespace, part: str, side: str, asked: Path) -> Num
     command = [
         python, str(Path(__file__).resolve()), str(args.model), "--part", part, "--side", side, "--rounds",
         str(args.rounds), "--threads", str(args.threads), "--rows", str(args.rows), "--micro-tokens",
-        str(args.micro_tokens), "--questions", str(asked),
+        str(args.micro_tokens), "--questions", str(asked), *(["--float32"] if args.float32 else []),
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": str(args.threads), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,8 @@ from etalon.engines.jobs import RlJob  # noqa: E402
 from etalon.engines.local.reinforcement import policy_loss, train_phase  # noqa: E402
 from etalon.engines.local.trainer import Batch, Trainer, cross_entropy  # noqa: E402
 from etalon.errors import RunError  # noqa: E402
-from etalon.model.crew import Crew, Held, crew_of  # noqa: E402
+from etalon.model import crew as crew_module  # noqa: E402
+from etalon.model.crew import SLOTS, Crew, Held, crew_of  # noqa: E402
 from etalon.problems import nano  # noqa: E402
 from etalon.recipe import OptimSpec, RlSpec  # noqa: E402
 from etalon.rl.credit import CreditSpec  # noqa: E402
@@ -71,7 +74,7 @@ def test_helpers_see_the_weights_as_they_are_now(pair: Crew) -> None:
 
 
 def test_what_a_part_raises_is_raised_here_and_the_crew_goes_on(pair: Crew) -> None:
-    with pytest.raises(ValueError, match="three is too many"):
+    with pytest.raises((ValueError, RuntimeError), match="three is too many"):
         list(pair.map(fails, [(n,) for n in range(30)]))
     assert [number for number, _ in pair.map(who, [(1,), (2,)])] == [1, 2]
 
@@ -119,6 +122,91 @@ def test_a_phase_ends_with_the_same_files_whatever_the_number_of_helpers(tmp_pat
         logs.append([read_jsonl(job.directory / "rollouts.jsonl"), weight(crew.held)])
         crew.close()
     assert logs[0] == logs[1]
+
+
+class OddError(Exception):
+    """Pickled, it cannot be read again."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def odd(held: Held, number: int) -> object:
+    if os.getpid() == number:
+        time.sleep(0.05)
+        return number
+    raise OddError(1, 2)
+
+
+def unsendable(held: Held, number: int) -> object:
+    time.sleep(0.02)
+    return number if os.getpid() == number else lambda: number
+
+
+def test_an_error_of_a_helper_comes_with_its_traceback(pair: Crew) -> None:
+    with pytest.raises(RuntimeError, match="1 and 2") as caught:
+        list(pair.map(odd, [(os.getpid(),)] * 30))
+    assert "OddError: 1 and 2" in str(caught.value.__cause__)
+    assert "test_crew.py" in str(caught.value.__cause__)
+    with pytest.raises(RuntimeError) as caught:
+        list(pair.map(unsendable, [(os.getpid(),)] * 30))
+    assert "unsendable" in str(caught.value.__cause__)
+    assert [number for number, _ in pair.map(who, [(1,), (2,)])] == [1, 2]
+
+
+def test_more_passes_than_gradients_are_shared_add_up(pair: Crew) -> None:
+    rows = random_rows([(2, 3 + n) for n in range(2 * SLOTS + 3)])
+    found = []
+    for crew in (Crew(pair.held.language_model), pair):
+        trainer = Trainer(pair.held.language_model, MUON, total_steps=3, micro_tokens=1, crew=crew)
+        loss = trainer.backward(Batch(rows=rows, objective=cross_entropy(rows)))
+        found.append([loss, *(p.grad.clone() for p in pair.held.language_model.model.parameters())])
+        pair.held.language_model.model.zero_grad(set_to_none=True)
+    assert found[0][0] == found[1][0]
+    assert all(torch.equal(one, other) for one, other in zip(found[0][1:], found[1][1:], strict=True))
+
+
+ORPHANED = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_crew import Crew, tiny_language_model, noted
+
+if __name__ == "__main__":
+    crew = Crew(tiny_language_model(), helpers=1)
+    list(crew.map(noted, [({folder!r}, 0.2)] * 200))
+"""
+
+
+def noted(held: Held, folder: str, seconds: float) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(seconds)
+
+
+def test_a_helper_ends_when_the_process_that_it_helps_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "orphan.py"
+    (tmp_path / "seen").mkdir()
+    script.write_text(ORPHANED.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "seen")))
+    helped = subprocess.Popen([sys.executable, script])
+    while len(list((tmp_path / "seen").iterdir())) < 2:
+        assert helped.poll() is None
+        time.sleep(0.1)
+    [helper] = [int(one.name) for one in (tmp_path / "seen").iterdir() if one.name != str(helped.pid)]
+    helped.kill()
+    helped.wait()
+    for _ in range(100):
+        if not Path(f"/proc/{helper}").exists() or "Z" in Path(f"/proc/{helper}/stat").read_text().split()[2]:
+            return
+        time.sleep(0.1)
+    pytest.fail("the helper goes on")
+
+
+def test_without_room_in_shared_memory_there_are_no_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    language_model = tiny_language_model()
+    assert crew_module._has_shared_memory(language_model)
+    monkeypatch.setattr(crew_module, "SHARED_MEMORY", "/proc")  # a file system without room
+    with crew_of(language_model, jobs=2, threads=1) as crew:
+        assert crew.size == 1
 
 
 def test_a_helper_that_was_killed_is_told_and_its_crew_ends() -> None:

@@ -111,6 +111,25 @@ def test_prompts_that_are_held_once_give_what_rows_of_their_own_give(
 
 
 @pytest.mark.usefixtures("prompts_held_once")
+@pytest.mark.parametrize("seed", range(4))
+def test_one_prompt_alone_is_held_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the one that is left when all rows of another have ended."""
+    language_model = likely_end(tiny_language_model("qwen2"), 4.0)
+    for prompts in (PROMPTS[:1], PROMPTS[:2]):
+        shared = sample(LocalSampler(language_model), prompts, n=2, seed=seed)
+        with monkeypatch.context() as patched:
+            patched.setattr(cache, "SHARED_FROM", float("inf"))
+            assert tokens(sample(LocalSampler(language_model), prompts, n=2, seed=seed)) == tokens(shared)
+
+
+def test_a_token_drawn_against_all_odds_has_a_finite_logprob() -> None:
+    logits = torch.tensor([[0.0, 200.0], [0.0, 1.0]])
+    token, logprob = choose(logits, SamplingParams(temperature=50.0), torch.zeros(2))
+    assert token.tolist() == [0, 0]
+    torch.testing.assert_close(logprob, torch.tensor([-200.0, -1.3132617]))
+
+
+@pytest.mark.usefixtures("prompts_held_once")
 def test_prompts_that_are_held_once_agree_with_the_training_forward() -> None:
     language_model = tiny_language_model("llama")
     for rollouts in sample(LocalSampler(language_model), PROMPTS, n=3, params=SamplingParams(max_tokens=30)):

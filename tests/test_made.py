@@ -54,6 +54,11 @@ def test_every_line_of_a_solution_is_right_and_made_of_numbers_there_are() -> No
         assert 0 <= int(last.split()[1]) <= LARGEST
 
 
+def test_no_number_of_a_solution_is_larger_than_is_said() -> None:
+    numbers = [int(n) for row in stories(3000, seed=2, steps=(3, 3)) for n in re.findall(r"\d+", row["answer"])]
+    assert max(numbers) <= LARGEST
+
+
 def test_all_kinds_and_numbers_of_steps_come_and_no_question_twice() -> None:
     rows = list(stories(600, seed=0))
     assert len({row["question"] for row in rows}) == 600

@@ -215,7 +215,8 @@ def fewest(lengths: list[int], limit: int) -> int:
 def test_rows_of_one_prompt_stay_together_whatever_lies_between_their_lengths() -> None:
     rows = shared_rows([(10, [2, 20]), (10, [10])])
     assert micro_batches(rows, 1) == [[2], [0], [1]]
-    assert micro_batches(rows, 52) == [[2, 0, 1]]
+    assert micro_batches(rows, 52) == [[2, 0], [1]]  # what attention gathers of the shared prompt counts a little
+    assert micro_batches(rows, 54) == [[2, 0, 1]]
 
 
 def test_micro_batches_are_even() -> None:

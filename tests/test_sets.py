@@ -53,12 +53,12 @@ def test_sets_of_a_domain_are_in_the_summary_the_table_and_the_report(
     pipeline.run(config.load(path), run_dir=run, recipe_path=path)
     [stage] = read_json(run / "summary.json")["stages"]
     whole, sets = stage["domains"]["math"], stage["sets"]
-    assert list(sets) == ["math/gsm8k", "math/svamp"]
+    assert list(sets) == ["math/made-stories", "math/svamp"]
     assert sum(one["problems"] for one in sets.values()) == whole["problems"]
     weighed = sum(one["mean_tokens"] * one["problems"] for one in sets.values()) / whole["problems"]
     assert weighed == pytest.approx(whole["mean_tokens"])
     printed = capsys.readouterr().out
-    assert "- gsm8k" in printed
+    assert "- made-stories" in printed
     assert "- svamp" in printed
     html = write_report(run).read_text()
-    assert "By data set: math/gsm8k, math/svamp" in html
+    assert "By data set: math/made-stories, math/svamp" in html

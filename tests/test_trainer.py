@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from collections.abc import Sequence
@@ -94,8 +95,35 @@ def test_auto_keeps_activations_where_the_free_memory_allows(
     one = new_trainer(recompute="auto")
     rows = random_rows(SIZES)
     one.backward(Batch(rows=rows, objective=cross_entropy(rows)))
-    assert one.recompute == mode
-    assert is_recomputed(one.language_model.model) == (mode == "on")
+    assert one.recomputes == is_recomputed(one.language_model.model) == (mode == "on")
+
+
+def test_auto_looks_again_when_a_larger_batch_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = new_trainer(recompute="auto")
+    rows = random_rows(SIZES)
+    per_token = bytes_per_token(one.language_model.model, rows[3])
+    parameters = sum(p.numel() for p in one.language_model.model.parameters())
+    spare = trainer.UPDATE_BYTES * parameters + 40 * per_token / trainer.SHARE
+    monkeypatch.setattr(trainer, "free_bytes", lambda device: spare)
+    for chosen, recomputes in ((rows[:2], False), (rows[1:3], False), (rows, True), (rows[:1], True)):
+        one.backward(Batch(rows=chosen, objective=cross_entropy(chosen)))
+        assert one.recomputes == recomputes, len(chosen)
+
+
+def test_measuring_activations_holds_nothing_afterwards() -> None:
+    model = tiny_language_model("qwen2").model
+    [row] = random_rows([(5, 9)])
+    bytes_per_token(model, row)
+    before = alive()
+    for _ in range(3):
+        bytes_per_token(model, row)
+    assert alive() == before
+
+
+def alive() -> int:
+    """Tensors that somebody holds."""
+    gc.collect()
+    return sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
 
 
 def test_cross_entropy_is_the_mean_over_all_tokens_of_the_batch_not_over_rows() -> None:

@@ -13,6 +13,8 @@ import torch
 
 from etalon.model.packed import TokenRow, pack, token_logprobs
 
+MEASURED_TOKENS = 128  # (ours) of prompt, and of response, at most
+
 
 def kept_bytes(model: Any, forward: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, int]:
     """What `forward` returns, and the bytes that autograd has saved for its backward pass; weights are not counted."""
@@ -21,7 +23,7 @@ def kept_bytes(model: Any, forward: Callable[[], torch.Tensor]) -> tuple[torch.T
 
     def count(tensor: torch.Tensor) -> torch.Tensor:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
+        return tensor.detach()  # a saved output that is itself would hold its graph for good
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         found = forward()
@@ -29,7 +31,8 @@ def kept_bytes(model: Any, forward: Callable[[], torch.Tensor]) -> tuple[torch.T
 
 
 def bytes_per_token(model: Any, row: TokenRow) -> float:
-    """Of activations, by one forward pass over the row in training mode, as the model and autocast are set now."""
+    """Of activations, by one forward pass over the row's end in training mode, as model and autocast are set now."""
+    row = TokenRow(prompt=row.prompt[-MEASURED_TOKENS:], response=row.response[:MEASURED_TOKENS])
     batch = pack([row], next(model.parameters()).device)
     model.train()
     _, kept = kept_bytes(model, lambda: token_logprobs(model, batch))

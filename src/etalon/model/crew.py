@@ -12,22 +12,28 @@ import ctypes
 import os
 import signal
 import sys
+import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from multiprocessing import forkserver
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, NoReturn
 
 import torch
 import torch.multiprocessing as multiprocessing
 
-from etalon.errors import RunError
+from etalon.errors import EtalonError, RunError
 from etalon.model import packed
 from etalon.model.loader import LanguageModel
 
 # what a helper imports before it is needed, once for all helpers of a run
 PRELOADED = ["etalon.model.packed", "etalon.sampling.local", "transformers.models.qwen2.modeling_qwen2"]
 SMALL_BYTES = 50_000_000  # (ours) of weights up to which helpers pay more than threads
-PATIENCE_SECONDS = 5.0  # (ours) for a helper to end by itself
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  where torch has it
+SLOTS = 8  # (ours) parts of a step whose gradients are in shared memory at once
+PATIENCE_SECONDS = 5.0  # (ours) for all helpers to end by themselves
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Crew:
     """This process and its helpers, which `close` ends. Without any, `map` calls here, one after the other."""
 
     def __init__(self, language_model: LanguageModel, helpers: int = 0) -> None:
+        """RunError where a helper cannot be started."""
         self.held = Held(language_model)
         self.is_small = is_small(language_model)
         self._pipes: list[Any] = []
@@ -60,18 +67,25 @@ class Crew:
         language_model.model.share_memory()  # an optimiser that updates in place is seen by all
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
+        forkserver.ensure_running()  # what it imports takes seconds, in which Ctrl-C is heard
         self._next = context.Value(ctypes.c_long, 0)
-        for _ in range(helpers):
-            own, theirs = context.Pipe()
-            process = context.Process(
-                target=_help, args=(theirs, self._next, os.getpid()), daemon=True
-            )  # fmt: skip
-            with _interrupts_held():
-                process.start()
-            theirs.close()
-            own.send(language_model)
-            self._pipes.append(own)
-            self._processes.append(process)
+        try:
+            for _ in range(helpers):
+                with _death_named():
+                    self._start(context)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, context: Any) -> None:
+        own, theirs = context.Pipe()
+        process = context.Process(target=_help, args=(theirs, self._next), daemon=True)
+        with _interrupts_held():
+            process.start()
+        theirs.close()
+        self._pipes.append(own)
+        self._processes.append(process)
+        own.send(self.held.language_model)
 
     @property
     def size(self) -> int:
@@ -79,15 +93,19 @@ class Crew:
         return 1 + len(self._pipes)
 
     def map(self, function: Function, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        """function(held, *one) of each, in order. RunError where a helper was killed."""
+        """function(held, *one) of each, in order, once all are there. RunError where a helper was killed."""
         if not self._pipes or len(arguments) < 2:
             yield from (function(self.held, *one) for one in arguments)
             return
         self._next.value = 0
-        with _death_named():
-            for pipe in self._pipes:
-                pipe.send((function, arguments))
-            answers = [_work(self.held, self._next, function, arguments), *(pipe.recv() for pipe in self._pipes)]
+        try:
+            with _death_named():
+                for pipe in self._pipes:
+                    pipe.send((function, arguments))
+                answers = [_work(self.held, self._next, function, arguments), *(pipe.recv() for pipe in self._pipes)]
+        except BaseException:  # Ctrl-C: nobody begins another
+            self._next.value = len(arguments)
+            raise
         found = _joined(answers)
         yield from (found[index] for index in range(len(arguments)))
 
@@ -104,8 +122,9 @@ class Crew:
         """End the helpers."""
         for pipe in self._pipes:
             pipe.close()
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for process in self._processes:
-            process.join(PATIENCE_SECONDS)
+            process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()
@@ -115,71 +134,117 @@ class Crew:
 @contextmanager
 def crew_of(language_model: LanguageModel, *, jobs: int, threads: int) -> Iterator[Crew]:
     """A crew for the block: with helpers for a tiny model that computes with one thread, where the recipe has jobs."""
-    has_helpers = is_small(language_model) and threads == 1 and sys.platform == "linux"
-    crew = Crew(language_model, jobs - 1 if has_helpers else 0)
+    pays = sys.platform == "linux" and threads == 1 and is_small(language_model) and _has_shared_memory(language_model)
+    crew = Crew(language_model, jobs - 1 if pays else 0)
     try:
         yield crew
     finally:
         crew.close()
 
 
+def _has_shared_memory(language_model: LanguageModel) -> bool:
+    """Whether there is room for the weights and the gradients of a few parts; a container may have next to none."""
+    try:
+        found = os.statvfs(SHARED_MEMORY)
+    except OSError:
+        return False
+    weights = sum(p.numel() * p.element_size() for p in language_model.model.parameters())
+    return bool(found.f_bavail * found.f_frsize > (1 + 2 * SLOTS) * weights)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a part raised in a helper, as it can be sent whatever it was. told: its traceback."""
+
+    kind: type[Exception]
+    message: str
+    told: str
+
+    @staticmethod
+    def of(error: Exception) -> Failure:
+        """An error of ours keeps its kind, others become a RuntimeError."""
+        kind = type(error) if isinstance(error, EtalonError) else RuntimeError
+        return Failure(kind, str(error), "".join(traceback.format_exception(error)))
+
+    def reraise(self) -> NoReturn:
+        """With the traceback of the helper as its cause."""
+        raise self.kind(self.message) from RuntimeError(f"in a helper process:\n{self.told}")
+
+
+Answer = dict[int, Any] | Exception | Failure  # what a process has done, or what was raised
+
+
 @contextmanager
 def _death_named() -> Iterator[None]:
     try:
         yield
-    except (EOFError, BrokenPipeError, ConnectionError):
+    except (EOFError, ConnectionError):
         raise RunError(
             "a helper process was killed, perhaps for want of memory; run the same command again, with --set jobs=1 if "
             "it happens again"
         ) from None
 
 
-Answer = dict[int, Any] | Exception  # what a process has done, or what was raised
-
-
-def _work(held: Held, following: Any, function: Function, arguments: Sequence[tuple[Any, ...]]) -> Answer:
+def _work(
+    held: Held, following: Any, function: Function, arguments: Sequence[tuple[Any, ...]],
+    goes_on: Callable[[], bool] = lambda: True,
+) -> Answer:  # fmt: skip
     """Take one after the other until there are none left; after an error nobody takes another."""
     found: dict[int, Any] = {}
-    while True:
+    while goes_on():
         with following.get_lock():
             index = following.value
             following.value = index + 1
         if index >= len(arguments):
-            return found
+            break
         try:
             found[index] = function(held, *arguments[index])
         except Exception as error:
             with following.get_lock():
                 following.value = len(arguments)
             return error
+    return found
 
 
 def _joined(answers: Sequence[Answer]) -> dict[int, Any]:
     """What all have done together; the first error is raised."""
     found: dict[int, Any] = {}
     for answer in answers:
+        if isinstance(answer, Failure):
+            answer.reraise()
         if isinstance(answer, Exception):
             raise answer
         found |= answer
     return found
 
 
-def _help(pipe: Any, following: Any, parent: int) -> None:
+def _help(pipe: Any, following: Any) -> None:
     """A helper's life: until the pipe is closed, or the process that it helps has died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     torch.set_num_threads(1)
     packed.register()
-    held = Held(pipe.recv())
-    while os.path.exists(f"/proc/{parent}"):
-        try:
+    helped = multiprocessing.parent_process()
+    assert helped is not None
+    try:
+        held = Held(pipe.recv())
+        while helped.is_alive():
             function, arguments = pipe.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            pipe.send(_work(held, following, function, arguments))
-        except (BrokenPipeError, OSError):
-            return
+            answer = _work(held, following, function, arguments, helped.is_alive)
+            pipe.send(_sendable(answer))
+    except (EOFError, OSError):
+        return
+
+
+def _sendable(answer: Answer) -> Answer:
+    """The same, or a Failure where it holds what cannot be sent."""
+    if isinstance(answer, Exception):
+        return Failure.of(answer)
+    try:
+        ForkingPickler.dumps(answer)
+    except Exception as error:
+        return Failure.of(error)
+    return answer
 
 
 @contextmanager

@@ -15,6 +15,7 @@ used), H heads, D head size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -27,6 +28,7 @@ import torch.nn.functional as F
 from etalon.errors import UnsupportedModelError
 from etalon.model.head import head_logprobs
 
+GATHERED = 0.125  # (ours) memory of a token that is only gathered for attention, of one that goes through all layers
 PADDED_CELLS = 131_072  # (ours) sequences x longest up to which attention pads; below it splitting saves nothing
 
 
@@ -188,7 +190,7 @@ def blocks(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def micro_batches(rows: Sequence[TokenRow], max_tokens: int) -> list[list[int]]:
-    """Split the indices of rows into micro-batches that pack into at most `max_tokens` (one longer row stays alone).
+    """Split the indices of rows into micro-batches of the memory of at most `max_tokens` (one longer row stays alone).
 
     They are no more than the limit asks for, and as even as that allows: processes that share them end together. Rows
     of one prompt stay together, because it is packed once for all of them; otherwise they are sorted by length.
@@ -213,7 +215,8 @@ def _filled(order: Sequence[int], rows: Sequence[TokenRow], limit: int) -> list[
     total, prompt = 0, None
     for index in order:
         row = rows[index]
-        added = len(row.response) if row.prompt == prompt else len(row)
+        again = math.ceil(GATHERED * len(row.prompt))  # what attention gathers of a prompt that is there already
+        added = len(row.response) + (again if row.prompt == prompt else len(row.prompt))
         if not batches or total + added > limit:
             batches.append([])
             total, added = 0, len(row)

@@ -141,8 +141,13 @@ def _set_table(run: Run) -> list[Html]:
 
 def _set_cells(row: StageRow, names: Sequence[str]) -> list[Html]:
     scores = [row.sets.get(name) for name in names]
+    has_change = not row.skipped
     return [
-        tag("td", tag("strong", share(score.pass1)), *([change(score)] if score.delta is not None else []))
+        tag(
+            "td",
+            tag("strong", share(score.pass1)),
+            *([change(score)] if has_change and score.delta is not None else []),
+        )
         if score
         else tag("td", MISSING)
         for score in scores

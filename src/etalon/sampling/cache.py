@@ -145,7 +145,7 @@ class Shared:
         own = torch.bmm(share[..., length:].flatten(0, 1), values.flatten(0, 1)[:, : column + 1])
         theirs = torch.bmm(self._placed(share[..., :length]), self.prompts.values_L[layer].flatten(0, 1))
         both = self._taken(theirs, kv_heads).float() + own.view(rows, kv_heads, -1, size).float()
-        return both.to(values.dtype).view(rows, -1)
+        return both.to(values.dtype).reshape(rows, -1)
 
     def _placed(self, rows_RKGX: torch.Tensor) -> torch.Tensor:
         """Rows at their places beside their prompt's, (P * K, N * G, X); zeros where a row has ended."""

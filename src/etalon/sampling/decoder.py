@@ -126,7 +126,7 @@ class Decoder:
         shared_by: rows that hold a prompt together.
         """
         prompt, own = 2 * self._column_bytes * longest / shared_by, 2 * self._column_bytes * (columns - longest)
-        drawn = 3 * 4 * int(self.model.config.vocab_size)  # logits, what they are scaled to, probabilities
+        drawn = 4 * 4 * int(self.model.config.vocab_size)  # logits, shares, scaled logits, weights
         return int(prompt + own) + drawn
 
     @property

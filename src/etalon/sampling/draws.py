@@ -16,6 +16,8 @@ from etalon.types import SamplingParams
 SMALL = 4096  # (ours) tokens over which one running sum is as fast
 BLOCK = 256  # (ours) tokens whose weights are summed first: about the square root of a large vocabulary
 LEAST, FEW = 32, 256  # (ours) likeliest tokens among which a nucleus is looked for first: an eighth of all
+SORTED_ROWS = 64  # (ours) rows that are sorted whole at once, for their memory
+TINY = 1e-30  # (ours) share below which a log-prob is taken of the logits
 LARGEST = 1 - 2**-24  # the largest number below 1 that a uniform one can be
 
 
@@ -72,7 +74,10 @@ def choose(
     weights_RV = share_RV if params.temperature == 1 else (logits_RV / params.temperature).softmax(-1)
     drawn = _drawn if params.top_p == 1 else partial(_drawn_from_nucleus, top_p=params.top_p)
     token_R = drawn(weights_RV[:, :num_ids], uniform_R)
-    return token_R, share_RV.gather(1, token_R[:, None]).squeeze(1).log()
+    share_R = share_RV.gather(1, token_R[:, None]).squeeze(1)
+    if bool((share_R < TINY).any()):  # drawn at a high temperature: its share is no number float32 knows well
+        return token_R, logits_RV.log_softmax(-1).gather(1, token_R[:, None]).squeeze(1)
+    return token_R, share_R.log()
 
 
 def _drawn(weights_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
@@ -117,9 +122,9 @@ def _drawn_from_nucleus(weights_RV: torch.Tensor, uniform_R: torch.Tensor, *, to
     few = min(FEW, max(LEAST, weights_RV.shape[1] // 8), weights_RV.shape[1])
     token_R, is_whole_R = _among(*weights_RV.topk(few), limit_R, uniform_R)
     if few < weights_RV.shape[1] and not bool(is_whole_R.all()):
-        left = torch.nonzero(~is_whole_R).squeeze(1)
-        ordered = weights_RV[left].sort(-1, descending=True)
-        token_R[left], _ = _among(*ordered, limit_R[left], uniform_R[left])
+        for left in torch.split(torch.nonzero(~is_whole_R).squeeze(1), SORTED_ROWS):
+            ordered = weights_RV[left].sort(-1, descending=True)
+            token_R[left], _ = _among(*ordered, limit_R[left], uniform_R[left])
     return token_R
 
 

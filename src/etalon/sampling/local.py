@@ -81,7 +81,9 @@ class LocalSampler:
     def _decoded(self, asked: Sequence[tuple[list[list[int]], int, SamplingParams, int]]) -> Iterator[list[Decoded]]:
         """The rows of every batch (prompts, rows of each, params, seed), in order."""
         if self.crew is not None and self.crew.size > 1:
-            yield from self.crew.map(decode_batch, asked)
+            with self._lock:
+                found = list(self.crew.map(decode_batch, asked))
+            yield from found
             return
         for prompts, n, params, seed in asked:
             with self._lock:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 
 from etalon.model.activations import is_recomputed, recompute_activations
-from etalon.model.crew import Crew, Held
+from etalon.model.crew import SLOTS, Crew, Held
 from etalon.model.loader import LanguageModel
 from etalon.model.packed import PackedBatch, TokenRow, pack, token_logprobs
 
 # (log-probs of the micro-batch's response tokens, the micro-batch, indices of its rows in the batch) -> loss share
 Objective = Callable[[torch.Tensor, PackedBatch, list[int]], torch.Tensor]
-SLOTS = "slots"  # under which a process keeps the shared gradients
+GRADIENTS = "gradients"  # under which a process keeps the shared ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def casting(language_model: LanguageModel, autocast: str) -> contextlib.Abstract
 
 
 def accumulate(crew: Crew, passes: Sequence[Pass]) -> float:
-    """Add the gradients of all passes to the parameters, one after the other; returns the sum of their losses."""
+    """Leave the sum of the gradients of all passes, in their order, in the parameters; returns that of their losses."""
     language_model = crew.held.language_model
     if crew.size == 1 or len(passes) < 2:
         language_model.model.train()
@@ -47,19 +47,23 @@ def accumulate(crew: Crew, passes: Sequence[Pass]) -> float:
         language_model.model.eval()
         return sum(map(float, losses))  # read once at the end: each reading waits for the device
     parameters = [p for p in language_model.model.parameters() if p.requires_grad]
-    slots = _slots(crew, len(passes), sum(p.numel() for p in parameters))
-    loss = sum(map(float, crew.map(gradient, [(one, place) for place, one in enumerate(passes)])))
-    for place in range(1, len(passes)):
-        slots[0] += slots[place]
-    for parameter, own in zip(parameters, _parts(slots[0], parameters), strict=True):
-        whole = own.view_as(parameter)
-        parameter.grad = whole.clone() if parameter.grad is None else parameter.grad + whole
+    assert all(p.grad is None for p in parameters), "gradients of an earlier step are still there"
+    slots = _slots(crew, sum(p.numel() for p in parameters))
+    whole, loss = torch.zeros_like(slots[0]), 0.0
+    for start in range(0, len(passes), len(slots)):
+        together = passes[start : start + len(slots)]
+        losses_here = crew.map(gradient, [(one, place) for place, one in enumerate(together)])
+        for place, one_loss in enumerate(losses_here):
+            loss += one_loss
+            whole = slots[0].clone() if start + place == 0 else whole.add_(slots[place])
+    for parameter, own in zip(parameters, _parts(whole, parameters), strict=True):
+        parameter.grad = own.view_as(parameter)
     return loss
 
 
 def gradient(held: Held, one: Pass, place: int) -> float:
     """The gradient of one pass in its slot, all parameters end to end; returns its loss."""
-    slot = held.memo[SLOTS][place]
+    slot = held.memo[GRADIENTS][place]
     model = held.language_model.model
     parameters = [p for p in model.parameters() if p.requires_grad]
     before = [p.grad for p in parameters]
@@ -69,10 +73,8 @@ def gradient(held: Held, one: Pass, place: int) -> float:
     loss = float(_backward(held.language_model, one))
     model.eval()
     for parameter, own, kept in zip(parameters, _parts(slot, parameters), before, strict=True):
-        if parameter.grad is None:
-            own.zero_()
-        else:
-            own.copy_(parameter.grad.flatten())
+        assert parameter.grad is not None, "a parameter that no row reaches cannot be trained with helpers"
+        own.copy_(parameter.grad.flatten())
         parameter.grad = kept
     return loss
 
@@ -89,14 +91,14 @@ def _backward(language_model: LanguageModel, one: Pass) -> torch.Tensor:
     return loss.detach()
 
 
-def _slots(crew: Crew, count: int, size: int) -> torch.Tensor:
-    """Shared memory for so many gradients, (count, size); it is made once and grows."""
-    found: torch.Tensor | None = crew.held.memo.get(SLOTS)
-    if found is None or len(found) < count:
-        found = torch.empty(count, size)
+def _slots(crew: Crew, size: int) -> torch.Tensor:
+    """Shared memory for the gradients of a few passes, (SLOTS, size); made once."""
+    found: torch.Tensor | None = crew.held.memo.get(GRADIENTS)
+    if found is None:
+        found = torch.empty(SLOTS, size)
         found.share_memory_()  # type: ignore[no-untyped-call]
         crew.tell(_keep, found)
-    return found[:count]
+    return found
 
 
 def _parts(whole: torch.Tensor, parameters: Sequence[torch.nn.Parameter]) -> Sequence[torch.Tensor]:
@@ -105,4 +107,4 @@ def _parts(whole: torch.Tensor, parameters: Sequence[torch.nn.Parameter]) -> Seq
 
 
 def _keep(held: Held, slots: torch.Tensor) -> None:
-    held.memo[SLOTS] = slots
+    held.memo[GRADIENTS] = slots

@@ -85,7 +85,9 @@ class Trainer:
         self.total_steps = total_steps
         self.micro_tokens = micro_tokens
         self.autocast = autocast
-        self.recompute: Recompute = recompute  # "auto" until the first batch is seen
+        self.recompute = recompute
+        self.recomputes = recompute == "on"
+        self._judged = 0  # tokens of the largest pass that "auto" has looked at
         self.crew = crew or Crew(language_model)
         self.optimisers = optim.build(language_model.model, spec)
 
@@ -112,24 +114,29 @@ class Trainer:
 
     def backward(self, batch: Batch) -> float:
         """Accumulate the gradient of the whole batch; returns its loss."""
-        self._settle(batch.rows)
+        found = micro_batches(batch.rows, self.micro_tokens)
+        if self.recompute == "auto" and not self.recomputes:
+            most = max(sum(len(batch.rows[i]) for i in indices) for indices in found)
+            self.recomputes = self._is_tight(min(most, max(self.micro_tokens, *map(len, batch.rows))), batch.rows)
         parts = [
             Pass(rows=[batch.rows[i] for i in indices], indices=indices, objective=batch.objective,
-                 autocast=self.autocast, recompute=self.recompute == "on")
-            for indices in micro_batches(batch.rows, self.micro_tokens)
+                 autocast=self.autocast, recompute=self.recomputes)
+            for indices in found
         ]  # fmt: skip
         return accumulate(self.crew, parts)
 
-    def _settle(self, rows: Sequence[TokenRow]) -> None:
-        """Whether activations are kept, for all batches; "auto" keeps them where the memory that is free allows."""
-        model = self.language_model.model
-        if self.recompute == "auto":
-            longest = max(rows, key=len)
-            tokens = max(len(longest), min(self.micro_tokens, sum(map(len, rows))))
-            parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-            room = SHARE * (free_bytes(self.language_model.device) - UPDATE_BYTES * parameters)
-            with casting(self.language_model, self.autocast):
-                self.recompute = "on" if bytes_per_token(model, longest) * tokens > room else "off"
+    def _is_tight(self, tokens: int, rows: Sequence[TokenRow]) -> bool:
+        """Whether a pass over so many tokens, the largest so far, would keep more than the free memory allows."""
+        if tokens <= self._judged:
+            return False
+        self._judged = tokens
+        language_model = self.language_model
+        parameters = sum(p.numel() for p in language_model.model.parameters() if p.requires_grad)
+        to_come = UPDATE_BYTES * parameters if not self.optimisers[0].state else 0
+        room = SHARE * (free_bytes(language_model.device) - to_come)
+        with casting(language_model, self.autocast):
+            needed = bytes_per_token(language_model.model, max(rows, key=len)) * tokens
+        return needed * self.crew.size > room
 
     def save_state(self, directory: Path, step: int) -> None:
         """Everything the next step needs, in files that appear whole; the previous state goes last."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.problems.formats.columns import IDS, row_id, text
+from etalon.problems.formats.columns import IDS, row_id, source_of, text
 from etalon.problems.formats.reading import BadReferenceError, Reading
 from etalon.problems.golds import MARK
 from etalon.rows.bad import shown
@@ -32,7 +32,7 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         prompt=reading.asked(text(row, "question"), Domain.MATH),
         answer=answer,
         skill=Domain.MATH.value,
-        source="gsm8k",
+        source=source_of(row) or "gsm8k",
         solutions=(response(rationale, answer),),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etalon.problems.formats.columns import row_id, text
+from etalon.problems.formats.columns import row_id, source_of, text
 from etalon.problems.formats.reading import Reading
 from etalon.problems.formats.references import rules
 from etalon.types import Domain, Problem
@@ -26,5 +26,5 @@ def read(row: Mapping[str, Any], reading: Reading) -> Problem:
         prompt=text(row, "prompt"),
         rules=rules(row),
         skill=Domain.INSTRUCT.value,
-        source="ifeval",
+        source=source_of(row) or "ifeval",
     )

@@ -52,7 +52,7 @@ def worked(equation: Any, answer: Any) -> tuple[str, ...]:
         [statement] = parse(equation.strip()).body
         value = _value(statement.value if isinstance(statement, ast.Expr) else statement, lines)
         is_right = value == Fraction(str(answer))
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return ()
     return (gsm8k.response("\n".join(lines), _shown(value)),) if is_right and lines else ()
 

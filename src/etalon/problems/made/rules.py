@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from etalon.problems.made import Row, different
+from etalon.store import stable_hash
 
 MAX_RULES = 3
+SOURCE = "made-rules"
 TOPICS = (
     "a rainy afternoon", "learning to swim", "the first day at a new school", "a lost umbrella", "bread", "bicycles",
     "a garden in winter", "the sea", "old maps", "a birthday party", "trains", "a small village", "honey bees",
@@ -44,7 +46,7 @@ def tasks(count: int, *, seed: int, rules: tuple[int, int] = (1, MAX_RULES)) -> 
         return task(rng, rng.randint(*rules))
 
     rows = different(draw, key="prompt", seed=seed, count=count)
-    return ({"key": f"made-{seed}-{place}", **row} for place, row in enumerate(rows))
+    return ({"key": f"made-{stable_hash(row['prompt'])[:12]}", **row} for row in rows)
 
 
 def task(rng: random.Random, count: int) -> Row:
@@ -55,6 +57,7 @@ def task(rng: random.Random, count: int) -> Row:
         "prompt": prompt,
         "instruction_id_list": [name for _, name, _ in told],
         "kwargs": [arguments for _, _, arguments in told],
+        "source": SOURCE,
     }
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from etalon.problems.made import Row, different
 
 LARGEST = 200
+SOURCE = "made-stories"
 MAX_STEPS = 3
 NAMES = (
     "Ada", "Ben", "Clara", "Dev", "Emma", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kira", "Liam", "Maya", "Noah",
@@ -54,7 +55,8 @@ class Story:
         """As GSM8K has it, with the number of steps and the kind beside it."""
         solution = "\n".join(self.lines)
         answer = f"{solution}\n#### {self.answer}"
-        return {"question": self.question, "answer": answer, "steps": len(self.lines), "kind": self.kind}
+        return {"question": self.question, "answer": answer, "steps": len(self.lines), "kind": self.kind,
+                "source": SOURCE}  # fmt: skip
 
 
 def stories(count: int, *, seed: int, steps: tuple[int, int] = (1, MAX_STEPS)) -> Iterator[Row]:
@@ -85,13 +87,14 @@ def _chain(rng: random.Random, steps: int) -> Story:
 
 def _event(rng: random.Random, value: int, name: str, things: str) -> tuple[str, int, str]:
     """What happens to a number of things: in words, the new number, and the line that works it out."""
-    kinds = ["gain", *(["loss"] if value > 2 else []), *(["double"] if 0 < value <= LARGEST // 3 else [])]
-    kind = rng.choice(kinds)
+    room = LARGEST - value
+    possible = {"gain": room >= 2, "loss": value > 2, "double": 0 < value <= LARGEST // 3}
+    kind = rng.choice([name for name, can_be in possible.items() if can_be])
     if kind == "double":
         factor, word = rng.choice([(2, "doubles"), (3, "triples")])
         return f"{name} {word} the number of {things}", value * factor, f"{value} * {factor} = {value * factor}"
     if kind == "gain":
-        n = rng.randint(2, 30)
+        n = rng.randint(2, min(30, room))
         return rng.choice(GAINS).format(name=name, n=n, things=things), value + n, f"{value} + {n} = {value + n}"
     n = rng.randint(1, value - 1)
     return rng.choice(LOSSES).format(name=name, n=n, things=things), value - n, f"{value} - {n} = {value - n}"
