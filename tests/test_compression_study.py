@@ -239,6 +239,19 @@ def test_another_directory_goes_on_from_the_file_of_models(tmp_path: Path) -> No
         take_cells(tmp_path / "none.gz", other, TINY)
 
 
+def test_the_published_models_are_taken_by_the_study_as_it_stands(tmp_path: Path) -> None:
+    published = Path(__file__).parents[1] / "docs" / "studies" / "compression-coverage.cells.jsonl.gz"
+    taken = take_cells(published, tmp_path, Design())
+    cells = [cell for cell in Design().cells if run.cell_file(tmp_path, cell).exists()]
+    assert taken == len(cells) >= len(Design().cells) // 3
+    for cell in cells:
+        found = json.loads(run.cell_file(tmp_path, cell).read_text())
+        assert (found["name"], found["part"], found["width"], found["seed"]) == (
+            cell.name, cell.part, cell.width, cell.seed
+        )  # fmt: skip
+        assert found["parameters"]["all"] == plan.shape_of(cell.width).parameters
+
+
 # ---- the command
 
 
