@@ -32,7 +32,8 @@ def summarise(
     """The whole run in one value; stages that are not done, or were done with other values, are left out.
 
     seconds: foreground stages plus `wait_seconds` at the end for evaluations that ran beside them.
-    peak_memory_mb: largest resident size of the main process plus that of the largest worker.
+    peak_memory_mb: largest resident size of the main process plus that of the largest worker; helpers of a tiny model
+    are not in it.
     """
     done: Done = {stage.name: finished(stage, keys[stage.name], directories[stage.name]) for stage in graph.stages}
     payloads = [payload for payload in done.values() if payload is not None]
