@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from etalon.sandbox import describe
 from etalon.sandbox import pool as sandbox_pool
 from etalon.types import ISOLATION_ENV
 
+# a module's own mark: every test of it is one with torch
+ALL_TORCH = re.compile(r"^pytestmark = (?:\[\s*)?(?:pytest\.mark\.\w+,\s*)*pytest\.mark\.torch\b", re.MULTILINE)
 SAYS_WALLS = ("test_config.py", "test_recipe_reference.py")  # of recipes as they are without the environment
 WALLED = ("test_sandbox.py", "test_sandbox_isolation.py", "test_hostile.py")  # of walls, and of what holds them
 
@@ -33,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[ISOLATION_ENV] = "plain"
     if os.environ.get(ISOLATION_ENV) == "plain":
         sandbox_pool._POOLS["walls"] = sandbox_pool._POOLS["plain"]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where no test with torch is asked for, a module of nothing else is not imported: torch takes seconds to load."""
+    if "not torch" not in config.option.markexpr or collection_path.suffix != ".py":
+        return None
+    return True if ALL_TORCH.search(collection_path.read_text(encoding="utf-8")) else None
 
 
 def _has_walls() -> bool:

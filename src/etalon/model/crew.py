@@ -26,11 +26,12 @@ import torch.multiprocessing as multiprocessing
 
 from etalon.errors import EtalonError, RunError
 from etalon.model import packed
+from etalon.model.directory import THREADED_BYTES
 from etalon.model.loader import LanguageModel
+from etalon.processes.interrupts import interrupts_held
 
 # what a helper imports before it is needed, once for all helpers of a run
 PRELOADED = ["etalon.model.packed", "etalon.sampling.local", "transformers.models.qwen2.modeling_qwen2"]
-SMALL_BYTES = 50_000_000  # (ours) of weights up to which helpers pay more than threads
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where torch has it
 SLOTS = 8  # (ours) parts of a step whose gradients are in shared memory at once
 PATIENCE_SECONDS = 5.0  # (ours) for all helpers to end by themselves
@@ -50,7 +51,7 @@ Function = Callable[..., Any]  # (held, *arguments) -> result; of a module, so t
 def is_small(language_model: LanguageModel) -> bool:
     """Whether helpers pay: for a tiny model on a CPU."""
     weights = sum(p.numel() * p.element_size() for p in language_model.model.parameters())
-    return language_model.device.type == "cpu" and weights <= SMALL_BYTES
+    return language_model.device.type == "cpu" and weights <= THREADED_BYTES
 
 
 class Crew:
@@ -80,7 +81,7 @@ class Crew:
     def _start(self, context: Any) -> None:
         own, theirs = context.Pipe()
         process = context.Process(target=_help, args=(theirs, self._next), daemon=True)
-        with _interrupts_held():
+        with interrupts_held():
             process.start()
         theirs.close()
         self._pipes.append(own)
@@ -245,13 +246,3 @@ def _sendable(answer: Answer) -> Answer:
     except Exception as error:
         return Failure.of(error)
     return answer
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block: a process that is born in it never sees one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -14,7 +14,7 @@ from etalon.errors import InputError, UnsupportedModelError
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_intermediate_size")
 
 
-THREADED_BYTES = 50_000_000  # (ours) weights above which a second torch thread pays; below it only spins
+THREADED_BYTES = 50_000_000  # (ours) weights above which a second torch thread pays; below, processes do
 
 
 def useful_threads(path: Path) -> int:

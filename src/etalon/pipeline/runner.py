@@ -37,6 +37,7 @@ from etalon.pipeline.stage import (
     in_this_process,
     peak_memory_mb,
 )
+from etalon.processes.interrupts import interrupts_held
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox import connect
 from etalon.show.progress import Progress
@@ -293,16 +294,6 @@ def set_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block: a process that is born in it never sees one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def set_verifiers(spec: SandboxSpec) -> None:
