@@ -373,6 +373,7 @@ def test_a_nano_set_is_what_the_nano_recipe_is_tested_on_and_always_the_same() -
         ("imo_answerbench_v2.csv", "imo-answerbench-v2-clean"),
     ],
 )
+@pytest.mark.live
 def test_a_real_file_is_read_whole_under_its_name(file: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
     if file.endswith(".parquet"):
         pytest.importorskip("pyarrow")

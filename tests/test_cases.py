@@ -62,6 +62,7 @@ APPEND = "def append(values, one):\n    return values + [one]"
          "        return head.next"),
     ],
 )  # fmt: skip
+@pytest.mark.live
 def test_a_right_program_passes_and_a_wrong_one_does_not(row, program):
     assert judge(program, row) == 1.0
     assert judge("def append(*_): return None\nadd = f = append\nclass Solution: add = flip = tail = f", row) == 0.0

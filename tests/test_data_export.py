@@ -46,6 +46,7 @@ def imported(folder: Path, rows: list[dict[str, Any]]) -> Path:
 
 @pytest.mark.parametrize("to", ["verl.parquet", "verl.jsonl", "trl.parquet", "trl.jsonl", "jsonl.jsonl"])
 @pytest.mark.parametrize("rows", [ROWS, TRACED, UNTRACED], ids=["mixed", "traced", "untraced"])
+@pytest.mark.live
 def test_what_is_exported_comes_back_byte_for_byte(tmp_path: Path, rows: list[dict[str, Any]], to: str) -> None:
     if to.endswith("parquet"):
         pytest.importorskip("pyarrow")

@@ -166,6 +166,7 @@ def test_a_file_that_changes_while_it_is_read_is_told_and_later_changes_leave_th
 
 
 @pytest.mark.parametrize("beside", [{"parent": "q0", "dimension": "target"}, {"votes": {"5": 2}}, {"cluster": "c"}])
+@pytest.mark.live
 def test_records_that_no_import_made_come_back_from_an_export_as_they_were(
     tmp_path: Path, beside: dict[str, Any]
 ) -> None:

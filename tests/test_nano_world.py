@@ -47,6 +47,7 @@ def scores(pairs: Sequence[tuple[Problem, str]]) -> list[float | None]:
 
 
 @pytest.mark.parametrize("domain", WORLD)
+@pytest.mark.live
 def test_splits_share_no_prompt_whatever_the_seeds(domain: Domain) -> None:
     owners: dict[str, str] = {}
     for split in nano.SPLITS:
@@ -350,6 +351,7 @@ def test_a_quantity_that_is_not_needed_makes_no_other_question() -> None:
 
 @pytest.mark.parametrize("domain", WORLD)
 @pytest.mark.parametrize("split", ["probe", "rl", "test"])
+@pytest.mark.live
 def test_held_out_rows_are_questions_of_their_own_and_few_are_of_one_family(domain: Domain, split: nano.Split) -> None:
     asked = [nano.question_of(p) for p in nano.problems(domain, split, 40 if split == "probe" else 200, seed=0)]
     assert len(set(asked)) == len(asked)

@@ -69,6 +69,7 @@ def test_there_are_ten_paths_and_no_block_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", PATHS)
+@pytest.mark.live
 def test_a_path_is_planned_without_what_it_starts_from(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

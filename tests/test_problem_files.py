@@ -202,6 +202,7 @@ def test_parquet_rows_lose_the_nulls_of_other_rows(tmp_path: Path) -> None:
         ("imo_answerbench_v2.csv", 399, Domain.MATH),  # algebra-036 has lost a quote: line 150 is no CSV
     ],
 )
+@pytest.mark.live
 def test_public_sets_are_read_whole(name: str, count: int, domain: Domain) -> None:
     read = read_problems(BENCHMARKS / name)
     assert len(read) == len({problem.id for problem in read}) == count
