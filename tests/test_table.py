@@ -63,9 +63,10 @@ def test_unchanged_weights_say_whose_they_are_and_a_skipped_phase_says_why(branc
     lines = printed(summary, width)
     [row] = rows_of(lines, name)
     assert [word for word in row if word != "-"][:3] == [name, "as", same]
-    skipped = rows_of(lines, "rl-none")
-    assert skipped[0][:4] == ["rl-none", "-", "-", "-"]
-    told = " ".join(word for row in skipped for word in row if word not in ("rl-none", "-", "0.0"))
+    (*empty, seconds), *rest = rows_of(lines, "rl-none")
+    assert empty[:4] == ["rl-none", "-", "-", "-"]
+    assert float(seconds) == pytest.approx(stages["rl-none"]["seconds"], abs=0.051)
+    told = " ".join(word for row in (empty[1:], *rest) for word in row if word != "-")
     assert told == "as rl-stem-plain; skipped: it has 0 steps"
 
 
