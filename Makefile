@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 OFFLINE := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1
 ELSEWHERE := not slow and not gpu and not network and not trl and not verl and not ray and not track
 
+export PYTHONDONTWRITEBYTECODE :=  # bytecode is kept whatever the environment says: tests start many interpreters
+
 .PHONY: setup demo test test-trl test-verl test-ray test-track test-vllm check format
 
 setup: $(STAMP)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import forked
 from etalon.config.toml import toml_value
 
 MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())"]
@@ -192,11 +193,13 @@ def command(*arguments: str | Path) -> list[str]:
     return [*MAIN, *map(str, arguments)]
 
 
-def etalon(*arguments: str | Path, cwd: Path | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """One command line, from start to end."""
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=timeout, check=False
-    )
+def etalon(
+    *arguments: object, cwd: Path | None = None, stdin: str = "", timeout: int = 300
+) -> subprocess.CompletedProcess[str]:
+    """One command line, from start to end, in a process that has the modules loaded already."""
+    words = list(map(str, arguments))
+    done = forked.run(words, cwd=cwd, env=ENVIRONMENT, stdin=stdin.encode(), timeout=timeout)
+    return subprocess.CompletedProcess(["etalon", *words], *done)
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:

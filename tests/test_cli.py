@@ -18,6 +18,7 @@ from typing import IO
 
 import pytest
 
+import forked
 from etalon import __version__, cli
 from etalon.commands.fuse import parse_weights
 from etalon.commands.run import find_recipe
@@ -30,14 +31,8 @@ MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(mai
 
 def etalon(*arguments: str | Path, stdin: str | bytes = b"", cwd: Path | None = None) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of one command line."""
-    finished = subprocess.run(
-        [*MAIN, *map(str, arguments)],
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        capture_output=True,
-        cwd=cwd,
-        timeout=120,
-    )
-    return finished.returncode, finished.stdout.decode(), finished.stderr.decode()
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    return forked.run(list(map(str, arguments)), cwd=cwd, env=os.environ, stdin=given)
 
 
 def complaint(*arguments: str | Path, cwd: Path | None = None) -> str:

@@ -6,13 +6,13 @@ import gzip
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import shrunk
 from etalon.data.importing import Import, ImportSettings, Skipped, sources
 from etalon.data.importing.seen import Keys, Seen
 from etalon.data.records import Record, read_records, record_to_row
@@ -293,9 +293,7 @@ def test_a_file_that_grows_meanwhile_is_not_taken_for_whole(tmp_path: Path) -> N
 
 
 def etalon(*words: object, folder: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    program = "from etalon.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", program, "data", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, input=stdin, timeout=120)
+    return shrunk.etalon("data", *words, cwd=folder, stdin=stdin)
 
 
 @pytest.mark.live

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import shrunk
 from clr_model import clr_reply
 from etalon import cli
 from etalon.cli import app
@@ -60,8 +61,7 @@ def results(out: Path) -> list[dict[str, Any]]:
 
 def line_of(*arguments: object) -> str:
     """The one line that a command ends with, by exit code 2."""
-    command = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = shrunk.etalon(*arguments)
     assert done.returncode == 2, done.stderr
     return done.stderr.splitlines()[-1]
 

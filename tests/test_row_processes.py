@@ -198,7 +198,7 @@ def test_the_gates_over_processes_keep_the_same_bytes_and_count_the_same(tmp_pat
     made = []
     for workers in ("1", "2"):
         words = ["data", "filter", "rows.jsonl", "-o", "kept.jsonl", "--report", "gates.json", "--workers", workers]
-        done = subprocess.run([*shrunk.MAIN, *words], cwd=tmp_path, env=shrunk.ENVIRONMENT, capture_output=True)
+        done = shrunk.etalon(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         made.append((done.stderr, *((tmp_path / name).read_bytes() for name in ("kept.jsonl", "gates.json"))))
     assert made[0] == made[1]

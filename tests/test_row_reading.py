@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -77,11 +76,7 @@ def test_verify_and_run_read_the_same_problem_and_agree_on_the_verdict(name: str
 
 
 def etalon(*words: object, folder: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*shrunk.MAIN, *map(str, words)],
-        capture_output=True, text=True, env=shrunk.ENVIRONMENT | os.environ, cwd=folder, check=False, timeout=120,
-        input=stdin,
-    )  # fmt: skip
+    return shrunk.etalon(*words, cwd=folder, stdin=stdin)
 
 
 @pytest.mark.live

@@ -47,6 +47,8 @@ ROWS = [
 
 
 def etalon(*words: object, folder: Path, program: str = "") -> subprocess.CompletedProcess[str]:
+    if not program:
+        return shrunk.etalon(*words, cwd=folder)
     code = f"{program}\nfrom etalon.cli import main; raise SystemExit(main())"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shrunk import ENVIRONMENT, command, write_recipe
+from shrunk import ENVIRONMENT, etalon, write_recipe
 
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
@@ -46,10 +46,7 @@ def test_the_trainer_says_what_to_install() -> None:
 def test_a_dry_run_shows_the_command_and_needs_nothing(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     on_two = ("--set", "engine=trl", "--set", "trl.processes=2")
-    shown = subprocess.run(
-        command("run", recipe, *on_two, "--run", tmp_path / "run", "--dry-run"),
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=120, check=False,
-    )  # fmt: skip
+    shown = etalon("run", recipe, *on_two, "--run", tmp_path / "run", "--dry-run")
     assert shown.returncode == 0, shown.stderr
     assert "-m torch.distributed.run --standalone --nproc-per-node 2 -m etalon.engines.trl.worker" in shown.stdout
     assert not (tmp_path / "run").exists()
