@@ -246,7 +246,7 @@ def test_the_page_is_one_file_that_shows_every_part_and_runs_its_charts_alone(ma
         "Data funnel of run", "copy of a test item 12", "filter, overlap: examples of what was dropped",
         "Cost\nunknown",
         "overlap: 12 (10.0%)", "unmeasured", f"Error rate of {MODEL}", "Length of traces, in tokens", "teacher-7b",
-        'alert("x")', "a model has no price",
+        'alert("x")', "the price of a model is not known",
     ):  # fmt: skip
         assert told in words.text, told
     assert words.text.count("copy of a test item\n") == 3  # examples
@@ -286,10 +286,7 @@ def test_the_report_of_a_run_has_the_funnel_and_the_gates_of_stages_without_one(
 
 
 def etalon(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*shrunk.MAIN, *map(str, words)],
-        capture_output=True, text=True, env=shrunk.ENVIRONMENT, cwd=folder, check=False, timeout=120,
-    )  # fmt: skip
+    return shrunk.etalon(*words, cwd=folder)
 
 
 @pytest.mark.live

@@ -230,14 +230,14 @@ def test_the_top_says_what_each_phase_bought_and_cost_elsewhere(finished: Finish
     changed(run / "summary.json", change)
     html = written(run)
     asked = "Asked of the model in instruct: to keep to rules on an answer&#x27;s form; claims: to say of each claim"
-    assert asked in section_of(html, "stages")
     bought = section_of(html, "bought")
+    assert asked in bought
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", bought)]
     phases = {re.sub(r"<small>.*", "", row[0]): [text_of(cell) for cell in row[1:]] for row in rows[1:]}
     assert list(phases) == ["rl-math", "rl-long2short", "rl-code", "rl-stem", "distill", "instruct"]
     assert phases["rl-math"] == [
         "math 45.0 → 65.0 ▲ +20.0 [+10.0, +30.0]",
-        "stem ▼ −25.0 [−35.0, −15.0]code ▼ −12.5 [−22.5, −2.5]",
+        "stem ▼ −25.0 [−35.0, −15.0]code ▼ −12.5 [−22.5, −2.5]nothing clear on instruct, claims",
         "–",
     ]
     assert phases["instruct"][1:] == ["nothing clear on math, code, stem", "claims ▲ +30.0 [+20.0, +40.0]"]
@@ -339,7 +339,7 @@ def test_a_run_of_many_stages_keeps_every_one_in_the_table_and_folds_what_is_lon
     assert "<summary>54 more phases</summary>" in section_of(html, "bought")
     listed = section_of(html, "checks").partition("<details>")
     assert listed[0].count("<li") == 24
-    assert "phase-59 keeps what it does not train" in listed[2]
+    assert "phase-59 keeps the domains that it is not for" in listed[2]
 
 
 def phases(html: str) -> dict[str, str]:

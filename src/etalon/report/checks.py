@@ -124,9 +124,8 @@ def _losses(run: Run) -> Iterator[Check]:
         shown = lost[:MOST_NAMED] or others[:1]
         words = [w for domain, score in shown for w in (", ", f"{domain} ", change(score))][1:]
         more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
-        claim = (
-            f"{stage.name} keeps {'what it does not train' if targets(run, stage) else 'every domain'}: no clear loss."
-        )
+        kept = "the domains that it is not for" if targets(run, stage) else "every domain"
+        claim = f"{stage.name} keeps {kept}: no clear loss."
         measured = join([*([] if lost else ["The lowest: "]), *words, more])
         yield Check(outcome="no" if lost else "yes", claim=claim, measured=measured)
 

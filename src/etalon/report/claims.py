@@ -36,8 +36,9 @@ HELD = {True: "holds", False: "refuted", None: "not judged"}
 def clr_section(run: Run) -> Html:
     lead = (
         "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is Cons@2K, the majority vote of 2K "
-        "samples. With claims: trajectories, whose prompt asks for claims too. In percent; a bar is the 95% interval, "
-        "clustered by problem."
+        "samples. With claims: trajectories, whose prompt asks for claims too. Its problems are held-out math of the "
+        "level that the stage asks for, not those of the evaluations. In percent; a bar is the 95% interval, clustered "
+        "by problem."
     )
     parts = [_measured(measured, is_alone=len(run.clr) == 1) for measured in run.clr]
     return section("clr", "CLR", lead, *parts) if parts else join([])
@@ -65,8 +66,11 @@ def _measured(measured: Measured, *, is_alone: bool) -> Html:
         "unreadable verdicts": count(clr.get("unreadable_verdicts")),
     }
     shown = tag("p", *(tag("span", f"{name} {value}") for name, value in facts.items()), class_="facts")
-    differ = f"CLR and the majority vote disagree on {measured.num_disagreeing} of {measured.num_trials} problems"
-    told = f"{differ}; {len(measured.trials)} to read, those first"
+    differing, first = measured.num_disagreeing, ", those first" if measured.num_disagreeing else ""
+    told = (
+        f"CLR and the vote of the same trajectories disagree on {differing} of {measured.num_trials} problems; "
+        f"{len(measured.trials)} to read{first}"
+    )
     more = [tag("h3", told), *map(trial_html, measured.trials)] if measured.trials else []
     return join([*title, _verdict(measured), _methods(measured), shown, *more])
 

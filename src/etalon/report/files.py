@@ -79,6 +79,7 @@ class Keys(Part):
     prefilter_attempts: Number
     own_claims: Number  # of a distill stage: verdicts on claims that the student learns from besides
     replay: Number  # of a distill stage: traces of fine-tuning that it sees again
+    general: Number  # of an RL phase: share of its prompts that are from the other domains
 
 
 class Inputs(Part):

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etalon.report.files import Folder, Run, Score, StageRow
-from etalon.report.html import MISSING, Html, count, duration, escaped, folded, grid, join, section, share, signed, tag
-from etalon.report.stages import before, change, domains, scored, targets
+from etalon.report.html import (
+    MISSING,
+    Html,
+    count,
+    duration,
+    escaped,
+    folded,
+    grid,
+    join,
+    section,
+    share,
+    signed,
+    tag,
+)
+from etalon.report.stages import asked, before, change, domains, scored, targets
 
 PACKAGES = ("etalon", "torch", "transformers", "vllm", "trl", "verl", "python")  # of env.json, in this order
 PLAIN = (
@@ -17,8 +30,9 @@ MOST_PHASES = 12  # (ours) that stand open
 MOST_NAMED = 6  # (ours) domains in one cell
 LEAD = (
     "Pass@1, the share of answers that are right, on held-out problems in percent: at the end, and phase by phase. A "
-    "phase trains on problems of its domains: there is what it bought. Elsewhere only changes are named whose 95% "
-    "interval excludes 0; all others are below."
+    "phase trains on problems of its domains: there is what it bought. Elsewhere a change is named where its 95% "
+    "interval excludes 0; the table of stages has all. Intervals are of these weights on such problems: the same "
+    "training with another seed differs by more."
 )
 
 
@@ -53,10 +67,10 @@ def bought_section(run: Run, transcripts: Html) -> Html:
     phases = [row for row in run.summary.stages if _meant(run, row, folders.get(row.name))]
     rows = [_phase(run, row, folders.get(row.name), transcripts) for row in phases]
     if not rows:
-        return section("bought", "Where it ended", "Pass@1 on held-out problems in percent.", _tiles(run))
+        return section("bought", "Where it ended", "Pass@1 on held-out problems in percent.", *asked(run), _tiles(run))
     head = ["Phase", "Bought where it trains", "Cost elsewhere", "Gained elsewhere", *(["Read"] if transcripts else [])]
     styles = dict.fromkeys(range(1, 5), "left")
-    parts = [grid(head, rows[:MOST_PHASES], styles=styles)]
+    parts = [*asked(run), grid(head, rows[:MOST_PHASES], styles=styles)]
     if more := rows[MOST_PHASES:]:
         parts.append(folded(f"{len(more)} more phases", grid(head, more, styles=styles)))
     return section("bought", "What each phase bought", LEAD, _tiles(run), tag("div", *parts, class_="bought"))
@@ -80,7 +94,7 @@ def _tiles(run: Run) -> Html:
 
 def _phase(run: Run, row: StageRow, folder: Folder | None, transcripts: Html) -> list[str]:
     trained = _meant(run, row, folder)
-    name = join([row.name, tag("small", _taught(folder, trained) or f"on {', '.join(trained)}")])
+    name = join([row.name, tag("small", _taught(folder, trained) or f"on {', '.join(trained)}{_mixed(folder)}")])
     if row.unchanged:
         return [name, row.unchanged]
     if not row.domains:
@@ -90,13 +104,13 @@ def _phase(run: Run, row: StageRow, folder: Folder | None, transcripts: Html) ->
     lost = [(domain, score) for domain, score in elsewhere if (score.delta or 0) < 0]
     gained = [(domain, score) for domain, score in elsewhere if (score.delta or 0) > 0]
     others = [domain for domain, _ in known if domain not in trained]
-    left = [domain for domain in others if domain not in dict(gained)]
-    none = f"nothing clear on {', '.join(left[:MOST_NAMED])}" if left else MISSING
+    left = [domain for domain in others if domain not in dict(elsewhere)]
+    cost = [_changed(domain, score) for domain, score in _worst_first(lost)]
     is_shortening = bool(folder and folder.inputs.keys.strength)
     return [
         name,
         _lines([_bought(run, row, domain, is_shortening=is_shortening) for domain in trained]),
-        _lines([_changed(domain, score) for domain, score in _worst_first(lost)]) if lost else none,
+        join([_lines(cost), *([f"nothing clear on {_named(left)}"] if left else [])]) if cost or left else MISSING,
         _lines([_changed(domain, score) for domain, score in _worst_first(gained)[::-1]]) if gained else MISSING,
         *([_link(row.name, transcripts)] if transcripts else []),
     ]
@@ -115,6 +129,18 @@ def _taught(folder: Folder | None, trained: Sequence[str]) -> str:
     keys = folder.inputs.keys
     more = [*(["own claims"] if keys.own_claims else []), *(["replay"] if keys.replay else [])]
     return f"taught {', '.join([*trained, *more])}"
+
+
+def _mixed(folder: Folder | None) -> str:
+    """`, with 70% of the prompts from other domains`; "" where a phase has its own alone."""
+    part = folder.inputs.keys.general if folder else None
+    return f", with {part:.0%} of the prompts from other domains" if part else ""
+
+
+def _named(names: Sequence[str]) -> str:
+    """`code, stem`, and how many more."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def _worst_first(scores: Sequence[tuple[str, Score]]) -> list[tuple[str, Score]]:

@@ -39,7 +39,7 @@ HEAD = (
 LEAD = (
     "Pass@1 on held-out problems in percent, and below it the change against the stage that a stage starts from, in "
     "points, paired by problem, with its 95% interval. ▲ and ▼: the interval excludes 0, as one in twenty does by "
-    "chance. Boxed: a domain that the stage trains on."
+    "chance. Boxed: a domain that the stage trains on. Every number is rounded by itself."
 )
 EXPLAINED = {  # domains whose name does not say what is asked
     Domain.INSTRUCT: "to keep to rules on an answer's form",
@@ -101,10 +101,14 @@ def stage_section(run: Run) -> Html:
         return section("stages", "Stages", waiting, _stage_table(run), _path(run))
     tables = [join([tag("h3", domain), _domain_table(run, domain)]) for domain in domains(run)]
     numbers = folded(f"Every number: Pass@{k_of(run)}, intervals, tokens, truncated, no answer, undecided", *tables)
-    told = "; ".join(f"{name}: {words}" for name, words in EXPLAINED.items() if name in domains(run))
-    note = [tag("p", f"Asked of the model in {told}.", class_="note")] if told else []
     parts = [_stage_table(run), *_set_table(run), *([numbers] if tables else []), _path(run)]
-    return section("stages", "Stages", LEAD, *note, *parts)
+    return section("stages", "Stages", LEAD, *parts)
+
+
+def asked(run: Run) -> list[Html]:
+    """What the model is asked in the domains whose names do not say it."""
+    told = "; ".join(f"{name}: {words}" for name, words in EXPLAINED.items() if name in domains(run))
+    return [tag("p", f"Asked of the model in {told}.", class_="note")] if told else []
 
 
 def _stage_table(run: Run) -> Html:

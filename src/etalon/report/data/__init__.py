@@ -67,7 +67,7 @@ def tiles(chain: Chain) -> Html:
         asked = f"{count(calls.asked)} calls, {count(calls.failed)} failed, {count(calls.remembered)} remembered"
         is_counted = calls.tokens or not calls.answered
         found.append(("Tokens generated", count(calls.tokens) if is_counted else "unknown", asked))
-        priced = "of all calls" if calls.cost is not None else "a model has no price"
+        priced = "of all calls" if calls.cost is not None else "the price of a model is not known"
         found.append(("Cost", cost(calls.cost), priced))
     boxes = [
         tag("div", tag("b", name), tag("strong", number), tag("span", told), class_="tile")
@@ -78,7 +78,9 @@ def tiles(chain: Chain) -> Html:
 
 def _of(after: int, before: int, *, is_part: bool) -> str:
     """How many there were, and the share that is left where these are a part of those."""
-    share = f", {percent(after / before)}" if is_part and before > 0 and after <= before else ""
+    if after > before:
+        return f"made from {count(before)}" if before else "made here"
+    share = f", {percent(after / before)}" if is_part and before > 0 else ""
     return f"of {count(before)}{share}"
 
 
