@@ -64,11 +64,11 @@ def attempt(
     Raises RunError when `path` holds groups of other problems.
     """
     groups = _resume(problems, path, n=n, chunk=chunk) if path else []
-    pace = Pace()
+    pace, counts = Pace(), LiveNumbers(groups)
     for start in range(len(groups), len(problems), chunk):
         batch = problems[start : start + chunk]
         pace.begin()
-        shown = _shown(on_part, groups, len(batch), len(problems), pace) if on_part else None
+        shown = _shown(on_part, counts.numbers, (start, len(batch), len(problems)), pace) if on_part else None
         sampled = sample(sampler, batch, n=n, params=params, seed=seed, converse=converse, on_part=shown)
         pace.end(sampled)
         pairs = list(zip(batch, sampled, strict=True))
@@ -78,21 +78,24 @@ def attempt(
         if path:
             append_jsonl(path, [group_to_row(group) for group in fresh])
         groups.extend(fresh)
+        counts.add(fresh)
         if watch:
-            watch(len(groups), len(problems), live_numbers(groups) | pace.numbers)
+            watch(len(groups), len(problems), counts.numbers | pace.numbers)
     return groups
 
 
-def _shown(watch: Watch, groups: Sequence[Group], size: int, total: int, pace: Pace) -> Callable[[float, int], None]:
-    """Shows how far a chunk of `size` problems is while it is sampled."""
-    done, numbers = len(groups), live_numbers(groups)
+def _shown(
+    watch: Watch, numbers: Mapping[str, float], chunk: tuple[int, int, int], pace: Pace
+) -> Callable[[float, int], None]:
+    """Shows how far a chunk is while it is sampled. chunk: problems before it, in it, and in all."""
+    done, size, total = chunk
     told = time.perf_counter()
 
     def on_part(share: float, tokens: int) -> None:
         nonlocal told
         if time.perf_counter() - told >= PART_SECONDS:  # answers of one batch come all at once
             told = time.perf_counter()
-            watch(done + int(share * size), total, numbers | pace.while_sampling(tokens))
+            watch(done + int(share * size), total, {**numbers, **pace.while_sampling(tokens)})
 
     return on_part
 
@@ -230,25 +233,45 @@ def _reviewed(items: Sequence[tuple[Problem, Rollout]], decided: Sequence[Verdic
     return verdicts
 
 
-def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
-    """Pass@1, mean tokens, shares truncated and without an answer so far: as `stats.score_groups` counts them.
+class LiveNumbers:
+    """Pass@1, mean tokens, shares truncated and without an answer so far, as `stats.score_groups` counts them."""
 
-    What has nothing to average is left out; undecided rollouts are counted when there are any.
-    """
-    accuracies = [a for a in (g.accuracy for g in groups) if a is not None]
-    answered = [r for g in groups for r in g.rollouts if r.stop is not Stop.ERROR]
-    undecided = sum(v.is_undecided for g in groups for v in g.verdicts)
-    numbers: dict[str, float] = {}
-    if accuracies:
-        numbers["pass@1"] = sum(accuracies) / len(accuracies)
-    if answered:
-        numbers["tokens"] = sum(r.num_tokens for r in answered) / len(answered)
-        numbers["truncated"] = sum(r.stop is Stop.LENGTH for r in answered) / len(answered)
-    if undecided:
-        numbers["undecided"] = undecided
-    if answered:
-        numbers["no answer"] = sum(v.gave_none for g in groups for v in g.verdicts) / len(answered)
-    return numbers
+    def __init__(self, groups: Sequence[Group] = ()) -> None:
+        names = ("groups", "accuracy", "answered", "tokens", "truncated", "none", "undecided")
+        self._counts: dict[str, float] = dict.fromkeys(names, 0)
+        self.add(groups)
+
+    def add(self, groups: Sequence[Group]) -> None:
+        """Count more groups; what was counted is not looked at again."""
+        accuracies = [a for a in (group.accuracy for group in groups) if a is not None]
+        answered = [r for group in groups for r in group.rollouts if r.stop is not Stop.ERROR]
+        verdicts = [verdict for group in groups for verdict in group.verdicts]
+        self._counts["groups"] += len(accuracies)
+        self._counts["accuracy"] += sum(accuracies)
+        self._counts["answered"] += len(answered)
+        self._counts["tokens"] += sum(r.num_tokens for r in answered)
+        self._counts["truncated"] += sum(r.stop is Stop.LENGTH for r in answered)
+        self._counts["none"] += sum(v.gave_none for v in verdicts)
+        self._counts["undecided"] += sum(v.is_undecided for v in verdicts)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What has nothing to average is left out; undecided rollouts are counted when there are any."""
+        counts, numbers = self._counts, dict[str, float]()
+        if counts["groups"]:
+            numbers["pass@1"] = counts["accuracy"] / counts["groups"]
+        if answered := counts["answered"]:
+            numbers |= {"tokens": counts["tokens"] / answered, "truncated": counts["truncated"] / answered}
+        if counts["undecided"]:
+            numbers["undecided"] = counts["undecided"]
+        if answered:
+            numbers["no answer"] = counts["none"] / answered
+        return numbers
+
+
+def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
+    """`LiveNumbers` of these groups alone."""
+    return LiveNumbers(groups).numbers
 
 
 def group_to_row(group: Group) -> dict[str, Any]:
