@@ -60,7 +60,8 @@ def test_evaluations_run_beside_training_and_what_trains_does_not() -> None:
     one = {stage.name: Expected(seconds=1.0, how="measured") for stage in nano.stages}
     front = sum(not stage.is_background for stage in nano.stages)
     assert together(one, nano.stages, jobs=1) == len(nano.stages)
-    assert together(one, nano.stages, jobs=8) == front
+    assert together(one, nano.stages, jobs=8) == front - 1  # traces are made beside the base model
+    assert together(one | {"data": Expected(seconds=5.0, how="measured")}, nano.stages, jobs=8) == front + 3
 
 
 def test_what_nobody_measured_is_not_reckoned() -> None:

@@ -61,25 +61,28 @@ class Runner:
     goes_on: bool = False
     pool: ProcessPoolExecutor | None = None
     beside: dict[Future[Outputs], Stage] = field(default_factory=dict)
+    ahead: dict[str, Future[Silent]] = field(default_factory=dict)  # stages that began beside what they need
+    waited: float = 0.0  # seconds for workers, in which this process did nothing
 
     @property
     def recipe(self) -> Recipe:
         return self.graph.recipe
 
     def run(self) -> float:
-        """Run whatever is not done. Returns the seconds spent waiting for evaluations at the end."""
+        """Run whatever is not done. Returns the seconds spent waiting for what runs beside."""
         set_threads(self.recipe.threads)
         set_verifiers(self.recipe.sandbox)
         if self.recipe.jobs > 1:
             self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads, self.recipe.sandbox)
         try:
             for stage in self.graph.pipeline:
-                if stage.name in self.chosen and not self.is_done(stage):
+                if stage.name in self.ahead or (stage.name in self.chosen and not self.is_done(stage)):
+                    self.submit_ahead(stage)
                     self.run_here(stage)
                 self.submit_ready()
             started = time.monotonic()
             self.finish_background()
-            return time.monotonic() - started
+            return self.waited + time.monotonic() - started
         except BrokenProcessPool as error:
             self.stop_workers()
             raise RunError(
@@ -98,18 +101,45 @@ class Runner:
         return finished(stage, self.keys[stage.name], self.directories[stage.name]) is not None
 
     def run_here(self, stage: Stage) -> None:
+        """Run a stage, or wait for it where a worker has begun it."""
+        future = self.ahead.pop(stage.name, None)
         with self.progress.stage(stage.name, stage.purpose, stage.section) as view:
-            execute(
-                stage, self.keys[stage.name], self.directories, view, self.spread, goes_on=self.goes_on
-            )  # fmt: skip
+            if future is None or future.cancel():
+                execute(
+                    stage, self.keys[stage.name], self.directories, view, self.spread, goes_on=self.goes_on
+                )  # fmt: skip
+            else:
+                view.note(f"began beside {', '.join(sorted(stage.awaits))}")
+                started = time.monotonic()
+                future.result().show(view)
+                self.waited += time.monotonic() - started
         self.log(stage)
         for line in stage.afterwords(self.directories, self.graph.stages):
             self.progress.say(f"  {line}")
         self.report_finished()
 
+    @property
+    def may_share(self) -> bool:
+        """Whether anything may run beside a stage: there are workers, and none that runs alone is to come."""
+        alone = [one for one in self.graph.pipeline if one.runs_alone and one.name in self.chosen]
+        return self.pool is not None and all(self.is_done(one) for one in alone)
+
+    def submit_ahead(self, running: Stage) -> None:
+        """Hand to the workers the stages that need what runs now, but not before they end themselves."""
+        for stage in self.graph.pipeline if self.may_share else ():
+            if running.name not in stage.awaits or stage.name not in self.chosen or self.is_done(stage):
+                continue
+            others = [name for name in stage.needs if name not in stage.awaits]
+            if self.pool is not None and all(self.is_done(self.graph.by_name[name]) for name in others):
+                keys = {name: self.keys[name] for name in (stage.name, *stage.awaits)}
+                with interrupts_held():
+                    self.ahead[stage.name] = self.pool.submit(
+                        execute_ahead, self.recipe, stage.name, keys, dict(self.directories)
+                    )
+
     def submit_ready(self) -> None:
-        """Hand every evaluation whose checkpoint exists to the workers, once no stage that runs alone is to come."""
-        if any(one.runs_alone and one.name in self.chosen and not self.is_done(one) for one in self.graph.pipeline):
+        """Hand every evaluation whose checkpoint exists to the workers."""
+        if not self.may_share:
             return
         waiting = {stage.name for stage in self.beside.values()}
         for stage in self.waiting_background():
@@ -192,6 +222,7 @@ def execute(
     *,
     beside: bool = False,
     goes_on: bool = False,
+    awaited: Mapping[str, str] | None = None,
 ) -> Outputs:
     """Do the work of one stage in its directory, resuming what the same key has left there."""
     directory = StageDir(directories[stage.name])
@@ -205,7 +236,8 @@ def execute(
             view.note("continues what an interrupted run left")
     started = time.monotonic()
     work = Work(
-        recipe=stage.recipe, stage=stage, directories=directories, view=view, spread=spread, goes_on=goes_on
+        recipe=stage.recipe, stage=stage, directories=directories, view=view, spread=spread, goes_on=goes_on,
+        keys=awaited or {},
     )  # fmt: skip
     with writing(directory.path), damage_named(directory.path, stage.name):
         outputs = stage.run(work)
@@ -218,7 +250,7 @@ def execute(
         {
             "stage": stage.name,
             "key": key,
-            "seconds": round(time.monotonic() - started, 2),
+            "seconds": round(time.monotonic() - started - sum(work.waits), 2),
             "peak_memory_mb": peak_memory_mb(),
             "beside": beside,
             "outputs": outputs,
@@ -285,6 +317,13 @@ def damage_named(path: Path, stage: str) -> Iterator[None]:
 def execute_silently(recipe: Recipe, name: str, key: str, directories: Mapping[str, Path]) -> Outputs:
     """`execute` in a worker process."""
     return execute(graph_of(recipe).by_name[name], key, directories, Silent(), beside=True)
+
+
+def execute_ahead(recipe: Recipe, name: str, keys: Mapping[str, str], directories: Mapping[str, Path]) -> Silent:
+    """`execute` in a worker process, of a stage that awaits others; what it would have shown. keys: of them, too."""
+    view = Silent()
+    execute(graph_of(recipe).by_name[name], keys[name], directories, view, beside=True, awaited=keys)
+    return view
 
 
 def set_threads(threads: int) -> None:

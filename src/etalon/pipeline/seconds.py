@@ -64,10 +64,13 @@ def seconds_forecast(graph: Graph, done: Mapping[str, float], *, slowness: float
 
 
 def together(expected: Mapping[str, Expected], stages: Sequence[Stage], *, jobs: int) -> float:
-    """Seconds of these stages with so many processes: evaluations run beside what trains, and nothing else does."""
+    """Seconds of these stages with so many processes: evaluations run beside the others, what awaits a stage beside that."""
     seconds = {stage.name: expected[stage.name].seconds for stage in stages if stage.name in expected}
-    front = sum(seconds.get(stage.name, 0.0) for stage in stages if not stage.is_background)
-    return max(front, sum(seconds.values()) / jobs)
+    front = [stage for stage in stages if not stage.is_background and stage.name in seconds]
+    hidden = [
+        min(seconds[stage.name], sum(seconds.get(name, 0.0) for name in stage.awaits)) for stage in front if jobs > 1
+    ]
+    return max(sum(seconds[stage.name] for stage in front) - sum(hidden), sum(seconds.values()) / jobs)
 
 
 def measured_in(runs: Sequence[Path], graph: Graph) -> dict[str, float]:

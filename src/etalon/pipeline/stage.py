@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from etalon.types import Domain, Problem
 
 Outputs = dict[str, Any]
 SPLITS = ("train", "probe", "rl", "test")
+AWAIT_SECONDS = 0.1  # (ours) between two looks whether a stage is done
 
 
 class View(Protocol):
@@ -34,13 +36,25 @@ class View(Protocol):
 
 
 class Silent:
-    """The view of a stage that runs beside another."""
+    """The view of a stage that runs beside another: what it would show is kept."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.last: tuple[int, int, dict[str, float | int | str]] | None = None
 
     def update(self, done: int, total: int, **numbers: float | int | str) -> None:
-        return None
+        self.last = (done, total, numbers)
 
     def note(self, text: str) -> None:
-        return None
+        self.notes.append(text)
+
+    def show(self, view: View) -> None:
+        """Show all of it in another view."""
+        if self.last:
+            done, total, numbers = self.last
+            view.update(done, total, **numbers)
+        for text in self.notes:
+            view.note(text)
 
 
 # How independent calls of one module-level function are spread: in this process, or over the workers as well.
@@ -112,6 +126,11 @@ class Stage:
     def needs(self) -> tuple[str, ...]:
         """The stages whose outputs it reads."""
         return (PROBLEMS, self.source) if self.source else (PROBLEMS,)
+
+    @property
+    def awaits(self) -> frozenset[str]:
+        """Those of them whose end it awaits itself (`Work.wait_for`): it may begin while they run, beside them."""
+        return frozenset()
 
     @property
     def splits(self) -> frozenset[str]:
@@ -197,6 +216,8 @@ class Work:
     view: View = field(default_factory=Silent)
     spread: Spread = in_this_process
     goes_on: bool = False  # also where nothing can be learned
+    keys: Mapping[str, str] = field(default_factory=dict)  # content keys of the stages that it awaits
+    waits: list[float] = field(default_factory=list)  # seconds in which it did nothing else
 
     @property
     def directory(self) -> Path:
@@ -211,6 +232,15 @@ class Work:
     def seed(self) -> int:
         """A seed of this stage's own."""
         return seed_from({"seed": self.recipe.seed, "stage": self.stage.name})
+
+    def wait_for(self, name: str) -> None:
+        """Return once a stage that this one may run beside is done."""
+        started = time.monotonic()
+        while (done := StageDir(self.directories[name]).done()) is None or done["key"] != self.keys.get(
+            name, done["key"]
+        ):
+            time.sleep(AWAIT_SECONDS)
+        self.waits.append(time.monotonic() - started)
 
     def outputs(self, name: str) -> Outputs:
         """What a stage it needs has left."""

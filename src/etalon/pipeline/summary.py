@@ -31,7 +31,7 @@ def summarise(
 ) -> dict[str, Any]:
     """The whole run in one value; stages that are not done, or were done with other values, are left out.
 
-    seconds: foreground stages plus `wait_seconds` at the end for evaluations that ran beside them.
+    seconds: foreground stages plus the `wait_seconds` for what ran beside them.
     peak_memory_mb: largest resident size of the main process plus that of the largest worker; helpers of a tiny model
     are not in it.
     """

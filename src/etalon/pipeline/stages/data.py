@@ -49,6 +49,12 @@ class Data(Stage):
         return False  # with the run's own sampler; a teacher is a knob
 
     @property
+    def awaits(self) -> frozenset[str]:
+        """The model, of whose tokenizer alone it has use, at the end; a teacher that computes is not run beside it."""
+        is_program = self.spec.teacher in TEACHERS and not self.spec.judge
+        return frozenset({self.source} if self.source and is_program else ())
+
+    @property
     def splits(self) -> frozenset[str]:
         return frozenset({"train", "probe", "test"})  # the last two for what must not be trained on
 
@@ -206,6 +212,7 @@ def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], 
 
 def _token_counter(work: Work) -> Callable[[str], int]:
     """Length in tokens of the real tokenizer (2.1.1)."""
+    work.wait_for(work.stage.source)
     from etalon.model import loader
     from etalon.model.tokens import encodable
 
