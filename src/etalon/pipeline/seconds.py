@@ -64,7 +64,7 @@ def seconds_forecast(graph: Graph, done: Mapping[str, float], *, slowness: float
 
 
 def together(expected: Mapping[str, Expected], stages: Sequence[Stage], *, jobs: int) -> float:
-    """Seconds of these stages with so many processes: evaluations run beside the others, what awaits a stage beside that."""
+    """Seconds of these stages with so many processes, of which evaluations and what awaits a stage may have one."""
     seconds = {stage.name: expected[stage.name].seconds for stage in stages if stage.name in expected}
     front = [stage for stage in stages if not stage.is_background and stage.name in seconds]
     hidden = [
