@@ -110,6 +110,19 @@ def test_questions_alone_are_trained_on_by_a_reward_and_evaluated_as_undecided(t
     assert "question: missing; columns found: Frage" in bare.stderr
 
 
+def test_problems_that_come_with_solutions_are_traces_to_fine_tune_on(tmp_path: Path) -> None:
+    recipe = written(tmp_path)
+    made = shrunk.etalon("data", "make", "stories", "--count", 12, "--steps", "1-2", "-o", tmp_path / "stories.jsonl")
+    assert made.returncode == 0, made.stderr
+    rows = (tmp_path / "stories.jsonl").read_text() + '{"question": "Why?", "answer": "7"}\n'  # and no solution
+    (tmp_path / "stories.jsonl").write_text(rows.replace('"question"', '"Frage"'))
+    changed = ("--set", f"tuned.traces={tmp_path}/stories.jsonl", "--set", "problems.max_bad=0.1", "--until", "tuned")
+    done = shrunk.etalon("run", recipe, "--run", tmp_path / "run", *changed)
+    assert done.returncode == 0, done.stderr
+    assert "stories.jsonl: line 13: response: missing" in done.stderr
+    assert shrunk.done(tmp_path / "run")["tuned"]["outputs"]["rows"] == 12
+
+
 def test_without_a_reward_questions_alone_are_an_error_that_says_what_would_do(tmp_path: Path) -> None:
     failed = shrunk.etalon("run", written(tmp_path, reward=False), "--run", tmp_path / "run")
     assert failed.returncode == 2

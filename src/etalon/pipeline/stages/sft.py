@@ -17,6 +17,7 @@ from etalon.pipeline import held_out, reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.problems import at_most
 from etalon.pipeline.stages.training import fit, fitting, load, passed_through
+from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
 from etalon.problems.texts import prompt_of, response_of
 from etalon.recipe import Recipe
@@ -26,7 +27,7 @@ from etalon.rows.mapping import ColumnMap, missing
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.store import hash_file, read_jsonl, write_json_atomic
-from etalon.types import Domain, SamplingParams, Trace
+from etalon.types import Domain, Problem, SamplingParams, Trace
 
 ALL, HARD = "all", "hard"  # words of `traces`; anything else is a file
 
@@ -127,14 +128,17 @@ def read_traces(work: Work, stage: str) -> list[Trace]:
 
 
 def _traces_of(path: Path, stage: str, recipe: Recipe) -> list[Trace]:
-    """Traces of a file of rows: a prompt and a response are enough; `problems.map` and `problems.max_bad` hold."""
+    """Traces of a file of rows: a prompt and a response are enough, or a problem that comes with solutions.
+
+    `problems.map` and `problems.max_bad` hold.
+    """
     columns, bad = ColumnMap.of(recipe.problems.map, key="problems.map"), BadRows(str(path), recipe.problems.max_bad)
     traces = []
     for row in read_rows(path):
         if row.is_blank:
             continue
         try:
-            traces.append(_trace_of(row, columns))
+            traces += _traces_in(row, columns, recipe.prompts)
         except InputError as error:
             bad.count(row.place, str(error))
         else:
@@ -164,21 +168,35 @@ def _clean(work: Work, path: Path, traces: list[Trace]) -> list[Trace]:
     return list(gated.kept)
 
 
-def _trace_of(row: Row, columns: ColumnMap) -> Trace:
+def _traces_in(row: Row, columns: ColumnMap, prompts: str) -> list[Trace]:
     if row.columns is None:
         raise InputError(row.why)
     found = structured(columns.apply(row.columns))
     prompt, response = prompt_of(found), response_of(found)
+    if not response and (problem := _solved(found, prompts)) is not None:
+        about: dict[str, Any] = {"problem_id": problem.id or row.place, "domain": problem.domain, "num_tokens": 0}
+        return [Trace(prompt=problem.prompt, response=text, **about) for text in problem.solutions]
     if not prompt or not response:
         raise missing(found, *(name for name, text in (("prompt", prompt), ("response", response)) if not text))
     own, tokens = found.get("domain"), found.get("num_tokens")
-    return Trace(
-        problem_id=str(found.get("problem_id", row.place)),
-        domain=Domain(own) if own in list(Domain) else Domain.MATH,
-        prompt=prompt,
-        response=response,
-        num_tokens=tokens if isinstance(tokens, int) else 0,
-    )
+    return [
+        Trace(
+            problem_id=str(found.get("problem_id", row.place)),
+            domain=Domain(own) if own in list(Domain) else Domain.MATH,
+            prompt=prompt,
+            response=response,
+            num_tokens=tokens if isinstance(tokens, int) else 0,
+        )
+    ]
+
+
+def _solved(columns: Mapping[str, Any], prompts: str) -> Problem | None:
+    """The problem in a row without a response, where it comes with solutions."""
+    try:
+        _, problem = read_row(columns, Reading(prompts=prompts))
+    except InputError:
+        return None
+    return problem if problem.solutions else None
 
 
 def tuned(work: Work, traces: Sequence[Trace]) -> Outputs:
