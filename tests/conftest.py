@@ -24,6 +24,15 @@ ALL_TORCH = re.compile(r"^pytestmark = (?:\[\s*)?(?:pytest\.mark\.\w+,\s*)*pytes
 SAYS_WALLS = ("test_config.py", "test_recipe_reference.py")  # of recipes as they are without the environment
 WALLED = ("test_sandbox.py", "test_sandbox_isolation.py", "test_hostile.py")  # of walls, and of what holds them
 
+# In this order before all others, so that no process waits for the other: neither for the shared runs, of which the
+# first makes one, nor at the end.
+LONGEST = (
+    "test_studies.py", "test_real_input.py", "test_report.py", "test_solve.py", "test_bad_input.py", "test_branches.py",
+    "test_cli.py", "test_row_runs.py", "test_answer_hostile.py", "test_evaluate_endpoint.py", "test_row_processes.py",
+    "test_nano_world.py", "test_conformance.py", "test_pipeline.py", "test_compression_study.py",
+    "test_sandbox_service.py", "test_crew.py", "test_parts_of_a_run.py",
+)  # fmt: skip
+
 settings.register_profile("busy", deadline=None)  # a busy machine must not decide: no example is too slow by itself
 settings.load_profile("busy")
 
@@ -32,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where no GPU tests are asked for, "auto" means the CPU on every machine."""
     if "not gpu" in config.option.markexpr:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # by their number of tests, where few may take long
     if os.environ.get(ISOLATION_ENV) is None and not _has_walls():
         os.environ[ISOLATION_ENV] = "plain"
     if os.environ.get(ISOLATION_ENV) == "plain":
@@ -60,7 +71,8 @@ def no_isolation_of_the_environment(request: pytest.FixtureRequest, monkeypatch:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Programs that only a wall keeps from this machine are not run without one."""
+    """The longest modules first; programs that only a wall keeps from this machine are not run without one."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     if os.environ.get(ISOLATION_ENV) == "plain":
         for item in items:
             if item.path.name in WALLED or item.get_closest_marker("walled"):
