@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False  # by their number of tests, where few may take long
     if os.environ.get(ISOLATION_ENV) is None and not _has_walls():
-        os.environ[ISOLATION_ENV] = "plain"
+        os.environ[ISOLATION_ENV] = shrunk.ENVIRONMENT[ISOLATION_ENV] = "plain"
     if os.environ.get(ISOLATION_ENV) == "plain":
         sandbox_pool._POOLS["walls"] = sandbox_pool._POOLS["plain"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -22,7 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-LOADED = ("etalon.cli", "etalon.pipeline.graph", "etalon.engines.local", "etalon.model.loader", "transformers")
+LOADED = ("etalon.cli", "etalon.pipeline.graph")
+WITH_TORCH = ("etalon.engines.local", "etalon.model.loader", "transformers")
 UNCAUGHT = 1  # what an interpreter returns for an exception that nothing caught
 
 
@@ -38,7 +40,11 @@ def run(
         assert process.stdout is not None
         process.stdin.write(json.dumps(task | {"folder": folder}) + "\n")
         process.stdin.flush()
-        code = int(process.stdout.readline())
+        whose, _, status = process.stdout.readline().rpartition(" ")
+        while status and whose != folder:  # of a call that was interrupted
+            whose, _, status = process.stdout.readline().rpartition(" ")
+        assert status, f"the process that forks has ended with {process.wait()}"
+        code = int(status)
         if code == -signal.SIGALRM:
             raise subprocess.TimeoutExpired(arguments, timeout)
         stdout, stderr = (Path(folder, name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
@@ -49,21 +55,23 @@ def run(
 def _server() -> subprocess.Popen[str]:
     """The process that forks, which ends with this one: its input does."""
     here = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = os.environ | {"PYTHONPATH": here, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    offline = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    env = os.environ | offline | {"PYTHONPATH": here}
     command = [sys.executable, "-c", "import forked; forked.serve()"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 
 
 def serve() -> None:
-    """A line of JSON per command line on stdin, its exit status on stdout."""
-    for name in LOADED:
+    """A line of JSON per command line on stdin, its folder and exit status on stdout."""
+    for name in (*LOADED, *(WITH_TORCH if importlib.util.find_spec("torch") else ())):
         importlib.import_module(name)
     for line in sys.stdin:
+        task = json.loads(line)
         child = os.fork()
         if not child:
-            _become(json.loads(line))
+            _become(task)
         _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.write(f"{task['folder']} {os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
@@ -83,9 +91,12 @@ def _become(task: Mapping[str, Any]) -> None:
         code = importlib.import_module("etalon.cli").main()
     except SystemExit as stop:
         code = stop.code or 0
+        if not isinstance(code, int):
+            sys.stderr.write(f"{code}\n")
     except BaseException:
         traceback.print_exc()
     finally:
         atexit._run_exitfuncs()
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code if isinstance(code, int) else UNCAUGHT)

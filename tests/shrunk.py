@@ -17,7 +17,8 @@ import forked
 from etalon.config.toml import toml_value
 
 MAIN = [sys.executable, "-c", "from etalon.cli import main; raise SystemExit(main())"]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
+OWN = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
+ENVIRONMENT = os.environ | OWN  # and what `conftest` decides of the machine
 
 RECIPE = """
 name = "shrunk"
@@ -198,7 +199,7 @@ def etalon(
 ) -> subprocess.CompletedProcess[str]:
     """One command line, from start to end, in a process that has the modules loaded already."""
     words = list(map(str, arguments))
-    done = forked.run(words, cwd=cwd, env=ENVIRONMENT, stdin=stdin.encode(), timeout=timeout)
+    done = forked.run(words, cwd=cwd, env=os.environ | OWN, stdin=stdin.encode(), timeout=timeout)
     return subprocess.CompletedProcess(["etalon", *words], *done)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -165,17 +165,21 @@ def test_read_groups_gives_the_groups_of_a_finished_file(tmp_path: Path) -> None
 
 def test_watch_sees_every_chunk_and_converse_decides_what_is_asked() -> None:
     seen: list[tuple[int, int]] = []
+    told: list[Mapping[str, float]] = []
     asked: list[str] = []
+
+    def watch(done: int, total: int, numbers: Mapping[str, float]) -> None:
+        seen.append((done, total))
+        told.append(numbers)
 
     def converse(problem: Problem) -> Conversation:
         asked.append(problem.id)
         return ask(problem.prompt)
 
-    attempt(
-        NanoTeacher(), PROBLEMS, n=1, params=PARAMS, seed=0, chunk=4, converse=converse,
-        watch=lambda done, total, numbers: seen.append((done, total)),
-    )  # fmt: skip
+    groups = attempt(NanoTeacher(), PROBLEMS, n=1, params=PARAMS, seed=0, chunk=4, converse=converse, watch=watch)
     assert seen == [(4, 10), (8, 10), (10, 10)]
+    for (done, _), numbers in zip(seen, told, strict=True):
+        assert {name: numbers[name] for name in numbers if name != "tokens/s"} == live_numbers(groups[:done])
     assert asked == [p.id for p in PROBLEMS]
 
 

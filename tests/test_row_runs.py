@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 import shrunk
+from etalon.errors import InputError
+from etalon.pipeline.stages.sft import _traces_of
+from etalon.problems.instructions import with_instruction
+from etalon.recipe import ProblemsSpec, Recipe
+from etalon.types import Domain
 
 pytestmark = pytest.mark.torch
 
@@ -120,7 +125,40 @@ def test_problems_that_come_with_solutions_are_traces_to_fine_tune_on(tmp_path: 
     done = shrunk.etalon("run", recipe, "--run", tmp_path / "run", *changed)
     assert done.returncode == 0, done.stderr
     assert "stories.jsonl: line 13: response: missing" in done.stderr
+    assert "and no solution came with it (1 of 13 rows" in done.stderr
     assert shrunk.done(tmp_path / "run")["tuned"]["outputs"]["rows"] == 12
+
+
+def test_a_solution_becomes_a_trace_in_the_form_that_problems_are_asked_for(tmp_path: Path) -> None:
+    rows = [
+        {"question": "2+2?", "answer": "2 + 2 = 4\n#### 4"},
+        {"prompt": "3?", "answer": "3", "domain": "math", "solutions": [" "]},
+    ]
+    rows += [{"prompt": "5?", "answer": "5", "domain": "mathh", "solutions": ["5, so \\boxed{5}"]}]
+    path = tmp_path / "solved.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    recipe = Recipe(problems=ProblemsSpec(max_bad=0.9), prompts="default")
+    [trace] = _traces_of(path, "tuned", recipe)
+    assert trace.prompt == with_instruction("2+2?", Domain.MATH)
+    assert trace.response == "<think>2 + 2 = 4</think>\n\\boxed{4}"
+    path.write_text(json.dumps(rows[2]))
+    with pytest.raises(InputError, match=r"response: missing.*as a problem with solutions: domain: .*mathh"):
+        _traces_of(path, "tuned", recipe)
+
+
+def test_traces_of_the_problem_file_hold_none_of_its_held_out_problems(tmp_path: Path) -> None:
+    recipe = written(tmp_path, reward=False)
+    stories = tmp_path / "stories.jsonl"
+    made = shrunk.etalon("data", "make", "stories", "--count", 40, "--steps", "1-3", "-o", stories)
+    assert made.returncode == 0, made.stderr
+    changed = (f'problems.files=["{stories}"]', "problems.map={}", f"tuned.traces={stories}")
+    sets = [word for one in changed for word in ("--set", one)]
+    done = shrunk.etalon("run", recipe, "--run", tmp_path / "run", *sets, "--until", "tuned")
+    assert done.returncode == 0, done.stderr
+    [gate] = json.loads((tmp_path / "run/stages/tuned/gates.json").read_text())
+    held_out = (tmp_path / "run/stages/problems/test.jsonl").read_text().splitlines()
+    assert gate["dropped"] >= len(held_out) > 0
+    assert shrunk.done(tmp_path / "run")["tuned"]["outputs"]["rows"] == 40 - gate["dropped"]
 
 
 def test_without_a_reward_questions_alone_are_an_error_that_says_what_would_do(tmp_path: Path) -> None:

@@ -341,7 +341,8 @@ class Recipe(Spec):
     # kept; "auto" keeps them where the memory that is free allows. TRL has trl.gradient_checkpointing; verl always does
     recompute: Recompute = "auto"
     threads: Positive = 1  # (ours) torch threads per process: two that spin on busy cores can be 10x slower than one
-    # (ours) processes: evaluations run beside training, and a tiny model on a CPU is sampled and trained by all of them
+    # (ours) processes: evaluations run beside training, traces of a program are made beside the scratch model, and a
+    # tiny model on a CPU is sampled and trained by all of them
     jobs: Positive = 2
     track: tuple[TrackerName, ...] = ()  # (ours) trackers that are shown the run as it goes (docs/track.md)
     prompts: str = (

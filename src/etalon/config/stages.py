@@ -30,6 +30,7 @@ KINDS: Mapping[str, type[Spec]] = {
     "base": BaseSpec, "data": DataSpec, "sft": SftSpec, "fuse": FuseSpec, "rl": RlSpec, "distill": DistillSpec,
     "clr": ClrSpec,
 }  # fmt: skip
+SCRATCH = "scratch"  # the base model that a run pretrains itself
 MODELLESS = ("data", "clr")  # kinds that leave no checkpoint
 ROOT = "base"  # the kind with no `from`, and the name of the stage that is implied where none of it is listed
 PROBLEMS = "problems"  # the stage that every other needs, whatever the recipe lists

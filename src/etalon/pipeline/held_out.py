@@ -53,15 +53,18 @@ def index_of(recipe: Recipe, splits: Mapping[str, Iterable[Problem]], *, common:
     return index(items, threshold=recipe.data.overlap, short=recipe.data.ngram, common=common)
 
 
-def from_outside(recipe: Recipe, traces: Sequence[Trace]) -> Gated[Trace] | None:
+def from_outside(
+    recipe: Recipe, traces: Sequence[Trace], splits: Mapping[str, Iterable[Problem]] | None = None
+) -> Gated[Trace] | None:
     """Traces of a file without those that hold an item of the recipe's benchmarks or held-out files; None without any.
 
-    What a run holds out of its own files is not among them: such traces never saw its splits.
+    splits: of HELD_OUT, what the run holds out of its own files; the traces may be of the same ones.
     """
     columns = ColumnMap.of(recipe.problems.map, key="problems.map")
     files = [(Path(file).stem, Path(file)) for file in recipe.problems.test_files]
     items = items_in(benchmarks(recipe), max_bad=recipe.problems.max_bad)
     items += read_items(files, columns=columns, max_bad=recipe.problems.max_bad)
+    items += [item for name, own in (splits or {}).items() for item in items_of(name, own, prompts=recipe.prompts)]
     if not items:
         return None
     spec = recipe.data

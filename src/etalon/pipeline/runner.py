@@ -40,7 +40,7 @@ from etalon.pipeline.stage import (
 from etalon.processes.interrupts import interrupts_held
 from etalon.recipe import Recipe, SandboxSpec
 from etalon.sandbox import connect
-from etalon.show.progress import Progress
+from etalon.show.progress import Progress, show_seconds
 from etalon.store import TEMPORARY_SUFFIX, StageDir, append_jsonl, read_json, system_error, write_json_atomic, writing
 from etalon.verifiers.math.engine.symbolic import judge_by_cpu_time
 
@@ -62,27 +62,26 @@ class Runner:
     pool: ProcessPoolExecutor | None = None
     beside: dict[Future[Outputs], Stage] = field(default_factory=dict)
     ahead: dict[str, Future[Silent]] = field(default_factory=dict)  # stages that began beside what they need
-    waited: float = 0.0  # seconds for workers, in which this process did nothing
 
     @property
     def recipe(self) -> Recipe:
         return self.graph.recipe
 
     def run(self) -> float:
-        """Run whatever is not done. Returns the seconds spent waiting for what runs beside."""
+        """Run whatever is not done. Returns the seconds spent waiting for evaluations at the end."""
         set_threads(self.recipe.threads)
         set_verifiers(self.recipe.sandbox)
         if self.recipe.jobs > 1:
             self.pool = worker_pool(self.recipe.jobs - 1, self.recipe.threads, self.recipe.sandbox)
         try:
             for stage in self.graph.pipeline:
-                if stage.name in self.ahead or (stage.name in self.chosen and not self.is_done(stage)):
+                if stage.name in self.ahead:
+                    self.run_here(stage)
+                elif stage.name in self.chosen and not self.is_done(stage):
                     self.submit_ahead(stage)
                     self.run_here(stage)
                 self.submit_ready()
-            started = time.monotonic()
-            self.finish_background()
-            return self.waited + time.monotonic() - started
+            return self.finish_background()
         except BrokenProcessPool as error:
             self.stop_workers()
             raise RunError(
@@ -109,10 +108,11 @@ class Runner:
                     stage, self.keys[stage.name], self.directories, view, self.spread, goes_on=self.goes_on
                 )  # fmt: skip
             else:
-                view.note(f"began beside {', '.join(sorted(stage.awaits))}")
-                started = time.monotonic()
-                future.result().show(view)
-                self.waited += time.monotonic() - started
+                shown = future.result()
+                done = StageDir(self.directories[stage.name]).done()
+                assert done is not None
+                view.note(f"began beside {', '.join(sorted(stage.awaits))}, took {show_seconds(done['seconds'])}")
+                shown.show(view)
         self.log(stage)
         for line in stage.afterwords(self.directories, self.graph.stages):
             self.progress.say(f"  {line}")
@@ -127,11 +127,14 @@ class Runner:
     def submit_ahead(self, running: Stage) -> None:
         """Hand to the workers the stages that need what runs now, but not before they end themselves."""
         for stage in self.graph.pipeline if self.may_share else ():
-            if running.name not in stage.awaits or stage.name not in self.chosen or self.is_done(stage):
+            if running.name not in stage.awaits or stage.name in self.ahead:
                 continue
-            others = [name for name in stage.needs if name not in stage.awaits]
+            if stage.name not in self.chosen or self.is_done(stage):
+                continue
+            others = [name for name in stage.needs if name != running.name]
             if self.pool is not None and all(self.is_done(self.graph.by_name[name]) for name in others):
-                keys = {name: self.keys[name] for name in (stage.name, *stage.awaits)}
+                prepared(running, self.keys[running.name], self.directories)  # what was done before is not waited for
+                keys = {name: self.keys[name] for name in (stage.name, running.name)}
                 with interrupts_held():
                     self.ahead[stage.name] = self.pool.submit(
                         execute_ahead, self.recipe, stage.name, keys, dict(self.directories)
@@ -155,20 +158,24 @@ class Runner:
         stages = [stage for stage in self.graph.stages if stage.is_background and stage.name in self.chosen]
         return [stage for stage in stages if not self.is_done(stage)]
 
-    def finish_background(self) -> None:
-        """Take evaluations that no worker has begun into this process; then wait for the others."""
+    def finish_background(self) -> float:
+        """Take evaluations that no worker has begun into this process; then wait for the others, so many seconds."""
         for stage in self.waiting_background():
             future = next((f for f, s in self.beside.items() if s is stage), None)
             if future is None or future.cancel():
                 if future:
                     del self.beside[future]
                 self.run_here(stage)
+        started = time.monotonic()
         wait(self.beside)
+        waited = time.monotonic() - started
         self.report_finished()
+        return waited
 
     def spread(self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Independent calls over this process and the workers; the result does not depend on who did what."""
-        if self.pool is None or len(arguments) < 2:
+        waiting = sum(not future.done() for future in self.ahead.values())  # perhaps for this very stage
+        if self.pool is None or len(arguments) < 2 or waiting >= self.recipe.jobs - 1:
             return in_this_process(function, arguments)
         with interrupts_held():
             futures = [self.pool.submit(function, *one) for one in arguments]
@@ -225,19 +232,13 @@ def execute(
     awaited: Mapping[str, str] | None = None,
 ) -> Outputs:
     """Do the work of one stage in its directory, resuming what the same key has left there."""
-    directory = StageDir(directories[stage.name])
-    inputs = directory.path / "inputs.json"
-    if directory.done() is not None or not inputs.exists() or read_json(inputs)["key"] != key:
-        directory.clear()
-        write_json_atomic(inputs, inputs_of(stage, key))
-    else:
-        unshare(directory.path)
-        if (directory.path / "metrics.jsonl").exists():
-            view.note("continues what an interrupted run left")
+    directory = prepared(stage, key, directories)
+    if (directory.path / "metrics.jsonl").exists():
+        view.note("continues what an interrupted run left")
     started = time.monotonic()
     work = Work(
         recipe=stage.recipe, stage=stage, directories=directories, view=view, spread=spread, goes_on=goes_on,
-        keys=awaited or {},
+        awaited=awaited or {},
     )  # fmt: skip
     with writing(directory.path), damage_named(directory.path, stage.name):
         outputs = stage.run(work)
@@ -257,6 +258,18 @@ def execute(
         }
     )
     return outputs
+
+
+def prepared(stage: Stage, key: str, directories: Mapping[str, Path]) -> StageDir:
+    """Its directory, of this key and not done: empty, or as the same key has left it."""
+    directory = StageDir(directories[stage.name])
+    inputs = directory.path / "inputs.json"
+    if directory.done() is not None or not inputs.exists() or read_json(inputs)["key"] != key:
+        directory.clear()
+        write_json_atomic(inputs, inputs_of(stage, key))
+    else:
+        unshare(directory.path)
+    return directory
 
 
 def unshare(directory: Path) -> None:
@@ -320,9 +333,9 @@ def execute_silently(recipe: Recipe, name: str, key: str, directories: Mapping[s
 
 
 def execute_ahead(recipe: Recipe, name: str, keys: Mapping[str, str], directories: Mapping[str, Path]) -> Silent:
-    """`execute` in a worker process, of a stage that awaits others; what it would have shown. keys: of them, too."""
-    view = Silent()
-    execute(graph_of(recipe).by_name[name], keys[name], directories, view, beside=True, awaited=keys)
+    """`execute` in a worker process, of a stage that awaits another; what it would have shown. keys: of both."""
+    view, awaited = Silent(), {other: key for other, key in keys.items() if other != name}
+    execute(graph_of(recipe).by_name[name], keys[name], directories, view, beside=True, awaited=awaited)
     return view
 
 

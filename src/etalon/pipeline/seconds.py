@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from etalon.config.stages import SCRATCH
 from etalon.pipeline import reckoning
 from etalon.pipeline.forecast import shape_of
 from etalon.pipeline.graph import Graph
 from etalon.pipeline.stage import Stage, dump
-from etalon.pipeline.stages.base import SCRATCH, Base
+from etalon.pipeline.stages.base import Base
 from etalon.recipe import Recipe
 from etalon.show.progress import show_seconds
 from etalon.store import StageDir, read_json
@@ -67,10 +68,18 @@ def together(expected: Mapping[str, Expected], stages: Sequence[Stage], *, jobs:
     """Seconds of these stages with so many processes, of which evaluations and what awaits a stage may have one."""
     seconds = {stage.name: expected[stage.name].seconds for stage in stages if stage.name in expected}
     front = [stage for stage in stages if not stage.is_background and stage.name in seconds]
-    hidden = [
-        min(seconds[stage.name], sum(seconds.get(name, 0.0) for name in stage.awaits)) for stage in front if jobs > 1
-    ]
-    return max(sum(seconds[stage.name] for stage in front) - sum(hidden), sum(seconds.values()) / jobs)
+    hidden = _hidden(front, dict(seconds)) if jobs > 1 else 0.0
+    return max(sum(seconds[stage.name] for stage in front) - hidden, sum(seconds.values()) / jobs)
+
+
+def _hidden(stages: Sequence[Stage], left: dict[str, float]) -> float:
+    """Seconds of stages that pass beside those they await. left: seconds of every stage with nothing beside it yet."""
+    found = 0.0
+    for stage in stages:
+        for name in stage.awaits:
+            part = min(left[stage.name], left.get(name, 0.0))
+            left[stage.name], left[name], found = left[stage.name] - part, left.get(name, 0.0) - part, found + part
+    return found
 
 
 def measured_in(runs: Sequence[Path], graph: Graph) -> dict[str, float]:

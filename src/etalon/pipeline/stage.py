@@ -129,7 +129,7 @@ class Stage:
 
     @property
     def awaits(self) -> frozenset[str]:
-        """Those of them whose end it awaits itself (`Work.wait_for`): it may begin while they run, beside them."""
+        """Those of them beside which it may begin, in a worker process: `Work.outputs` waits for their end."""
         return frozenset()
 
     @property
@@ -216,7 +216,7 @@ class Work:
     view: View = field(default_factory=Silent)
     spread: Spread = in_this_process
     goes_on: bool = False  # also where nothing can be learned
-    keys: Mapping[str, str] = field(default_factory=dict)  # content keys of the stages that it awaits
+    awaited: Mapping[str, str] = field(default_factory=dict)  # stages beside which it began, and their content keys
     waits: list[float] = field(default_factory=list)  # seconds in which it did nothing else
 
     @property
@@ -233,19 +233,13 @@ class Work:
         """A seed of this stage's own."""
         return seed_from({"seed": self.recipe.seed, "stage": self.stage.name})
 
-    def wait_for(self, name: str) -> None:
-        """Return once a stage that this one may run beside is done."""
-        started = time.monotonic()
-        while (done := StageDir(self.directories[name]).done()) is None or done["key"] != self.keys.get(
-            name, done["key"]
-        ):
+    def outputs(self, name: str) -> Outputs:
+        """What a stage it needs has left; waits for the end of one that runs beside it."""
+        assert name in self.stage.needs, f"{self.stage.name} reads {name} without needing it"
+        directory, started = StageDir(self.directories[name]), time.monotonic()
+        while (done := directory.done()) is None and name in self.awaited:
             time.sleep(AWAIT_SECONDS)
         self.waits.append(time.monotonic() - started)
-
-    def outputs(self, name: str) -> Outputs:
-        """What a stage it needs has left."""
-        assert name in self.stage.needs, f"{self.stage.name} reads {name} without needing it"
-        done = StageDir(self.directories[name]).done()
         assert done is not None, f"{name} is not done"
         outputs: Outputs = done["outputs"]
         return outputs

@@ -29,6 +29,10 @@ class Steps:
         self._calls: dict[str, Calls] = {}
         self._started = time.monotonic()
 
+    def leave_out(self, seconds: float) -> None:
+        """Seconds in which the step under way did nothing."""
+        self._started += seconds
+
     def passed(self, gated: Gated[Row]) -> list[Row]:
         """What a gate of the step under way let pass."""
         self._own.append(gated.report)

@@ -31,7 +31,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The whole run in one value; stages that are not done, or were done with other values, are left out.
 
-    seconds: foreground stages plus the `wait_seconds` for what ran beside them.
+    seconds: foreground stages, what a stage that began beside another took beyond it, and `wait_seconds` at the end for
+    evaluations.
     peak_memory_mb: largest resident size of the main process plus that of the largest worker; helpers of a tiny model
     are not in it.
     """
@@ -43,11 +44,22 @@ def summarise(
     return {
         "name": graph.recipe.name,
         "seed": graph.recipe.seed,
-        "seconds": round(sum(p["seconds"] for p in foreground) + wait_seconds, 1),
+        "seconds": round(sum(p["seconds"] for p in foreground) + _beyond(graph, done) + wait_seconds, 1),
         "peak_memory_mb": round(_peak(foreground) + _peak(beside)),
         "stages": entries,
         **_clr(graph, done),
     }  # fmt: skip
+
+
+def _beyond(graph: Graph, done: Done) -> float:
+    """Seconds that stages took beyond those beside which they began."""
+    found = 0.0
+    for stage in graph.pipeline:
+        payload = done[stage.name]
+        if payload is not None and payload["beside"]:
+            awaited = [other for name in stage.awaits if (other := done[name]) is not None]
+            found += max(0.0, payload["seconds"] - sum(other["seconds"] for other in awaited))
+    return found
 
 
 def _peak(payloads: Sequence[Mapping[str, Any]]) -> float:

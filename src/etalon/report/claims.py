@@ -37,8 +37,8 @@ def clr_section(run: Run) -> Html:
     lead = (
         "Claim-level reliability (3.1) costs up to 2K calls, so its fair rival is Cons@2K, the majority vote of 2K "
         "samples. With claims: trajectories, whose prompt asks for claims too. Its problems are held-out math of the "
-        "level that the stage asks for, not those of the evaluations. In percent; a bar is the 95% interval, clustered "
-        "by problem."
+        "level that the stage asks for, so not always those of the evaluations. In percent; a bar is the 95% interval, "
+        "clustered by problem."
     )
     parts = [_measured(measured, is_alone=len(run.clr) == 1) for measured in run.clr]
     return section("clr", "CLR", lead, *parts) if parts else join([])

@@ -32,7 +32,7 @@ LEAD = (
     "Pass@1, the share of answers that are right, on held-out problems in percent: at the end, and phase by phase. A "
     "phase trains on problems of its domains: there is what it bought. Elsewhere a change is named where its 95% "
     "interval excludes 0; the table of stages has all. Intervals are of these weights on such problems: the same "
-    "training with another seed differs by more."
+    "training with another seed may differ by more."
 )
 
 
@@ -132,9 +132,9 @@ def _taught(folder: Folder | None, trained: Sequence[str]) -> str:
 
 
 def _mixed(folder: Folder | None) -> str:
-    """`, with 70% of the prompts from other domains`; "" where a phase has its own alone."""
+    """`, 70% of its prompts asked of other domains`; "" where a phase has its own alone."""
     part = folder.inputs.keys.general if folder else None
-    return f", with {part:.0%} of the prompts from other domains" if part else ""
+    return f", {part:.0%} of its prompts asked of other domains" if part else ""
 
 
 def _named(names: Sequence[str]) -> str:

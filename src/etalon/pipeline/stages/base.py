@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from etalon.config.stages import PROBLEMS, base_model
+from etalon.config.stages import PROBLEMS, SCRATCH, base_model
 from etalon.cost.work import Cost
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.store import hash_tree, read_jsonl
-
-SCRATCH = "scratch"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from etalon import __version__
 from etalon.clr.claims import generation_conversation, load_templates
+from etalon.config.stages import SCRATCH, base_model
 from etalon.data import gates
 from etalon.data.calls.remembered import Remembered
 from etalon.data.contamination.index import Index
@@ -50,9 +51,10 @@ class Data(Stage):
 
     @property
     def awaits(self) -> frozenset[str]:
-        """The model, of whose tokenizer alone it has use, at the end; a teacher that computes is not run beside it."""
+        """The scratch model, of whose tokenizer alone it has use, and late; beside it no teacher computes."""
         is_program = self.spec.teacher in TEACHERS and not self.spec.judge
-        return frozenset({self.source} if self.source and is_program else ())
+        bases = [one for one in self.others if one.kind == "base" and base_model(one, self.recipe)[1] == SCRATCH]
+        return frozenset({self.source} & {one.name for one in bases} if is_program else ())
 
     @property
     def splits(self) -> frozenset[str]:
@@ -85,7 +87,9 @@ class Data(Stage):
             calls = teacher.calls
         if failures := failed_calls(groups):
             work.view.note(failures)
-        traces = _gated(work, _judged_traces(work, groups, teacher.name), forbidden, steps)
+        judged = _judged_traces(work, groups, teacher.name)
+        steps.leave_out(sum(work.waits))
+        traces = _gated(work, judged, forbidden, steps)
         write_json_atomic(work.directory / "gates.json", [report.to_row() for report in steps.all_gates])
         if not traces:
             raise InputError(
@@ -212,7 +216,6 @@ def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], 
 
 def _token_counter(work: Work) -> Callable[[str], int]:
     """Length in tokens of the real tokenizer (2.1.1)."""
-    work.wait_for(work.stage.source)
     from etalon.model import loader
     from etalon.model.tokens import encodable
 

@@ -15,7 +15,7 @@ from etalon.data.records import record_of
 from etalon.errors import ConfigError, InputError
 from etalon.pipeline import held_out, reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
-from etalon.pipeline.stages.problems import at_most
+from etalon.pipeline.stages.problems import at_most, reading_of
 from etalon.pipeline.stages.training import fit, fitting, load, passed_through
 from etalon.problems.formats import Reading, read_row
 from etalon.problems.formats.columns import structured
@@ -27,7 +27,7 @@ from etalon.rows.mapping import ColumnMap, missing
 from etalon.sampling import attempt
 from etalon.sampling.source import sampling_from
 from etalon.store import hash_file, read_jsonl, write_json_atomic
-from etalon.types import Domain, Problem, SamplingParams, Trace
+from etalon.types import Domain, SamplingParams, Trace
 
 ALL, HARD = "all", "hard"  # words of `traces`; anything else is a file
 
@@ -63,8 +63,16 @@ class Sft(Stage):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        traces = () if self.file else (self.data_stage(),)
-        return (*super().needs, *traces) if self.is_hard else (self.source, *traces)
+        if self.file:
+            return super().needs if self.splits else (self.source,)
+        return (*super().needs, self.data_stage()) if self.is_hard else (self.source, self.data_stage())
+
+    @property
+    def splits(self) -> frozenset[str]:
+        """What a file of traces may hold of the run's own files, and must not."""
+        if not self.file or self.recipe.problems.source != "files":
+            return frozenset()
+        return frozenset({"test", *("probe" for one in self.others if one.kind == "fuse")})
 
     @property
     def knobs(self) -> Any:
@@ -133,12 +141,13 @@ def _traces_of(path: Path, stage: str, recipe: Recipe) -> list[Trace]:
     `problems.map` and `problems.max_bad` hold.
     """
     columns, bad = ColumnMap.of(recipe.problems.map, key="problems.map"), BadRows(str(path), recipe.problems.max_bad)
+    reading = reading_of(recipe)
     traces = []
     for row in read_rows(path):
         if row.is_blank:
             continue
         try:
-            traces += _traces_in(row, columns, recipe.prompts)
+            traces += _traces_in(row, columns, reading)
         except InputError as error:
             bad.count(row.place, str(error))
         else:
@@ -155,7 +164,8 @@ def _traces_of(path: Path, stage: str, recipe: Recipe) -> list[Trace]:
 
 def _clean(work: Work, path: Path, traces: list[Trace]) -> list[Trace]:
     """The traces of a file that hold nothing of what the recipe names as held out; what went is in gates.json."""
-    gated = held_out.from_outside(work.recipe, traces)
+    own = {split: work.problems(split) for split in sorted(work.stage.splits)}
+    gated = held_out.from_outside(work.recipe, traces, own)
     if gated is None:
         return traces
     write_json_atomic(work.directory / "gates.json", [gated.report.to_row()])
@@ -168,16 +178,16 @@ def _clean(work: Work, path: Path, traces: list[Trace]) -> list[Trace]:
     return list(gated.kept)
 
 
-def _traces_in(row: Row, columns: ColumnMap, prompts: str) -> list[Trace]:
+def _traces_in(row: Row, columns: ColumnMap, reading: Reading) -> list[Trace]:
     if row.columns is None:
         raise InputError(row.why)
     found = structured(columns.apply(row.columns))
     prompt, response = prompt_of(found), response_of(found)
-    if not response and (problem := _solved(found, prompts)) is not None:
-        about: dict[str, Any] = {"problem_id": problem.id or row.place, "domain": problem.domain, "num_tokens": 0}
-        return [Trace(prompt=problem.prompt, response=text, **about) for text in problem.solutions]
     if not prompt or not response:
-        raise missing(found, *(name for name, text in (("prompt", prompt), ("response", response)) if not text))
+        lacking = missing(found, *(name for name, text in (("prompt", prompt), ("response", response)) if not text))
+        if response:
+            raise lacking
+        return _solutions(found, row.place, reading, lacking)
     own, tokens = found.get("domain"), found.get("num_tokens")
     return [
         Trace(
@@ -190,13 +200,17 @@ def _traces_in(row: Row, columns: ColumnMap, prompts: str) -> list[Trace]:
     ]
 
 
-def _solved(columns: Mapping[str, Any], prompts: str) -> Problem | None:
-    """The problem in a row without a response, where it comes with solutions."""
+def _solutions(columns: Mapping[str, Any], place: str, reading: Reading, lacking: InputError) -> list[Trace]:
+    """The solutions that the problem in a row came with, each as a trace."""
     try:
-        _, problem = read_row(columns, Reading(prompts=prompts))
-    except InputError:
-        return None
-    return problem if problem.solutions else None
+        _, problem = read_row(columns, reading)
+    except InputError as error:
+        raise InputError(f"{lacking}; as a problem with solutions: {error}") from None
+    about: dict[str, Any] = {"problem_id": problem.id or place, "domain": problem.domain, "num_tokens": 0}
+    traces = [Trace(prompt=problem.prompt, response=text, **about) for text in problem.solutions if text.strip()]
+    if not traces:
+        raise InputError(f"{lacking}; and no solution came with it")
+    return traces
 
 
 def tuned(work: Work, traces: Sequence[Trace]) -> Outputs:
