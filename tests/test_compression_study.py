@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from etalon.errors import ConfigError, InputError, RunError
 from etalon.problems.nano.facts import BITS
 from etalon.store import write_json_atomic
 from etalon.studies.compression import page, plan, result, run, table, world
-from etalon.studies.compression.cells import take_cells, write_cells
+from etalon.studies.compression.cells import FILE, take_cells, write_cells
 from etalon.studies.compression.plan import Budget, Cell, Design
 
 TINY = Design(
@@ -282,3 +282,17 @@ def test_the_small_study_survives_a_kill_and_ends_with_its_conclusion(tmp_path: 
     assert found["verdict"]["state"] == "cannot be told"
     assert "Conclusion: Whether the hypothesis holds" in printed.stdout
     assert f"12 models, {len(before)} are trained; about" in printed.stderr
+
+
+@pytest.mark.live
+def test_the_published_table_and_conclusion_are_those_of_the_published_models() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    published = gzip.decompress((docs / "studies" / f"compression-coverage.{FILE}").read_bytes())
+    made, *cells = map(json.loads, published.splitlines())
+    assert made["budget"] == json.loads(json.dumps(asdict(Design().budget)))
+    assert {cell["name"] for cell in cells} == {cell.name for cell in Design().cells}
+    results = (docs / "results.md").read_text()
+    section = results.partition("<!-- study:compression-coverage")[2].partition("<!-- end:compression-coverage")[0]
+    told = table.markdown(result.found(Design(), cells))
+    for line in told.replace("- Conclusion: ", "").splitlines():
+        assert line in section
