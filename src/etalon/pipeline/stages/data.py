@@ -87,9 +87,8 @@ class Data(Stage):
             calls = teacher.calls
         if failures := failed_calls(groups):
             work.view.note(failures)
-        judged = _judged_traces(work, groups, teacher.name)
+        traces = _gated(work, _judged_traces(groups, teacher.name), forbidden, steps)
         steps.leave_out(sum(work.waits))
-        traces = _gated(work, judged, forbidden, steps)
         write_json_atomic(work.directory / "gates.json", [report.to_row() for report in steps.all_gates])
         if not traces:
             raise InputError(
@@ -143,14 +142,10 @@ def _by_problem(traces: Sequence[Trace]) -> dict[str, list[GivenTrace]]:
     return found
 
 
-def _judged_traces(work: Work, groups: Sequence[Group], teacher: str) -> list[tuple[Trace, Verdict]]:
-    """Every response as a trace, with the verdict on it; failed calls are none."""
-    count_tokens = _token_counter(work)
+def _judged_traces(groups: Sequence[Group], teacher: str) -> list[tuple[Trace, Verdict]]:
+    """Every response as a trace whose tokens are not counted yet, with the verdict on it; failed calls are none."""
     return [
-        (
-            _trace(as_asked(group.problem, rollout.order), rollout.text, count_tokens, teacher),
-            verdict,
-        )
+        (_trace(as_asked(group.problem, rollout.order), rollout.text, teacher), verdict)
         for group in groups
         for rollout, verdict in zip(group.rollouts, group.verdicts, strict=True)
         if rollout.stop is not Stop.ERROR
@@ -166,6 +161,8 @@ def _gated(work: Work, judged: Sequence[tuple[Trace, Verdict]], forbidden: Index
     )
     traces = steps.passed(gates.trace_overlap_gate(traces, forbidden, drop_near=spec.drop_near))
     traces = steps.passed(gates.correctness_gate([(trace, verdicts[id(trace)]) for trace in traces]))
+    count_tokens = _token_counter(work)  # of a model that may still be trained
+    traces = [replace(trace, num_tokens=count_tokens(trace.response)) for trace in traces]
     traces = steps.passed(gates.length_gate(traces, max_tokens=spec.max_tokens))
     return steps.passed(paths.distinct_paths(traces, max_paths=spec.max_paths))
 
@@ -203,13 +200,13 @@ def _sampled_paths(work: Work, queries: Sequence[Problem], teacher: Sampler) -> 
     return groups + attempt(teacher, asked, n=1, params=params, seed=work.seed + 2, path=path)
 
 
-def _trace(problem: Problem, response: str, count_tokens: Callable[[str], int], source: str) -> Trace:
+def _trace(problem: Problem, response: str, source: str) -> Trace:
     return Trace(
         problem_id=problem.id,
         domain=problem.domain,
         prompt=problem.prompt,
         response=response,
-        num_tokens=count_tokens(response),
+        num_tokens=0,
         source=source,
     )
 
