@@ -95,8 +95,13 @@ def run(folder: Path, *words: str) -> CompletedProcess[str]:
     return shrunk.etalon("run", shrunk.write_recipe(folder, RECIPE), "--run", folder / "run", *words, timeout=120)
 
 
-def test_it_begins_beside_what_it_awaits_and_ends_after_it(tmp_path: Path) -> None:
-    done = run(tmp_path)
+def test_it_begins_beside_what_it_awaits_and_ends_with_it(tmp_path: Path) -> None:
+    failed = run(tmp_path, "--set", "first.fails=true")
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1] == "etalon: it was to fail"
+    assert not (tmp_path / "run" / "stages" / "second" / "DONE.json").exists()
+
+    done = run(tmp_path, "--set", "first.fails=false")
     assert done.returncode == 0, done.stderr
     told = done.stderr.partition("second: Begins beside it. (ours)\n")[2]
     assert told.startswith("  began beside first, took ")
@@ -104,16 +109,7 @@ def test_it_begins_beside_what_it_awaits_and_ends_after_it(tmp_path: Path) -> No
     stages = shrunk.done(tmp_path / "run")
     assert stages["second"]["outputs"] == {"sum": sum(n**3 for n in range(6))}
     assert (stages["first"]["beside"], stages["second"]["beside"]) == (False, True)
+
     again = run(tmp_path, "--set", "first.power=2")  # what was there before is not taken for its end
     assert again.returncode == 0, again.stderr
     assert shrunk.done(tmp_path / "run")["second"]["outputs"] == {"sum": sum(n**2 for n in range(6))}
-
-
-def test_where_what_it_awaits_fails_the_run_ends_with_that(tmp_path: Path) -> None:
-    failed = run(tmp_path, "--set", "first.fails=true")
-    assert failed.returncode == 2
-    assert failed.stderr.splitlines()[-1] == "etalon: it was to fail"
-    assert not (tmp_path / "run" / "stages" / "second" / "DONE.json").exists()
-    whole = run(tmp_path, "--set", "first.fails=false")
-    assert whole.returncode == 0, whole.stderr
-    assert shrunk.done(tmp_path / "run")["second"]["outputs"] == {"sum": sum(n**3 for n in range(6))}

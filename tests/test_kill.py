@@ -101,6 +101,7 @@ def test_after_ctrl_c_and_a_kill_a_run_with_two_jobs_ends_like_an_uninterrupted_
     assert_same_end(run, finished)
 
 
+@pytest.mark.slow
 def test_a_kill_while_traces_are_made_beside_the_base_model_changes_nothing(finished: Finished, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = ("run", finished.recipe, "--run", run, "--set", "jobs=2", "--until", "data")

@@ -7,6 +7,7 @@ it shows is that the judge is called as its README says, that its output is read
 """
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -214,8 +215,7 @@ def test_a_judge_that_is_not_there_is_refused_before_anything_is_sampled(judge, 
         assert refusal(problems, *out, *judge[2:]).startswith("--ojbench-data: needs --ojbench-judge PYTHON")
         assert refusal(sums, *out, *judge) == "--ojbench-judge: sums has no problems of OJBench"
         assert "with the folders NOI and ICPC" in refusal(problems, *out, *judge[:3], tmp_path)
-        (tmp_path / "packages" / "dmoj" / "__init__.py").unlink()
-        (tmp_path / "packages" / "dmoj").rmdir()
+        shutil.rmtree(tmp_path / "packages" / "dmoj")
         assert refusal(problems, *out, *judge).endswith("(ModuleNotFoundError: No module named 'dmoj')")
         assert "expected a Python interpreter" in refusal(problems, *out, "--ojbench-judge", tmp_path, *judge[2:])
         assert not upstream.requests

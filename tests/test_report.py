@@ -463,7 +463,9 @@ def test_gains_are_claimed_of_rl_stages_on_what_they_train_and_losses_elsewhere(
                 assert gain not in checks
             if domain not in trained and is_clear(score) and score["delta"] < 0:
                 lost.append(f"{domain} {shown(score)}")
-        loss = f"{stage['name']} keeps {'what it does not train' if trained else 'every domain'}: no clear loss."
+        loss = (
+            f"{stage['name']} keeps {'the domains that it is not for' if trained else 'every domain'}: no clear loss."
+        )
         assert (loss in checks) == bool(known)
         if known:
             outcome, told = checks[loss]

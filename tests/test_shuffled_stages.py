@@ -40,7 +40,7 @@ def test_a_trace_keeps_the_prompt_that_its_response_answers() -> None:
     assert all("A. 12 m" in trace.prompt for trace in traces)
     for rollout in group.rollouts:
         asked = as_asked(group.problem, rollout.order)
-        assert _trace(asked, rollout.text, len, "model").prompt == asked.prompt
+        assert _trace(asked, rollout.text, "model").prompt == asked.prompt
 
 
 @pytest.mark.parametrize(("teacher", "num_orders"), [("reference", 1), ("model", 6)])
