@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import shrunk
+from etalon.config import load
 from etalon.errors import InputError
+from etalon.pipeline.graph import graph_of
 from etalon.pipeline.stages.sft import _traces_of
 from etalon.problems.instructions import with_instruction
 from etalon.recipe import ProblemsSpec, Recipe
@@ -183,3 +185,15 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, override: str, told: st
     assert failed.returncode == 2
     [line] = [line for line in failed.stderr.splitlines() if line.startswith("etalon: ")]
     assert told in line
+
+
+def test_a_forecast_goes_by_the_length_of_the_traces_in_the_file(tmp_path: Path) -> None:
+    recipe = written(tmp_path)
+    costs = []
+    for words in (1, 400):
+        rows = [{"prompt": "Say it.", "response": "it " * words}] * 10
+        (tmp_path / "own.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        graph = graph_of(load(recipe, (f"tuned.traces={tmp_path}/own.jsonl",)).resolved())
+        costs.append(graph.by_name["tuned"].cost.trained)
+    assert costs[0] == 10 * (60 + (len("Say it.") + 3) / 3)
+    assert costs[1] == pytest.approx(costs[0] + 10 * 399)

@@ -30,12 +30,14 @@ def sampling(rollouts: float, mean: float, window: int, *, batches: int = 1) -> 
     return Cost(sampled=rollouts * mean, sampled_mean=mean, batches=batches, window=window)
 
 
-def fine_tuning(rows: float, epochs: int, mean: float, *, batch: int, max_steps: int = 0) -> Cost:
-    """Rows of `mean` response tokens, `epochs` times, or as many as `max_steps` hold."""
+def fine_tuning(
+    rows: float, epochs: int, mean: float, *, batch: int, max_steps: int = 0, prompt: float = compute.PROMPT_TOKENS
+) -> Cost:
+    """Rows of `mean` response tokens behind `prompt` others, `epochs` times, or as many as `max_steps` hold."""
     steps = math.ceil(rows / batch) * epochs
     if max_steps and max_steps < steps:
         steps, rows, epochs = max_steps, max_steps * batch, 1
-    length = mean + compute.PROMPT_TOKENS
+    length = mean + prompt
     return Cost(steps=steps, trained=rows * epochs * length, trained_mean=length)
 
 

@@ -30,6 +30,8 @@ from etalon.store import hash_file, read_jsonl, write_json_atomic
 from etalon.types import Domain, SamplingParams, Trace
 
 ALL, HARD = "all", "hard"  # words of `traces`; anything else is a file
+CHARACTERS = 3.0  # (ours) of a token, for a forecast: fewer than in English prose, more than in arithmetic
+AROUND = 60  # (ours) tokens of a chat template with its system message, and of the instruction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +103,8 @@ class Sft(Stage):
         mean = reckoning.mean_trace(recipe)
         shape = {"batch": spec.batch, "max_steps": spec.max_steps}
         if self.file:
-            rows = sum(not row.is_blank for row in read_rows(self.file)) if self.file.is_file() else 0
-            return costs.fine_tuning(rows, spec.epochs, mean, **shape)
+            rows, whole = _size_of(self.file) if self.file.is_file() else (0, mean)
+            return costs.fine_tuning(rows, spec.epochs, whole, prompt=0.0, **shape)
         if not self.is_hard:
             return costs.fine_tuning(reckoning.traces(recipe), spec.epochs, mean, **shape)
         domains = reckoning.domains_of(recipe)
@@ -128,6 +130,12 @@ class Sft(Stage):
         if not hard:
             return passed_through(work, self.source, "no trace is both long and hard")
         return tuned(work, hard) | {"hard": len(hard)}
+
+
+def _size_of(path: Path) -> tuple[int, float]:
+    """Rows of a file of traces, and tokens of one with its prompt, by the characters of all its columns."""
+    sizes = [sum(map(len, map(str, (row.columns or {}).values()))) for row in read_rows(path) if not row.is_blank]
+    return len(sizes), sum(sizes) / max(1, len(sizes)) / CHARACTERS + AROUND
 
 
 def read_traces(work: Work, stage: str) -> list[Trace]:
