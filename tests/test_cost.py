@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from etalon import config
-from etalon.cost import compute, memory
+from etalon.cost import compute, memory, work
 from etalon.cost.gpus import GIB, GPUS, gpu_of
 from etalon.cost.shapes import KNOWN, ModelShape, read_shape
 from etalon.errors import ConfigError, InputError, UnsupportedModelError
-from etalon.pipeline import forecast
+from etalon.pipeline import forecast, machine
 from etalon.pipeline.graph import graph_of
 from etalon.recipe import Recipe
 
@@ -288,3 +288,13 @@ def test_the_comparison_in_the_document_is_what_the_plan_says() -> None:
     for gpus, told, ratio in table:
         plan = planned("vibethinker-1.5b", f"hardware.gpus={gpus}")
         assert (f"{plan.training_hours:,.0f}", f"{plan.training_hours / 3900:.2f}") == (told, ratio)
+
+
+def test_prompts_of_a_measured_length_stand_once_for_their_rows() -> None:
+    assumed = work.fine_tuning(10, 1, 50.0, batch=5)
+    assert assumed.trained == 10 * (50 + compute.PROMPT_TOKENS)
+    assert machine.trained_tokens(assumed, None, 1) == assumed.trained
+    assert machine.trained_tokens(assumed, 80.0, 1) == pytest.approx(10 * (50 + 80))
+    assert machine.trained_tokens(assumed, 80.0, 8) == pytest.approx(10 * (50 + 10))
+    known = work.fine_tuning(10, 1, 50.0, batch=5, prompt=20.0)
+    assert machine.trained_tokens(known, 80.0, 8) == known.trained == 700

@@ -185,6 +185,7 @@ def test_the_look_before_records_shares_that_add_up_rates_and_a_forecast(
     assert 0 < found["usable"] <= PROMPTS
     assert found["sampled_per_second"] > 0
     assert found["trained_per_second"] > 0
+    assert 1 < found["prompt_tokens"] < 300
     lines = [line.strip() for line in printed.stderr.splitlines()]
     for name, words in zip(
         names, ("right", "partly right", "wrong", "no answer", "truncated", "undecided"), strict=True

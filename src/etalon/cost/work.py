@@ -20,6 +20,7 @@ class Cost:
     trained: float = 0.0
     sampled_mean: float = 1.0  # tokens of a mean response
     trained_mean: float = 1.0  # tokens of a mean training row
+    prompt_mean: float = 0.0  # those of its prompt, where they are assumed
     batches: int = 0
     window: int = 0
     is_rl: bool = False  # samples and trains by turns, on the same GPUs
@@ -38,9 +39,13 @@ def fine_tuning(
     if max_steps and max_steps < steps:
         steps, rows, epochs = max_steps, max_steps * batch, 1
     length = mean + prompt
-    return Cost(steps=steps, trained=rows * epochs * length, trained_mean=length)
+    assumed = prompt if prompt == compute.PROMPT_TOKENS else 0.0
+    return Cost(steps=steps, trained=rows * epochs * length, trained_mean=length, prompt_mean=assumed)
 
 
 def both(sampled: Cost, trained: Cost) -> Cost:
     """A stage that samples and trains."""
-    return replace(sampled, steps=trained.steps, trained=trained.trained, trained_mean=trained.trained_mean)
+    return replace(
+        sampled, steps=trained.steps, trained=trained.trained, trained_mean=trained.trained_mean,
+        prompt_mean=trained.prompt_mean,
+    )  # fmt: skip

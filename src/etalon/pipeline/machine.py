@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etalon.config.stages import PREFLIGHT, PROBLEMS
+from etalon.cost.work import Cost
 from etalon.model.memory import memory_bytes
 from etalon.pipeline.reckoning import as_found
 from etalon.pipeline.stage import Stage
@@ -40,10 +41,19 @@ def taken(record: Mapping[str, Any], stages: Sequence[Stage], recipe: Recipe) ->
     found = []
     for stage in stages:
         cost = replace(stage, recipe=measured).cost
-        seconds = cost.sampled / sampled + (cost.trained / trained if trained else 0.0)
+        shared = stage.spec.group_size if cost.is_rl and recipe.engine == "local" else 1  # rollouts behind one prompt
+        tokens = trained_tokens(cost, record.get("prompt_tokens"), shared)
+        seconds = cost.sampled / sampled + (tokens / trained if trained else 0.0)
         if seconds >= 1:
             found.append(Taken(stage=stage.name, seconds=seconds))
     return found
+
+
+def trained_tokens(cost: Cost, prompt: float | None, shared: int) -> float:
+    """Tokens trained where prompts have a measured length, and each stands once for so many rows."""
+    if prompt is None or not cost.prompt_mean:
+        return cost.trained
+    return cost.trained / cost.trained_mean * (cost.trained_mean - cost.prompt_mean + prompt / shared)
 
 
 def measured(stages: Sequence[Stage], recipe: Recipe, directories: Mapping[str, Path]) -> list[str]:

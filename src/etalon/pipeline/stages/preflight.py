@@ -92,9 +92,11 @@ class Preflight(Stage):
             stops = not work.goes_on and self._teaches_nothing(shares)
             trained = TrainingPass() if stops else training_pass(sampler, groups)
         tokens = sum(rollout.num_tokens for group in groups for rollout in group.rollouts)
+        prompts = [len(r.prompt_tokens) for group in groups for r in group.rollouts if r.prompt_tokens is not None]
         record = {
             **asdict(shares),
             "mean_tokens": tokens / max(1, shares.rollouts),
+            "prompt_tokens": sum(prompts) / len(prompts) if prompts else None,
             "sampled_per_second": tokens / seconds if seconds else None,
             "trained_per_second": trained.tokens_per_second,
             "kb_per_token": trained.kb_per_token,

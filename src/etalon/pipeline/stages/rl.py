@@ -96,7 +96,8 @@ class Rl(Stage):
             recipe, rollouts + pool * spec.prefilter_attempts, spec.max_tokens,
             batches=steps + (1 if spec.prefilter_attempts else 0),
         )  # fmt: skip
-        trained = Cost(steps=steps, trained=rollouts * (length + PROMPT_TOKENS), trained_mean=length + PROMPT_TOKENS)
+        row = length + PROMPT_TOKENS
+        trained = Cost(steps=steps, trained=rollouts * row, trained_mean=row, prompt_mean=PROMPT_TOKENS)
         return replace(costs.both(sampled, trained), is_rl=True)
 
     def _steps(self, length: float) -> int:
