@@ -12,7 +12,7 @@ import pytest
 from etalon.errors import RunError
 from etalon.problems import nano
 from etalon.problems.nano.models import NanoTeacher
-from etalon.sampling import Judged, attempt, group_from_row, group_to_row, live_numbers, read_groups
+from etalon.sampling import Judged, LiveNumbers, attempt, group_from_row, group_to_row, read_groups
 from etalon.store import read_jsonl
 from etalon.types import (
     Conversation,
@@ -121,9 +121,9 @@ def test_a_failed_call_is_undecided_and_harms_nobody(tmp_path: Path) -> None:
     assert [(v.score, v.reason) for v in failed.verdicts] == [(None, "sampling_error")] * 3
     assert failed.accuracy is None
     assert outcomes([groups[0], groups[2]]) == outcomes(run(None, problems=[PROBLEMS[0], PROBLEMS[2]]))
-    numbers = live_numbers(groups)
-    assert numbers == pytest.approx(live_numbers([groups[0], groups[2]]) | {"undecided": 3})
-    assert live_numbers([failed]) == {"undecided": 3}
+    numbers = LiveNumbers(groups).numbers
+    assert numbers == pytest.approx(LiveNumbers([groups[0], groups[2]]).numbers | {"undecided": 3})
+    assert LiveNumbers([failed]).numbers == {"undecided": 3}
 
 
 def test_the_order_and_the_chunks_of_problems_do_not_matter() -> None:
@@ -179,7 +179,7 @@ def test_watch_sees_every_chunk_and_converse_decides_what_is_asked() -> None:
     groups = attempt(NanoTeacher(), PROBLEMS, n=1, params=PARAMS, seed=0, chunk=4, converse=converse, watch=watch)
     assert seen == [(4, 10), (8, 10), (10, 10)]
     for (done, _), numbers in zip(seen, told, strict=True):
-        assert {name: numbers[name] for name in numbers if name != "tokens/s"} == live_numbers(groups[:done])
+        assert {name: numbers[name] for name in numbers if name != "tokens/s"} == LiveNumbers(groups[:done]).numbers
     assert asked == [p.id for p in PROBLEMS]
 
 

@@ -32,14 +32,17 @@ def sampling(rollouts: float, mean: float, window: int, *, batches: int = 1) -> 
 
 
 def fine_tuning(
-    rows: float, epochs: int, mean: float, *, batch: int, max_steps: int = 0, prompt: float = compute.PROMPT_TOKENS
+    rows: float, epochs: int, mean: float, *, batch: int, max_steps: int = 0, prompt: float | None = None
 ) -> Cost:
-    """Rows of `mean` response tokens behind `prompt` others, `epochs` times, or as many as `max_steps` hold."""
+    """Rows of `mean` response tokens, `epochs` times, or as many as `max_steps` hold.
+
+    prompt: tokens before the response; None assumes PROMPT_TOKENS.
+    """
     steps = math.ceil(rows / batch) * epochs
     if max_steps and max_steps < steps:
         steps, rows, epochs = max_steps, max_steps * batch, 1
-    length = mean + prompt
-    assumed = prompt if prompt == compute.PROMPT_TOKENS else 0.0
+    assumed = compute.PROMPT_TOKENS if prompt is None else 0.0
+    length = mean + (prompt or assumed)
     return Cost(steps=steps, trained=rows * epochs * length, trained_mean=length, prompt_mean=assumed)
 
 

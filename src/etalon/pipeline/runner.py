@@ -134,11 +134,9 @@ class Runner:
             others = [name for name in stage.needs if name != running.name]
             if self.pool is not None and all(self.is_done(self.graph.by_name[name]) for name in others):
                 prepared(running, self.keys[running.name], self.directories)  # what was done before is not waited for
-                keys = {name: self.keys[name] for name in (stage.name, running.name)}
+                arguments = (self.recipe, stage.name, self.keys[stage.name], dict(self.directories))
                 with interrupts_held():
-                    self.ahead[stage.name] = self.pool.submit(
-                        execute_ahead, self.recipe, stage.name, keys, dict(self.directories)
-                    )
+                    self.ahead[stage.name] = self.pool.submit(execute_ahead, *arguments, running.name)
 
     def submit_ready(self) -> None:
         """Hand every evaluation whose checkpoint exists to the workers."""
@@ -229,7 +227,7 @@ def execute(
     *,
     beside: bool = False,
     goes_on: bool = False,
-    awaited: Mapping[str, str] | None = None,
+    awaited: str = "",
 ) -> Outputs:
     """Do the work of one stage in its directory, resuming what the same key has left there."""
     directory = prepared(stage, key, directories)
@@ -238,7 +236,7 @@ def execute(
     started = time.monotonic()
     work = Work(
         recipe=stage.recipe, stage=stage, directories=directories, view=view, spread=spread, goes_on=goes_on,
-        awaited=awaited or {},
+        awaited=awaited,
     )  # fmt: skip
     with writing(directory.path), damage_named(directory.path, stage.name):
         outputs = stage.run(work)
@@ -332,10 +330,10 @@ def execute_silently(recipe: Recipe, name: str, key: str, directories: Mapping[s
     return execute(graph_of(recipe).by_name[name], key, directories, Silent(), beside=True)
 
 
-def execute_ahead(recipe: Recipe, name: str, keys: Mapping[str, str], directories: Mapping[str, Path]) -> Silent:
-    """`execute` in a worker process, of a stage that awaits another; what it would have shown. keys: of both."""
-    view, awaited = Silent(), {other: key for other, key in keys.items() if other != name}
-    execute(graph_of(recipe).by_name[name], keys[name], directories, view, beside=True, awaited=awaited)
+def execute_ahead(recipe: Recipe, name: str, key: str, directories: Mapping[str, Path], awaited: str) -> Silent:
+    """`execute` in a worker process, of a stage that awaits another; what it would have shown."""
+    view = Silent()
+    execute(graph_of(recipe).by_name[name], key, directories, view, beside=True, awaited=awaited)
     return view
 
 

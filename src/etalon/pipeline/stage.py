@@ -216,7 +216,7 @@ class Work:
     view: View = field(default_factory=Silent)
     spread: Spread = in_this_process
     goes_on: bool = False  # also where nothing can be learned
-    awaited: Mapping[str, str] = field(default_factory=dict)  # stages beside which it began, and their content keys
+    awaited: str = ""  # the stage beside which it began
     waits: list[float] = field(default_factory=list)  # seconds in which it did nothing else
 
     @property
@@ -237,7 +237,7 @@ class Work:
         """What a stage it needs has left; waits for the end of one that runs beside it."""
         assert name in self.stage.needs, f"{self.stage.name} reads {name} without needing it"
         directory, started = StageDir(self.directories[name]), time.monotonic()
-        while (done := directory.done()) is None and name in self.awaited:
+        while (done := directory.done()) is None and name == self.awaited:
             time.sleep(AWAIT_SECONDS)
         self.waits.append(time.monotonic() - started)
         assert done is not None, f"{name} is not done"

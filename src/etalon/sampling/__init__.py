@@ -269,11 +269,6 @@ class LiveNumbers:
         return numbers
 
 
-def live_numbers(groups: Sequence[Group]) -> dict[str, float]:
-    """`LiveNumbers` of these groups alone."""
-    return LiveNumbers(groups).numbers
-
-
 def group_to_row(group: Group) -> dict[str, Any]:
     """What rollouts.jsonl keeps of a group: texts and verdicts, not token ids (the problem is in problems.jsonl)."""
     return {
@@ -334,7 +329,6 @@ __all__ = [
     "by_problem",
     "group_from_row",
     "group_to_row",
-    "live_numbers",
     "read_groups",
     "sample",
     "to_ask",
