@@ -58,7 +58,9 @@ def _server() -> subprocess.Popen[str]:
     offline = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     env = os.environ | offline | {"PYTHONPATH": here}
     command = [sys.executable, "-c", "import forked; forked.serve()"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+    atexit.register(process.__exit__, None, None, None)  # closes its streams, and waits for its end
+    return process
 
 
 def serve() -> None:
