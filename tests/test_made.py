@@ -10,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from etalon.cli import app
+from etalon.clr.claims import load_templates, parse_claims, without_claims
+from etalon.clr.replies import read_verdicts
 from etalon.problems.files import read_problems
+from etalon.problems.made import claims as made_claims
 from etalon.problems.made import rules as made_rules
 from etalon.problems.made.rules import RULES, tasks
 from etalon.problems.made.stories import KINDS, LARGEST, stories
@@ -71,6 +74,46 @@ def test_a_seed_gives_the_same_rows_and_fewer_of_them_are_the_first() -> None:
     many = list(stories(50, seed=5))
     assert list(stories(20, seed=5)) == many[:20]
     assert list(stories(20, seed=6)) != many[:20]
+
+
+# --- claims ---------------------------------------------------------------------------------------------------
+
+
+def test_the_first_call_answers_and_ends_in_as_many_claims_as_were_asked_for() -> None:
+    rows = [row for row in made_claims.traces(200, seed=0, m=3, steps=(1, 3)) if row["domain"] == "math"]
+    assert 60 < len(rows) < 140
+    for row in rows:
+        claims = parse_claims(row["response"], 9)
+        assert "exactly 3 claims" in row["prompt"]
+        assert len(claims) == 3
+        answer = without_claims(row["response"]).strip()
+        assert claims[-1].endswith(f" = {answer.removeprefix(chr(92) + 'boxed{').removesuffix('}')}.")
+
+
+def test_the_second_call_redoes_every_claim_and_refutes_what_differs() -> None:
+    rows = [row for row in made_claims.traces(600, seed=1, m=4, steps=(1, 3)) if row["domain"] == "claims"]
+    found = Counter[bool | None]()
+    for row in rows:
+        asked = row["prompt"].split("Claims:\n")[1].split("\n\n")[0].split("\n")
+        thought, _, _ = row["response"].removeprefix("<think>").partition("</think>")
+        verdicts = read_verdicts(row["response"], 4)
+        assert verdicts == [claim == again for claim, again in zip(asked, thought.split("\n"), strict=True)]
+        for again in thought.split("\n"):
+            if " = " in again:
+                left, operation, right, result = re.findall(r"-?\d+|[-+*/](?= )", again.partition(". ")[2])
+                worked = {"+": int(left) + int(right), "-": int(left) - int(right), "*": int(left) * int(right)}
+                assert worked.get(operation, int(left) / int(right)) == int(result), again
+        found.update(verdicts)
+    assert 0.15 < found[False] / found.total() < 0.6
+    assert found[None] == 0
+
+
+def test_the_prompts_are_those_of_both_calls() -> None:
+    templates = load_templates("default")
+    for row in made_claims.traces(40, seed=3, m=2, steps=(2, 2)):
+        template = templates.verify if row["domain"] == "claims" else templates.generate
+        assert row["prompt"].startswith(template.partition("{question}")[0].replace("{m}", "2"))
+        assert row["prompt"].endswith(template.rpartition("}")[2])
 
 
 # --- rules ----------------------------------------------------------------------------------------------------
@@ -144,7 +187,10 @@ def test_no_wording_is_one_of_a_benchmark(file: str, column: str) -> None:
     (["stories", "--steps", "3-1"], "--steps 3-1: expected"),
     (["rules", "--rules", "two"], "--rules two: expected"),
     (["rules", "--steps", "1-2"], "--steps: is not of rules"),
-    (["poems"], "poems: there are stories and rules"),
+    (["stories", "-m", "2"], "-m: is not of stories"),
+    (["claims", "-m", "3", "--steps", "1"], "-m 3: a story of 1 steps offers 2 claims; ask for fewer"),
+    (["claims", "--prompts", "none"], "prompts: none: no such folder"),
+    (["poems"], "poems: there are stories, claims and rules"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused(arguments: list[str], told: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "make", *arguments, "--out", str(tmp_path / "a.jsonl")])

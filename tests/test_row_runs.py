@@ -148,6 +148,15 @@ def test_a_solution_becomes_a_trace_in_the_form_that_problems_are_asked_for(tmp_
         _traces_of(path, "tuned", recipe)
 
 
+def test_claims_that_were_made_are_traces_of_both_domains(tmp_path: Path) -> None:
+    made = shrunk.etalon("data", "make", "claims", "--count", 30, "-o", tmp_path / "claims.jsonl")
+    assert made.returncode == 0, made.stderr
+    traces = _traces_of(tmp_path / "claims.jsonl", "form", Recipe())
+    assert len({trace.prompt for trace in traces}) == 30
+    assert {trace.domain for trace in traces} == {Domain.MATH, Domain.CLAIMS}
+    assert all((trace.domain is Domain.CLAIMS) == ("<verdicts>" in trace.response) for trace in traces)
+
+
 def test_traces_of_the_problem_file_hold_none_of_its_held_out_problems(tmp_path: Path) -> None:
     recipe = written(tmp_path, reward=False)
     stories = tmp_path / "stories.jsonl"

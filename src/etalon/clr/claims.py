@@ -18,7 +18,6 @@ from etalon.errors import InputError
 from etalon.types import Conversation, Message, ask
 from etalon.verifiers.text import final_part, last_boxed
 
-_PLACEHOLDER = re.compile(r"\{(question|m|claims|numbered_claims)\}")
 _OPEN = r"<\s*claims\s*>"
 _CLOSED_BLOCK = re.compile(rf"{_OPEN}((?:(?!{_OPEN}).)*?)<\s*/\s*claims\s*>", re.DOTALL | re.IGNORECASE)
 _OPEN_BLOCK = re.compile(rf"{_OPEN}((?:(?!{_OPEN}).)*)\Z", re.DOTALL | re.IGNORECASE)
@@ -159,11 +158,5 @@ def _split(block: str) -> list[str]:
 
 
 def _fill(template: str, question: str, m: int, claims: Sequence[str]) -> str:
-    """The template with its placeholders replaced in one pass: braces in the question or a claim stay as they are."""
-    values = {
-        "question": question,
-        "m": str(m),
-        "claims": "\n".join(claims),
-        "numbered_claims": "\n".join(f"{number}. {claim}" for number, claim in enumerate(claims, start=1)),
-    }
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    numbered = "\n".join(f"{number}. {claim}" for number, claim in enumerate(claims, start=1))
+    return prompts.filled(template, question=question, m=str(m), claims="\n".join(claims), numbered_claims=numbered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,6 +27,12 @@ def load(name: str, folder: str = "default") -> str:
         if file.is_file():
             return file.read_text(encoding="utf-8").removesuffix("\n")
     raise InputError(f"prompts: {folder}/{name}.txt: no such prompt file, and the default folder has none either")
+
+
+def filled(template: str, **values: str) -> str:
+    """The template with {name} replaced for each of `values`, in one pass: braces in a value stay as they are."""
+    names = "|".join(map(re.escape, values))
+    return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], template)
 
 
 def folders(name: str) -> list[Path]:

@@ -11,14 +11,17 @@ import typer
 
 from etalon.commands.options import check_place, written
 from etalon.errors import ConfigError
+from etalon.problems.made import claims as both_calls
 from etalon.problems.made import rules as tasks
 from etalon.problems.made import stories as word_problems
 
-STORIES, RULES = "stories", "rules"
+STORIES, CLAIMS, RULES = "stories", "claims", "rules"
+# which of the options below say something of which kind
+OPTIONS = {"--steps": (STORIES, CLAIMS), "-m": (CLAIMS,), "--prompts": (CLAIMS,), "--rules": (RULES,)}
 
 
 def make(
-    kind: Annotated[str, typer.Argument(metavar=f"{STORIES}|{RULES}", help="What to write.")],
+    kind: Annotated[str, typer.Argument(metavar=f"{STORIES}|{CLAIMS}|{RULES}", help="What to write.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.jsonl", help="Where the rows go; whole or not at all.")
     ],
@@ -26,31 +29,41 @@ def make(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn; it gives the same rows again.")] = 0,
     steps: Annotated[
         str | None,
-        typer.Option(metavar="A-B", help=f"Stories: fewest and most steps, 1-{word_problems.MAX_STEPS} or fewer."),
+        typer.Option(metavar="A-B", help=f"Stories, claims: fewest and most steps, 1-{word_problems.MAX_STEPS}."),
+    ] = None,
+    m: Annotated[int | None, typer.Option("-m", min=1, metavar="N", help="Claims: how many a solution has, 2.")] = None,
+    prompts: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Claims: prompt files of CLR, a packaged folder's name or a path.")
     ] = None,
     rules: Annotated[
         str | None, typer.Option(metavar="A-B", help=f"Rules: fewest and most of a task, 1-{tasks.MAX_RULES} or fewer.")
     ] = None,
 ) -> None:
-    """Write problems that a generator makes: a curriculum for a small model, with no row of any benchmark.
+    """Write problems, or traces, that a generator makes: a curriculum for a small model, with no row of any benchmark.
 
     \b
     stories  word problems with solutions, as rows of GSM8K: {question, answer}, the answer ending in "#### 12"
+    claims   both calls of CLR on such stories, as traces that teach their form: {prompt, response, domain}
     rules    tasks under rules that a program checks, as rows of IFEval: {key, prompt, instruction_id_list, kwargs}
     """
-    if kind not in (STORIES, RULES):
-        raise ConfigError(f"{kind}: there are {STORIES} and {RULES}")
-    other, given = ("--rules", rules) if kind == STORIES else ("--steps", steps)
-    if given is not None:
-        raise ConfigError(f"{other}: is not of {kind}")
+    if kind not in (STORIES, CLAIMS, RULES):
+        raise ConfigError(f"{kind}: there are {STORIES}, {CLAIMS} and {RULES}")
+    given = {"--steps": steps, "-m": m, "--prompts": prompts, "--rules": rules}
+    for option, value in given.items():
+        if value is not None and kind not in OPTIONS[option]:
+            raise ConfigError(f"{option}: is not of {kind}")
     check_place("--out", out)
     if out.suffix != ".jsonl":
         raise ConfigError(f"--out {out}: rows are written to a file in .jsonl")
+    if kind == RULES:
+        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
+        return
+    bounds = _bounds("--steps", steps, word_problems.MAX_STEPS)
     if kind == STORIES:
-        bounds = _bounds("--steps", steps, word_problems.MAX_STEPS)
         _write(out, word_problems.stories(count, seed=seed, steps=bounds), count, kind)
     else:
-        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
+        found = both_calls.traces(count, seed=seed, m=m or 2, steps=bounds, folder=prompts or "default")
+        _write(out, found, count, "traces")
 
 
 def _bounds(option: str, text: str | None, most: int) -> tuple[int, int]:
