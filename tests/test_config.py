@@ -130,6 +130,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         config.load(tmp_path / "file" / "x.toml")
 
 
+def test_files_of_a_packaged_recipe_are_those_of_the_folder_it_is_called_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "svamp.jsonl").write_text("{}\n")
+    monkeypatch.chdir(tmp_path)
+    recipe = config.load(config.packaged_recipe("smollm2-rl"))
+    assert recipe.problems.files == (str(tmp_path / "svamp.jsonl"),)
+    own = tmp_path / "own" / "mine.toml"
+    own.parent.mkdir()
+    own.write_text(config.packaged_recipe("smollm2-rl").read_text())
+    assert config.load(own).problems.files == ("svamp.jsonl",)  # is not there
+
+
 def test_set_overrides_one_value_and_leaves_its_neighbours(tmp_path: Path) -> None:
     toml = "[rl]\ngamma = 2\nlambda = 0.3\n[sft.optim]\nwarmup = 0.5"
     overrides = ["rl.lambda=0.1", "sft.optim.lr=1e-3", "device=cpu", 'name="a b"', "fuse.weights.algebra=2"]

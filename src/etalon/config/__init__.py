@@ -49,8 +49,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in `path` with each "a.b=value" of `overrides` applied; ConfigError when it cannot be run."""
     table = _read(path)
     _take_isolation(table)
-    _resolve_paths(table, path.parent)
-    search_in(path.parent.absolute(), Path.cwd())
+    folder = Path.cwd() if path.parent == _packaged() else path.parent  # nobody keeps files in the package
+    _resolve_paths(table, folder)
+    search_in(folder.absolute(), Path.cwd())
     changed: set[Keys] = set()
     for override in overrides:
         keys, value = _parse_override(override)
@@ -91,11 +92,15 @@ def _keys(location: Sequence[int | str]) -> Keys:
 
 def packaged_recipe(name: str) -> Path:
     """The file of a recipe that comes with the package, such as "nano"."""
-    folder = Path(str(resources.files("etalon"))) / "recipes"
+    folder = _packaged()
     names = sorted(file.stem for file in folder.glob("*.toml"))
     if name not in names:
         raise ConfigError(f"no recipe named {name!r} comes with etalon; there are: {', '.join(names)}")
     return folder / f"{name}.toml"
+
+
+def _packaged() -> Path:
+    return Path(str(resources.files("etalon"))) / "recipes"
 
 
 def to_toml(recipe: Recipe) -> str:
