@@ -1,4 +1,4 @@
-"""Problems that a generator makes for models that know a language: stories and tasks under rules."""
+"""Problems that a generator makes for models that know a language: sums, stories, claims and tasks under rules."""
 
 import json
 import re
@@ -74,6 +74,27 @@ def test_a_seed_gives_the_same_rows_and_fewer_of_them_are_the_first() -> None:
     many = list(stories(50, seed=5))
     assert list(stories(20, seed=5)) == many[:20]
     assert list(stories(20, seed=6)) != many[:20]
+
+
+# --- sums -----------------------------------------------------------------------------------------------------
+
+
+def test_sums_are_right_and_of_every_kind(tmp_path: Path) -> None:
+    path = made(tmp_path, "sums", "--count", "200", "--lines", "1-12", "--seed", "1")
+    problems = read_problems(path)
+    found = Counter[str]()
+    for problem, line in zip(problems, path.read_text().splitlines(), strict=True):
+        assert problem.domain is Domain.MATH
+        assert verify(problem, problem.solutions[0]).score == 1.0, problem
+        *lines, _ = json.loads(line)["answer"].split("\n")
+        assert ", ".join(one.partition(" = ")[0] for one in lines) in problem.prompt
+        for one in lines:
+            a, operation, b, _, result = one.split(" ")
+            worked = {"+": int(a) + int(b), "-": int(a) - int(b), "*": int(a) * int(b)}
+            assert worked.get(operation, int(a) / max(1, int(b))) == int(result), one
+            assert 0 <= int(result) <= LARGEST
+            found[operation] += 1
+    assert min(found[operation] for operation in "+-*/") > 100
 
 
 # --- claims ---------------------------------------------------------------------------------------------------
@@ -187,10 +208,11 @@ def test_no_wording_is_one_of_a_benchmark(file: str, column: str) -> None:
     (["stories", "--steps", "3-1"], "--steps 3-1: expected"),
     (["rules", "--rules", "two"], "--rules two: expected"),
     (["rules", "--steps", "1-2"], "--steps: is not of rules"),
+    (["sums", "--lines", "0"], "--lines 0: expected a number or a range of 1 to 20"),
     (["stories", "-m", "2"], "-m: is not of stories"),
     (["claims", "-m", "3", "--steps", "1"], "-m 3: a story of 1 steps offers 2 claims; ask for fewer"),
     (["claims", "--prompts", "none"], "prompts: none: no such folder"),
-    (["poems"], "poems: there are stories, claims and rules"),
+    (["poems"], "poems: there are sums, stories, claims and rules"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused(arguments: list[str], told: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "make", *arguments, "--out", str(tmp_path / "a.jsonl")])

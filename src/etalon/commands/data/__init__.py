@@ -19,7 +19,7 @@ def data() -> None:
     """
 
 
-app.command("make", short_help="problems of a generator: stories, rules")(make.make)
+app.command("make", short_help="rows of a generator: sums, stories, claims, rules")(make.make)
 app.command("import", short_help="files of any format -> records")(importing.bring)
 app.command("expand", short_help="new queries by a teacher")(expand.expand)
 app.command("label", short_help="answers by a vote of the teacher")(label.label)

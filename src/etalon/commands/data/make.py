@@ -14,19 +14,26 @@ from etalon.errors import ConfigError
 from etalon.problems.made import claims as both_calls
 from etalon.problems.made import rules as tasks
 from etalon.problems.made import stories as word_problems
+from etalon.problems.made import sums as plain_sums
 
-STORIES, CLAIMS, RULES = "stories", "claims", "rules"
+SUMS, STORIES, CLAIMS, RULES = KINDS = ("sums", "stories", "claims", "rules")
 # which of the options below say something of which kind
-OPTIONS = {"--steps": (STORIES, CLAIMS), "-m": (CLAIMS,), "--prompts": (CLAIMS,), "--rules": (RULES,)}
+OPTIONS = {
+    "--lines": (SUMS,), "--steps": (STORIES, CLAIMS), "-m": (CLAIMS,), "--prompts": (CLAIMS,), "--rules": (RULES,),
+}  # fmt: skip
 
 
 def make(
-    kind: Annotated[str, typer.Argument(metavar=f"{STORIES}|{CLAIMS}|{RULES}", help="What to write.")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to write.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.jsonl", help="Where the rows go; whole or not at all.")
     ],
     count: Annotated[int, typer.Option(min=1, metavar="N", help="How many; all are different.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn; it gives the same rows again.")] = 0,
+    lines: Annotated[
+        str | None,
+        typer.Option(metavar="A-B", help=f"Sums: fewest and most of a row, 1-{plain_sums.MAX_SUMS} or fewer; 10."),
+    ] = None,
     steps: Annotated[
         str | None,
         typer.Option(metavar="A-B", help=f"Stories, claims: fewest and most steps, 1-{word_problems.MAX_STEPS}."),
@@ -42,28 +49,32 @@ def make(
     """Write problems, or traces, that a generator makes: a curriculum for a small model, with no row of any benchmark.
 
     \b
+    sums     plain sums, several a row, as rows of GSM8K
     stories  word problems with solutions, as rows of GSM8K: {question, answer}, the answer ending in "#### 12"
     claims   both calls of CLR on such stories, as traces that teach their form: {prompt, response, domain}
     rules    tasks under rules that a program checks, as rows of IFEval: {key, prompt, instruction_id_list, kwargs}
     """
-    if kind not in (STORIES, CLAIMS, RULES):
-        raise ConfigError(f"{kind}: there are {STORIES}, {CLAIMS} and {RULES}")
-    given = {"--steps": steps, "-m": m, "--prompts": prompts, "--rules": rules}
+    if kind not in KINDS:
+        raise ConfigError(f"{kind}: there are {', '.join(KINDS[:-1])} and {KINDS[-1]}")
+    given = {"--lines": lines, "--steps": steps, "-m": m, "--prompts": prompts, "--rules": rules}
     for option, value in given.items():
         if value is not None and kind not in OPTIONS[option]:
             raise ConfigError(f"{option}: is not of {kind}")
     check_place("--out", out)
     if out.suffix != ".jsonl":
         raise ConfigError(f"--out {out}: rows are written to a file in .jsonl")
-    if kind == RULES:
-        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
-        return
-    bounds = _bounds("--steps", steps, word_problems.MAX_STEPS)
-    if kind == STORIES:
-        _write(out, word_problems.stories(count, seed=seed, steps=bounds), count, kind)
-    else:
-        found = both_calls.traces(count, seed=seed, m=m or 2, steps=bounds, folder=prompts or "default")
+    if kind == SUMS:
+        many = _bounds("--lines", lines or "10", plain_sums.MAX_SUMS)
+        _write(out, plain_sums.sums(count, seed=seed, lines=many), count, "rows of sums")
+    elif kind == STORIES:
+        told = _bounds("--steps", steps, word_problems.MAX_STEPS)
+        _write(out, word_problems.stories(count, seed=seed, steps=told), count, kind)
+    elif kind == CLAIMS:
+        told = _bounds("--steps", steps, word_problems.MAX_STEPS)
+        found = both_calls.traces(count, seed=seed, m=m or 2, steps=told, folder=prompts or "default")
         _write(out, found, count, "traces")
+    else:
+        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
 
 
 def _bounds(option: str, text: str | None, most: int) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Problems that we make for models that know a language: a curriculum of our own, with no row of any benchmark.
 
+sums.py      plain sums, several a row
 stories.py   word problems of one to three steps, with a solution, as GSM8K has them
 claims.py    both calls of CLR on these stories, as traces
 rules.py     tasks under formatting rules that a program checks, as IFEval has them
