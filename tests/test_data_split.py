@@ -179,6 +179,18 @@ def test_test_files_are_held_out_whole_and_never_trained_on(tmp_path: Path) -> N
         splits(tmp_path, RL, files=held, test_files=held)
 
 
+def test_traces_of_a_file_and_test_files_need_no_other_problems(tmp_path: Path) -> None:
+    held = [rows(tmp_path, "b.jsonl", range(30, 45))]
+    (tmp_path / "traces.jsonl").write_text('{"prompt": "1?", "response": "1"}\n')
+    tuned = stage("base", "base", model="models/mine") + stage("s", "sft", traces=str(tmp_path / "traces.jsonl"))
+    for files in ([rows(tmp_path, "a.jsonl", range(40))], []):
+        found = splits(tmp_path, tuned, files=files, test_files=held)
+        assert found["test"] == {f"What is {n} + 1" for n in range(30, 45)}
+        assert not any(found[name] for name in ("train", "probe", "rl"))
+    with pytest.raises(InputError, match=r"problems\.files: is empty, and the stages of this recipe read rl problems"):
+        splits(tmp_path, RL, test_files=held)
+
+
 def test_only_the_domains_that_are_asked_for_are_kept(tmp_path: Path) -> None:
     def programs(name: str, numbers: range) -> str:
         tests = {"domain": "code", "tests": {"assert_code": "assert f(1) == 2"}}

@@ -369,7 +369,7 @@ class Recipe(Spec):
         """The recipe with every "auto" that follows from other values filled in; what a run records and hashes."""
         source = self.problems.source
         if source == "auto":
-            source = "files" if self.problems.files else "nano"
+            source = "files" if self.problems.files or self.problems.test_files else "nano"
         is_nano = source == "nano"
         teacher = ("nano" if is_nano else "reference") if self.data.teacher == "auto" else self.data.teacher
         prompts = ("nano" if is_nano else "default") if self.prompts == "auto" else self.prompts

@@ -65,7 +65,7 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
         for file in files:
             if file not in absent and not Path(file).is_file():
                 raise ConfigError(f"{key}: {file}: no such file")
-    if recipe.problems.source == "files" and not recipe.problems.files:
+    if recipe.problems.source == "files" and not (recipe.problems.files or recipe.problems.test_files):
         raise ConfigError("problems.files: is empty; name a problem file, or set problems.source to 'nano'")
     if recipe.problems.source == "nano" and (recipe.problems.files or recipe.problems.test_files):
         raise ConfigError("problems.files: is set, but problems.source is 'nano'; set problems.source to 'files'")

@@ -161,14 +161,19 @@ def wanted(recipe: Recipe, split: str, domain: Domain) -> int:
 def _file_splits(work: Work, cut_into: Collection[str]) -> dict[str, list[Problem]]:
     recipe = work.recipe
     spec = recipe.problems
-    if not spec.files:
-        raise InputError("problems.files: is empty; name at least one problem file, or set problems.source to 'nano'")
     held_out = _read(recipe, spec.test_files)
+    cut_into = {name for name in cut_into if not held_out or name != "test"}
+    if not cut_into:  # traces come from elsewhere, and what is held out is named
+        return {split: [] for split in SPLITS} | {"test": held_out}
+    if not spec.files:
+        raise InputError(
+            f"problems.files: is empty, and the stages of this recipe read {', '.join(sorted(cut_into))} problems; name "
+            "at least one problem file"
+        )
     found = _read(recipe, spec.files)
     if held_out:
         taken = {normalise(problem.prompt) for problem in held_out}
         found = [problem for problem in found if normalise(problem.prompt) not in taken]
-        cut_into = {name for name in cut_into if name != "test"}
     if not found:
         asked = f" of {', '.join(spec.domains)}" if spec.domains else ""
         rest = " that is not held out by problems.test_files" if held_out else ""
