@@ -167,8 +167,8 @@ def _file_splits(work: Work, cut_into: Collection[str]) -> dict[str, list[Proble
         return {split: [] for split in SPLITS} | {"test": held_out}
     if not spec.files:
         raise InputError(
-            f"problems.files: is empty, and the stages of this recipe read {', '.join(sorted(cut_into))} problems; name "
-            "at least one problem file"
+            f"problems.files: is empty, and the stages of this recipe read {', '.join(sorted(cut_into))} problems; "
+            "name at least one problem file"
         )
     found = _read(recipe, spec.files)
     if held_out:
