@@ -331,6 +331,19 @@ def test_a_killed_run_ends_like_one_that_was_never_killed(tmp_path: Path, spec: 
     assert len(logged(tmp_path / "whole")) == 8
 
 
+def test_steps_that_take_long_are_saved_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(tmp_path / "whole", MUON)
+    monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
+    with pytest.raises(KilledError):
+        train(tmp_path / "torn", MUON, killed_at=5)
+    assert [path.name for path in (tmp_path / "torn" / "state").glob("step-*")] == ["step-000005"]
+    monkeypatch.setattr(trainer, "SAVE_SECONDS", 300.0)
+    resumed = train(tmp_path / "torn", MUON)
+    expected = weights(whole.language_model)
+    assert all(torch.equal(p, expected[n]) for n, p in weights(resumed.language_model).items())
+    assert logged(tmp_path / "torn") == logged(tmp_path / "whole")
+
+
 def test_a_half_written_state_is_not_taken_for_whole(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", ADAMW)
     with pytest.raises(KilledError):
