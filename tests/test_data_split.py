@@ -11,7 +11,7 @@ from etalon import config
 from etalon.config.toml import toml_value
 from etalon.data.curriculum.split import NAMES, Splits, proportional, split_problems
 from etalon.data.ngrams import normalise
-from etalon.errors import InputError
+from etalon.errors import ConfigError, InputError
 from etalon.pipeline.graph import graph_of
 from etalon.pipeline.stage import Work
 from etalon.store import read_jsonl
@@ -187,8 +187,10 @@ def test_traces_of_a_file_and_test_files_need_no_other_problems(tmp_path: Path) 
         found = splits(tmp_path, tuned, files=files, test_files=held)
         assert found["test"] == {f"What is {n} + 1" for n in range(30, 45)}
         assert not any(found[name] for name in ("train", "probe", "rl"))
-    with pytest.raises(InputError, match=r"problems\.files: is empty, and the stages of this recipe read rl problems"):
+    with pytest.raises(ConfigError, match=r"problems\.files: is empty, and rl problems are cut from it; name a file"):
         splits(tmp_path, RL, test_files=held)
+    with pytest.raises(InputError, match=r"problems\.test_files: hold no problem of code"):
+        splits(tmp_path, tuned, test_files=held, domains=["code"])
 
 
 def test_only_the_domains_that_are_asked_for_are_kept(tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ def test_only_the_domains_that_are_asked_for_are_kept(tmp_path: Path) -> None:
 
     assert words() == {"rl": {"What", "Write"}, "test": {"What", "Write"}}
     assert words(domains=["code"]) == {"rl": {"Write"}, "test": {"Write"}}
-    with pytest.raises(InputError, match=r"problems\.files: hold no problem of stem"):
+    with pytest.raises(InputError, match=r"problems\.test_files: hold no problem of stem"):
         words(domains=["stem"])
 
 

@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     for name, count in (("svamp", 60), ("svamp-train", 60), ("svamp-test", 8)):
         rows = [_svamp(f"{name}-{index}", rng) for index in range(count)]
         (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "stories.jsonl").rename(tmp_path / "form.jsonl")
     rules = (tmp_path / "rules.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "ifeval-test.jsonl").write_text("".join(rules[:6]))
     return tmp_path

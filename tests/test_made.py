@@ -1,8 +1,10 @@
 """Problems that a generator makes for models that know a language: sums, stories, claims and tasks under rules."""
 
 import json
+import random
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,23 @@ import pytest
 from typer.testing import CliRunner
 
 from etalon.cli import app
-from etalon.clr.claims import load_templates, parse_claims, without_claims
+from etalon.clr.claims import (
+    generation_conversation,
+    load_templates,
+    parse_claims,
+    verification_conversation,
+    without_claims,
+)
 from etalon.clr.replies import read_verdicts
 from etalon.problems.files import read_problems
+from etalon.problems.instructions import instruction, with_instruction
 from etalon.problems.made import claims as made_claims
 from etalon.problems.made import rules as made_rules
+from etalon.problems.made.claims import Step
 from etalon.problems.made.rules import RULES, tasks
 from etalon.problems.made.stories import KINDS, LARGEST, stories
-from etalon.types import Domain
+from etalon.problems.made.sums import sums
+from etalon.types import Domain, ask
 from etalon.verifiers import verify
 
 SHARED = Path(__file__).parents[2] / "shared" / "benchmarks"
@@ -70,10 +81,13 @@ def test_all_kinds_and_numbers_of_steps_come_and_no_question_twice() -> None:
     assert {row["steps"] for row in stories(50, seed=0, steps=(2, 2))} == {2}
 
 
-def test_a_seed_gives_the_same_rows_and_fewer_of_them_are_the_first() -> None:
-    many = list(stories(50, seed=5))
-    assert list(stories(20, seed=5)) == many[:20]
-    assert list(stories(20, seed=6)) != many[:20]
+@pytest.mark.parametrize("make", [
+    stories, tasks, partial(sums, lines=(1, 4)), partial(made_claims.traces, m=2, steps=(1, 3)),
+])  # fmt: skip
+def test_a_seed_gives_the_same_rows_and_fewer_of_them_are_the_first(make: Any) -> None:
+    many = list(make(50, seed=5))
+    assert list(make(20, seed=5)) == many[:20]
+    assert list(make(20, seed=6)) != many[:20]
 
 
 # --- sums -----------------------------------------------------------------------------------------------------
@@ -111,30 +125,83 @@ def test_the_first_call_answers_and_ends_in_as_many_claims_as_were_asked_for() -
         assert claims[-1].endswith(f" = {answer.removeprefix(chr(92) + 'boxed{').removesuffix('}')}.")
 
 
-def test_the_second_call_redoes_every_claim_and_refutes_what_differs() -> None:
-    rows = [row for row in made_claims.traces(600, seed=1, m=4, steps=(1, 3)) if row["domain"] == "claims"]
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 6])
+def test_the_second_call_redoes_every_claim_and_refutes_what_differs(m: int) -> None:
+    rows = [row for row in made_claims.traces(400, seed=m, m=m, steps=(1, 3)) if row["domain"] == "claims"]
     found = Counter[bool | None]()
     for row in rows:
         asked = row["prompt"].split("Claims:\n")[1].split("\n\n")[0].split("\n")
         thought, _, _ = row["response"].removeprefix("<think>").partition("</think>")
-        verdicts = read_verdicts(row["response"], 4)
+        verdicts = read_verdicts(row["response"], m)
         assert verdicts == [claim == again for claim, again in zip(asked, thought.split("\n"), strict=True)]
         for again in thought.split("\n"):
-            if " = " in again:
-                left, operation, right, result = re.findall(r"-?\d+|[-+*/](?= )", again.partition(". ")[2])
-                worked = {"+": int(left) + int(right), "-": int(left) - int(right), "*": int(left) * int(right)}
-                assert worked.get(operation, int(left) / int(right)) == int(result), again
+            assert is_right(again.partition(". ")[2]), again
+        assert max(map(int, re.findall(r"-?\d+", " ".join(asked)))) <= LARGEST
+        assert "-" not in re.findall(r"-(?=\d)", row["prompt"] + thought)
         found.update(verdicts)
     assert 0.15 < found[False] / found.total() < 0.6
     assert found[None] == 0
 
 
-def test_the_prompts_are_those_of_both_calls() -> None:
+def is_right(claim: str) -> bool:
+    """Whether the arithmetic of a claim is; one that says what has to be done has none."""
+    if " = " not in claim:
+        return True
+    left, operation, right, _, result = claim.removesuffix(".").split(" ")
+    worked = {"+": int(left) + int(right), "-": int(left) - int(right), "*": int(left) * int(right)}
+    return worked.get(operation, int(left) / max(1, int(right))) == int(result)
+
+
+@pytest.mark.parametrize(("m", "verdicts"), [(4, [1, 0, 1, 1]), (3, [0, 1, 1]), (2, [0, 0]), (1, [0])])
+def test_a_slip_is_refuted_once_where_it_is_seen_and_else_where_it_is_carried_on(m: int, verdicts: list[int]) -> None:
+    true = [Step.of("10 + 5 = 15"), Step.of("15 - 3 = 12")]
+    said = [Step.of("10 + 5 = 16"), Step.of("16 - 3 = 13")]
+    right = made_claims.shown(made_claims.redone(true, said, m), m)
+    assert [claim == one for claim, one in zip(made_claims.shown(said, m), right, strict=True)] == verdicts
+
+
+def test_slips_are_of_every_kind_and_leave_every_step_possible() -> None:
+    rng = random.Random(0)
+    true = [Step.of("24 / 4 = 6"), Step.of("6 + 50 = 56"), Step.of("56 - 40 = 16")]
+    said = [made_claims.slipped(rng, true) for _ in range(300)]
+    firsts = [steps[0] for steps in said]
+    assert {step.operator for step in firsts} == set("+-*/")
+    assert {step.right for step in firsts} > {4, 2, 6}
+    assert any(step.operator == "/" and step.result != 24 // step.right for step in firsts)
+    for steps in said:
+        assert all(0 <= step.result <= LARGEST for step in steps)
+        assert all(step.operator != "/" or step.left % step.right == 0 for step in steps)
+        assert [step.left for step in steps[1:]] == [step.result for step in steps[:-1]]
+        assert steps[1].result >= 40  # or the last step could not be done
+    assert sum(steps != true for steps in said) > 200
+
+
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_the_prompts_are_those_of_both_calls(m: int) -> None:
     templates = load_templates("default")
-    for row in made_claims.traces(40, seed=3, m=2, steps=(2, 2)):
-        template = templates.verify if row["domain"] == "claims" else templates.generate
-        assert row["prompt"].startswith(template.partition("{question}")[0].replace("{m}", "2"))
-        assert row["prompt"].endswith(template.rpartition("}")[2])
+    for row in made_claims.traces(40, seed=3, m=m, steps=(1, 3)):
+        if row["domain"] == "math":
+            [end] = generation_conversation(ask(""), templates.generate, m)
+            question = row["prompt"].removesuffix(end.content)
+            asked = generation_conversation(ask(question), templates.generate, m)
+        else:
+            question, _, rest = row["prompt"].partition("Question:\n")[2].partition("\n\nClaims:\n")
+            claims = [line.partition(". ")[2] for line in rest.partition("\n\n")[0].split("\n")]
+            asked = verification_conversation(question, claims, templates.verify)
+        assert asked == ask(row["prompt"])
+        assert question == with_instruction(question.removesuffix(instruction(Domain.MATH)), Domain.MATH)
+
+
+def test_claims_are_asked_in_the_words_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "clr_verify.txt").write_text("{question}\nTrue?\n{claims}")
+    rows = list(made_claims.traces(20, seed=0, m=2, steps=(1, 1), folder=str(tmp_path / "own")))
+    assert all(("\nTrue?\n" in row["prompt"]) == (row["domain"] == "claims") for row in rows)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "clr_verify.txt").write_text("{question}\nTrue?")
+    arguments = ["data", "make", "claims", "--prompts", str(tmp_path / "bare"), "--out", str(tmp_path / "a.jsonl")]
+    done = CliRunner().invoke(app, arguments)
+    assert "clr_verify.txt: a placeholder is missing" in str(done.exception)
 
 
 # --- rules ----------------------------------------------------------------------------------------------------
@@ -212,6 +279,7 @@ def test_no_wording_is_one_of_a_benchmark(file: str, column: str) -> None:
     (["stories", "-m", "2"], "-m: is not of stories"),
     (["claims", "-m", "3", "--steps", "1"], "-m 3: a story of 1 steps offers 2 claims; ask for fewer"),
     (["claims", "--prompts", "none"], "prompts: none: no such folder"),
+    (["claims", "--prompts", "nano"], "--prompts nano: its claims are of the nano world"),
     (["poems"], "poems: there are sums, stories, claims and rules"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused(arguments: list[str], told: str, tmp_path: Path) -> None:

@@ -334,6 +334,7 @@ def test_a_killed_run_ends_like_one_that_was_never_killed(tmp_path: Path, spec: 
 def test_steps_that_take_long_are_saved_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train(tmp_path / "whole", MUON)
     monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SAVE_SHARE", 1e9)
     with pytest.raises(KilledError):
         train(tmp_path / "torn", MUON, killed_at=5)
     assert [path.name for path in (tmp_path / "torn" / "state").glob("step-*")] == ["step-000005"]

@@ -158,5 +158,5 @@ def _split(block: str) -> list[str]:
 
 
 def _fill(template: str, question: str, m: int, claims: Sequence[str]) -> str:
-    numbered = "\n".join(f"{number}. {claim}" for number, claim in enumerate(claims, start=1))
-    return prompts.filled(template, question=question, m=str(m), claims="\n".join(claims), numbered_claims=numbered)
+    listed = {"claims": "\n".join(claims), "numbered_claims": prompts.numbered(claims)}
+    return prompts.filled(template, question=question, m=str(m), **listed)

@@ -49,7 +49,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe in `path` with each "a.b=value" of `overrides` applied; ConfigError when it cannot be run."""
     table = _read(path)
     _take_isolation(table)
-    folder = Path.cwd() if path.parent == _packaged() else path.parent  # nobody keeps files in the package
+    is_packaged = path.resolve().parent == _packaged().resolve()  # where nobody keeps files
+    folder = Path.cwd() if is_packaged else path.parent
     _resolve_paths(table, folder)
     search_in(folder.absolute(), Path.cwd())
     changed: set[Keys] = set()

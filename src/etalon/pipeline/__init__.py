@@ -126,12 +126,12 @@ def with_domains_found(recipe: Recipe, counts: Mapping[str, Mapping[str, int]] |
     spec = recipe.problems
     if counts is not None:
         return as_found(recipe, counts)
-    files = [Path(file) for file in spec.files]
-    if spec.domains or not files or not all(file.is_file() for file in files):
+    names = (*spec.files, *spec.test_files)
+    if spec.domains or not names or not all(Path(file).is_file() for file in names):
         return recipe
-    if sum(file.stat().st_size for file in files) > PEEKED_BYTES:
+    if sum(Path(file).stat().st_size for file in names) > PEEKED_BYTES:
         return recipe
-    found = {problem.domain for file in spec.files for problem in read_file(recipe, file)}
+    found = {problem.domain for file in names for problem in read_file(recipe, file)}
     domains = tuple(domain.value for domain in Domain if domain in found)
     return recipe.model_copy(update={"problems": spec.model_copy(update={"domains": domains})})
 

@@ -136,6 +136,7 @@ def graph_of(recipe: Recipe, *, preflight: bool = True) -> Graph:
     documents = max((s.spec.documents for s in stages if isinstance(s, Base) and s.is_scratch), default=0)
     first = Problems(listed=_always(PROBLEMS, recipe.problems), recipe=recipe, others=others, documents=documents,
                      wanted=wanted or frozenset(SPLITS))  # fmt: skip
+    first.check()
     look = _preflight(recipe, ordered, others) if preflight else None
     if look is not None:
         place = next(i for i, stage in enumerate(ordered) if stage.name == look.source) + 1

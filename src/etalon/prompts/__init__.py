@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -31,8 +32,12 @@ def load(name: str, folder: str = "default") -> str:
 
 def filled(template: str, **values: str) -> str:
     """The template with {name} replaced for each of `values`, in one pass: braces in a value stay as they are."""
-    names = "|".join(map(re.escape, values))
-    return re.sub(rf"\{{({names})\}}", lambda match: values[match[1]], template)
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), template)
+
+
+def numbered(lines: Sequence[str]) -> str:
+    """ "1. " and the first line, and so on."""
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, start=1))
 
 
 def folders(name: str) -> list[Path]:

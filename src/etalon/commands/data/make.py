@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from etalon.clr.claims import load_templates
 from etalon.commands.options import check_place, written
 from etalon.errors import ConfigError
 from etalon.problems.made import claims as both_calls
@@ -32,15 +33,20 @@ def make(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn; it gives the same rows again.")] = 0,
     lines: Annotated[
         str | None,
-        typer.Option(metavar="A-B", help=f"Sums: fewest and most of a row, 1-{plain_sums.MAX_SUMS} or fewer; 10."),
+        typer.Option(
+            metavar="A-B", help=f"Sums: fewest and most of a row, up to {plain_sums.MAX_SUMS}; 10 where not said."
+        ),
     ] = None,
     steps: Annotated[
         str | None,
         typer.Option(metavar="A-B", help=f"Stories, claims: fewest and most steps, 1-{word_problems.MAX_STEPS}."),
     ] = None,
-    m: Annotated[int | None, typer.Option("-m", min=1, metavar="N", help="Claims: how many a solution has, 2.")] = None,
+    m: Annotated[
+        int | None, typer.Option("-m", min=1, metavar="N", help="Claims: how many of a solution; 2 where not said.")
+    ] = None,
     prompts: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Claims: prompt files of CLR, a packaged folder's name or a path.")
+        str | None,
+        typer.Option(metavar="DIR", help="Claims: folder with prompt files of CLR in place of the packaged ones."),
     ] = None,
     rules: Annotated[
         str | None, typer.Option(metavar="A-B", help=f"Rules: fewest and most of a task, 1-{tasks.MAX_RULES} or fewer.")
@@ -64,21 +70,24 @@ def make(
     if out.suffix != ".jsonl":
         raise ConfigError(f"--out {out}: rows are written to a file in .jsonl")
     if kind == SUMS:
-        many = _bounds("--lines", lines or "10", plain_sums.MAX_SUMS)
+        many = _bounds("--lines", "10" if lines is None else lines, plain_sums.MAX_SUMS)
         _write(out, plain_sums.sums(count, seed=seed, lines=many), count, "rows of sums")
     elif kind == STORIES:
-        told = _bounds("--steps", steps, word_problems.MAX_STEPS)
-        _write(out, word_problems.stories(count, seed=seed, steps=told), count, kind)
+        most = _bounds("--steps", steps, word_problems.MAX_STEPS)
+        _write(out, word_problems.stories(count, seed=seed, steps=most), count, kind)
     elif kind == CLAIMS:
-        told = _bounds("--steps", steps, word_problems.MAX_STEPS)
-        found = both_calls.traces(count, seed=seed, m=m or 2, steps=told, folder=prompts or "default")
-        _write(out, found, count, "traces")
+        most = _bounds("--steps", steps, word_problems.MAX_STEPS)
+        folder = "default" if prompts is None else prompts
+        if folder == "nano":
+            raise ConfigError("--prompts nano: its claims are of the nano world; leave it out, or name a folder")
+        load_templates(folder)  # says what is missing
+        _write(out, both_calls.traces(count, seed=seed, m=m or 2, steps=most, folder=folder), count, "traces")
     else:
         _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
 
 
 def _bounds(option: str, text: str | None, most: int) -> tuple[int, int]:
-    low, _, high = (text or f"1-{most}").partition("-")
+    low, _, high = (f"1-{most}" if text is None else text).partition("-")
     if not (low.isdigit() and (high or low).isdigit() and 1 <= int(low) <= int(high or low) <= most):
         raise ConfigError(f"{option} {text}: expected a number or a range of 1 to {most}, such as 1-{most}")
     return int(low), int(high or low)

@@ -35,7 +35,8 @@ from etalon.recipe import OptimSpec, Recompute
 from etalon.store import append_jsonl, hash_tree, read_json, truncate_jsonl, write_json_atomic, writing
 
 UPDATE_BYTES = 12  # per parameter: what the first update takes beside the weights, a gradient and two moments
-SAVE_SECONDS = 300.0  # (ours) of steps that a kill may cost, however far apart the states are asked for
+SAVE_SECONDS = 300.0  # (ours) between two resumable states, however far apart they are asked for
+SAVE_SHARE = 0.05  # (ours) of the time that such states may take: those of a large model are further apart
 SHARE = 0.7  # (ours) of the memory that is free then, for activations
 
 
@@ -202,7 +203,7 @@ def run(
 ) -> None:
     """Run all steps, or those that a killed run left over.
 
-    save_every: steps between resumable states; there is another where SAVE_SECONDS have passed. on_step: shown the
+    save_every: steps between resumable states; there are others, about SAVE_SECONDS apart. on_step: shown the
     number of steps done and the row that was logged. resume: called once with the number of steps already taken, to cut
     other logs to it. after_step: called with the number of steps done, before the state is saved, so that a checkpoint
     it writes exists by the time the state says the step is past. is_over: asked before every step whether those that
@@ -213,7 +214,7 @@ def run(
     done = trainer.load_state(state)
     truncate_jsonl(metrics, done)
     resume(done)
-    saved = time.monotonic()
+    saved, taken = time.monotonic(), 0.0
     for step in range(done, trainer.total_steps):
         if is_over():
             return
@@ -223,8 +224,10 @@ def run(
         row = timed(untimed, time.perf_counter() - started)
         append_jsonl(metrics, [row])
         after_step(step + 1)
-        is_due = (step + 1) % save_every == 0 or time.monotonic() - saved >= SAVE_SECONDS
+        is_due = (step + 1) % save_every == 0 or time.monotonic() - saved >= max(SAVE_SECONDS, taken / SAVE_SHARE)
         if is_due and step + 1 < trainer.total_steps:
+            begun = time.monotonic()
             trainer.save_state(state, step + 1)
             saved = time.monotonic()
+            taken = saved - begun
         on_step(step + 1, row)

@@ -54,6 +54,18 @@ class Problems(Stage):
         return False
 
     @property
+    def cut(self) -> frozenset[str]:
+        """The splits that files are cut into: none where traces come from elsewhere and what is held out is named."""
+        return self.wanted - {"test"} if self.recipe.problems.test_files else self.wanted
+
+    def check(self) -> None:
+        spec = self.recipe.problems
+        if spec.source == "files" and not spec.files and self.cut:
+            raise ConfigError(
+                f"problems.files: is empty, and {', '.join(sorted(self.cut))} problems are cut from it; name a file"
+            )
+
+    @property
     def knobs(self) -> Any:
         recipe = self.recipe
         is_from_files = recipe.problems.source == "files"
@@ -70,7 +82,7 @@ class Problems(Stage):
 
     def run(self, work: Work) -> Outputs:
         recipe = work.recipe
-        splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(work, self.wanted)
+        splits = _nano_splits(recipe) if recipe.problems.source == "nano" else _file_splits(work, self.cut)
         splits["rl"] = self._kept_apart(work, splits)
         counts: dict[str, dict[str, int]] = {}
         for split, members in splits.items():
@@ -162,14 +174,10 @@ def _file_splits(work: Work, cut_into: Collection[str]) -> dict[str, list[Proble
     recipe = work.recipe
     spec = recipe.problems
     held_out = _read(recipe, spec.test_files)
-    cut_into = {name for name in cut_into if not held_out or name != "test"}
-    if not cut_into:  # traces come from elsewhere, and what is held out is named
+    if spec.test_files and not held_out:
+        raise InputError(f"problems.test_files: hold no problem of {', '.join(spec.domains)}")
+    if not cut_into:
         return {split: [] for split in SPLITS} | {"test": held_out}
-    if not spec.files:
-        raise InputError(
-            f"problems.files: is empty, and the stages of this recipe read {', '.join(sorted(cut_into))} problems; "
-            "name at least one problem file"
-        )
     found = _read(recipe, spec.files)
     if held_out:
         taken = {normalise(problem.prompt) for problem in held_out}
