@@ -30,7 +30,8 @@ LONGEST = (
     "test_studies.py", "test_given_model.py", "test_real_input.py", "test_report.py", "test_solve.py",
     "test_bad_input.py", "test_branches.py", "test_cli.py", "test_row_runs.py", "test_answer_hostile.py",
     "test_evaluate_endpoint.py", "test_row_processes.py", "test_nano_world.py", "test_conformance.py",
-    "test_pipeline.py", "test_compression_study.py", "test_sandbox_service.py", "test_crew.py", "test_parts_of_a_run.py",
+    "test_pipeline.py", "test_compression_study.py", "test_sandbox_service.py", "test_crew.py",
+    "test_parts_of_a_run.py",
 )  # fmt: skip
 
 settings.register_profile("busy", deadline=None)  # a busy machine must not decide: no example is too slow by itself
