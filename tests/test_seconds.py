@@ -66,7 +66,7 @@ def test_evaluations_run_beside_training_and_what_trains_does_not() -> None:
 
 def test_what_nobody_measured_is_not_reckoned() -> None:
     """Another model, another engine: no seconds, rather than any."""
-    for override in ("model.hidden=768", "engine=trl", "problems.source=files"):
+    for override in ("model.hidden=768", "engine=trl", 'problems.files=["a.jsonl"]'):
         assert seconds_forecast(graph(packaged_recipe("nano"), override), {}, slowness=1.0) == {}
     assert told({}, (), jobs=2) == []
     assert calibrate() > 0.1

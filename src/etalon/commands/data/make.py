@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from etalon.clr.claims import load_templates
 from etalon.commands.options import check_place, written
 from etalon.errors import ConfigError
-from etalon.problems.made import claims as both_calls
+from etalon.problems.made import Row
 from etalon.problems.made import rules as tasks
 from etalon.problems.made import stories as word_problems
 from etalon.problems.made import sums as plain_sums
@@ -77,13 +76,19 @@ def make(
         _write(out, word_problems.stories(count, seed=seed, steps=most), count, kind)
     elif kind == CLAIMS:
         most = _bounds("--steps", steps, word_problems.MAX_STEPS)
-        folder = "default" if prompts is None else prompts
-        if folder == "nano":
-            raise ConfigError("--prompts nano: its claims are of the nano world; leave it out, or name a folder")
-        load_templates(folder)  # says what is missing
-        _write(out, both_calls.traces(count, seed=seed, m=m or 2, steps=most, folder=folder), count, "traces")
+        _write(out, _claims(count, seed, m or 2, most, "default" if prompts is None else prompts), count, "traces")
     else:
         _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
+
+
+def _claims(count: int, seed: int, m: int, steps: tuple[int, int], folder: str) -> Iterator[Row]:
+    from etalon.clr.claims import load_templates
+    from etalon.problems.made.claims import traces
+
+    if folder == "nano":
+        raise ConfigError("--prompts nano: its claims are of the nano world; leave it out, or name a folder")
+    load_templates(folder)  # says what is missing
+    return traces(count, seed=seed, m=m, steps=steps, folder=folder)
 
 
 def _bounds(option: str, text: str | None, most: int) -> tuple[int, int]:
@@ -93,7 +98,7 @@ def _bounds(option: str, text: str | None, most: int) -> tuple[int, int]:
     return int(low), int(high or low)
 
 
-def _write(out: Path, rows: Iterable[dict[str, Any]], asked: int, name: str) -> None:
+def _write(out: Path, rows: Iterable[Row], asked: int, name: str) -> None:
     count = 0
     with written(out) as stream:
         for row in rows:
