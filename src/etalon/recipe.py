@@ -189,9 +189,8 @@ class RlSpec(Spec):
     # (ours) rollouts that decide whether a prompt is at accuracy 0 or 1; 0 leaves every prompt in
     prefilter_attempts: Count = 8
     micro_tokens: Positive = 16384  # (ours) tokens per forward pass; changes memory, not the gradient
-    save_every: Positive = (
-        20  # (ours) steps between resumable states; the local engine keeps another every five minutes
-    )
+    # (ours) steps between resumable states; the local engine keeps another every five minutes
+    save_every: Positive = 20
     beta1: Share = 0.9  # (ours) decay of the first moment of AdamW
     beta2: Share = 0.95  # (ours) decay of the second moment
     clip: Annotated[float, Field(gt=0)] = 1.0  # (ours) largest gradient norm

@@ -36,7 +36,7 @@ def filled(template: str, **values: str) -> str:
 
 
 def numbered(lines: Sequence[str]) -> str:
-    """ "1. " and the first line, and so on."""
+    """The lines, each behind its number and a dot."""
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, start=1))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -32,9 +32,7 @@ def make(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn; it gives the same rows again.")] = 0,
     lines: Annotated[
         str | None,
-        typer.Option(
-            metavar="A-B", help=f"Sums: fewest and most of a row, up to {plain_sums.MAX_SUMS}; 10 where not said."
-        ),
+        typer.Option(metavar="A-B", help=f"Sums: fewest and most of a row, up to {plain_sums.MAX_SUMS}; else 10."),
     ] = None,
     steps: Annotated[
         str | None,
@@ -59,32 +57,36 @@ def make(
     claims   both calls of CLR on such stories, as traces that teach their form: {prompt, response, domain}
     rules    tasks under rules that a program checks, as rows of IFEval: {key, prompt, instruction_id_list, kwargs}
     """
-    if kind not in KINDS:
-        raise ConfigError(f"{kind}: there are {', '.join(KINDS[:-1])} and {KINDS[-1]}")
-    given = {"--lines": lines, "--steps": steps, "-m": m, "--prompts": prompts, "--rules": rules}
-    for option, value in given.items():
-        if value is not None and kind not in OPTIONS[option]:
-            raise ConfigError(f"{option}: is not of {kind}")
+    _check(kind, {"--lines": lines, "--steps": steps, "-m": m, "--prompts": prompts, "--rules": rules})
     check_place("--out", out)
     if out.suffix != ".jsonl":
         raise ConfigError(f"--out {out}: rows are written to a file in .jsonl")
-    if kind == SUMS:
+    if kind == RULES:
+        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
+    elif kind == SUMS:
         many = _bounds("--lines", "10" if lines is None else lines, plain_sums.MAX_SUMS)
         _write(out, plain_sums.sums(count, seed=seed, lines=many), count, "rows of sums")
-    elif kind == STORIES:
-        most = _bounds("--steps", steps, word_problems.MAX_STEPS)
-        _write(out, word_problems.stories(count, seed=seed, steps=most), count, kind)
-    elif kind == CLAIMS:
-        most = _bounds("--steps", steps, word_problems.MAX_STEPS)
-        _write(out, _claims(count, seed, m or 2, most, "default" if prompts is None else prompts), count, "traces")
     else:
-        _write(out, tasks.tasks(count, seed=seed, rules=_bounds("--rules", rules, tasks.MAX_RULES)), count, "tasks")
+        most = _bounds("--steps", steps, word_problems.MAX_STEPS)
+        if kind == STORIES:
+            _write(out, word_problems.stories(count, seed=seed, steps=most), count, kind)
+        else:
+            _write(out, _claims(count, seed, m or 2, most, prompts), count, "traces")
 
 
-def _claims(count: int, seed: int, m: int, steps: tuple[int, int], folder: str) -> Iterator[Row]:
+def _check(kind: str, given: Mapping[str, object]) -> None:
+    if kind not in KINDS:
+        raise ConfigError(f"{kind}: there are {', '.join(KINDS[:-1])} and {KINDS[-1]}")
+    for option, value in given.items():
+        if value is not None and kind not in OPTIONS[option]:
+            raise ConfigError(f"{option}: is not of {kind}")
+
+
+def _claims(count: int, seed: int, m: int, steps: tuple[int, int], prompts: str | None) -> Iterator[Row]:
     from etalon.clr.claims import load_templates
     from etalon.problems.made.claims import traces
 
+    folder = "default" if prompts is None else prompts
     if folder == "nano":
         raise ConfigError("--prompts nano: its claims are of the nano world; leave it out, or name a folder")
     load_templates(folder)  # says what is missing

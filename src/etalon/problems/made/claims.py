@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from etalon import prompts
 from etalon.errors import ConfigError
@@ -23,6 +23,7 @@ from etalon.problems.formats import gsm8k
 from etalon.problems.instructions import with_instruction
 from etalon.problems.made import TRIES, Row, different
 from etalon.problems.made.stories import LARGEST, Story, story
+from etalon.problems.nano import arithmetic
 from etalon.types import Domain
 
 SOURCE = "made-claims"
@@ -37,14 +38,8 @@ NEEDED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """left operator right = result, as somebody claims it."""
-
-    left: int
-    operator: str
-    right: int
-    result: int
+class Step(arithmetic.Step):
+    """left operator right = result, as somebody claims it; divisions, too."""
 
     @classmethod
     def of(cls, line: str) -> Step:
@@ -62,9 +57,9 @@ class Step:
     @property
     def worked(self) -> int:
         """What it comes to; a division only where that is whole."""
-        left, right = self.left, self.right
-        found = {"+": left + right, "-": left - right, "*": left * right, "/": left // max(1, right)}
-        return found[self.operator]
+        if self.operator == "/":
+            return self.left // max(1, self.right)
+        return arithmetic.OPERATIONS[self.operator](self.left, self.right)
 
     @property
     def claims(self) -> tuple[str, str]:

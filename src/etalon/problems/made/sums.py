@@ -2,8 +2,8 @@
 
     "Work these out in order: 53 - 48, 7 * 8, 19 + 6. What is the last one?"  ->  three lines, then "#### 25"
 
-A row of ten has ten times the arithmetic of a story of one step, in about twice its tokens. Numbers are whole, from 0
-to LARGEST, small ones more often.
+A row of ten has ten times the arithmetic of a story of one step, in about two and a half times its tokens.
+Numbers are whole, from 0 to LARGEST, small ones more often.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def sums(count: int, *, seed: int, lines: tuple[int, int]) -> Iterator[Row]:
 
 
 def one_sum(rng: random.Random) -> tuple[str, int]:
-    """ "53 - 48" and what it comes to."""
+    """A sum such as "53 - 48", and what it comes to."""
     operator = rng.choice("++--*/")
     if operator in "+-":
         whole = rng.randint(1, rng.choice(BOUNDS))

@@ -11,6 +11,7 @@ import random
 
 from etalon.problems.nano import arithmetic
 from etalon.problems.nano.arithmetic import OPERATIONS, Step
+from etalon.prompts import filled
 from etalon.types import Domain, Problem
 
 MAX_LEVEL = arithmetic.MAX_LEVEL
@@ -26,7 +27,7 @@ def generate(rng: random.Random, level: int, *, verify_prompt: str, m: int) -> P
         steps = slip(steps, rng)
     claims = arithmetic.claims(question, steps, m)
     verdicts = [verdict for _, verdict in judge(question, claims)]
-    prompt = verify_prompt.replace("{question}", question).replace("{claims}", "\n".join(claims))
+    prompt = filled(verify_prompt, question=question, claims="\n".join(claims))
     return Problem(
         id=f"claims-{prompt}",
         domain=Domain.CLAIMS,
