@@ -26,7 +26,7 @@ from etalon.problems.made import claims as made_claims
 from etalon.problems.made import rules as made_rules
 from etalon.problems.made.claims import Step
 from etalon.problems.made.rules import RULES, tasks
-from etalon.problems.made.stories import KINDS, LARGEST, stories
+from etalon.problems.made.stories import LARGEST, ONE_STEP, stories
 from etalon.problems.made.sums import sums
 from etalon.types import Domain, ask
 from etalon.verifiers import verify
@@ -77,7 +77,7 @@ def test_all_kinds_and_numbers_of_steps_come_and_no_question_twice() -> None:
     rows = list(stories(600, seed=0))
     assert len({row["question"] for row in rows}) == 600
     assert set(Counter(row["steps"] for row in rows)) == {1, 2, 3}
-    assert len({row["kind"] for row in rows}) == len(KINDS) + 1
+    assert len({row["kind"] for row in rows}) == len(ONE_STEP) + 1
     assert {row["steps"] for row in stories(50, seed=0, steps=(2, 2))} == {2}
 
 
@@ -139,7 +139,7 @@ def test_the_second_call_redoes_every_claim_and_refutes_what_differs(m: int) -> 
         assert max(map(int, re.findall(r"-?\d+", " ".join(asked)))) <= LARGEST
         assert "-" not in re.findall(r"-(?=\d)", row["prompt"] + thought)
         found.update(verdicts)
-    assert 0.15 < found[False] / found.total() < 0.6
+    assert 0.15 < found[False] / found.total() < 0.75
     assert found[None] == 0
 
 

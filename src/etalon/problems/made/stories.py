@@ -1,15 +1,16 @@
 """Word problems of one to three steps, as rows of GSM8K: {question, answer}, the answer a solution and "#### 12".
 
+    three numbers, one of which the other two make -> a template that tells two of them and asks for the third
     someone has so many things -> one event a step -> a question about what there is then
 
-One step is of six kinds; some of them tell a number that the question does not ask for, as word problems for children
-do. More steps are a chain of events. Every number on the way is a whole one between 0 and LARGEST.
+One step is of the kinds of ONE_STEP; half of them tell a number that the question does not ask for, as word problems
+for children do. More steps are a chain of events. Every number on the way is a whole one between 0 and LARGEST.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from etalon.problems.made import Row, different
@@ -28,18 +29,129 @@ THINGS = (
     ("flowers", "vases"), ("stamps", "envelopes"), ("buttons", "tins"), ("peaches", "baskets"), ("balloons", "bundles"),
     ("candles", "crates"), ("photos", "folders"), ("beads", "trays"),
 )  # fmt: skip
+# what happens to things, with a number or "some", and how it is asked after
 GAINS = (
-    "{name} buys {n} more {things}", "a friend gives {name} {n} {things}", "{name} finds {n} more {things}",
-    "{name} gets {n} {things} as a present",
+    ("{name} buys {n} more {things}", "buy"), ("a friend gives {name} {n} {things}", "get"),
+    ("{name} finds {n} more {things}", "find"), ("{name} gets {n} {things} as a present", "get"),
+    ("{name} bought another {n} {things}", "buy"), ("{name} picked up {n} more {things}", "pick up"),
 )  # fmt: skip
 LOSSES = (
-    "{name} gives away {n} {things}", "{name} loses {n} {things}", "{name} sells {n} {things}",
-    "{name} lends {n} {things} to a neighbour",
+    ("{name} gives away {n} {things}", "give away"), ("{name} loses {n} {things}", "lose"),
+    ("{name} sells {n} {things}", "sell"), ("{name} lends {n} {things} to a neighbour", "lend"),
+    ("{name} used {n} {things}", "use"), ("{name} gave {n} {things} to {other}", "give away"),
+    ("{n} of the {things} got lost", "lose"),
+)  # fmt: skip
+COLOURS = ("red", "blue", "green", "old", "small", "broken", "wet", "plain", "new", "painted")
+PLACES = ("the yard", "the kitchen", "the shop", "the school", "the library", "the garden", "the hall", "the cellar")
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PEOPLE = (("girls", "boys"), ("parents", "children"), ("teachers", "students"), ("dancers", "singers"))
+DEEDS = (
+    ("read", "pages"), ("walked", "miles"), ("did", "push-ups"), ("baked", "rolls"), ("worked", "hours"),
+    ("wrote", "letters"), ("swam", "laps"), ("picked", "plums"), ("folded", "boats"), ("drove", "kilometres"),
 )  # fmt: skip
 ASIDES = (
-    "{other} is {n} years old.", "The shop is {n} minutes away.", "{other} has {n} pens.",
-    "There are {n} chairs in the room.", "It was {n} days ago.", "{other} owns {n} hats.",
+    "{third} is {n} years old.", "{place} is {n} minutes away.", "There are {n} chairs in {place}.",
+    "It was {n} days ago.", "{third} has {n} {extras}.", "There are also {n} {extras} in {place}.",
+    "{name} also has {n} {extras}.", "{name} has {n} {extras}, too.", "The {extras} cost {n} dollars.",
 )  # fmt: skip
+# only where a person of the story is asked after
+OF_ANOTHER = ("{third} has {n} {things}.", "{third} has {n} {things}, too.")
+# Each: what is told, what is asked, and the sum that answers it.
+# Of a and b with w = a + b; a gain or a loss is one of b things:
+ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "change": (
+        ("{name} has {a} {things}. {Gain}.", "How many {things} does {name} have now?", "a + b"),
+        ("{name} had {a} {things}. {Gain}.", "How many {things} does {name} have in all?", "a + b"),
+        ("{name} has {w} {things}. {Loss}.", "How many {things} does {name} have now?", "w - b"),
+        ("{name} had {w} {things}. {Loss}.", "How many {things} are left?", "w - b"),
+        ("There were {w} {things} in {place}. {name} took {b} of them.", "How many {things} are still there?", "w - b"),
+        ("There are {a} {things} in {place} and {name} brings {b} more.", "How many {things} are there now?", "a + b"),
+        ("{name} has {w} dollars and spends {b} on {things}.", "How many dollars does {name} have left?", "w - b"),
+        ("The {things} cost {w} dollars. Today they are {b} dollars cheaper.",
+         "How many dollars does one pay today?", "w - b"),
+    ),
+    "start": (
+        ("{Gain}. Now {name} has {w} {things}.", "How many {things} did {name} have before?", "w - b"),
+        ("{Loss}. Now {name} has {a} {things}.", "How many {things} did {name} have before?", "a + b"),
+        ("{name} had some {things}. {Loss} and {a} are left.", "How many {things} were there at first?", "a + b"),
+        ("{name} spent {b} dollars on {things} and has {a} dollars left.",
+         "How many dollars did {name} have to begin with?", "a + b"),
+    ),
+    "event": (
+        ("{name} had {w} {things}. {Some_lost}. Now {name} has {a} {things}.",
+         "How many {things} did {name} {to_lose}?", "w - a"),
+        ("{name} has {a} {things}. {Some_got}. After that {name} has {w} {things}.",
+         "How many {things} did {name} {to_get}?", "w - a"),
+        ("There were {w} {things} in {place}. Now there are {a} left.", "How many {things} are gone?", "w - a"),
+        ("{name} had {w} dollars and bought {things}. Now {name} has {a} dollars.",
+         "How many dollars did {name} spend?", "w - a"),
+    ),
+    "part": (
+        ("There are {w} {things} in {place}. {a} of them are {colour}.", "How many of them are not {colour}?", "w - a"),
+        ("{name} has {w} {things}. {a} of them are {colour} and the rest are {tint}.",
+         "How many {tint} {things} does {name} have?", "w - a"),
+        ("{name} has {a} {colour} {things} and {b} {tint} {things}.",
+         "How many {things} does {name} have altogether?", "a + b"),
+        ("{w} people are in {place}. {a} of them are {people}, the others are {rest}.", "How many {rest} are there?",
+         "w - a"),
+        ("There are {a} {people} and {b} {rest} in {place}.", "How many people are there in total?", "a + b"),
+    ),
+    "compare": (
+        ("{name} has {w} {things}. {other} has {a} {things}.",
+         "How many more {things} does {name} have than {other}?", "w - a"),
+        ("{other} has {a} {things} and {name} has {w}.",
+         "How many fewer {things} does {other} have than {name}?", "w - a"),
+        ("{name} has {a} {things}. {other} has {b} more than {name}.", "How many {things} does {other} have?", "a + b"),
+        ("{name} has {w} {things}. {other} has {b} fewer than {name}.",
+         "How many {things} does {other} have?", "w - b"),
+        ("{name} has {w} {things}. {name} has {b} more {things} than {other}.",
+         "How many {things} does {other} have?", "w - b"),
+        ("{name} has {a} {things} and wants to have {w}.", "How many more {things} does {name} need?", "w - a"),
+        ("{name} {did} {w} {units} and {other} {did} {a} {units}.",
+         "How many more {units} did {name} do than {other}?", "w - a"),
+        ("{name} {did} {w} {units} on {day} and {a} {units} on {later}.",
+         "How many more {units} were it on {day} than on {later}?", "w - a"),
+        ("There are {w} {things} and {a} {others} in {place}.",
+         "How many more {things} than {others} are there?", "w - a"),
+    ),
+    "together": (
+        ("{name} has {a} {things} and {other} has {b}.", "How many {things} do they have together?", "a + b"),
+        ("{name} {did} {a} {units} on {day} and {b} {units} on {later}.", "How many {units} were it in all?", "a + b"),
+        ("There are {a} {things} in {place}. {name} has {b} {things} at home.",
+         "How many {things} are there in total?", "a + b"),
+        ("{name} pays {a} dollars for the {things} and {b} dollars for the {others}.",
+         "How many dollars does {name} pay?", "a + b"),
+    ),
+}  # fmt: skip
+# Of a and b with w = a * b:
+MULTIPLIED: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "groups": (
+        ("{name} has {a} {holders}. There are {b} {things} in each.", "How many {things} does {name} have in all?",
+         "a * b"),
+        ("Each of the {a} {holders} in {place} holds {b} {things}.", "How many {things} are there in total?", "a * b"),
+        ("{name} buys {a} {holders} of {things}. Each costs {b} dollars.", "How many dollars does {name} pay?",
+         "a * b"),
+        ("{name} {did} {b} {units} every day.", "How many {units} are that in {a} days?", "b * a"),
+        ("{a} children bring {b} {things} each.", "How many {things} do they bring?", "a * b"),
+        ("The {things} in {place} stand in {a} rows of {b}.", "How many {things} are there?", "a * b"),
+    ),
+    "share": (
+        ("{name} puts {w} {things} into {a} {holders}, as many into each.", "How many {things} are in one of them?",
+         "w / a"),
+        ("{name} has {w} {things} and puts {b} into each of the {holders}.", "How many {holders} does {name} need?",
+         "w / b"),
+        ("{a} friends share {w} {things} equally.", "How many {things} does each of them get?", "w / a"),
+        ("{name} paid {w} dollars for {a} {holders} of {things}.", "How many dollars did each of them cost?", "w / a"),
+        ("{name} {did} {w} {units} in {a} days, each day the same.", "How many {units} were it a day?", "w / a"),
+        ("The {w} {things} in {place} stand in rows of {b}.", "How many rows are there?", "w / b"),
+        ("{name} has {w} dollars. One of the {holders} costs {b} dollars.",
+         "How many {holders} can {name} buy?", "w / b"),
+    ),
+}  # fmt: skip
+ONE_STEP = {kind: ways for table in (ADDED, MULTIPLIED) for kind, ways in table.items()}
+WHOLE = (10, 20, 50, 100, LARGEST)  # most of what is added up to, each as often
+FACTORS = (2, 12)
+ASIDE = 0.5  # share of stories of one step that tell a number too many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +182,58 @@ def stories(count: int, *, seed: int, steps: tuple[int, int] = (1, MAX_STEPS)) -
 
 def story(rng: random.Random, steps: int) -> Story:
     """One of so many steps."""
-    return rng.choice(KINDS)(rng) if steps == 1 else _chain(rng, steps)
+    return _one(rng, rng.choice(list(ONE_STEP))) if steps == 1 else _chain(rng, steps)
+
+
+def _one(rng: random.Random, kind: str) -> Story:
+    """A story of one step, in which now and then a number stands that is not asked for."""
+    told, asked, line = rng.choice(ONE_STEP[kind])
+    numbers = _added(rng) if kind in ADDED else _multiplied(rng)
+    words = _words(rng, numbers["b"])
+    if rng.random() < ASIDE:
+        aside = _upper(_aside(rng, "{name}" in asked or "{other}" in asked).format(n=rng.randint(2, 90), **words))
+        told = f"{told} {aside}" if rng.random() < 0.5 else f"{aside} {told}"
+    question = " ".join(part.format(**numbers, **words) for part in (told, asked))
+    left, operator, right = line.split(" ")
+    answer = numbers[({"a", "b", "w"} - {left, right}).pop()]
+    worked = f"{numbers[left]} {operator} {numbers[right]} = {answer}"
+    return Story(question=_upper(question), lines=(worked,), answer=answer, kind=kind)
+
+
+def _added(rng: random.Random) -> dict[str, int]:
+    whole = rng.randint(4, rng.choice(WHOLE))
+    part = rng.randint(2, whole - 2)
+    return {"a": part, "b": whole - part, "w": whole}
+
+
+def _multiplied(rng: random.Random) -> dict[str, int]:
+    one, other = rng.randint(*FACTORS), rng.randint(*FACTORS)
+    return {"a": one, "b": other, "w": one * other}
+
+
+def _words(rng: random.Random, n: int) -> dict[str, str]:
+    """All that a template may name; a gain and a loss are of n things."""
+    name, other, third = rng.sample(NAMES, 3)
+    (things, holders), (others, _), (extras, _) = rng.sample(THINGS, 3)
+    (gain, to_get), (loss, to_lose) = rng.choice(GAINS), rng.choice(LOSSES)
+    colour, tint = rng.sample(COLOURS, 2)
+    (day, later), (people, rest), (did, units) = rng.sample(DAYS, 2), rng.choice(PEOPLE), rng.choice(DEEDS)
+    who = {"name": name, "other": other, "things": things}
+    happens = {
+        key: _upper(event.format(n=number, **who))
+        for key, event, number in (("Gain", gain, n), ("Loss", loss, n), ("Some_got", gain, "some"),
+                                   ("Some_lost", loss, "some"))
+    }  # fmt: skip
+    return who | happens | {
+        "third": third, "holders": holders, "others": others, "extras": extras, "to_get": to_get, "to_lose": to_lose,
+        "colour": colour, "tint": tint, "day": day, "later": later, "people": people, "rest": rest, "did": did,
+        "units": units, "place": rng.choice(PLACES),
+    }  # fmt: skip
+
+
+def _aside(rng: random.Random, one_is_asked_after: bool) -> str:
+    """A sentence with a number too many; things like those of the question only where a person's are asked for."""
+    return rng.choice(ASIDES + OF_ANOTHER if one_is_asked_after else ASIDES)
 
 
 def _chain(rng: random.Random, steps: int) -> Story:
@@ -95,83 +258,15 @@ def _event(rng: random.Random, value: int, name: str, things: str) -> tuple[str,
         return f"{name} {word} the number of {things}", value * factor, f"{value} * {factor} = {value * factor}"
     if kind == "gain":
         n = rng.randint(2, min(30, room))
-        return rng.choice(GAINS).format(name=name, n=n, things=things), value + n, f"{value} + {n} = {value + n}"
+        return _told(rng, GAINS, name, n, things), value + n, f"{value} + {n} = {value + n}"
     n = rng.randint(1, value - 1)
-    return rng.choice(LOSSES).format(name=name, n=n, things=things), value - n, f"{value} - {n} = {value - n}"
+    return _told(rng, LOSSES, name, n, things), value - n, f"{value} - {n} = {value - n}"
 
 
-def _one(rng: random.Random, told: str, asked: str, line: str, answer: int, kind: str) -> Story:
-    """A story of one step, in which now and then a number stands that is not asked for."""
-    if rng.random() < 0.3:
-        aside = rng.choice(ASIDES).format(other=rng.choice(NAMES), n=rng.randint(2, 60))
-        told = f"{told} {aside}" if rng.random() < 0.5 else f"{aside} {told}"
-    return Story(question=f"{told} {asked}", lines=(f"{line} = {answer}",), answer=answer, kind=kind)
-
-
-def _change(rng: random.Random) -> Story:
-    name, (things, _) = rng.choice(NAMES), rng.choice(THINGS)
-    before = rng.randint(3, 90)
-    sentence, after, line = _event(rng, before, name, things)
-    asked = f"How many {things} does {name} have now?"
-    return _one(rng, f"{name} has {before} {things}. {_upper(sentence)}.", asked, line.split(" = ")[0], after, "change")
-
-
-def _start(rng: random.Random) -> Story:
-    name, (things, _) = rng.choice(NAMES), rng.choice(THINGS)
-    before, n = rng.randint(2, 80), rng.randint(2, 60)
-    is_gain = rng.random() < 0.5 or n >= before
-    after = before + n if is_gain else before - n
-    sentence = rng.choice(GAINS if is_gain else LOSSES).format(name=name, n=n, things=things)
-    told = f"{_upper(sentence)}. Now {name} has {after} {things}."
-    line = f"{after} - {n}" if is_gain else f"{after} + {n}"
-    return _one(rng, told, f"How many {things} did {name} have before?", line, before, "start")
-
-
-def _compare(rng: random.Random) -> Story:
-    (one, two), (things, _) = rng.sample(NAMES, 2), rng.choice(THINGS)
-    less, more = sorted(rng.sample(range(2, 120), 2))
-    gap = more - less
-    told = f"{one} has {more} {things}. {two} has {less} {things}."
-    ways = [
-        (told, f"How many more {things} does {one} have than {two}?", f"{more} - {less}", gap),
-        (f"{one} has {less} {things}. {two} has {gap} more than {one}.", f"How many {things} does {two} have?",
-         f"{less} + {gap}", more),
-        (f"{one} has {more} {things}. {two} has {gap} fewer than {one}.", f"How many {things} does {two} have?",
-         f"{more} - {gap}", less),
-    ]  # fmt: skip
-    return _one(rng, *rng.choice(ways), "compare")
-
-
-def _together(rng: random.Random) -> Story:
-    (one, two), (things, _) = rng.sample(NAMES, 2), rng.choice(THINGS)
-    first, second = rng.randint(2, 99), rng.randint(2, 99)
-    told = f"{one} has {first} {things} and {two} has {second}."
-    return _one(
-        rng, told, f"How many {things} do they have together?", f"{first} + {second}", first + second, "together"
-    )
-
-
-def _groups(rng: random.Random) -> Story:
-    name, (things, holders) = rng.choice(NAMES), rng.choice(THINGS)
-    count, each = rng.randint(2, 12), rng.randint(2, 12)
-    told = f"{name} has {count} {holders}. There are {each} {things} in each."
-    asked = f"How many {things} does {name} have in all?"
-    return _one(rng, told, asked, f"{count} * {each}", count * each, "groups")
-
-
-def _share(rng: random.Random) -> Story:
-    name, (things, holders) = rng.choice(NAMES), rng.choice(THINGS)
-    count, each = rng.randint(2, 12), rng.randint(2, 12)
-    whole = count * each
-    if rng.random() < 0.5:
-        told = f"{name} puts {whole} {things} into {count} {holders}, as many into each."
-        return _one(rng, told, f"How many {things} are in one of them?", f"{whole} / {count}", each, "share")
-    told = f"{name} has {whole} {things} and puts {each} into each of the {holders}."
-    return _one(rng, told, f"How many {holders} does {name} need?", f"{whole} / {each}", count, "share")
+def _told(rng: random.Random, events: Sequence[tuple[str, str]], name: str, n: int, things: str) -> str:
+    other = rng.choice([one for one in NAMES if one != name])
+    return rng.choice(events)[0].format(name=name, other=other, n=n, things=things)
 
 
 def _upper(sentence: str) -> str:
     return sentence[0].upper() + sentence[1:]
-
-
-KINDS: tuple[Callable[[random.Random], Story], ...] = (_change, _start, _compare, _together, _groups, _share)
