@@ -298,3 +298,15 @@ def test_prompts_of_a_measured_length_stand_once_for_their_rows() -> None:
     assert machine.trained_tokens(assumed, 80.0, 8) == pytest.approx(10 * (50 + 10))
     known = work.fine_tuning(10, 1, 50.0, batch=5, prompt=20.0)
     assert machine.trained_tokens(known, 80.0, 8) == known.trained == 700
+
+
+def test_a_forecast_counts_the_steps_of_the_optimisers_as_they_were_timed() -> None:
+    recipe = recipe_of("nano", "instruct.steps=7")
+    stages = graph_of(recipe).stages
+    record = {"sampled_per_second": 1e12, "trained_per_second": 1e12, "mean_tokens": 20}
+    record["optimiser_seconds"] = {"muon": 10.0, "adamw": 2.0}
+    found = {one.stage: one.seconds for one in machine.taken(record, stages, recipe)}
+    assert found["instruct"] == pytest.approx(7 * 2, abs=0.1)
+    tuned = next(stage for stage in stages if stage.name == "sft-broad")
+    assert tuned.spec.optim.name == "muon"
+    assert found["sft-broad"] == pytest.approx(10 * tuned.cost.steps, abs=0.1)

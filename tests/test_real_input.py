@@ -136,6 +136,8 @@ def test_the_model_that_was_brought_is_looked_at_before_it_is_trained(real: Real
     assert record["mean_tokens"] > 1
     assert record["sampled_per_second"] > 0
     assert record["trained_per_second"] > 0
+    assert set(record["optimiser_seconds"]) == {"adamw", "muon"}
+    assert min(record["optimiser_seconds"].values()) > 0
     assert record["peak_memory_mb"] > record["weights_mb"] > 0
     printed = real.printed.stderr
     before, after = printed.index("preflight: 16 prompts x 4"), printed.index("data: label queries")

@@ -43,7 +43,9 @@ def taken(record: Mapping[str, Any], stages: Sequence[Stage], recipe: Recipe) ->
         cost = replace(stage, recipe=measured).cost
         shared = stage.spec.group_size if cost.is_rl and recipe.engine == "local" else 1  # rollouts behind one prompt
         tokens = trained_tokens(cost, record.get("prompt_tokens"), shared)
+        optimiser = getattr(getattr(stage.spec, "optim", None), "name", "adamw")
         seconds = cost.sampled / sampled + (tokens / trained if trained else 0.0)
+        seconds += cost.steps * record.get("optimiser_seconds", {}).get(optimiser, 0.0)
         if seconds >= 1:
             found.append(Taken(stage=stage.name, seconds=seconds))
     return found

@@ -8,7 +8,10 @@ times faster than one by one (torch.optim.Muon) and equal to it up to rounding.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +20,7 @@ from etalon.recipe import OptimSpec
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic coefficients of the reference implementation
 MUON_MOMENTUM = 0.95
+PART = 2**22  # (ours) numbers on which a step of AdamW is timed
 
 
 class Muon(torch.optim.Optimizer):
@@ -56,12 +60,17 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return result.transpose(1, 2) if is_tall else result
 
 
-def build(model: Any, spec: OptimSpec) -> list[torch.optim.Optimizer]:
-    """The optimisers of one training run; together they hold every trainable parameter once."""
+def divided(model: Any, spec: OptimSpec) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """What Muon moves, and what AdamW does."""
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     hidden = [p for n, p in named if spec.name == "muon" and p.ndim == 2 and ".layers." in n]
     held = {id(p) for p in hidden}
-    rest = [p for _, p in named if id(p) not in held]
+    return hidden, [p for _, p in named if id(p) not in held]
+
+
+def build(model: Any, spec: OptimSpec) -> list[torch.optim.Optimizer]:
+    """The optimisers of one training run; together they hold every trainable parameter once."""
+    hidden, rest = divided(model, spec)
     decayed = [p for p in rest if p.ndim >= 2]
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(
@@ -80,6 +89,27 @@ def build(model: Any, spec: OptimSpec) -> list[torch.optim.Optimizer]:
         for group in optimiser.param_groups:
             group["peak_lr"] = group["lr"]
     return optimisers
+
+
+def step_seconds(model: Any, spec: OptimSpec) -> float:
+    """What a step of this optimiser takes here, without its gradient: timed on a part of it, the model left alone."""
+    hidden, rest = divided(model, spec)
+    part = torch.nn.Parameter(torch.zeros(PART, device=next(model.parameters()).device))
+    part.grad = torch.ones_like(part)
+    adamw = torch.optim.AdamW([part], foreach=True)
+    adamw.step()  # makes its state
+    seconds = _seconds(adamw.step) / PART * sum(p.numel() for p in rest)
+    for shape, count in Counter(p.shape for p in hidden).items():
+        seconds += count * _seconds(partial(orthogonalise, torch.randn(1, *shape, device=part.device)))
+    return seconds
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
 
 
 def schedule(step: int, total: int, *, warmup: float, floor: float) -> float:

@@ -23,6 +23,7 @@ from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
 from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
+from etalon.recipe import OptimSpec
 from etalon.rl.advice import Shares, advice
 from etalon.rl.rewards import Rewards
 from etalon.sampling import attempt
@@ -65,6 +66,13 @@ class Preflight(Stage):
         return {one.kind for one in self.others}
 
     @property
+    def _optims(self) -> dict[str, OptimSpec]:
+        """The optimisers of the recipe by their names; an RL phase has AdamW."""
+        return {"adamw": OptimSpec()} | {
+            one.spec.optim.name: one.spec.optim for one in self.others if hasattr(one.spec, "optim")
+        }
+
+    @property
     def window(self) -> int:
         """Longest response."""
         return int(self.first.spec.max_tokens if isinstance(self.first, Rl) else self.recipe.eval.max_tokens)
@@ -75,7 +83,7 @@ class Preflight(Stage):
         asked = {key: getattr(self.first.spec, key) for key in keys} if isinstance(self.first, Rl) else {}
         if asked:
             asked["reward"] = bare(asked["reward"])
-        return [self._split, self.window, asked, self.recipe.prompts]
+        return [self._split, self.window, asked, self.recipe.prompts, sorted(self._optims)]
 
     @property
     def outside(self) -> Mapping[str, str]:
@@ -91,6 +99,7 @@ class Preflight(Stage):
             shares = Shares.of(groups)
             stops = not work.goes_on and self._teaches_nothing(shares)
             trained = TrainingPass() if stops else training_pass(sampler, groups)
+            optims = {} if stops else optimiser_seconds(sampler, self._optims)
         tokens = sum(rollout.num_tokens for group in groups for rollout in group.rollouts)
         prompts = [len(r.prompt_tokens) for group in groups for r in group.rollouts if r.prompt_tokens is not None]
         record = {
@@ -99,6 +108,7 @@ class Preflight(Stage):
             "prompt_tokens": sum(prompts) / len(prompts) if prompts else None,
             "sampled_per_second": tokens / seconds if seconds else None,
             "trained_per_second": trained.tokens_per_second,
+            "optimiser_seconds": optims,
             "kb_per_token": trained.kb_per_token,
             "weights_mb": trained.weights_mb,
             "held_mb": trained.held_mb,
@@ -233,6 +243,16 @@ def training_pass(sampler: Sampler, groups: Sequence[Group]) -> TrainingPass:
     return TrainingPass(
         tokens_per_second=tokens / seconds, kb_per_token=kept / 1024 / tokens, weights_mb=weights, held_mb=held
     )  # fmt: skip
+
+
+def optimiser_seconds(sampler: Sampler, optims: Mapping[str, OptimSpec]) -> dict[str, float]:
+    """Name -> seconds of a step of such an optimiser; nothing known for a model elsewhere."""
+    language_model: LanguageModel | None = getattr(sampler, "language_model", None)
+    if language_model is None:
+        return {}
+    from etalon.engines.local.optim import step_seconds
+
+    return {name: step_seconds(language_model.model, spec) for name, spec in optims.items()}
 
 
 def _timed_rows(language_model: LanguageModel, groups: Sequence[Group]) -> list[TokenRow]:
