@@ -24,51 +24,53 @@ NAMES = (
 )  # fmt: skip
 # things that are held, and what they are put into
 THINGS = (
-    ("apples", "bags"), ("stickers", "albums"), ("marbles", "jars"), ("pencils", "boxes"), ("cookies", "plates"),
-    ("shells", "buckets"), ("books", "shelves"), ("coins", "purses"), ("cards", "packs"), ("eggs", "cartons"),
-    ("flowers", "vases"), ("stamps", "envelopes"), ("buttons", "tins"), ("peaches", "baskets"), ("balloons", "bundles"),
-    ("candles", "crates"), ("photos", "folders"), ("beads", "trays"),
+    ("apples", "bags"), ("stickers", "albums"), ("marbles", "jars"), ("pencils", "boxes"), ("cookies", "tins"),
+    ("shells", "buckets"), ("books", "cartons"), ("coins", "purses"), ("cards", "packs"), ("eggs", "baskets"),
+    ("flowers", "vases"), ("stamps", "envelopes"), ("buttons", "drawers"), ("peaches", "crates"), ("toys", "chests"),
+    ("candles", "parcels"), ("photos", "folders"), ("beads", "bowls"),
 )  # fmt: skip
 # what happens to things, with a number or "some", and how it is asked after
 GAINS = (
-    ("{name} buys {n} more {things}", "buy"), ("a friend gives {name} {n} {things}", "get"),
-    ("{name} finds {n} more {things}", "find"), ("{name} gets {n} {things} as a present", "get"),
-    ("{name} bought another {n} {things}", "buy"), ("{name} picked up {n} more {things}", "pick up"),
+    ("{name} bought {n} more {things}", "buy"), ("a friend gave {name} {n} {things}", "get"),
+    ("{name} found {n} more {things}", "find"), ("{name} got {n} {things} as a present", "get"),
+    ("{name} picked up {n} more {things}", "pick up"), ("{name} borrowed {n} {things} from a neighbour", "borrow"),
 )  # fmt: skip
 LOSSES = (
-    ("{name} gives away {n} {things}", "give away"), ("{name} loses {n} {things}", "lose"),
-    ("{name} sells {n} {things}", "sell"), ("{name} lends {n} {things} to a neighbour", "lend"),
+    ("{name} gave away {n} {things}", "give away"), ("{name} lost {n} {things}", "lose"),
+    ("{name} sold {n} {things}", "sell"), ("{name} lent {n} {things} to a neighbour", "lend"),
     ("{name} used {n} {things}", "use"), ("{name} gave {n} {things} to {other}", "give away"),
-    ("{n} of the {things} got lost", "lose"),
+    ("{n} of {name}'s {things} got lost", "lose"),
 )  # fmt: skip
-COLOURS = ("red", "blue", "green", "old", "small", "broken", "wet", "plain", "new", "painted")
+KINDS = (("red", "blue"), ("green", "yellow"), ("old", "new"), ("small", "large"), ("wet", "dry"), ("plain", "painted"))
 PLACES = ("the yard", "the kitchen", "the shop", "the school", "the library", "the garden", "the hall", "the cellar")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-PEOPLE = (("girls", "boys"), ("parents", "children"), ("teachers", "students"), ("dancers", "singers"))
+PEOPLE = (("girls", "boys"), ("adults", "children"), ("teachers", "students"), ("players", "guests"))
 DEEDS = (
-    ("read", "pages"), ("walked", "miles"), ("did", "push-ups"), ("baked", "rolls"), ("worked", "hours"),
-    ("wrote", "letters"), ("swam", "laps"), ("picked", "plums"), ("folded", "boats"), ("drove", "kilometres"),
+    ("read", "read", "pages"), ("did", "do", "push-ups"), ("baked", "bake", "rolls"), ("wrote", "write", "letters"),
+    ("swam", "swim", "laps"), ("picked", "pick", "plums"), ("folded", "fold", "boats"), ("drove", "drive", "miles"),
+    ("solved", "solve", "riddles"), ("planted", "plant", "bulbs"),
 )  # fmt: skip
 ASIDES = (
     "{third} is {n} years old.", "{place} is {n} minutes away.", "There are {n} chairs in {place}.",
-    "It was {n} days ago.", "{third} has {n} {extras}.", "There are also {n} {extras} in {place}.",
-    "{name} also has {n} {extras}.", "{name} has {n} {extras}, too.", "The {extras} cost {n} dollars.",
+    "{place} is {n} years old.", "{third} has {n} {extras}.", "There are {n} {extras} in {place}.",
+    "{name} has {n} {extras}.", "{third} bought {n} {extras} last year.",
 )  # fmt: skip
 # only where a person of the story is asked after
-OF_ANOTHER = ("{third} has {n} {things}.", "{third} has {n} {things}, too.")
+OF_ANOTHER = ("{third} has {n} {things}.", "{third} bought {n} {things} last year.")
 # Each: what is told, what is asked, and the sum that answers it.
 # Of a and b with w = a + b; a gain or a loss is one of b things:
 ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "change": (
-        ("{name} has {a} {things}. {Gain}.", "How many {things} does {name} have now?", "a + b"),
+        ("{name} had {a} {things}. {Gain}.", "How many {things} does {name} have now?", "a + b"),
         ("{name} had {a} {things}. {Gain}.", "How many {things} does {name} have in all?", "a + b"),
-        ("{name} has {w} {things}. {Loss}.", "How many {things} does {name} have now?", "w - b"),
+        ("{name} had {w} {things}. {Loss}.", "How many {things} does {name} have now?", "w - b"),
         ("{name} had {w} {things}. {Loss}.", "How many {things} are left?", "w - b"),
         ("There were {w} {things} in {place}. {name} took {b} of them.", "How many {things} are still there?", "w - b"),
-        ("There are {a} {things} in {place} and {name} brings {b} more.", "How many {things} are there now?", "a + b"),
-        ("{name} has {w} dollars and spends {b} on {things}.", "How many dollars does {name} have left?", "w - b"),
-        ("The {things} cost {w} dollars. Today they are {b} dollars cheaper.",
-         "How many dollars does one pay today?", "w - b"),
+        ("There were {a} {things} in {place} and {name} brought {b} more.",
+         "How many {things} are there now?", "a + b"),
+        ("{name} had {w} dollars and spent {b} on {things}.", "How many dollars does {name} have left?", "w - b"),
+        ("The {things} cost {w} dollars. Today the {things} are {b} dollars cheaper.",
+         "How many dollars do the {things} cost today?", "w - b"),
     ),
     "start": (
         ("{Gain}. Now {name} has {w} {things}.", "How many {things} did {name} have before?", "w - b"),
@@ -80,17 +82,18 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "event": (
         ("{name} had {w} {things}. {Some_lost}. Now {name} has {a} {things}.",
          "How many {things} did {name} {to_lose}?", "w - a"),
-        ("{name} has {a} {things}. {Some_got}. After that {name} has {w} {things}.",
+        ("{name} had {a} {things}. {Some_got}. Now {name} has {w} {things}.",
          "How many {things} did {name} {to_get}?", "w - a"),
         ("There were {w} {things} in {place}. Now there are {a} left.", "How many {things} are gone?", "w - a"),
         ("{name} had {w} dollars and bought {things}. Now {name} has {a} dollars.",
          "How many dollars did {name} spend?", "w - a"),
     ),
     "part": (
-        ("There are {w} {things} in {place}. {a} of them are {colour}.", "How many of them are not {colour}?", "w - a"),
-        ("{name} has {w} {things}. {a} of them are {colour} and the rest are {tint}.",
-         "How many {tint} {things} does {name} have?", "w - a"),
-        ("{name} has {a} {colour} {things} and {b} {tint} {things}.",
+        ("There are {w} {things} in {place}. {a} of them are {one_kind}.",
+         "How many of the {things} in {place} are not {one_kind}?", "w - a"),
+        ("{name} has {w} {things}. {a} of them are {one_kind} and the rest are {another}.",
+         "How many {another} {things} does {name} have?", "w - a"),
+        ("{name} has {a} {one_kind} {things} and {b} {another} {things}.",
          "How many {things} does {name} have altogether?", "a + b"),
         ("{w} people are in {place}. {a} of them are {people}, the others are {rest}.", "How many {rest} are there?",
          "w - a"),
@@ -108,19 +111,20 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
          "How many {things} does {other} have?", "w - b"),
         ("{name} has {a} {things} and wants to have {w}.", "How many more {things} does {name} need?", "w - a"),
         ("{name} {did} {w} {units} and {other} {did} {a} {units}.",
-         "How many more {units} did {name} do than {other}?", "w - a"),
+         "How many more {units} did {name} {do} than {other}?", "w - a"),
         ("{name} {did} {w} {units} on {day} and {a} {units} on {later}.",
-         "How many more {units} were it on {day} than on {later}?", "w - a"),
+         "How many more {units} did {name} {do} on {day} than on {later}?", "w - a"),
         ("There are {w} {things} and {a} {others} in {place}.",
          "How many more {things} than {others} are there?", "w - a"),
     ),
     "together": (
         ("{name} has {a} {things} and {other} has {b}.", "How many {things} do they have together?", "a + b"),
-        ("{name} {did} {a} {units} on {day} and {b} {units} on {later}.", "How many {units} were it in all?", "a + b"),
+        ("{name} {did} {a} {units} on {day} and {b} {units} on {later}.",
+         "How many {units} did {name} {do} in all?", "a + b"),
         ("There are {a} {things} in {place}. {name} has {b} {things} at home.",
          "How many {things} are there in total?", "a + b"),
-        ("{name} pays {a} dollars for the {things} and {b} dollars for the {others}.",
-         "How many dollars does {name} pay?", "a + b"),
+        ("{name} paid {a} dollars for {things} and {b} dollars for {others}.",
+         "How many dollars did {name} pay for {things} and {others}?", "a + b"),
     ),
 }  # fmt: skip
 # Of a and b with w = a * b:
@@ -128,23 +132,26 @@ MULTIPLIED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "groups": (
         ("{name} has {a} {holders}. There are {b} {things} in each.", "How many {things} does {name} have in all?",
          "a * b"),
-        ("Each of the {a} {holders} in {place} holds {b} {things}.", "How many {things} are there in total?", "a * b"),
-        ("{name} buys {a} {holders} of {things}. Each costs {b} dollars.", "How many dollars does {name} pay?",
+        ("Each of the {a} {holders} in {place} holds {b} {things}.", "How many {things} are in the {holders}?",
          "a * b"),
-        ("{name} {did} {b} {units} every day.", "How many {units} are that in {a} days?", "b * a"),
-        ("{a} children bring {b} {things} each.", "How many {things} do they bring?", "a * b"),
-        ("The {things} in {place} stand in {a} rows of {b}.", "How many {things} are there?", "a * b"),
+        ("{name} bought {a} {holders} of {things}. Each of the {holders} cost {b} dollars.",
+         "How many dollars did {name} pay?", "a * b"),
+        ("{name} {did} {b} {units} every day.", "How many {units} did {name} {do} in {a} days?", "b * a"),
+        ("{a} children brought {b} {things} each.", "How many {things} did they bring?", "a * b"),
+        ("The {things} in {place} stand in {a} rows of {b}.", "How many {things} are in the rows?", "a * b"),
     ),
     "share": (
-        ("{name} puts {w} {things} into {a} {holders}, as many into each.", "How many {things} are in one of them?",
-         "w / a"),
+        ("{name} puts {w} {things} into {a} {holders}, the same number into each.",
+         "How many {things} are in one of the {holders}?", "w / a"),
         ("{name} has {w} {things} and puts {b} into each of the {holders}.", "How many {holders} does {name} need?",
          "w / b"),
-        ("{a} friends share {w} {things} equally.", "How many {things} does each of them get?", "w / a"),
-        ("{name} paid {w} dollars for {a} {holders} of {things}.", "How many dollars did each of them cost?", "w / a"),
-        ("{name} {did} {w} {units} in {a} days, each day the same.", "How many {units} were it a day?", "w / a"),
+        ("{a} friends share {w} {things} equally.", "How many {things} does each of the friends get?", "w / a"),
+        ("{name} paid {w} dollars for {a} {holders} of {things}.",
+         "How many dollars did one of the {holders} cost?", "w / a"),
+        ("{name} {did} {w} {units} in {a} days, each day the same number.",
+         "How many {units} did {name} {do} each day?", "w / a"),
         ("The {w} {things} in {place} stand in rows of {b}.", "How many rows are there?", "w / b"),
-        ("{name} has {w} dollars. One of the {holders} costs {b} dollars.",
+        ("{name} has {w} dollars. The {holders} cost {b} dollars each.",
          "How many {holders} can {name} buy?", "w / b"),
     ),
 }  # fmt: skip
@@ -216,8 +223,8 @@ def _words(rng: random.Random, n: int) -> dict[str, str]:
     name, other, third = rng.sample(NAMES, 3)
     (things, holders), (others, _), (extras, _) = rng.sample(THINGS, 3)
     (gain, to_get), (loss, to_lose) = rng.choice(GAINS), rng.choice(LOSSES)
-    colour, tint = rng.sample(COLOURS, 2)
-    (day, later), (people, rest), (did, units) = rng.sample(DAYS, 2), rng.choice(PEOPLE), rng.choice(DEEDS)
+    one_kind, another = rng.sample(rng.choice(KINDS), 2)
+    (day, later), (people, rest), (did, do, units) = rng.sample(DAYS, 2), rng.choice(PEOPLE), rng.choice(DEEDS)
     who = {"name": name, "other": other, "things": things}
     happens = {
         key: _upper(event.format(n=number, **who))
@@ -226,8 +233,8 @@ def _words(rng: random.Random, n: int) -> dict[str, str]:
     }  # fmt: skip
     return who | happens | {
         "third": third, "holders": holders, "others": others, "extras": extras, "to_get": to_get, "to_lose": to_lose,
-        "colour": colour, "tint": tint, "day": day, "later": later, "people": people, "rest": rest, "did": did,
-        "units": units, "place": rng.choice(PLACES),
+        "one_kind": one_kind, "another": another, "day": day, "later": later, "people": people, "rest": rest,
+        "did": did, "do": do, "units": units, "place": rng.choice(PLACES),
     }  # fmt: skip
 
 
@@ -239,7 +246,7 @@ def _aside(rng: random.Random, one_is_asked_after: bool) -> str:
 def _chain(rng: random.Random, steps: int) -> Story:
     name, (things, _) = rng.choice(NAMES), rng.choice(THINGS)
     value = rng.randint(3, 40)
-    told, lines = [f"{name} has {value} {things}."], []
+    told, lines = [f"{name} had {value} {things}."], []
     for place in range(steps):
         sentence, value, line = _event(rng, value, name, things)
         told.append(f"{'Then' if place else 'First'} {sentence}.")
@@ -254,12 +261,12 @@ def _event(rng: random.Random, value: int, name: str, things: str) -> tuple[str,
     possible = {"gain": room >= 2, "loss": value > 2, "double": 0 < value <= LARGEST // 3}
     kind = rng.choice([name for name, can_be in possible.items() if can_be])
     if kind == "double":
-        factor, word = rng.choice([(2, "doubles"), (3, "triples")])
+        factor, word = rng.choice([(2, "doubled"), (3, "tripled")])
         return f"{name} {word} the number of {things}", value * factor, f"{value} * {factor} = {value * factor}"
     if kind == "gain":
         n = rng.randint(2, min(30, room))
         return _told(rng, GAINS, name, n, things), value + n, f"{value} + {n} = {value + n}"
-    n = rng.randint(1, value - 1)
+    n = rng.randint(min(2, value - 1), value - 1)
     return _told(rng, LOSSES, name, n, things), value - n, f"{value} - {n} = {value - n}"
 
 
