@@ -21,14 +21,13 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 PROMPTS, ROLLOUTS, MAX_TOKENS = 32, 4, 128
 TRAIN_ROWS, TRAIN_PROMPT, TRAIN_RESPONSE = 16, 100, 100
 STEP_PROMPTS, STEP_ROLLOUTS, STEP_TOKENS = 16, 8, 60
-STILL = 1e-12  # learning rate
 # part -> sides, the first is what the others are measured against
 SIDES = {
     "sampling": ("transformers", "transformers-bf16", "vllm", "local", "local-bf16"),
@@ -193,11 +192,6 @@ def training_transformers(args: argparse.Namespace) -> Numbers:
 # ---- an RL step
 
 
-def chance(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
-    """Right or wrong by chance, the same for the same tokens."""
-    return [float(sum(ids) % 3 == 0) for ids in completion_ids]
-
-
 def step_local(args: argparse.Namespace) -> Numbers:
     from dataclasses import replace
 
@@ -207,6 +201,7 @@ def step_local(args: argparse.Namespace) -> Numbers:
     from etalon.rl.credit import CreditSpec
     from etalon.sampling.local import LocalSampler
     from etalon.types import Domain, Group, Problem, SamplingParams, Verdict, ask
+    from grpo import STILL, chance
 
     language_model = loaded(args)
     asked = questions(STEP_PROMPTS, (2, 3))
@@ -235,9 +230,9 @@ def step_local(args: argparse.Namespace) -> Numbers:
 def step_trl(args: argparse.Namespace) -> Numbers:
     import tempfile
 
-    from datasets import Dataset
-    from transformers import PrinterCallback, TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
+    from transformers import TrainerCallback
+
+    from grpo import grpo_trainer
 
     model, tokenizer = hugging_face(args)
     prompts = [tokenizer.decode(rendered_by(tokenizer, text)) for text in questions(STEP_PROMPTS, (2, 3))]
@@ -251,28 +246,10 @@ def step_trl(args: argparse.Namespace) -> Numbers:
             seconds.append(time.perf_counter() - self.started)
 
     with tempfile.TemporaryDirectory() as folder:
-        config = GRPOConfig(
-            output_dir=folder, num_generations=STEP_ROLLOUTS, max_completion_length=STEP_TOKENS, loss_type="grpo",
-            per_device_train_batch_size=args.rows,
-            gradient_accumulation_steps=STEP_PROMPTS * STEP_ROLLOUTS // args.rows,
-            max_steps=args.rounds + 1, learning_rate=STILL, lr_scheduler_type="constant", shuffle_dataset=False,
-            top_k=0, bf16=False, use_cpu=True, gradient_checkpointing=False, report_to="none", save_strategy="no",
-            disable_tqdm=True, logging_steps=10**6,
+        trainer, tokens = grpo_trainer(
+            model, tokenizer, prompts, n=STEP_ROLLOUTS, max_tokens=STEP_TOKENS, rows=args.rows,
+            steps=args.rounds + 1, folder=Path(folder), watch=Clock(),
         )  # fmt: skip
-        trainer = GRPOTrainer(
-            model=model, processing_class=tokenizer, reward_funcs=chance, args=config,
-            train_dataset=Dataset.from_dict({"prompt": prompts}), callbacks=[Clock()],
-        )  # fmt: skip
-        trainer.remove_callback(PrinterCallback)
-        tokens: list[int] = []
-        generate = trainer._generate
-
-        def counted(asked: list[Any]) -> Any:
-            found = generate(asked)
-            tokens.append(sum(map(len, found[1])))
-            return found
-
-        trainer._generate = counted
         trainer.train()
     return {"rate": sum(tokens[1:]) / sum(seconds[1:])}
 

@@ -21,15 +21,13 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
-from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from transformers import TrainerCallback
 
 from etalon.engines.local.reinforcement import rl_batch
 from etalon.engines.local.trainer import Trainer
@@ -40,15 +38,10 @@ from etalon.recipe import OptimSpec
 from etalon.rl.credit import CreditSpec
 from etalon.sampling.local import LocalSampler
 from etalon.types import Domain, Group, Problem, Rollout, SamplingParams, Verdict, ask
+from grpo import STILL, chance, grpo_trainer
 from sampler import SIZES, TARGETS, build, set_end
 
 SPEC = CreditSpec(gamma=0.0, std_ddof=1, std_epsilon=1e-4)
-STILL = 1e-12  # learning rate
-
-
-def reward(completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
-    """Right or wrong by chance, the same for the same tokens."""
-    return [float(sum(ids) % 3 == 0) for ids in completion_ids]
 
 
 def twin(language_model: LanguageModel) -> LanguageModel:
@@ -79,7 +72,7 @@ class Local:
         return [self.judged(problem, found[i]) for i, problem in enumerate(self.problems)]
 
     def judged(self, problem: Problem, rollouts: Sequence[Rollout]) -> Group:
-        scores = reward([rollout.tokens or () for rollout in rollouts])
+        scores = chance([rollout.tokens or () for rollout in rollouts])
         verdicts = tuple(Verdict(score=score, reason="by chance") for score in scores)
         named = tuple(replace(rollout, problem_id=problem.id) for rollout in rollouts)
         return Group(problem=problem, rollouts=named, verdicts=verdicts)
@@ -108,44 +101,19 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self.gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-def trl_trainer(
-    language_model: LanguageModel, problems: list[Problem], args: argparse.Namespace, max_tokens: int, steps: int,
-    folder: Path, rollout_func: Callable[..., Any] | None = None,
-) -> tuple[Any, Steps]:  # fmt: skip
-    """A GRPOTrainer over the problems, `steps` times."""
-    tokenizer = language_model.tokenizer
-    prompts = [tokenizer.decode(language_model.render(ask(problem.prompt))) for problem in problems]
-    rollouts = len(problems) * args.n
-    watch = Steps()
-    config = GRPOConfig(
-        output_dir=str(folder), num_generations=args.n, max_completion_length=max_tokens, loss_type="grpo",
-        per_device_train_batch_size=args.rows, gradient_accumulation_steps=rollouts // args.rows, max_steps=steps,
-        learning_rate=STILL, lr_scheduler_type="constant", shuffle_dataset=False, top_k=0, bf16=False, use_cpu=True,
-        gradient_checkpointing=False, report_to="none", save_strategy="no", disable_tqdm=True, logging_steps=10**6,
-        max_grad_norm=0.0 if rollout_func else 1.0,
-    )  # fmt: skip
-    trainer = GRPOTrainer(
-        model=language_model.model, processing_class=tokenizer, reward_funcs=reward, args=config,
-        train_dataset=Dataset.from_dict({"prompt": prompts}), rollout_func=rollout_func, callbacks=[watch],
-    )  # fmt: skip
-    trainer.remove_callback(PrinterCallback)
-    return trainer, watch
+def rendered(language_model: LanguageModel, problems: Sequence[Problem]) -> list[str]:
+    return [language_model.tokenizer.decode(language_model.render(ask(problem.prompt))) for problem in problems]
 
 
 def theirs(
     language_model: LanguageModel, problems: list[Problem], args: argparse.Namespace, max_tokens: int, folder: Path
 ) -> list[tuple[int, float]]:
     """(tokens, CPU seconds) of each step of GRPOTrainer."""
-    trainer, watch = trl_trainer(language_model, problems, args, max_tokens, args.rounds + 1, folder)
-    tokens: list[int] = []
-    generate = trainer._generate
-
-    def counted(prompts: list[Any]) -> Any:
-        found = generate(prompts)
-        tokens.append(sum(map(len, found[1])))
-        return found
-
-    trainer._generate = counted
+    watch = Steps()
+    trainer, tokens = grpo_trainer(
+        language_model.model, language_model.tokenizer, rendered(language_model, problems), n=args.n,
+        max_tokens=max_tokens, rows=args.rows, steps=args.rounds + 1, folder=folder, watch=watch,
+    )  # fmt: skip
     trainer.train()
     return list(zip(tokens, watch.seconds, strict=True))[1:]  # the first is outside the clock
 
@@ -164,7 +132,12 @@ def gradient_difference(
             "logprobs": None,
         }
 
-    trainer, watch = trl_trainer(language_model, local.problems, args, max_tokens, 1, folder, stored)
+    watch = Steps()
+    trainer, _ = grpo_trainer(
+        language_model.model, language_model.tokenizer, rendered(language_model, local.problems), n=args.n,
+        max_tokens=max_tokens, rows=args.rows, steps=1, folder=folder, watch=watch, rollout_func=stored,
+        max_grad_norm=0.0,
+    )  # fmt: skip
     trainer.train()
     local.trainer.backward(rl_batch(groups, SPEC))
     own = {name: p.grad for name, p in local.trainer.language_model.model.named_parameters() if p.grad is not None}
