@@ -61,6 +61,7 @@ def recipe(tmp_path: Path) -> Path:
         ("rl.gamma=-1", "--set rl.gamma: must be at least 0, found -1"),
         ("eval.top_p=1.5", "--set eval.top_p: must be at most 1, found 1.5"),
         ("problems.files=gone.jsonl", "problems.files: gone.jsonl: no such file"),
+        ("sft-broad.traces=gone.jsonl", "sft-broad.traces: gone.jsonl: no such file; or use 'all' or 'hard'"),
         ("problems.source=files", "problems.files: is empty; name a problem file, or set problems.source to 'nano'"),
         ("prompts=gone", "prompts: gone: no such folder; use one of default, nano or a path"),
         ("data.teacher=gone", "data.teacher: gone: no such model directory; or use 'nano' or 'reference'"),

@@ -53,6 +53,28 @@ def test_a_papers_recipe_is_planned_where_nothing_is_at_hand(name: str, tmp_path
     assert "positions of model.base end at" in planned.stdout
 
 
+def one_line(printed: str) -> str:
+    """However wide it was."""
+    return " ".join(printed.split())
+
+
+@pytest.mark.parametrize("name", ["smollm2", "smollm2-rl"])
+def test_a_recipe_whose_files_are_to_be_made_says_where_it_says_how(name: str, tmp_path: Path) -> None:
+    made = f"the commands that make what it needs are at the head of {config.packaged_recipe(name)}"
+    planned = etalon("run", name, "--dry-run", folder=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert "- form.traces: form.jsonl: not here" in planned.stdout.splitlines()
+    assert f"- {made}" in one_line(planned.stdout)
+    begun = etalon("run", name, folder=tmp_path)
+    assert begun.returncode == 2
+    assert begun.stderr.startswith("etalon: problems.files: ")
+    assert f": no such file; {made}\n" in begun.stderr
+    (tmp_path / "form.jsonl").write_text("{}\n")
+    planned = etalon("run", name, "--dry-run", folder=tmp_path)
+    assert "form.jsonl: not here" not in planned.stdout
+    assert f"- {made}" in one_line(planned.stdout)  # of model.base
+
+
 @pytest.mark.parametrize("name", PAPERS)
 def test_the_repository_shows_the_packaged_recipe(name: str) -> None:
     shown = Path(__file__).parents[1] / "recipes" / f"{name}.toml"

@@ -324,7 +324,6 @@ DOMAINS = "'math', 'code', 'stem', 'instruct', 'claims' or 'facts'"
         ("stages = [3]", "x.toml: stages.0: must be a table, found 3"),
         (stage("a", "sft"), f"a: {NO_TRACES}"),
         (stage("a", "sft") + stage(*DATA), f"a: {NO_TRACES}"),
-        (stage("a", "sft", traces="gone.jsonl"), "a.traces: gone.jsonl: no such file; or use 'all' or 'hard'"),
         (A + stage("d", "distill", replay=5), f"d: {NO_TRACES}"),
         (
             A + stage("f", "fuse"),

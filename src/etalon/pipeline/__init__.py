@@ -19,7 +19,7 @@ from etalon.config.stages import EVALUATION, PREFLIGHT, PROBLEMS
 from etalon.engines.jobs import engine_of
 from etalon.errors import ConfigError, RunError
 from etalon.pipeline.graph import Graph, graph_of
-from etalon.pipeline.inputs import absent_inputs, check_device, check_endpoints, check_inputs
+from etalon.pipeline.inputs import check_device, check_endpoints, checked_inputs
 from etalon.pipeline.plan import print_lines, print_plan
 from etalon.pipeline.reckoning import as_found
 from etalon.pipeline.seconds import measured_in
@@ -68,8 +68,7 @@ def run(
     """
     choice = choice or Choice()
     recipe = recipe.resolved()
-    absent = absent_inputs(recipe) if dry_run else {}
-    check_inputs(recipe, absent=absent.values())
+    absent = checked_inputs(recipe, recipe_path, is_plan=dry_run)
     graph = graph_of(recipe, preflight=choice.preflight)
     check_names(graph, choice)
     check_owner(run_dir, recipe.name)
@@ -83,7 +82,7 @@ def run(
         problems = found_problems(graph, keys, directories)
         print_plan(
             graph_of(with_domains_found(recipe, problems), preflight=choice.preflight), keys or None, directories,
-            from_stage=choice.from_stage, chosen=chosen, reused=reused, absent=list(absent),
+            from_stage=choice.from_stage, chosen=chosen, reused=reused, absent=absent,
             measured=measured_in([*([choice.reuse] if choice.reuse is not None else []), run_dir], graph),
         )  # fmt: skip
         print_lines(lines)

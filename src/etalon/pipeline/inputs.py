@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Collection
@@ -12,17 +14,17 @@ from etalon.config.stages import Listed, base_model, listed
 from etalon.errors import ConfigError, EtalonError, InputError, UnsupportedModelError
 from etalon.model.directory import check_runnable
 from etalon.prompts import PACKAGED
-from etalon.recipe import BaseSpec, DataSpec, DistillSpec, Recipe, RlSpec
+from etalon.recipe import BaseSpec, DataSpec, DistillSpec, Recipe, RlSpec, SftSpec
 from etalon.rows.mapping import ColumnMap
 from etalon.sampling.source import JUDGES, check_named, is_endpoint, is_program, named_sampler
 
+COMMAND = re.compile(r"#\s+(etalon|hf) ")  # in a comment
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def named_inputs(recipe: Recipe) -> list[tuple[str, str]]:
     """(key, path) of every file and directory that the recipe and its stages name; endpoints and programs are none."""
-    named = [("problems.files", file) for file in recipe.problems.files]
-    named += [("problems.test_files", file) for file in recipe.problems.test_files]
+    named = _named_files(recipe)
     if recipe.eval.judge:
         named.append(("eval.judge", recipe.eval.judge))
     for stage in listed(recipe):
@@ -30,6 +32,16 @@ def named_inputs(recipe: Recipe) -> list[tuple[str, str]]:
     return [
         (key, path) for key, path in dict.fromkeys(named) if path and not is_endpoint(path) and not is_program(path)
     ]
+
+
+def _named_files(recipe: Recipe) -> list[tuple[str, str]]:
+    """Of problems, and of traces."""
+    named = [("problems.files", file) for file in recipe.problems.files]
+    named += [("problems.test_files", file) for file in recipe.problems.test_files]
+    for stage in listed(recipe):
+        if isinstance(stage.spec, SftSpec) and stage.spec.traces not in PATHS["sft", "traces"]:
+            named.append((stage.key_of("traces"), stage.spec.traces))
+    return named
 
 
 def _named_by(stage: Listed, recipe: Recipe) -> list[tuple[str, str]]:
@@ -55,16 +67,43 @@ def absent_inputs(recipe: Recipe) -> dict[str, str]:
     return {f"{key}: {path}: not here": path for key, path in named_inputs(recipe) if not Path(path).exists()}
 
 
+def checked_inputs(recipe: Recipe, recipe_path: Path | None, *, is_plan: bool) -> list[str]:
+    """`check_inputs`, but a plan does without what is not here: the lines that say so.
+
+    Both end in where the recipe says how its files are made.
+    """
+    absent = absent_inputs(recipe)
+    made = how_made(recipe_path) if absent else ""
+    try:
+        check_inputs(recipe, absent=absent.values() if is_plan else ())
+    except ConfigError as error:
+        raise ConfigError("; ".join(filter(None, (str(error), made)))) from None
+    return [*absent, *([made] if made else [])] if is_plan else []
+
+
+def how_made(recipe_path: Path | None) -> str:
+    """Where a recipe says how its files are made: in the commands at its head. Empty for one without."""
+    if recipe_path is None or not recipe_path.is_file():
+        return ""
+    head = itertools.takewhile(lambda line: line.startswith("#"), recipe_path.read_text(encoding="utf-8").splitlines())
+    return (
+        f"the commands that make what it needs are at the head of {recipe_path}"
+        if any(map(COMMAND.match, head))
+        else ""
+    )
+
+
 def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
     """Everything outside the run that the recipe names exists; said before any work is done.
 
     absent: paths that a dry run does without.
     """
     ColumnMap.of(recipe.problems.map, key="problems.map")
-    for key, files in (("problems.files", recipe.problems.files), ("problems.test_files", recipe.problems.test_files)):
-        for file in files:
-            if file not in absent and not Path(file).is_file():
-                raise ConfigError(f"{key}: {file}: no such file")
+    files = _named_files(recipe)
+    for key, file in files:
+        if file not in absent and not Path(file).is_file():
+            otherwise = "" if key.startswith("problems.") else "; or use 'all' or 'hard'"
+            raise ConfigError(f"{key}: {file}: no such file{otherwise}")
     if recipe.problems.source == "files" and not (recipe.problems.files or recipe.problems.test_files):
         raise ConfigError("problems.files: is empty; name a problem file, or set problems.source to 'nano'")
     if recipe.problems.source == "nano" and (recipe.problems.files or recipe.problems.test_files):
@@ -72,7 +111,7 @@ def check_inputs(recipe: Recipe, *, absent: Collection[str] = ()) -> None:
     if recipe.prompts not in PACKAGED and not Path(recipe.prompts).is_dir():
         raise ConfigError(f"prompts: {recipe.prompts}: no such folder; use one of {', '.join(PACKAGED)} or a path")
     for key, path in named_inputs(recipe):
-        if path not in absent and not key.startswith("problems."):
+        if path not in absent and (key, path) not in files:
             _check_named(key, path)
     for key, name in asked_models(recipe):
         if is_program(name):

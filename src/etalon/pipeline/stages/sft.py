@@ -12,7 +12,7 @@ from etalon.cost.work import Cost
 from etalon.data.curriculum import strata
 from etalon.data.curriculum.traces import trace_from_row
 from etalon.data.records import record_of
-from etalon.errors import ConfigError, InputError
+from etalon.errors import InputError
 from etalon.pipeline import held_out, reckoning
 from etalon.pipeline.stage import Outputs, Stage, Work
 from etalon.pipeline.stages.problems import at_most, reading_of
@@ -92,10 +92,6 @@ class Sft(Stage):
             return {}
         files = (str(self.file), *self.recipe.problems.test_files)
         return {file: hash_file(Path(file)) for file in files} | held_out.files_of(self.recipe)
-
-    def check(self) -> None:
-        if self.file and not self.file.is_file():
-            raise ConfigError(f"{self.name}.traces: {self.file}: no such file; or use {ALL!r} or {HARD!r}")
 
     @property
     def cost(self) -> Cost:
