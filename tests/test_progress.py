@@ -57,6 +57,21 @@ def test_without_a_terminal_a_resumed_stage_does_not_print_the_quarters_it_skipp
     ]
 
 
+def test_the_time_left_is_that_of_the_part_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("etalon.show.progress.time.monotonic", lambda: clock[0])
+    for console, screen in (plain_console(), terminal()):
+        console.get_time = lambda: clock[0]
+        with Progress(console).stage("rl", "filters, then learns") as stage:
+            for total, seconds in ((10, 60.0), (100, 1.0)):
+                for done in range(total // 2 + 1):
+                    stage.update(done, total)
+                    clock[0] += seconds
+            last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n").splitlines()[-1]
+        assert "50/100" in last
+        assert ", 50s left" in last or "00:50" in last
+
+
 def test_a_stage_of_unknown_length_or_without_steps_is_fine() -> None:
     for console, screen in (plain_console(), terminal()):
         progress = Progress(console)

@@ -110,6 +110,7 @@ class _LineView:
         self._say = progress.say
         self._name = name
         self._first: tuple[int, float] | None = None  # a resumed stage starts in the middle
+        self._done = 0
         self._quarter = 0
         self._said = 0.0
 
@@ -120,10 +121,11 @@ class _LineView:
         self.numbers = numbers or self.numbers
         now = time.monotonic()
         quarter = 4 * done // total if total > 0 else 0
-        if self._first is None:
-            self._first, self._said = (done, now), now
-            self._quarter = quarter
+        if self._first is None or done < self._done:  # another part of the stage has a pace of its own
+            self._first, self._quarter = (done, now), quarter
+            self._done, self._said = done, self._said or now
             return
+        self._done = done
         is_late = now - self._said >= SILENT_SECONDS and done < total
         if self._quarter < quarter < 4 or is_late:
             self._quarter, self._said = quarter, now
