@@ -18,6 +18,7 @@ SOURCE = "made-sums"
 MAX_SUMS = 20
 BOUNDS = (10, 20, 50, 100, LARGEST)  # of the numbers of an addition or subtraction, each as often
 FACTORS = (2, 12)
+OPERATORS = "++----*/"  # each as often; what a small model is slowest to learn comes most
 
 
 def sums(count: int, *, seed: int, lines: tuple[int, int]) -> Iterator[Row]:
@@ -35,7 +36,7 @@ def sums(count: int, *, seed: int, lines: tuple[int, int]) -> Iterator[Row]:
 
 def one_sum(rng: random.Random) -> tuple[str, int]:
     """A sum such as "53 - 48", and what it comes to."""
-    operator = rng.choice("++--*/")
+    operator = rng.choice(OPERATORS)
     if operator in "+-":
         whole = rng.randint(1, rng.choice(BOUNDS))
         part = rng.randint(0, whole)
