@@ -277,7 +277,7 @@ def _event(rng: random.Random, value: int, name: str, things: str) -> tuple[str,
     if kind == "gain":
         n = rng.randint(2, min(30, room))
         return _told(rng, GAINS, name, n, things), value + n, f"{value} + {n} = {value + n}"
-    n = rng.randint(min(2, value - 1), value - 1)
+    n = rng.randint(2, value - 1)
     return _told(rng, LOSSES, name, n, things), value - n, f"{value} - {n} = {value - n}"
 
 
