@@ -32,7 +32,8 @@ class Habits:
     honours_top_p: bool = True
     honours_seed: bool = True
     has_logprobs: bool = True
-    follows_schema: bool = True
+    shaped: str = '{"colour": "blue"}'
+    shaped_finish: str = "stop"
     repeats: bool = False
     refuses: str = ""
     cap: int = 10**6
@@ -58,8 +59,8 @@ class Toy:
                 status=400, body=json.dumps({"error": {"message": f"unknown field {habits.refuses}"}}).encode()
             )
         if "response_format" in body:
-            text = '{"colour": "blue"}' if habits.follows_schema else "The sky is blue."
-            return Reply(body=json.dumps(whole(Reply(content=text))).encode())
+            reply = Reply(content=habits.shaped, finish=habits.shaped_finish)
+            return Reply(body=json.dumps(whole(reply)).encode())
         if "17 * 23" in asked.text:
             return Reply(
                 reasoning=habits.reasoning, reasoning_field=habits.reasoning_field,
@@ -101,6 +102,27 @@ def finding(report: Report, check: str) -> Finding:
     return next(found for found in report.findings if found.check == check)
 
 
+@pytest.mark.parametrize(
+    ("text", "finish", "found"),
+    [
+        ("<think>The sky is blue.</think>\n{'colour': 'blue'}".replace("'", '"'), "stop", "honoured"),
+        ('{ \n"colour"' + "\n" * 100 + "\t" * 100, "length", "honoured, but the model fills it with blanks"),
+        ("\n" * 200, "length", "honoured, but the model fills it with blanks"),
+        ('{"colour": "bl', "length", "cannot tell: the answer is cut"),
+        ("", "length", "cannot tell: the answer is cut"),
+        ("<think>Let me see, the sky", "length", "cannot tell: the answer is cut"),
+        ("The sky is blue, and so is", "length", "ignored: the answer has another form"),
+        ('{"colour": "pink"}', "stop", "ignored: the answer has another form"),
+        ('{"colour": "blue", "why": 1}', "stop", "ignored: the answer has another form"),
+        ('{"colour"' + "\n" * 100, "stop", "ignored: the answer has another form"),
+    ],
+)
+def test_a_schema_is_ignored_only_where_the_answer_shows_it(text: str, finish: str, found: str) -> None:
+    told = finding(examined(Habits(shaped=text, shaped_finish=finish)), "json_schema")
+    assert told.found.startswith(found)
+    assert ("disable_any_whitespace" in told.fix) == ("blanks" in found)
+
+
 def test_a_server_that_honours_everything_has_no_problem() -> None:
     report = examined(Habits(), pages={"/version": {"version": "0.32.0"}})
     assert {found.check: found.level for found in report.findings} == {
@@ -118,7 +140,7 @@ def test_a_server_that_honours_everything_has_no_problem() -> None:
     ("habits", "expected"),
     [
         (
-            Habits(honours_n=False, has_logprobs=False, honours_seed=False, follows_schema=False, reasoning=""),
+            Habits(honours_n=False, has_logprobs=False, honours_seed=False, shaped="The sky is blue.", reasoning=""),
             {
                 "n": ("note", "single requests are sent"), "logprobs": ("note", "ignored"),
                 "seed": ("note", "ignored"), "json_schema": ("note", "another form"),

@@ -82,8 +82,14 @@ def _logprobs(seen: Observed, server: Server) -> Finding:
 
 
 def _schema(seen: Observed, server: Server) -> Finding:
-    if seen.follows_schema:
+    if seen.form == "kept":
         return Finding(check="json_schema", found="honoured", level="ok")
+    if seen.form == "blanks":
+        found = "honoured, but the model fills it with blanks until it is cut"
+        return Finding(check="json_schema", found=found, level="note", fix=fix("json_schema blanks", server))
+    if seen.form == "cut":
+        found = "cannot tell: the answer is cut before its form shows"
+        return Finding(check="json_schema", found=found, level="note")
     found = seen.schema_error or "ignored: the answer has another form"
     return Finding(check="json_schema", found=found, level="note", fix=fix("json_schema", server))
 
@@ -273,6 +279,10 @@ FIXES: dict[str, dict[Server, str]] = {
     },
     "logprobs": {Server.VLLM: "--max-logprobs 20"},
     "json_schema": {Server.SGLANG: "--grammar-backend xgrammar"},
+    "json_schema blanks": {
+        Server.VLLM: """--structured-outputs-config '{"backend": "xgrammar", "disable_any_whitespace": true}'""",
+        Server.SGLANG: "--constrained-json-disable-any-whitespace",
+    },
 }
 ANY = {
     "context": "start the server with a window of 65536 tokens",

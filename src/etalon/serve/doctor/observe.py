@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from etalon.errors import InputError
 from etalon.sampling.endpoint import Client, EndpointSettings, UpstreamError
@@ -19,9 +19,11 @@ from etalon.serve.doctor.patient import Patient, WatchedReply
 OPEN_QUESTION = "Invent a village. Give its name and one sentence about it."
 REASONING_QUESTION = "What is 17 * 23? Think step by step, then put the final answer in \\boxed{}."
 LONG_REQUEST = "Write the whole numbers from 1 to 3000, one per line, without any other text."
+Form = Literal["kept", "blanks", "cut", "other"]  # of an answer under a schema
+COLOURS = ["red", "green", "blue"]
 SCHEMA = {
     "type": "object",
-    "properties": {"colour": {"type": "string", "enum": ["red", "green", "blue"]}},
+    "properties": {"colour": {"type": "string", "enum": COLOURS}},
     "required": ["colour"],
     "additionalProperties": False,
 }
@@ -38,7 +40,7 @@ class Observed:
     choices: int | None = None  # answers to n = 2
     has_logprobs: bool = False
     fields_error: str = ""
-    follows_schema: bool = False
+    form: Form = "other"
     schema_error: str = ""
     free: tuple[str, ...] = ()  # different seeds, nothing cut off
     same_seed: tuple[str, ...] = ()
@@ -117,7 +119,7 @@ async def _fields(patient: Patient) -> dict[str, Any]:
         "choices": len(_choices(both)) or None,
         "has_logprobs": bool(first and first[0].get("logprobs")),
         "fields_error": error,
-        "follows_schema": _is_shaped(_text(shaped)),
+        "form": _form(shaped),
         "schema_error": schema_error,
     }
 
@@ -154,9 +156,16 @@ def _text(answer: Any, *, with_reasoning: bool = False) -> str:
     return reasoning + content if with_reasoning else content
 
 
-def _is_shaped(text: str) -> bool:
+def _form(answer: Any) -> Form:
+    """What became of the schema. A grammar allows blanks anywhere, and a weak model may write nothing else."""
+    text = _text(answer).rpartition("</think>")[2]
     try:
-        value = json.loads(text.rpartition("</think>")[2])
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and set(value) == {"colour"} and value["colour"] in ("red", "green", "blue")
+        is_cut = any(choice.get("finish_reason") == "length" for choice in _choices(answer)[:1])
+        written = "".join(text.split())
+        is_begun = any(f'{{"colour":"{colour}"}}'.startswith(written) for colour in COLOURS)
+        if not is_cut or not (is_begun or "<think>" in text):
+            return "other"
+        return "blanks" if is_begun and len(text) > 2 * len(written) else "cut"
+    return "kept" if isinstance(value, dict) and list(value) == ["colour"] and value["colour"] in COLOURS else "other"
