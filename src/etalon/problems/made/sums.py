@@ -12,13 +12,11 @@ import random
 from collections.abc import Iterator
 
 from etalon.problems.made import Row, different
-from etalon.problems.made.stories import LARGEST
+from etalon.problems.made.stories import FACTORS, LARGEST, WHOLE
 
 SOURCE = "made-sums"
 MAX_SUMS = 20
-BOUNDS = (10, 20, 50, 100, LARGEST)  # of the numbers of an addition or subtraction, each as often
-FACTORS = (2, 12)
-OPERATORS = "++----*/"  # each as often; what a small model is slowest to learn comes most
+OPERATORS = "++----*/"  # each sign as often as it stands here: most, what a small model is slowest to learn
 
 
 def sums(count: int, *, seed: int, lines: tuple[int, int]) -> Iterator[Row]:
@@ -38,7 +36,7 @@ def one_sum(rng: random.Random) -> tuple[str, int]:
     """A sum such as "53 - 48", and what it comes to."""
     operator = rng.choice(OPERATORS)
     if operator in "+-":
-        whole = rng.randint(1, rng.choice(BOUNDS))
+        whole = rng.randint(1, rng.choice(WHOLE))
         part = rng.randint(0, whole)
         rest = whole - part
         return (f"{whole} - {part}", rest) if operator == "-" else (f"{part} + {rest}", whole)
