@@ -3,7 +3,7 @@
     "Work these out in order: 53 - 48, 7 * 8, 19 + 6. What is the last one?"  ->  three lines, then "#### 25"
 
 A row of ten has ten times the arithmetic of a story of one step, in about two and a half times its tokens.
-Numbers are whole, from 0 to LARGEST, small ones more often.
+Numbers are whole, from 0 to LARGEST of the stories, small ones more often.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 
 from etalon.problems.made import Row, different
-from etalon.problems.made.stories import FACTORS, LARGEST, WHOLE
+from etalon.problems.made.stories import FACTORS, WHOLE
 
 SOURCE = "made-sums"
 MAX_SUMS = 20
