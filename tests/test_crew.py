@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,6 +216,17 @@ def test_a_helper_that_was_killed_is_told_and_its_crew_ends() -> None:
     [process] = crew._processes
     os.kill(process.pid, signal.SIGKILL)
     process.join()
+    with pytest.raises(RunError, match="a helper process was killed"):
+        list(crew.map(who, [(1,), (2,)]))
+    crew.close()
+
+
+def test_a_helper_that_was_killed_with_the_lock_of_the_counter_is_told_too() -> None:
+    crew = Crew(tiny_language_model(), helpers=1)
+    list(crew.map(who, [(1,), (2,)]))
+    threading.Thread(target=crew._next.acquire).start()  # whose thread has ended, and who never gives it back
+    [process] = crew._processes
+    os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(RunError, match="a helper process was killed"):
         list(crew.map(who, [(1,), (2,)]))
     crew.close()

@@ -35,6 +35,7 @@ PRELOADED = ["etalon.model.packed", "etalon.sampling.local", "transformers.model
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  where torch has it
 SLOTS = 8  # (ours) parts of a step whose gradients are in shared memory at once
 PATIENCE_SECONDS = 5.0  # (ours) for all helpers to end by themselves
+LOCK_SECONDS = 1.0  # (ours) after which who waits for the counter looks whether its holder was killed
 
 
 @dataclass(frozen=True)
@@ -98,24 +99,31 @@ class Crew:
         if not self._pipes or len(arguments) < 2:
             yield from (function(self.held, *one) for one in arguments)
             return
-        self._next.value = 0
+        _put(self._next, 0)
         try:
             with _death_named():
                 for pipe in self._pipes:
                     pipe.send((function, arguments))
-                answers = [_work(self.held, self._next, function, arguments), *(pipe.recv() for pipe in self._pipes)]
+                own = _work(self.held, self._next, function, arguments, self._all_live)
+                answers = [own, *(pipe.recv() for pipe in self._pipes)]
         except BaseException:  # Ctrl-C: nobody begins another
-            self._next.value = len(arguments)
+            _put(self._next, len(arguments))
             raise
         found = _joined(answers)
         yield from (found[index] for index in range(len(arguments)))
+
+    def _all_live(self) -> bool:
+        """True. EOFError where a helper was killed: what it had taken, the counter perhaps, is gone with it."""
+        if not all(process.is_alive() for process in self._processes):
+            raise EOFError
+        return True
 
     def tell(self, function: Function, *arguments: Any) -> None:
         """function(held, *arguments) in every process, once."""
         function(self.held, *arguments)
         for pipe in self._pipes:
             with _death_named():
-                self._next.value = 0
+                _put(self._next, 0)
                 pipe.send((function, [arguments]))
                 _joined([pipe.recv()])
 
@@ -187,24 +195,41 @@ def _death_named() -> Iterator[None]:
 
 
 def _work(
-    held: Held, following: Any, function: Function, arguments: Sequence[tuple[Any, ...]],
-    goes_on: Callable[[], bool] = lambda: True,
-) -> Answer:  # fmt: skip
+    held: Held, following: Any, function: Function, arguments: Sequence[tuple[Any, ...]], goes_on: Callable[[], bool]
+) -> Answer:
     """Take one after the other until there are none left; after an error nobody takes another."""
     found: dict[int, Any] = {}
     while goes_on():
-        with following.get_lock():
-            index = following.value
-            following.value = index + 1
+        index = _taken(following, goes_on)
         if index >= len(arguments):
             break
         try:
             found[index] = function(held, *arguments[index])
         except Exception as error:
-            with following.get_lock():
-                following.value = len(arguments)
+            _put(following, len(arguments))
             return error
     return found
+
+
+def _taken(following: Any, goes_on: Callable[[], bool]) -> int:
+    """The next index, which nobody else takes. A process that was killed may have taken the lock with it."""
+    while not following.acquire(timeout=LOCK_SECONDS):
+        if not goes_on():
+            return sys.maxsize
+    try:
+        index: int = following.get_obj().value
+        following.get_obj().value = index + 1
+    finally:
+        following.release()
+    return index
+
+
+def _put(following: Any, index: int) -> None:
+    """Let the next be this one, even where nobody gives the lock back."""
+    held = following.acquire(timeout=LOCK_SECONDS)
+    following.get_obj().value = index
+    if held:
+        following.release()
 
 
 def _joined(answers: Sequence[Answer]) -> dict[int, Any]:

@@ -113,7 +113,8 @@ class Sft(Stage):
 
     @property
     def shown(self) -> tuple[str, str]:
-        return f"{self.spec.epochs} epoch{'' if self.spec.epochs == 1 else 's'}", ""
+        epochs = f"{self.spec.epochs} epoch{'' if self.spec.epochs == 1 else 's'}"
+        return f"{epochs}, up to {self.spec.max_steps}" if self.spec.max_steps else epochs, ""
 
     def run(self, work: Work) -> Outputs:
         if self.file:
