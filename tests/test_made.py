@@ -26,7 +26,7 @@ from etalon.problems.made import claims as made_claims
 from etalon.problems.made import rules as made_rules
 from etalon.problems.made.claims import Step
 from etalon.problems.made.rules import RULES, tasks
-from etalon.problems.made.stories import LARGEST, ONE_STEP, stories
+from etalon.problems.made.stories import CROWDED, LARGEST, ONE_STEP, stories
 from etalon.problems.made.sums import sums
 from etalon.types import Domain, ask
 from etalon.verifiers import verify
@@ -79,6 +79,18 @@ def test_all_kinds_and_numbers_of_steps_come_and_no_question_twice() -> None:
     assert set(Counter(row["steps"] for row in rows)) == {1, 2, 3}
     assert len({row["kind"] for row in rows}) == len(ONE_STEP) + 1
     assert {row["steps"] for row in stories(50, seed=0, steps=(2, 2))} == {2}
+
+
+def test_crowded_stories_tell_numbers_that_could_be_meant_in_any_order() -> None:
+    rows = [row for row in stories(600, seed=4, steps=(1, 1)) if row["kind"] in CROWDED]
+    assert {row["kind"] for row in rows} == set(CROWDED)
+    places = Counter()
+    for row in rows:
+        told = re.findall(r"\d+", row["question"])
+        assert len(told) > 2, row
+        assert not re.search(r"[\[\]|{}]", row["question"]), row
+        places[told.index(row["answer"].split(" ")[0])] += 1
+    assert min(places[place] for place in range(3)) > len(rows) / 10
 
 
 @pytest.mark.parametrize("make", [

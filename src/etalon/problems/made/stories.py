@@ -3,13 +3,15 @@
     three numbers, one of which the other two make -> a template that tells two of them and asks for the third
     someone has so many things -> one event a step -> a question about what there is then
 
-One step is of the kinds of ONE_STEP; half of them tell a number that the question does not ask for, as word problems
-for children do. More steps are a chain of events. Every number on the way is a whole one between 0 and LARGEST.
+One step is of the kinds of ONE_STEP; more than half of them tell a number that the question does not ask for, as word
+problems for children do. More steps are a chain of events. Every number of a solution is a whole one between 0 and
+LARGEST.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +60,8 @@ ASIDES = (
 # only where a person of the story is asked after
 OF_ANOTHER = ("{third} has {n} {things}.", "{third} bought {n} {things} last year.")
 # Each: what is told, what is asked, and the sum that answers it.
-# Of a and b with w = a + b; a gain or a loss is one of b things:
+# Of a and b with w = a + b; a gain or a loss is one of b things. c and d are asked for by nobody, nor is e, which is
+# more than a, b and w together:
 ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "change": (
         ("{name} had {a} {things}. {Gain}.", "How many {things} does {name} have now?", "a + b"),
@@ -99,7 +102,7 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
          "How many {things} does {name} have altogether?", "a + b"),
         ("{a} of the {w} {things} in {place} are {one_kind}, the others are {another}.",
          "How many {another} {things} are there?", "w - a"),
-        ("{a} of {name}'s {w} {things} are {one_kind}.", "How many {things} of {name} are not {one_kind}?", "w - a"),
+        ("{a} of {name}'s {w} {things} are {one_kind}.", "How many of {name}'s {things} are not {one_kind}?", "w - a"),
         ("{w} people are in {place}. {a} of them are {people}, the others are {rest}.", "How many {rest} are there?",
          "w - a"),
         ("There are {a} {people} and {b} {rest} in {place}.", "How many people are there in total?", "a + b"),
@@ -127,6 +130,53 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
          "How many fewer {others} than {things} are there?", "w - a"),
         ("{other} has {a} {things}. {name} has {w} {things}.",
          "How many more {things} does {name} have than {other}?", "w - a"),
+    ),
+    # two of several numbers, which the words of the question name; [x|y] stand in any order
+    "listed": (
+        ("{name} {did} [{w} {units} on {day}|{a} {units} on {later}|{c} {units} on {last}].",
+         "How many more {units} did {name} {do} on {day} than on {later}?", "w - a"),
+        ("{name} {did} [{w} {units} on {day}|{a} {units} on {later}|{c} {units} on {last}].",
+         "How many fewer {units} did {name} {do} on {later} than on {day}?", "w - a"),
+        ("{name} {did} [{a} {units} on {day}|{b} {units} on {later}|{c} {units} on {last}].",
+         "How many {units} did {name} {do} on {day} and {later} together?", "a + b"),
+        ("{name} has [{w} {things}|{a} {others}|{c} {extras}].",
+         "How many more {things} than {others} does {name} have?", "w - a"),
+        ("There are [{w} {things}|{a} {others}|{c} {extras}] in {place}.",
+         "How many fewer {others} than {things} are there?", "w - a"),
+        ("{name} has [{a} {things}|{b} {others}|{c} {extras}].",
+         "How many {things} and {others} does {name} have altogether?", "a + b"),
+        ("[{name} has {w} {things}|{other} has {a} {things}|{third} has {c} {things}].",
+         "How many more {things} does {name} have than {other}?", "w - a"),
+        ("[{name} has {a} {things}|{other} has {b} {things}|{third} has {c} {things}].",
+         "How many {things} do {name} and {other} have together?", "a + b"),
+        ("{name} has {e} {things} and gives [{w} of them to {other}|{a} of them to {third}].",
+         "How many more {things} does {other} get than {third}?", "w - a"),
+        ("{name} had {e} dollars and paid [{w} dollars for {things}|{a} dollars for {others}].",
+         "How many more dollars did {name} pay for {things} than for {others}?", "w - a"),
+        ("{name} had {e} dollars and paid [{a} dollars for {things}|{b} dollars for {others}].",
+         "How many dollars did {name} pay in all?", "a + b"),
+        ("[{name} {did} {w} {units}|{other} {did} {a} {units}|{third} {did} {c} {units}].",
+         "How many fewer {units} did {other} {do} than {name}?", "w - a"),
+    ),
+    "beside": (
+        ("{name} had [{w} {things}|{c} {others}]. {Loss}.", "How many {things} does {name} have left?", "w - b"),
+        ("{name} had [{a} {things}|{c} {others}]. {Gain}.", "How many {things} does {name} have now?", "a + b"),
+        ("{name} had [{c} {things}|{d} {others}] before. Now {name} has [{w} {things}|{a} {others}].",
+         "How many more {things} than {others} does {name} have now?", "w - a"),
+        ("{name} had [{w} {things}|{a} {others}] before. Now {name} has [{c} {things}|{d} {others}].",
+         "How many more {things} than {others} did {name} have before?", "w - a"),
+        ("{name} had [{w} {things}|{c} {others}]. {Some_lost}. Now {name} has [{a} {things}|{c} {others}].",
+         "How many {things} did {name} {to_lose}?", "w - a"),
+        ("{name} needs [{w} {things}|{c} {others}] for a game and has {a} {things} so far.",
+         "How many more {things} does {name} need?", "w - a"),
+        ("{name} found [{w} {things}|{c} {others}] and lost {a} {things}.",
+         "How many more {things} did {name} find than lose?", "w - a"),
+        ("There were [{c} {people}|{d} {rest}] in {place}. Then [{w} {people}|{a} {rest}] came.",
+         "How many more {people} than {rest} came?", "w - a"),
+        ("There were [{a} {people}|{c} {rest}] in {place}. Then {b} {people} came.",
+         "How many {people} are there now?", "a + b"),
+        ("{name} {did} [{w} {units} on {day}|{c} {units} on {later}]. {other} {did} {a} {units} on {day}.",
+         "How many more {units} did {name} {do} on {day} than {other}?", "w - a"),
     ),
     "together": (
         ("{name} has {a} {things} and {other} has {b}.", "How many {things} do they have together?", "a + b"),
@@ -169,7 +219,8 @@ MULTIPLIED: dict[str, tuple[tuple[str, str, str], ...]] = {
 ONE_STEP = {kind: ways for table in (ADDED, MULTIPLIED) for kind, ways in table.items()}
 WHOLE = (10, 20, 50, 100, LARGEST)  # most of what is added up to, each as often
 FACTORS = (2, 12)
-ASIDE = 0.5  # share of stories of one step that tell a number too many
+CROWDED = ("listed", "beside")  # all of which tell numbers too many, that could be meant
+ASIDE = 0.5  # share of the other stories of one step that tell one in a sentence aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,20 +259,31 @@ def _one(rng: random.Random, kind: str) -> Story:
     told, asked, line = rng.choice(ONE_STEP[kind])
     numbers = _added(rng) if kind in ADDED else _multiplied(rng)
     words = _words(rng, numbers["b"])
-    if rng.random() < ASIDE:
+    if kind not in CROWDED and rng.random() < ASIDE:
         aside = _upper(_aside(rng, "{name}" in asked or "{other}" in asked).format(n=rng.randint(2, 90), **words))
         told = f"{told} {aside}" if rng.random() < 0.5 else f"{aside} {told}"
-    question = " ".join(part.format(**numbers, **words) for part in (told, asked))
+    question = " ".join(part.format(**numbers, **words) for part in (_in_any_order(rng, told), asked))
     left, operator, right = line.split(" ")
     answer = numbers[({"a", "b", "w"} - {left, right}).pop()]
     worked = f"{numbers[left]} {operator} {numbers[right]} = {answer}"
     return Story(question=_upper(question), lines=(worked,), answer=answer, kind=kind)
 
 
+def _in_any_order(rng: random.Random, told: str) -> str:
+    """[x|y|z] become "x, z and y": in what order a number is told says nothing about what is asked for."""
+
+    def shuffled(found: re.Match[str]) -> str:
+        *parts, last = rng.sample(found[1].split("|"), found[1].count("|") + 1)
+        return f"{', '.join(parts)} and {last}"
+
+    return re.sub(r"\[(.+?)\]", shuffled, told)
+
+
 def _added(rng: random.Random) -> dict[str, int]:
     whole = rng.randint(4, rng.choice(WHOLE))
     part = rng.randint(2, whole - 2)
-    return {"a": part, "b": whole - part, "w": whole}
+    c, d = rng.randint(2, whole), rng.randint(2, whole)
+    return {"a": part, "b": whole - part, "w": whole, "c": c, "d": d, "e": 2 * whole + rng.randint(0, 20)}
 
 
 def _multiplied(rng: random.Random) -> dict[str, int]:
@@ -235,7 +297,7 @@ def _words(rng: random.Random, n: int) -> dict[str, str]:
     (things, holders), (others, _), (extras, _) = rng.sample(THINGS, 3)
     (gain, to_get), (loss, to_lose) = rng.choice(GAINS), rng.choice(LOSSES)
     one_kind, another = rng.sample(rng.choice(KINDS), 2)
-    (day, later), (people, rest), (did, do, units) = rng.sample(DAYS, 2), rng.choice(PEOPLE), rng.choice(DEEDS)
+    (day, later, last), (people, rest), (did, do, units) = rng.sample(DAYS, 3), rng.choice(PEOPLE), rng.choice(DEEDS)
     who = {"name": name, "other": other, "things": things}
     happens = {
         key: _upper(event.format(n=number, **who))
@@ -244,8 +306,8 @@ def _words(rng: random.Random, n: int) -> dict[str, str]:
     }  # fmt: skip
     return who | happens | {
         "third": third, "holders": holders, "others": others, "extras": extras, "to_get": to_get, "to_lose": to_lose,
-        "one_kind": one_kind, "another": another, "day": day, "later": later, "people": people, "rest": rest,
-        "did": did, "do": do, "units": units, "place": rng.choice(PLACES),
+        "one_kind": one_kind, "another": another, "day": day, "later": later, "last": last, "people": people,
+        "rest": rest, "did": did, "do": do, "units": units, "place": rng.choice(PLACES),
     }  # fmt: skip
 
 
