@@ -251,12 +251,12 @@ def stories(count: int, *, seed: int, steps: tuple[int, int] = (1, MAX_STEPS)) -
 
 def story(rng: random.Random, steps: int) -> Story:
     """One of so many steps."""
-    return _one(rng, rng.choice(list(ONE_STEP))) if steps == 1 else _chain(rng, steps)
+    return _one(rng) if steps == 1 else _chain(rng, steps)
 
 
-def _one(rng: random.Random, kind: str) -> Story:
-    """A story of one step, in which now and then a number stands that is not asked for."""
-    told, asked, line = rng.choice(ONE_STEP[kind])
+def _one(rng: random.Random) -> Story:
+    """A story of one step, each template as often, in which now and then a number stands that is not asked for."""
+    kind, (told, asked, line) = rng.choice([(kind, way) for kind, ways in ONE_STEP.items() for way in ways])
     numbers = _added(rng) if kind in ADDED else _multiplied(rng)
     words = _words(rng, numbers["b"])
     if kind not in CROWDED and rng.random() < ASIDE:
