@@ -27,7 +27,7 @@ NAMES = (
 # things that are held, and what they are put into
 THINGS = (
     ("apples", "bags"), ("stickers", "albums"), ("marbles", "jars"), ("pencils", "boxes"), ("cookies", "tins"),
-    ("shells", "buckets"), ("books", "cartons"), ("coins", "purses"), ("cards", "packs"), ("eggs", "baskets"),
+    ("shells", "buckets"), ("books", "cartons"), ("rings", "purses"), ("cards", "packs"), ("eggs", "baskets"),
     ("flowers", "vases"), ("stamps", "envelopes"), ("buttons", "drawers"), ("peaches", "crates"), ("toys", "chests"),
     ("candles", "parcels"), ("photos", "folders"), ("beads", "bowls"),
 )  # fmt: skip
@@ -35,25 +35,25 @@ THINGS = (
 GAINS = (
     ("{name} bought {n} more {things}", "buy"), ("a friend gave {name} {n} {things}", "get"),
     ("{name} found {n} more {things}", "find"), ("{name} got {n} {things} as a present", "get"),
-    ("{name} picked up {n} more {things}", "pick up"), ("{name} borrowed {n} {things} from a neighbour", "borrow"),
+    ("{name} picked up {n} more {things}", "pick up"), ("{name} won {n} {things}", "win"),
 )  # fmt: skip
 LOSSES = (
     ("{name} gave away {n} {things}", "give away"), ("{name} lost {n} {things}", "lose"),
     ("{name} sold {n} {things}", "sell"), ("{name} lent {n} {things} to a neighbour", "lend"),
-    ("{name} used {n} {things}", "use"), ("{name} gave {n} {things} to {other}", "give away"),
+    ("{name} threw away {n} {things}", "throw away"), ("{name} gave {n} {things} to {other}", "give away"),
     ("{n} of {name}'s {things} got lost", "lose"),
 )  # fmt: skip
-KINDS = (("red", "blue"), ("green", "yellow"), ("old", "new"), ("small", "large"), ("wet", "dry"), ("plain", "painted"))
+KINDS = (("red", "blue"), ("green", "yellow"), ("old", "new"), ("small", "large"))
 PLACES = ("the yard", "the kitchen", "the shop", "the school", "the library", "the garden", "the hall", "the cellar")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-PEOPLE = (("girls", "boys"), ("adults", "children"), ("teachers", "students"), ("players", "guests"))
+PEOPLE = (("girls", "boys"), ("adults", "children"), ("teachers", "students"), ("women", "men"))
 DEEDS = (
     ("read", "read", "pages"), ("did", "do", "push-ups"), ("baked", "bake", "rolls"), ("wrote", "write", "letters"),
     ("swam", "swim", "laps"), ("picked", "pick", "plums"), ("folded", "fold", "boats"), ("drove", "drive", "miles"),
     ("solved", "solve", "riddles"), ("planted", "plant", "bulbs"),
 )  # fmt: skip
 ASIDES = (
-    "{third} is {n} years old.", "{place} is {n} minutes away.", "There are {n} chairs in {place}.",
+    "{third} is {n} years old.", "The station is {n} minutes away.", "There are {n} chairs in {place}.",
     "{place} is {n} years old.", "{third} has {n} {extras}.", "There are {n} {extras} in {place}.",
     "{name} has {n} {extras}.", "{third} bought {n} {extras} last year.",
 )  # fmt: skip
@@ -72,7 +72,7 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("There were {a} {things} in {place} and {name} brought {b} more.",
          "How many {things} are there now?", "a + b"),
         ("{name} took {b} of the {w} {things} in {place}.", "How many {things} are left in {place}?", "w - b"),
-        ("{name} used {b} of {w} {things}.", "How many {things} does {name} have left?", "w - b"),
+        ("{name} threw away {b} of {w} {things}.", "How many {things} does {name} have left?", "w - b"),
         ("{name} had {w} dollars and spent {b} on {things}.", "How many dollars does {name} have left?", "w - b"),
         ("The {things} cost {w} dollars. Today the {things} are {b} dollars cheaper.",
          "How many dollars do the {things} cost today?", "w - b"),
@@ -80,7 +80,7 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "start": (
         ("{Gain}. Now {name} has {w} {things}.", "How many {things} did {name} have before?", "w - b"),
         ("{Loss}. Now {name} has {a} {things}.", "How many {things} did {name} have before?", "a + b"),
-        ("{name} had some {things}. {Loss} and {a} are left.", "How many {things} were there at first?", "a + b"),
+        ("{name} had some {things}. {Loss} and {a} are left.", "How many {things} did {name} have at first?", "a + b"),
         ("{name} spent {b} dollars on {things} and has {a} dollars left.",
          "How many dollars did {name} have to begin with?", "a + b"),
     ),
@@ -105,15 +105,17 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("{a} of {name}'s {w} {things} are {one_kind}.", "How many of {name}'s {things} are not {one_kind}?", "w - a"),
         ("{w} people are in {place}. {a} of them are {people}, the others are {rest}.", "How many {rest} are there?",
          "w - a"),
-        ("There are {a} {people} and {b} {rest} in {place}.", "How many people are there in total?", "a + b"),
+        ("There are {a} {people} and {b} {rest} in {place}.", "How many {people} and {rest} are there in total?",
+         "a + b"),
     ),
     "compare": (
         ("{name} has {w} {things}. {other} has {a} {things}.",
          "How many more {things} does {name} have than {other}?", "w - a"),
         ("{other} has {a} {things} and {name} has {w}.",
          "How many fewer {things} does {other} have than {name}?", "w - a"),
-        ("{name} has {a} {things}. {other} has {b} more than {name}.", "How many {things} does {other} have?", "a + b"),
-        ("{name} has {w} {things}. {other} has {b} fewer than {name}.",
+        ("{name} has {a} {things}. {other} has {b} more {things} than {name}.",
+         "How many {things} does {other} have?", "a + b"),
+        ("{name} has {w} {things}. {other} has {b} fewer {things} than {name}.",
          "How many {things} does {other} have?", "w - b"),
         ("{name} has {w} {things}. {name} has {b} more {things} than {other}.",
          "How many {things} does {other} have?", "w - b"),
@@ -169,21 +171,21 @@ ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
          "How many {things} did {name} {to_lose}?", "w - a"),
         ("{name} needs [{w} {things}|{c} {others}] for a game and has {a} {things} so far.",
          "How many more {things} does {name} need?", "w - a"),
-        ("{name} found [{w} {things}|{c} {others}] and lost {a} {things}.",
-         "How many more {things} did {name} find than lose?", "w - a"),
+        ("{name} found [{w} {things}|{c} {others}]. Later {name} lost {a} {things}.",
+         "How many more {things} did {name} find than {name} lost?", "w - a"),
         ("There were [{c} {people}|{d} {rest}] in {place}. Then [{w} {people}|{a} {rest}] came.",
          "How many more {people} than {rest} came?", "w - a"),
-        ("There were [{a} {people}|{c} {rest}] in {place}. Then {b} {people} came.",
+        ("There were [{a} {people}|{c} {rest}] in {place}. Then {b} more {people} came.",
          "How many {people} are there now?", "a + b"),
         ("{name} {did} [{w} {units} on {day}|{c} {units} on {later}]. {other} {did} {a} {units} on {day}.",
-         "How many more {units} did {name} {do} on {day} than {other}?", "w - a"),
+         "How many more {units} did {name} {do} on {day} than {other} did?", "w - a"),
     ),
     "together": (
         ("{name} has {a} {things} and {other} has {b}.", "How many {things} do they have together?", "a + b"),
         ("{name} {did} {a} {units} on {day} and {b} {units} on {later}.",
          "How many {units} did {name} {do} in all?", "a + b"),
-        ("There are {a} {things} in {place}. {name} has {b} {things} at home.",
-         "How many {things} are there in total?", "a + b"),
+        ("There are {a} {things} in {place} and {b} {things} in the attic.",
+         "How many {things} are there in both places together?", "a + b"),
         ("{name} paid {a} dollars for {things} and {b} dollars for {others}.",
          "How many dollars did {name} pay for {things} and {others}?", "a + b"),
     ),
@@ -199,19 +201,19 @@ MULTIPLIED: dict[str, tuple[tuple[str, str, str], ...]] = {
          "How many dollars did {name} pay?", "a * b"),
         ("{name} {did} {b} {units} every day.", "How many {units} did {name} {do} in {a} days?", "b * a"),
         ("{a} children brought {b} {things} each.", "How many {things} did they bring?", "a * b"),
-        ("The {things} in {place} stand in {a} rows of {b}.", "How many {things} are in the rows?", "a * b"),
+        ("The {things} in {place} are set out in {a} rows of {b}.", "How many {things} are in the rows?", "a * b"),
     ),
     "share": (
         ("{name} puts {w} {things} into {a} {holders}, the same number into each.",
          "How many {things} are in one of the {holders}?", "w / a"),
-        ("{name} has {w} {things} and puts {b} into each of the {holders}.", "How many {holders} does {name} need?",
-         "w / b"),
+        ("{name} has {w} {things} and puts {b} into each of the {holders}.",
+         "How many {holders} does {name} need for the {things}?", "w / b"),
         ("{a} friends share {w} {things} equally.", "How many {things} does each of the friends get?", "w / a"),
         ("{name} paid {w} dollars for {a} {holders} of {things}.",
          "How many dollars did one of the {holders} cost?", "w / a"),
         ("{name} {did} {w} {units} in {a} days, each day the same number.",
          "How many {units} did {name} {do} each day?", "w / a"),
-        ("The {w} {things} in {place} stand in rows of {b}.", "How many rows are there?", "w / b"),
+        ("The {w} {things} in {place} are set out in rows of {b}.", "How many rows of {things} are there?", "w / b"),
         ("{name} has {w} dollars. The {holders} cost {b} dollars each.",
          "How many {holders} can {name} buy?", "w / b"),
     ),
@@ -282,8 +284,9 @@ def _in_any_order(rng: random.Random, told: str) -> str:
 def _added(rng: random.Random) -> dict[str, int]:
     whole = rng.randint(4, rng.choice(WHOLE))
     part = rng.randint(2, whole - 2)
-    c, d = rng.randint(2, whole), rng.randint(2, whole)
-    return {"a": part, "b": whole - part, "w": whole, "c": c, "d": d, "e": 2 * whole + rng.randint(0, 20)}
+    needed = (part, whole - part, whole)
+    c, d = rng.sample([n for n in range(2, 2 * whole + 2) if n not in needed], 2)  # as often the largest as not
+    return {"a": part, "b": whole - part, "w": whole, "c": c, "d": d, "e": whole + part + rng.randint(1, 20)}
 
 
 def _multiplied(rng: random.Random) -> dict[str, int]:
