@@ -14,7 +14,7 @@ from etalon.cost import compute, memory, work
 from etalon.cost.gpus import GIB, GPUS, gpu_of
 from etalon.cost.shapes import KNOWN, ModelShape, read_shape
 from etalon.errors import ConfigError, InputError, UnsupportedModelError
-from etalon.pipeline import forecast, machine
+from etalon.pipeline import forecast, machine, reckoning
 from etalon.pipeline.graph import graph_of
 from etalon.recipe import Recipe
 
@@ -310,3 +310,13 @@ def test_a_forecast_counts_the_steps_of_the_optimisers_as_they_were_timed() -> N
     tuned = next(stage for stage in stages if stage.name == "sft-broad")
     assert tuned.spec.optim.name == "muon"
     assert found["sft-broad"] == pytest.approx(10 * tuned.cost.steps, abs=0.1)
+
+
+def test_what_a_run_found_reckons_as_what_it_was_asked_for() -> None:
+    """Counts that a mix has cut already are not cut by it again."""
+    recipe = config.load(config.packaged_recipe("nano"))
+    asked = {domain: round(reckoning.queries_of(recipe, domain)) for domain in reckoning.domains_of(recipe)}
+    found = reckoning.as_found(recipe, {"train": {domain.value: count for domain, count in asked.items()}})
+    assert len(set(asked.values())) > 1
+    assert {domain: round(reckoning.queries_of(found, domain)) for domain in asked} == asked
+    assert reckoning.traces(found) == reckoning.traces(recipe)

@@ -29,7 +29,7 @@ from etalon.rl.credit import CreditSpec  # noqa: E402
 from etalon.sampling.local import LocalSampler  # noqa: E402
 from etalon.store import read_jsonl  # noqa: E402
 from etalon.types import Credit, Domain, SamplingParams, ask  # noqa: E402
-from tiny_models import random_rows, tiny_language_model  # noqa: E402
+from tiny_models import ending, random_rows, tiny_language_model  # noqa: E402
 
 SIZES = [(3, 7), (5, 2), (4, 1), (2, 12), (6, 5), (1, 1)]
 MUON = OptimSpec(name="muon", lr=1e-2, final_lr=1e-3, warmup=0.25, muon_lr=0.02)
@@ -56,6 +56,11 @@ def weight(held: Held) -> float:
     return float(next(iter(held.language_model.model.parameters())).detach().sum())
 
 
+def weight_there(held: Held, number: int) -> tuple[int, float]:
+    time.sleep(0.02)
+    return os.getpid(), weight(held)
+
+
 def fails(held: Held, number: int) -> None:
     if number == 3:
         raise ValueError("three is too many")
@@ -71,7 +76,9 @@ def test_results_are_in_order_and_the_work_is_shared(pair: Crew) -> None:
 def test_helpers_see_the_weights_as_they_are_now(pair: Crew) -> None:
     with torch.no_grad():
         next(iter(pair.held.language_model.model.parameters())).add_(0.25)
-    assert len(set(pair.map(weight, [()] * 50))) == 1
+    found = list(pair.map(weight_there, [(n,) for n in range(50)]))
+    assert len({process for process, _ in found}) == 3
+    assert len({there for _, there in found}) == 1
 
 
 def test_what_a_part_raises_is_raised_here_and_the_crew_goes_on(pair: Crew) -> None:
@@ -108,11 +115,22 @@ def test_rollouts_are_the_same_with_helpers_and_without(pair: Crew) -> None:
     assert len(found[0]) == 40
 
 
-def test_a_phase_ends_with_the_same_files_whatever_the_number_of_helpers(tmp_path: Path) -> None:
-    spec = RlSpec(group_size=4, prompts_per_step=6, steps=2, max_tokens=12, micro_tokens=64, lr=1e-3)
+EVEN = """
+def even(problem, response):
+    return 1.0 if len(response) % 2 == 0 else 0.0
+"""
+
+
+def test_a_phase_ends_with_the_same_files_whatever_the_number_of_helpers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etalon.sampling.local.SMALL_ROWS", 8)  # three batches a step
+    (tmp_path / "even.py").write_text(EVEN)
+    spec = RlSpec(group_size=4, prompts_per_step=6, steps=2, max_tokens=12, micro_tokens=64, lr=1e-3,
+                  reward=f"{tmp_path}/even.py:even")  # fmt: skip
     logs = []
     for helpers in (0, 1):
-        crew = Crew(tiny_language_model(max_position_embeddings=256), helpers)
+        crew = Crew(ending(tiny_language_model(max_position_embeddings=256)), helpers)
         job = RlJob(
             source=tmp_path, prompts=nano.problems(Domain.MATH, "rl", 12, seed=0), spec=spec,
             credit=CreditSpec.of(spec), seed=3, directory=tmp_path / str(helpers), system="",
@@ -121,6 +139,7 @@ def test_a_phase_ends_with_the_same_files_whatever_the_number_of_helpers(tmp_pat
         job.directory.mkdir()
         train_phase(crew, job, autocast="off", on_step=lambda done, row: None)
         logs.append([read_jsonl(job.directory / "rollouts.jsonl"), weight(crew.held)])
+        assert all(row["grad_norm"] > 0 for row in read_jsonl(job.directory / "metrics.jsonl"))
         crew.close()
     assert logs[0] == logs[1]
 

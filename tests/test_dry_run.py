@@ -75,6 +75,19 @@ def test_a_recipe_whose_files_are_to_be_made_says_where_it_says_how(name: str, t
     assert f"- {made}" in one_line(planned.stdout)  # of model.base
 
 
+def test_who_judges_the_students_own_claims_is_looked_for_without_a_data_stage_too(tmp_path: Path) -> None:
+    recipe = tmp_path / "own.toml"
+    recipe.write_text(
+        'model = { base = "nowhere" }\ndata = { teacher = "teacher-dir" }\n'
+        '[[stages]]\nname = "base"\nkind = "base"\n'
+        '[[stages]]\nname = "distill"\nkind = "distill"\nstudent = "base"\n'
+        'teachers = { math = "base" }\nown_claims = 3\n'
+    )
+    planned = etalon("run", str(recipe), "--dry-run", folder=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert "- data.teacher: teacher-dir: not here" in planned.stdout.splitlines()
+
+
 @pytest.mark.parametrize("name", PAPERS)
 def test_the_repository_shows_the_packaged_recipe(name: str) -> None:
     shown = Path(__file__).parents[1] / "recipes" / f"{name}.toml"

@@ -100,8 +100,10 @@ def test_prompts_that_are_held_once_give_what_rows_of_their_own_give(
     language_model = likely_end(tiny_language_model(family), 3.0)
     params = SamplingParams(max_tokens=70)
     sampler = LocalSampler(language_model)
+    held: list[type] = []
+    monkeypatch.setattr(sampler.decoder, "release", lambda: held.append(type(sampler.decoder.cache)))
     shared = sample(sampler, PROMPTS, n=6, params=params)
-    assert isinstance(sampler.decoder.cache, Shared)
+    assert held == [Shared]
     monkeypatch.setattr(cache, "SHARED_FROM", float("inf"))
     alone = sample(LocalSampler(language_model), PROMPTS, n=6, params=params)
     assert len({r.num_tokens for group in alone for r in group}) > 5
@@ -120,6 +122,23 @@ def test_one_prompt_alone_is_held_once(seed: int, monkeypatch: pytest.MonkeyPatc
         with monkeypatch.context() as patched:
             patched.setattr(cache, "SHARED_FROM", float("inf"))
             assert tokens(sample(LocalSampler(language_model), prompts, n=2, seed=seed)) == tokens(shared)
+
+
+def test_a_prompt_with_more_rollouts_than_memory_holds_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    language_model = likely_end(tiny_language_model("qwen2"), 2.0)
+    params, decoded = SamplingParams(max_tokens=20), []
+    whole = sample(LocalSampler(language_model), PROMPTS, n=7, params=params)
+    sampler = LocalSampler(language_model, max_rows=3)
+    prefill = sampler.decoder.prefill
+    monkeypatch.setattr(
+        sampler.decoder, "prefill", lambda prompts, n: decoded.append(len(prompts) * n) or prefill(prompts, n)
+    )
+    in_parts = sample(sampler, PROMPTS, n=7, params=params)
+    assert tokens(in_parts) == tokens(whole)
+    assert [[r.index for r in group] for group in in_parts] == [list(range(7))] * len(PROMPTS)
+    assert sorted(decoded) == sorted([3, 3, 1] * len(PROMPTS))
+    assert sampler.decoder.cache is None
+    assert not sampler.decoder.layers  # nothing of a batch is held while something else trains
 
 
 def test_a_token_drawn_against_all_odds_has_a_finite_logprob() -> None:

@@ -113,7 +113,6 @@ def test_pack_maps_every_response_token_to_the_position_before_it() -> None:
     assert batch.source_N.tolist() == [1, 2, 4, 5, 6]
     assert batch.target_N.tolist() == [12, 13, 21, 22, 23]
     assert batch.sequence_N.tolist() == [0, 0, 1, 1, 1]
-    assert batch.num_sequences == 2
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=8))

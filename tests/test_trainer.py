@@ -110,6 +110,17 @@ def test_auto_looks_again_when_a_larger_batch_comes(monkeypatch: pytest.MonkeyPa
         assert one.recomputes == recomputes, len(chosen)
 
 
+def test_what_is_kept_once_is_not_counted_for_every_token() -> None:
+    """Autocast keeps a copy of every weight it casts, whatever the length."""
+    model = tiny_language_model("qwen2", hidden_size=128, intermediate_size=384).model
+    rows = random_rows([(8, 8), (40, 40)])
+    plain = bytes_per_token(model, rows[1])
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = [bytes_per_token(model, row) for row in rows]
+    assert max(cast) < plain
+    assert cast[0] == pytest.approx(cast[1], rel=0.2)
+
+
 def test_measuring_activations_holds_nothing_afterwards() -> None:
     model = tiny_language_model("qwen2").model
     [row] = random_rows([(5, 9)])

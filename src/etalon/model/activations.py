@@ -7,6 +7,7 @@ recompute_activations         a model keeps only the input of every layer, and c
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,13 +32,18 @@ def kept_bytes(model: Any, forward: Callable[[], torch.Tensor]) -> tuple[torch.T
 
 
 def bytes_per_token(model: Any, row: TokenRow) -> float:
-    """Of activations, by one forward pass over the row's end in training mode, as model and autocast are set now."""
-    row = TokenRow(prompt=row.prompt[-MEASURED_TOKENS:], response=row.response[:MEASURED_TOKENS])
-    batch = pack([row], next(model.parameters()).device)
+    """Of activations, by two forward passes in training mode over the row's end, as model and autocast are set now.
+
+    Two, because some bytes are kept once whatever the length: under autocast, copies of the weights.
+    """
+    long = TokenRow(prompt=row.prompt[-MEASURED_TOKENS:], response=row.response[:MEASURED_TOKENS])
+    short = TokenRow(prompt=long.prompt[: -(len(long.prompt) // 2) or None],
+                     response=long.response[: -(len(long.response) // 2) or None])  # fmt: skip
+    device = next(model.parameters()).device
     model.train()
-    _, kept = kept_bytes(model, lambda: token_logprobs(model, batch))
+    more, fewer = (kept_bytes(model, partial(token_logprobs, model, pack([one], device)))[1] for one in (long, short))
     model.eval()
-    return kept / len(row)
+    return (more - fewer) / (len(long) - len(short)) if len(long) > len(short) else more / len(long)
 
 
 def recompute_activations(model: Any) -> None:

@@ -74,7 +74,6 @@ class PackedBatch:
     source_N: torch.Tensor
     target_N: torch.Tensor
     sequence_N: torch.Tensor
-    num_sequences: int
 
 
 def pack(sequences: Sequence[TokenRow], device: torch.device | str = "cpu") -> PackedBatch:
@@ -98,7 +97,6 @@ def pack(sequences: Sequence[TokenRow], device: torch.device | str = "cpu") -> P
         source_N=send(place_U[source_U]),
         target_N=send(tokens_T[place_U[source_U + 1]]),
         sequence_N=send(owner_U[source_U]),
-        num_sequences=len(sequences),
     )
 
 

@@ -58,7 +58,9 @@ def _named_by(stage: Listed, recipe: Recipe) -> list[tuple[str, str]]:
         return [(key("judge"), spec.judge)]
     if isinstance(spec, DistillSpec):
         names = {one.name for one in listed(recipe)}
-        return [(f"{key('teachers')}.{domain}", name) for domain, name in spec.teachers.items() if name not in names]
+        found = [(f"{key('teachers')}.{domain}", name) for domain, name in spec.teachers.items() if name not in names]
+        judge = recipe.data.teacher if spec.own_claims else ""  # of the student's own claims
+        return [*found, *([("data.teacher", judge)] if judge not in ("", *PATHS["data", "teacher"]) else [])]
     return []
 
 
@@ -178,6 +180,8 @@ def asked_models(recipe: Recipe) -> list[tuple[str, str]]:
             named += [("data.teacher", spec.teacher), ("data.judge", spec.judge)]
         if isinstance(spec, RlSpec):
             named.append((f"{stage.name}.judge", spec.judge))
+        if isinstance(spec, DistillSpec) and spec.own_claims:
+            named.append(("data.teacher", recipe.data.teacher))
     return [(key, name) for key, name in dict.fromkeys(named) if name]
 
 

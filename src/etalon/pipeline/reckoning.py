@@ -38,8 +38,14 @@ def domains_of(recipe: Recipe) -> list[Domain]:
 def as_found(recipe: Recipe, counts: Mapping[str, Mapping[str, int]]) -> Recipe:
     """The recipe with the domains and the numbers of problems that were found. counts: split -> domain -> problems."""
     domains = tuple(d.value for d in Domain if any(d.value in found for found in counts.values()))
-    sizes = {split: max(found.values()) for split, found in counts.items() if found}
     mix = {name: share for name, share in recipe.problems.mix.items() if name in domains}
+    shares = {"train": {str(name): share for name, share in mix.items()}}  # the mix cuts no other split
+    own = {Domain.FACTS.value} if recipe.problems.facts else set()  # facts are counted by a knob of theirs
+    counted = {
+        split: [n / shares.get(split, {}).get(domain, 1.0) for domain, n in found.items() if n and domain not in own]
+        for split, found in counts.items()
+    }
+    sizes = {split: round(max(found)) for split, found in counted.items() if found}
     return recipe.model_copy(
         update={"problems": recipe.problems.model_copy(update={"domains": domains, "mix": mix, **sizes})}
     )

@@ -97,6 +97,10 @@ class Decoder:
             values.append(value.contiguous())
         return Prompts(keys_L=keys, values_L=values, pad_P=pad_P), hidden[:, -1]
 
+    def release(self) -> None:
+        """Let go of the cache and of folded weights: what trains next has their memory."""
+        self.layers, self.cache = [], None
+
     def step(self, token_R: torch.Tensor) -> torch.Tensor:
         """Append one token to every row; returns the logits (R, V) of the next."""
         cache = self.cache

@@ -26,15 +26,16 @@ class Draws:
 
     BLOCK = 128
 
-    def __init__(self, prompts: Sequence[Sequence[int]], n: int, seed: int) -> None:
-        self.keys = [stream_key(seed, prompt, index) for prompt in prompts for index in range(n)]
+    def __init__(self, prompts: Sequence[Sequence[int]], own: range, seed: int) -> None:
+        """own: indices of the rollouts of each prompt."""
+        self.keys = [stream_key(seed, prompt, index) for prompt in prompts for index in own]
         self.block = -1
         self.uniform_RS = torch.empty(0)
 
     @classmethod
     def of_keys(cls, keys: Sequence[int]) -> Draws:
         """Draws of one stream per row."""
-        draws = cls((), 0, 0)
+        draws = cls((), range(0), 0)
         draws.keys = list(keys)
         return draws
 

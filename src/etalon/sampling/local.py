@@ -70,24 +70,33 @@ class LocalSampler:
         usable = [i for i, p in enumerate(prompts) if p and len(p) < window]
         usable.sort(key=lambda i: (len(prompts[i]), i))  # similar lengths together: little padding
         longest = max((len(prompts[i]) for i in usable), default=0)
-        per_batch = max(1, self._rows(params, longest, shared_by=n) // n)
-        batches = [usable[start : start + per_batch] for start in range(0, len(usable), per_batch)]
-        decoded = self._decoded([([prompts[i] for i in batch], n, params, seed) for batch in batches])
-        for batch, rows in zip(batches, decoded, strict=True):
+        most = self._rows(params, longest, shared_by=n)
+        per_batch = max(1, most // n)
+        batches = [
+            (usable[start : start + per_batch], range(first, min(first + most, n)))
+            for start in range(0, len(usable), per_batch)
+            for first in range(0, n, most)  # one prompt's rollouts, where memory does not hold all of them
+        ]
+        decoded = self._decoded([([prompts[i] for i in batch], own, params, seed) for batch, own in batches])
+        found: dict[int, list[Decoded]] = {}
+        for (batch, own), rows in zip(batches, decoded, strict=True):
             for position, index in enumerate(batch):
-                own = rows[position * n : (position + 1) * n]
-                yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in enumerate(own))
+                found.setdefault(index, []).extend(rows[position * len(own) : (position + 1) * len(own)])
+                if own.stop == n:
+                    done = enumerate(found.pop(index))
+                    yield index, tuple(self._rollout(i, row, prompts[index]) for i, row in done)
 
-    def _decoded(self, asked: Sequence[tuple[list[list[int]], int, SamplingParams, int]]) -> Iterator[list[Decoded]]:
-        """The rows of every batch (prompts, rows of each, params, seed), in order."""
+    def _decoded(self, asked: Sequence[tuple[list[list[int]], range, SamplingParams, int]]) -> Iterator[list[Decoded]]:
+        """The rows of every batch (prompts, indices of the rollouts of each, params, seed), in order."""
         if self.crew is not None and self.crew.size > 1:
             with self._lock:
                 found = list(self.crew.map(decode_batch, asked))
             yield from found
             return
-        for prompts, n, params, seed in asked:
+        for prompts, own, params, seed in asked:
+            draws = Draws(prompts, own, seed)
             with self._lock:
-                rows = decode(prompts, n, self.language_model, self.decoder, params, Draws(prompts, n, seed))
+                rows = decode(prompts, len(own), self.language_model, self.decoder, params, draws)
             yield rows
 
     def sample_single(
@@ -196,12 +205,12 @@ def _failed(index: int, error: str) -> Rollout:
     return Rollout(index=index, text="", stop=Stop.ERROR, num_tokens=0, error=error)
 
 
-def decode_batch(held: Held, prompts: list[list[int]], n: int, params: SamplingParams, seed: int) -> list[Decoded]:
+def decode_batch(held: Held, prompts: list[list[int]], own: range, params: SamplingParams, seed: int) -> list[Decoded]:
     """`decode` in any process of a crew."""
     language_model = held.language_model
     if DECODER not in held.memo:
         held.memo[DECODER] = Decoder(language_model.model, _dtype(language_model))
-    return decode(prompts, n, language_model, held.memo[DECODER], params, Draws(prompts, n, seed))
+    return decode(prompts, len(own), language_model, held.memo[DECODER], params, Draws(prompts, own, seed))
 
 
 def _dtype(language_model: LanguageModel) -> torch.dtype:
@@ -235,6 +244,7 @@ def decode(
             decoder.keep(kept)
             token_R = token_R[kept]
         logits = decoder.step(token_R)
+    decoder.release()
     return batch.finish()
 
 

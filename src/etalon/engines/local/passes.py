@@ -49,7 +49,7 @@ def accumulate(crew: Crew, passes: Sequence[Pass]) -> float:
     parameters = [p for p in language_model.model.parameters() if p.requires_grad]
     assert all(p.grad is None for p in parameters), "gradients of an earlier step are still there"
     slots = _slots(crew, sum(p.numel() for p in parameters))
-    whole, loss = torch.zeros_like(slots[0]), 0.0
+    whole, loss = slots[0], 0.0
     for start in range(0, len(passes), len(slots)):
         together = passes[start : start + len(slots)]
         losses_here = crew.map(gradient, [(one, place) for place, one in enumerate(together)])

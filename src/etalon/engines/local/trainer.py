@@ -34,6 +34,7 @@ from etalon.model.packed import PackedBatch, TokenRow, micro_batches
 from etalon.recipe import OptimSpec, Recompute
 from etalon.store import append_jsonl, hash_tree, read_json, truncate_jsonl, write_json_atomic, writing
 
+GRADIENT_BYTES = 4  # per parameter, of every step
 UPDATE_BYTES = 12  # per parameter: what the first update takes beside the weights, a gradient and two moments
 SAVE_SECONDS = 300.0  # (ours) between two resumable states, however far apart they are asked for
 SAVE_SHARE = 0.05  # (ours) of the time that such states may take: those of a large model are further apart
@@ -134,11 +135,11 @@ class Trainer:
         self._judged = tokens
         language_model = self.language_model
         parameters = sum(p.numel() for p in language_model.model.parameters() if p.requires_grad)
-        to_come = UPDATE_BYTES * parameters if not self.optimisers[0].state else 0
+        to_come = (GRADIENT_BYTES if self.optimisers[0].state else UPDATE_BYTES) * parameters
         room = SHARE * (free_bytes(language_model.device) - to_come)
         with casting(language_model, self.autocast):
             needed = bytes_per_token(language_model.model, max(rows, key=len)) * tokens
-        return needed * self.crew.size > room
+        return bool(needed * self.crew.size > room)
 
     def save_state(self, directory: Path, step: int) -> None:
         """Everything the next step needs, in files that appear whole; the previous state goes last."""

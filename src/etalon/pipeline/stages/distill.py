@@ -152,6 +152,10 @@ class Distill(Stage):
         path.unlink(missing_ok=True)
         append_jsonl(path, [trace_to_row(trace) for trace in chosen])
         rows = fitting([trace_row(trace, student) for trace in chosen], student, work)
+        if not rows:
+            return passed_through(
+                work, self.source, f"every trace is longer than the student's window, {student.window}"
+            )
         [checkpoint] = fit(
             work, work.source, rows, epochs=spec.epochs, batch=spec.batch, micro_tokens=spec.micro_tokens,
             optim=spec.optim, num_checkpoints=1,

@@ -227,17 +227,22 @@ def training_pass(sampler: Sampler, groups: Sequence[Group]) -> TrainingPass:
         return TrainingPass(weights_mb=weights, held_mb=held_mb())
     import torch
 
+    from etalon.engines.local.passes import casting
     from etalon.model.activations import kept_bytes
     from etalon.model.packed import pack, token_logprobs
 
-    held, kept, seconds, tokens = held_mb(), 0, float("inf"), sum(map(len, rows))
+    held, kept, seconds, tokens = held_mb(), 0, float("inf"), 0
     model.train()
     for _ in range(2):  # the first pass also pays for what is made once
         started = time.perf_counter()
         batch = pack(rows, language_model.device)
-        logprobs, kept = kept_bytes(model, partial(token_logprobs, model, batch))
+        with casting(language_model, language_model.autocast):
+            logprobs, kept = kept_bytes(model, partial(token_logprobs, model, batch))
         torch.autograd.backward(logprobs.sum())
+        tokens = len(batch.tokens_T)  # a prompt of several rows stands there once, as in a step
         model.zero_grad(set_to_none=True)
+        if language_model.device.type == "cuda":
+            torch.cuda.synchronize(language_model.device)
         seconds = min(seconds, time.perf_counter() - started)
     model.eval()
     return TrainingPass(
@@ -260,12 +265,15 @@ def _timed_rows(language_model: LanguageModel, groups: Sequence[Group]) -> list[
     from etalon.model.packed import TokenRow
 
     rows: list[TokenRow] = []
-    for one, rollout in ((group, rollout) for group in groups for rollout in group.rollouts):
-        prompt = tuple(language_model.render(ask(one.problem.prompt)))
-        room = TIMED_TOKENS - sum(map(len, rows)) - (len(prompt) if rows else 0)  # the first is taken however long
-        response = tuple(language_model.encode(rollout.text))[: max(0, room)]
-        if response:
-            rows.append(TokenRow(prompt=prompt, response=response))
+    room = TIMED_TOKENS
+    for group in groups:
+        prompt = tuple(language_model.render(ask(group.problem.prompt)))
+        room -= len(prompt) if rows else 0  # the first is taken however long
+        for rollout in group.rollouts:
+            response = tuple(language_model.encode(rollout.text))[: max(0, room)]
+            if response:
+                rows.append(TokenRow(prompt=prompt, response=response))
+                room -= len(response)
     return rows
 
 
