@@ -147,8 +147,11 @@ def test_a_plan_that_does_not_fit_says_so() -> None:
     notes = planned("vibethinker-3b", "hardware.gpu=l40s", *one).notes
     [line] = [note for note in notes if note.startswith("does not fit")]
     assert "training needs 74.4 GiB per GPU, 44.2 are usable; what would do: 4 GPUs that share the weights, or" in line
-    local = planned("vibethinker-3b", "engine=local")
-    assert any("an engine with gradient checkpointing" in note for note in local.notes)
+    kept = planned("vibethinker-1.5b", "engine=local", "hardware.gpu=h200", "recompute=off")
+    assert any("activations computed again" in note for note in kept.notes if note.startswith("does not fit"))
+    for recompute in ("auto", "on"):
+        again = planned("vibethinker-1.5b", "engine=local", "hardware.gpu=h200", f"recompute={recompute}")
+        assert not any(note.startswith("does not fit: training") for note in again.notes)
 
 
 def test_each_engine_is_planned_with_the_gpus_it_takes() -> None:
@@ -160,8 +163,8 @@ def test_each_engine_is_planned_with_the_gpus_it_takes() -> None:
     assert "on 1 x h800" in plan("engine=local")
     assert "planned for 32 GPUs; the recipe's [verl] asks for 16" in plan("hardware.gpus=32")
     trl = recipe_of("vibethinker-3b", "engine=trl", "trl.processes=8")
-    assert forecast.setup_of(trl).gpus == 1  # every process has the whole model
-    assert forecast.setup_of(recipe_of("vibethinker-3b")).gpus == 16
+    assert forecast.setup_of(trl, LARGE, H800).gpus == 1  # every process has the whole model
+    assert forecast.setup_of(recipe_of("vibethinker-3b"), LARGE, H800).gpus == 16
 
 
 def test_what_training_holds_and_the_samplers_share_leave_less_room_for_the_cache() -> None:
@@ -178,7 +181,7 @@ def test_what_training_holds_and_the_samplers_share_leave_less_room_for_the_cach
     assert room("verl.rollout_memory=0.9") == usable - max(whole / 8, usable - 0.9 * H800.memory) - weights
     assert room("verl.rollout_memory=0.95", "verl.offload=true") == usable - weights
     tight = forecast.memories(
-        recipe := recipe_of("vibethinker-1.5b", "engine=local"), SMALL, H800, forecast.setup_of(recipe)
+        recipe := recipe_of("vibethinker-1.5b", "engine=local"), SMALL, H800, forecast.setup_of(recipe, SMALL, H800)
     )["sampling"]
     assert tight["held by training"] == whole
     assert sum(tight.values()) <= usable

@@ -11,6 +11,7 @@ import pytest
 
 from etalon import config, pipeline
 from etalon.config.stages import listed
+from etalon.cost.gpus import gpu_of
 from etalon.engines.jobs import engine_of
 from etalon.engines.verl.checkpoints import nearest_saved, save_every
 from etalon.engines.verl.engine import longest_prompt, prompts_per_step
@@ -167,7 +168,9 @@ def test_the_forecast_reckons_with_the_tokens_that_verl_is_told(name: str, overr
     papers = config.load(config.packaged_recipe(name), [override]).resolved()
     keys = ("actor_rollout_ref.actor.ppo_max_token_len_per_gpu", "data.max_token_len_per_gpu")
     told = [s.value for *_, settings in planned(papers, Path("run")) for s in settings if s.key in keys]
-    assert max(told) == forecast.setup_of(papers).tokens
+    shape = forecast.shape_of(papers)
+    assert shape is not None
+    assert max(told) == forecast.setup_of(papers, shape, gpu_of(papers.hardware.gpu)).tokens
 
 
 def test_each_stage_of_the_list_has_a_config_and_its_own_window() -> None:

@@ -123,7 +123,7 @@ def remedies(shape: ModelShape, setup: Setup, gpu: Gpu, *, can_shard: bool) -> I
     if setup.micro_tokens > setup.longest and fits(training_memory(shape, shorter), gpu):
         yield f"micro_tokens of {setup.longest:,} (now {setup.micro_tokens:,})"
     if not setup.is_checkpointed and fits(training_memory(shape, replace(setup, is_checkpointed=True)), gpu):
-        yield "an engine with gradient checkpointing (trl, verl)"
+        yield 'activations computed again (recompute = "auto", trl.gradient_checkpointing = true)'
     if can_shard:
         yield from _more_gpus(shape, setup, gpu)
     longest = _longest(shape, setup, gpu)

@@ -6,7 +6,7 @@ stage.cost -> GPU-seconds of its training and sampling -> hours for which it hol
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etalon.config.stages import Listed, listed
@@ -53,7 +53,7 @@ def forecast(recipe: Recipe, stages: Sequence[Stage]) -> Forecast:
         return Forecast(notes=[f"no hours and no memory: the size of model.base is not known here (it is for {known})"])
     check_parallel(recipe, shape)
     hours = {stage.name: held_hours(stage, recipe, shape, gpu) for stage in stages}
-    setup = setup_of(recipe)
+    setup = setup_of(recipe, shape, gpu)
     parts = memories(recipe, shape, gpu, setup)
     training = sum(hours[stage.name] for stage in stages if not stage.is_background)
     notes = (
@@ -252,14 +252,22 @@ def sequence_parallel_of(recipe: Recipe) -> int:
     return recipe.verl.sequence_parallel if recipe.engine == "verl" else 1
 
 
-def setup_of(recipe: Recipe) -> memory.Setup:
-    """How the recipe trains: verl shards over all GPUs and recomputes activations, TRL has the whole model on each."""
+def setup_of(recipe: Recipe, shape: ModelShape, gpu: Gpu) -> memory.Setup:
+    """How the recipe trains: verl shards over all GPUs and recomputes activations, TRL has the whole model on each.
+
+    The local engine recomputes as `recompute` says, with "auto" where they do not fit.
+    """
     is_sharded = recipe.engine == "verl"
-    return memory.Setup(
+    setup = memory.Setup(
         gpus=gpus_of(recipe) if is_sharded else 1,
         logits=LOGITS[recipe.engine],
         longest=longest_window(recipe) + compute.LONGEST_PROMPT,
         micro_tokens=max(getattr(stage.spec, "micro_tokens", 0) for stage in listed(recipe)) or 1,
         sequence_parallel=sequence_parallel_of(recipe),
-        is_checkpointed=is_sharded or (recipe.engine == "trl" and recipe.trl.gradient_checkpointing),
-    )
+        is_checkpointed={
+            "verl": True, "trl": recipe.trl.gradient_checkpointing, "local": recipe.recompute == "on"
+        }[recipe.engine],
+    )  # fmt: skip
+    is_tight = not memory.fits(memory.training_memory(shape, setup), gpu)
+    chooses = recipe.engine == "local" and recipe.recompute == "auto"
+    return replace(setup, is_checkpointed=True) if chooses and is_tight else setup

@@ -18,6 +18,10 @@ from etalon.store import StageDir
 
 NEEDED = (PREFLIGHT, PROBLEMS)  # stages that a forecast is made of
 MOMENTS = 3  # copies of the weights that training holds beside them: gradients and two moments
+TIGHT = {  # whether activations are computed again then
+    False: "lower micro_tokens, or max_tokens where one response is longer than that",
+    True: "activations will be computed again, for about a third more time; lower micro_tokens spares that",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ def forecast_lines(record: Mapping[str, Any], stages: Sequence[Stage], recipe: R
     peak, there = peak_memory_mb(record, stages), memory_bytes() / 1024**2
     lines.append(f"  peak memory about {peak:,.0f} MB of {there:,.0f}")
     if peak > there:
-        lines.append("  that does not fit: lower micro_tokens, or max_tokens where one response is longer than that")
+        lines.append(f"  that does not fit: {TIGHT[recipe.engine == 'local' and recipe.recompute == 'auto']}")
     return lines
 
 
