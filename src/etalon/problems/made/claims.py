@@ -21,7 +21,7 @@ from etalon import prompts
 from etalon.errors import ConfigError
 from etalon.problems.formats import gsm8k
 from etalon.problems.instructions import with_instruction
-from etalon.problems.made import TRIES, Row, different
+from etalon.problems.made import Row, different
 from etalon.problems.made.stories import LARGEST, Story, story
 from etalon.problems.nano import arithmetic
 from etalon.types import Domain
@@ -30,6 +30,7 @@ SOURCE = "made-claims"
 PER_STEP = 2  # claims
 SOUND = 0.15  # (ours) share of second calls in which no slip is tried
 SLIP = 0.6  # (ours) chance of a slip per step in the others
+SLIP_TRIES = 200  # (ours) draws of slips after which the steps stay as they are
 NEEDED = {
     "+": "{b} has to be added to {a}.",
     "-": "{b} has to be taken away from {a}.",
@@ -123,7 +124,7 @@ def slipped(rng: random.Random, steps: Sequence[Step]) -> list[Step]:
 
     As they are where no slip is found that leaves every step possible.
     """
-    for _ in range(TRIES):
+    for _ in range(SLIP_TRIES):
         found: list[Step] = []
         for step in steps:
             here = replace(step, left=found[-1].result if found else step.left)
