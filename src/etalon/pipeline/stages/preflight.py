@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from etalon.config.plugins import bare
 from etalon.config.stages import PREFLIGHT
 from etalon.errors import RunError
-from etalon.model.directory import useful_threads
 from etalon.pipeline import machine
 from etalon.pipeline.stage import Outputs, Stage, Work, peak_memory_mb
 from etalon.pipeline.stages.rl import Rl
@@ -92,9 +90,7 @@ class Preflight(Stage):
     def run(self, work: Work) -> Outputs:
         problems = self._problems(work)
         rewards = self._rewards(work, problems)
-        recipe = work.recipe
-        cores = threads(max(recipe.threads, min(recipe.threads * recipe.jobs, useful_threads(work.source))))
-        with cores, sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
+        with sampling_from(work.source, work.recipe, folder=work.directory) as sampler:
             groups, seconds = self._look(work, sampler, problems, rewards)
             shares = Shares.of(groups)
             stops = not work.goes_on and self._teaches_nothing(shares)
@@ -187,19 +183,6 @@ def shown(record: Mapping[str, Any]) -> list[str]:
     if record["trained_per_second"]:
         speed.append(f"{record['trained_per_second']:.0f} tokens/s trained")
     return [*lines, ", ".join([*speed, f"peak memory {record['peak_memory_mb']:,.0f} MB"])]
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Nothing runs beside this stage: torch may use the cores that workers will have later."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, kw_only=True)
